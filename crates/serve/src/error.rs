@@ -1,0 +1,22 @@
+//! What never reached a tool, prompt or resource. One place maps these to JSON-RPC codes and HTTP statuses.
+
+/// Messages are public: they are sent to the caller.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("unknown tool `{name}`{}", .suggestion.as_deref().map(|s| format!("; did you mean `{s}`?")).unwrap_or_default())]
+    UnknownTool { name: String, suggestion: Option<String> },
+    #[error("unknown prompt `{name}`")]
+    UnknownPrompt { name: String },
+    #[error("unknown resource `{uri}`")]
+    UnknownResource { uri: String },
+    #[error("{message}")]
+    InvalidParams { message: String },
+    #[error("this needs the scope{} {}", if .scopes.len() == 1 { "" } else { "s" }, .scopes.join(", "))]
+    InsufficientScope { scopes: Vec<String> },
+    /// The caller asked too often; it may ask again after `retry_after`.
+    #[error("too many requests; try again in {} s", .retry_after.as_secs().max(1))]
+    RateLimited { retry_after: std::time::Duration },
+    /// The cause goes to the log, never to the caller.
+    #[error("internal error")]
+    Internal { source: Box<dyn std::error::Error + Send + Sync> },
+}

@@ -1,0 +1,72 @@
+//! Who calls. A [`Principal`] comes from the credential of this request and from nothing else.
+
+use std::{collections::BTreeSet, fmt, sync::Arc};
+
+use serde_json::{Map, Value};
+
+/// The caller of one request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Principal {
+    pub id: String,
+    pub tenant: Option<String>,
+    pub groups: Vec<String>,
+    pub scopes: Scopes,
+    pub claims: Map<String, Value>,
+    /// A stable public name for the credential, safe in logs and events.
+    pub token: Option<TokenId>,
+}
+
+impl Principal {
+    /// A principal with every scope and nothing else.
+    #[must_use]
+    pub fn trusted(id: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self {
+            id: id.into(),
+            tenant: None,
+            groups: Vec::new(),
+            scopes: Scopes::All,
+            claims: Map::new(),
+            token: None,
+        })
+    }
+
+    /// The one caller of a server without authentication, which binds loopback only.
+    #[must_use]
+    pub fn anonymous() -> Arc<Self> {
+        Self::trusted("anonymous")
+    }
+
+    /// The one caller of a server on stdio.
+    #[must_use]
+    pub fn local() -> Arc<Self> {
+        Self::trusted("local")
+    }
+}
+
+/// The scopes a credential carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scopes {
+    /// The caller is the operator: stdio, or loopback without authentication.
+    All,
+    Only(BTreeSet<String>),
+}
+
+impl Scopes {
+    #[must_use]
+    pub fn allow(&self, scope: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(scopes) => scopes.contains(scope),
+        }
+    }
+}
+
+/// A public name for a secret: a prefix of its keyed hash. Two requests with the same credential show the same one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TokenId(pub(crate) String);
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,39 @@
+//! What a tool answers, and the one writer that puts it on the wire.
+
+use rmcp::model::ContentBlock;
+use serde_json::value::RawValue;
+
+/// The answer of a tool, whichever way it was called.
+#[derive(Debug, Clone)]
+pub struct ToolResult {
+    pub content: Content,
+    pub is_error: bool,
+}
+
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// A JSON object, as text. On the wire it is both `structuredContent` and one text block with the same JSON.
+    Json(Box<RawValue>),
+    /// Blocks only.
+    Blocks(Vec<ContentBlock>),
+    /// Blocks for people beside the structured object.
+    Both { blocks: Vec<ContentBlock>, json: Box<RawValue> },
+}
+
+impl ToolResult {
+    #[must_use]
+    pub fn json(json: Box<RawValue>) -> Self {
+        Self { content: Content::Json(json), is_error: false }
+    }
+
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { content: Content::Blocks(vec![ContentBlock::text(text.into())]), is_error: false }
+    }
+
+    /// A failure that the model is told of and can act on.
+    #[must_use]
+    pub fn error(message: impl Into<String>) -> Self {
+        Self { is_error: true, ..Self::text(message) }
+    }
+}

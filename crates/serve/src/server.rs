@@ -1,0 +1,104 @@
+//! The trait a server implements, one page long. Both protocol eras, HTTP and stdio, sessions and stateless requests all
+//! end here. A call is cancelled by dropping its future: what it holds (a query, a request) must end with it.
+
+use std::{pin::Pin, sync::Arc};
+
+use rmcp::model::{Implementation, Prompt, PromptMessage, Resource, ResourceContents, ResourceTemplate, Tool};
+use serde_json::{Map, Value};
+
+use crate::{CallContext, Error, Listing, ToolResult};
+
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a server can do; decides what is declared and which methods exist.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    pub tools: bool,
+    pub resources: bool,
+    pub prompts: bool,
+    pub completions: bool,
+}
+
+/// A prompt, filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PromptText {
+    pub description: Option<String>,
+    pub messages: Vec<PromptMessage>,
+}
+
+/// What is asked of [`Server::complete`]: the prompt or resource template, the argument and what was typed so far.
+#[derive(Debug, Clone, Copy)]
+pub struct Completion<'a> {
+    pub reference: CompletionReference<'a>,
+    pub argument: &'a str,
+    pub value: &'a str,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum CompletionReference<'a> {
+    Prompt(&'a str),
+    ResourceTemplate(&'a str),
+}
+
+/// One MCP server. Lists are made once and shared; calls get the caller as a [`CallContext`] and nothing else.
+pub trait Server: Send + Sync + 'static {
+    /// Name, title and version, as `server/discover` and `initialize` tell them.
+    fn implementation(&self) -> &Implementation;
+
+    /// Handed to the model by the client.
+    fn instructions(&self) -> Option<&str> {
+        None
+    }
+
+    fn capabilities(&self) -> Capabilities;
+
+    /// Every tool the caller may know of, in a stable order.
+    fn tools(&self, cx: &CallContext) -> Arc<Listing<Tool>>;
+
+    fn resources(&self, _cx: &CallContext) -> Arc<Listing<Resource>> {
+        Listing::empty()
+    }
+
+    fn resource_templates(&self, _cx: &CallContext) -> Arc<Listing<ResourceTemplate>> {
+        Listing::empty()
+    }
+
+    fn prompts(&self, _cx: &CallContext) -> Arc<Listing<Prompt>> {
+        Listing::empty()
+    }
+
+    /// Failures of the call itself (bad arguments, a database that is down) are a [`ToolResult`] with `is_error`; an
+    /// [`Error`] is for what never reached a tool: an unknown name, a missing scope.
+    fn call_tool<'a>(
+        &'a self,
+        cx: &'a CallContext,
+        name: &'a str,
+        arguments: Map<String, Value>,
+    ) -> BoxFuture<'a, Result<ToolResult, Error>>;
+
+    fn read_resource<'a>(
+        &'a self,
+        _cx: &'a CallContext,
+        uri: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<ResourceContents>, Error>> {
+        Box::pin(async move { Err(Error::UnknownResource { uri: uri.to_owned() }) })
+    }
+
+    fn get_prompt<'a>(
+        &'a self,
+        _cx: &'a CallContext,
+        name: &'a str,
+        _arguments: Map<String, Value>,
+    ) -> BoxFuture<'a, Result<PromptText, Error>> {
+        Box::pin(async move { Err(Error::UnknownPrompt { name: name.to_owned() }) })
+    }
+
+    /// Up to 100 values that continue what was typed.
+    fn complete<'a>(
+        &'a self,
+        _cx: &'a CallContext,
+        _completion: Completion<'a>,
+    ) -> BoxFuture<'a, Result<Vec<String>, Error>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
