@@ -144,3 +144,34 @@ pub struct Fix {
     pub span: Span,
     pub replacement: String,
 }
+
+/// What the diagnostics of a document come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    Valid,
+    Warning,
+    Blocker,
+    Error,
+}
+
+impl Verdict {
+    #[must_use]
+    pub fn of(diagnostics: &[Diagnostic]) -> Self {
+        diagnostics.iter().map(|diagnostic| diagnostic.code.severity()).max().map_or(Self::Valid, |worst| match worst {
+            Severity::Warning => Self::Warning,
+            Severity::Blocker => Self::Blocker,
+            Severity::Error => Self::Error,
+        })
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Valid => "valid",
+            Self::Warning => "warning",
+            Self::Blocker => "blocker",
+            Self::Error => "error",
+        })
+    }
+}

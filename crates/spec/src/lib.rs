@@ -5,7 +5,10 @@
 
 pub mod diagnostic;
 pub mod path;
+pub mod render;
+pub mod secrets;
+pub mod suggest;
 pub mod syntax;
 
-pub use diagnostic::{Code, Diagnostic, Fix, Severity};
-pub use syntax::{Node, NodeValue, Span};
+pub use diagnostic::{Code, Diagnostic, Fix, Severity, Verdict};
+pub use syntax::{Format, Node, NodeValue, Span};
