@@ -1,0 +1,2 @@
+CREATE TABLE products (sku TEXT PRIMARY KEY, name TEXT NOT NULL, price NUMERIC NOT NULL, stock INTEGER NOT NULL);
+INSERT INTO products VALUES ('LAP-13', 'Laptop 13', 999.00, 4);
