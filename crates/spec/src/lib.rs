@@ -3,12 +3,20 @@
 //! Pure: no IO, no clock, no async. Files are asked after through a probe that the caller hands in. The verdict judges the
 //! language alone, never what this build or this machine can run (that is `engine::Plan`'s).
 
+mod check;
 pub mod diagnostic;
+pub mod model;
 pub mod path;
+mod read;
 pub mod render;
+mod schema_of_language;
 pub mod secrets;
 pub mod suggest;
 pub mod syntax;
 
+pub use check::Probe;
 pub use diagnostic::{Code, Diagnostic, Fix, Severity, Verdict};
+pub use model::Spec;
+pub use read::{Reading, Source, read};
+pub use schema_of_language::language_schema;
 pub use syntax::{Format, Node, NodeValue, Span};

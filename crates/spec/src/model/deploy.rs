@@ -1,0 +1,48 @@
+//! How the server is deployed.
+
+use std::num::NonZeroU32;
+
+use super::Size;
+use crate::read::object;
+
+object! {
+    /// How the server is deployed, for each target.
+    pub struct Deploy {
+        /// In containers.
+        docker: Option<Docker>,
+        /// In microVMs.
+        microvm: Option<Microvm>
+    }
+}
+
+impl Default for Deploy {
+    fn default() -> Self {
+        Self { docker: None, microvm: None }
+    }
+}
+
+object! {
+    /// Containers.
+    pub struct Docker {
+        /// The image's name, without a tag: that is the version.
+        image: Option<String>,
+        /// How much memory each has.
+        memory: Option<Size>,
+        /// How many processors each has.
+        cpus: Option<f64>,
+        /// How many there are.
+        replicas: NonZeroU32 = NonZeroU32::MIN
+    }
+}
+
+object! {
+    /// MicroVMs.
+    pub struct Microvm {
+        /// How much memory it has.
+        memory: Option<Size>,
+        /// How many processors it has.
+        vcpus: Option<NonZeroU32>,
+        /// The pool of warm ones that it is taken from.
+        pool: Option<String>
+    }
+}

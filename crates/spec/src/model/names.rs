@@ -1,0 +1,152 @@
+//! Names, and other short texts that were checked once.
+
+use crate::read::name;
+
+fn starts_like_a_word(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.len() <= 64
+}
+
+fn is_word(name: &str) -> bool {
+    starts_like_a_word(name) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
+name! {
+    /// A server's name, unique per factory.
+    pub struct ServerName: "^[a-z][a-z0-9-]{0,62}$", |name| {
+        name.len() <= 63
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    };
+}
+
+name! {
+    /// A tool's name.
+    pub struct ToolName: "^[A-Za-z0-9_.-]{1,128}$", |name| {
+        (1..=128).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+    };
+}
+
+name! {
+    /// A tool's name, or a pattern of names in which `*` stands for any characters.
+    pub struct ToolPattern: "^[A-Za-z0-9_.*-]{1,128}$", |name| {
+        (1..=128).contains(&name.len())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '*'))
+    };
+}
+
+impl ToolPattern {
+    #[must_use]
+    pub fn is_glob(&self) -> bool {
+        self.contains('*')
+    }
+
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        let Some((first, rest)) = self.split_once('*') else { return self == name };
+        let Some(mut left) = name.strip_prefix(first) else { return false };
+        let mut parts: Vec<&str> = rest.split('*').collect();
+        let last = parts.pop().unwrap_or_default();
+        for part in parts {
+            let Some(found) = left.find(part) else { return false };
+            left = &left[found + part.len()..];
+        }
+        left.ends_with(last)
+    }
+}
+
+name! {
+    /// A connection's name.
+    pub struct ConnectionName: "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
+}
+
+name! {
+    /// A toolset's name.
+    pub struct ToolsetName: "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
+}
+
+name! {
+    /// A trigger's name.
+    pub struct TriggerName: "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
+}
+
+name! {
+    /// An event's name; may have dots.
+    pub struct EventName: "^[A-Za-z_][A-Za-z0-9_.-]{0,63}$", |name| {
+        starts_like_a_word(name) && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+    };
+}
+
+name! {
+    /// A prompt's name.
+    pub struct PromptName: "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
+}
+
+name! {
+    /// A parameter's name.
+    pub struct ParameterName: "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
+}
+
+name! {
+    /// An environment's name.
+    pub struct EnvironmentName: "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
+}
+
+name! {
+    /// The name of a secret or setting: a variable of the process environment, or an entry of the owner's store.
+    pub struct Variable: "^[A-Z_][A-Z0-9_]*$", |name| {
+        name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
+            && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    };
+}
+
+name! {
+    /// The name of an HTTP header.
+    pub struct HeaderName: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", |name| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+.^_`|~-".contains(c))
+    };
+}
+
+/// An absolute URL, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Url(String);
+
+impl Url {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Its parts.
+    #[must_use]
+    pub fn parts(&self) -> url::Url {
+        self.0.parse().expect("it was parsed when it was read")
+    }
+}
+
+impl std::fmt::Display for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for Url {
+    type Err = url::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        url::Url::parse(text).map(|_| Self(text.to_owned()))
+    }
+}
+
+crate::read::parsed! {
+    Url: Url, "an absolute URL", { "type": "string", "format": "uri" };
+}
+
+name! {
+    /// The name of a column or a table, perhaps qualified.
+    pub struct ColumnName: "^[A-Za-z_][A-Za-z0-9_$]*([.][A-Za-z_][A-Za-z0-9_$]*)*$", |name| {
+        name.split('.').all(|part| {
+            part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+                && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
+        })
+    };
+}

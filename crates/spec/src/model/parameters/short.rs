@@ -1,0 +1,289 @@
+//! The short forms of parameters, and back.
+//!
+//! In them `required: true` belongs to the parameter; here it is lifted into the list that JSON Schema has, in nested objects
+//! too. And objects that list properties are closed here, unless they say otherwise.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Code, Node, NodeValue,
+    model::ParameterName,
+    path::Path,
+    read::{Key, Reader},
+    syntax::Entry,
+};
+
+/// Keywords whose value is a schema.
+const ONE: [&str; 8] = ["items", "additionalProperties", "contains", "propertyNames", "not", "if", "then", "else"];
+/// Keywords whose value is a list of schemas.
+const MANY: [&str; 4] = ["prefixItems", "allOf", "anyOf", "oneOf"];
+/// Keywords whose value is a map of schemas.
+const NAMED: [&str; 4] = ["properties", "patternProperties", "dependentSchemas", "$defs"];
+
+/// Names that placeholders use for something else.
+const RESERVED: [&str; 3] = ["principal", "trigger", "env"];
+
+/// The schema of an object with these properties, closed.
+pub(super) fn object(properties: Map<String, Value>, required: Vec<Value>) -> Map<String, Value> {
+    let mut schema = Map::new();
+    schema.insert("type".to_owned(), "object".into());
+    schema.insert("properties".to_owned(), Value::Object(properties));
+    if !required.is_empty() {
+        schema.insert("required".to_owned(), Value::Array(required));
+    }
+    schema.insert("additionalProperties".to_owned(), false.into());
+    schema
+}
+
+/// The map and the list form.
+pub(super) fn read(node: &Node, at: &Path, reader: &mut Reader) -> Option<Map<String, Value>> {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    let mut declare = |name: &str, schema: &Node, at: &Path, reader: &mut Reader| {
+        if !matches!(schema.value, NodeValue::Mapping(_)) {
+            reader.wrong_type(schema, at, "the schema of a parameter, such as `{ type: string }`");
+            properties.insert(name.to_owned(), Value::Bool(true));
+            return;
+        }
+        let (schema, is_required) = lift(schema);
+        reader.check_schema(&schema, at);
+        properties.insert(name.to_owned(), close(schema.to_json()));
+        if is_required {
+            required.push(name.into());
+        }
+    };
+    match &node.value {
+        NodeValue::Mapping(entries) => {
+            for entry in entries {
+                let at = at.key(&entry.key);
+                if check_name(&entry.key, entry.key_span, &at, reader) {
+                    declare(&entry.key, &entry.value, &at, reader);
+                }
+            }
+        }
+        NodeValue::Sequence(items) => {
+            let mut names: Vec<&str> = Vec::new();
+            for (index, item) in items.iter().enumerate() {
+                let at = at.index(index);
+                let NodeValue::Mapping(entries) = &item.value else {
+                    reader.wrong_type(item, &at, "a parameter, such as `{ name: query, type: string }`");
+                    continue;
+                };
+                let Some(name) = item.get("name") else {
+                    reader.report(Code::Missing, item.span, &at, "`name` is missing".to_owned(), None);
+                    continue;
+                };
+                let Some(text) = reader.text(name, &at.key("name"), "a name") else { continue };
+                if !check_name(text, name.span, &at.key("name"), reader) {
+                    continue;
+                }
+                if names.contains(&text) {
+                    let message = format!("the parameter `{text}` is declared twice");
+                    reader.report(Code::DuplicateName, name.span, &at.key("name"), message, None);
+                    continue;
+                }
+                names.push(text);
+                let schema = entries.iter().filter(|entry| &*entry.key != "name").cloned().collect();
+                declare(text, &Node { span: item.span, value: NodeValue::Mapping(schema) }, &at, reader);
+            }
+        }
+        _ => {
+            reader.wrong_type(node, at, "a mapping of parameters, or a list of them");
+            return None;
+        }
+    }
+    Some(object(properties, required))
+}
+
+/// A whole JSON Schema.
+pub(super) fn read_whole(node: &Node, at: &Path, reader: &mut Reader) -> Option<Map<String, Value>> {
+    if !matches!(node.value, NodeValue::Mapping(_)) {
+        reader.wrong_type(node, at, "a JSON Schema of an object");
+        return None;
+    }
+    reader.check_schema(node, at);
+    if let Some(NodeValue::Mapping(properties)) = node.get("properties").map(|properties| &properties.value) {
+        for entry in properties {
+            check_name(&entry.key, entry.key_span, &at.key("properties").key(&entry.key), reader);
+        }
+    }
+    if let Some(kind) = node.get("type")
+        && kind.as_str() != Some("object")
+    {
+        let message = "the arguments of a tool are an object".to_owned();
+        reader.report(
+            Code::SchemaInvalid,
+            kind.span,
+            &at.key("type"),
+            message,
+            Some("write `type: object`".to_owned()),
+        );
+        return None;
+    }
+    let Value::Object(mut schema) = node.to_json() else { return None };
+    schema.entry("type").or_insert_with(|| "object".into());
+    schema.entry("properties").or_insert_with(|| json!({}));
+    match close(Value::Object(schema)) {
+        Value::Object(schema) => Some(schema),
+        _ => None,
+    }
+}
+
+fn check_name(name: &str, span: crate::Span, at: &Path, reader: &mut Reader) -> bool {
+    if RESERVED.contains(&name) {
+        let message = format!("`{name}` can't be the name of a parameter: placeholders use it for something else");
+        reader.report(Code::Name, span, at, message, None);
+    }
+    ParameterName::read_key(name, span, at, reader).is_some()
+}
+
+/// Takes `required: true|false` off a schema, and lifts it into the lists of the objects within.
+fn lift(schema: &Node) -> (Node, bool) {
+    let NodeValue::Mapping(entries) = &schema.value else { return (schema.clone(), false) };
+    let mut is_required = false;
+    let mut lifted: Vec<Entry> = Vec::with_capacity(entries.len());
+    let mut required: Vec<Node> = Vec::new();
+    for entry in entries {
+        if let ("required", NodeValue::Bool(value)) = (&*entry.key, &entry.value.value) {
+            is_required = *value;
+            continue;
+        }
+        let mut entry = entry.clone();
+        let key = &*entry.key;
+        let stray = entry.value.get("required").is_some_and(|required| matches!(required.value, NodeValue::Bool(_)));
+        match &mut entry.value.value {
+            NodeValue::Mapping(named) if NAMED.contains(&key) => {
+                for property in named {
+                    let (schema, property_required) = lift(&property.value);
+                    property.value = schema;
+                    if property_required && key == "properties" {
+                        let value = NodeValue::String(property.key.clone());
+                        required.push(Node { span: property.key_span, value });
+                    }
+                }
+            }
+            NodeValue::Sequence(many) if MANY.contains(&key) => {
+                many.iter_mut().for_each(|schema| *schema = lift(schema).0);
+            }
+            // A stray `required: true` stays where it stands for no property, so that it is reported.
+            NodeValue::Mapping(_) if ONE.contains(&key) && !stray => {
+                entry.value = lift(&entry.value).0;
+            }
+            _ => {}
+        }
+        lifted.push(entry);
+    }
+    if !required.is_empty() {
+        match lifted.iter_mut().find(|entry| &*entry.key == "required").map(|entry| &mut entry.value.value) {
+            Some(NodeValue::Sequence(listed)) => {
+                for name in required {
+                    if !listed.iter().any(|listed| listed.value == name.value) {
+                        listed.push(name);
+                    }
+                }
+            }
+            Some(_) => {}
+            None => lifted.push(Entry {
+                key: "required".into(),
+                key_span: schema.span,
+                value: Node { span: schema.span, value: NodeValue::Sequence(required) },
+            }),
+        }
+    }
+    (Node { span: schema.span, value: NodeValue::Mapping(lifted) }, is_required)
+}
+
+/// Closes the objects that list properties and don't say otherwise.
+pub(super) fn close(schema: Value) -> Value {
+    each_object(schema, &|schema| {
+        let says = ["additionalProperties", "unevaluatedProperties", "patternProperties"];
+        if schema.contains_key("properties") && !says.iter().any(|key| schema.contains_key(*key)) {
+            schema.insert(closing_keyword(schema).to_owned(), false.into());
+        }
+    })
+}
+
+/// Leaves out what [`close`] adds.
+pub(super) fn open(schema: Value) -> Value {
+    let opened = each_object(schema.clone(), &|schema| {
+        let keyword = closing_keyword(schema);
+        if schema.contains_key("properties") && schema.get(keyword) == Some(&Value::Bool(false)) {
+            schema.shift_remove(keyword);
+        }
+    });
+    if close(opened.clone()) == schema { opened } else { schema }
+}
+
+/// What closes an object: where it is composed of several schemas, each must know what the others list.
+fn closing_keyword(schema: &Map<String, Value>) -> &'static str {
+    let composed = ["allOf", "anyOf", "oneOf", "if", "$ref", "dependentSchemas"];
+    if composed.iter().any(|key| schema.contains_key(*key)) { "unevaluatedProperties" } else { "additionalProperties" }
+}
+
+/// Applies `change` to every schema that stands for a value of its own. The parts of `allOf` and its like do not: they
+/// describe the same value as their parent.
+fn each_object(schema: Value, change: &dyn Fn(&mut Map<String, Value>)) -> Value {
+    let Value::Object(mut schema) = schema else { return schema };
+    for (key, value) in &mut schema {
+        let each = |value: &mut Value| *value = each_object(value.take(), change);
+        match value {
+            Value::Object(named) if matches!(key.as_str(), "properties" | "patternProperties") => {
+                named.values_mut().for_each(each);
+            }
+            Value::Object(_) if matches!(key.as_str(), "items" | "additionalProperties") => each(value),
+            Value::Array(many) if key == "prefixItems" => many.iter_mut().for_each(each),
+            _ => {}
+        }
+    }
+    change(&mut schema);
+    Value::Object(schema)
+}
+
+/// The map form of a schema, if it has one.
+pub(super) fn shorten(schema: &Map<String, Value>) -> Option<Map<String, Value>> {
+    let plain =
+        schema.keys().all(|key| matches!(key.as_str(), "type" | "properties" | "required" | "additionalProperties"));
+    if !plain || schema.get("additionalProperties") != Some(&Value::Bool(false)) {
+        return None;
+    }
+    let properties = schema.get("properties")?.as_object()?;
+    let required = schema.get("required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let mut short = Map::new();
+    for (name, property) in properties {
+        let Value::Object(mut property) = open(property.clone()) else { return None };
+        if required.iter().any(|required| required == name) {
+            if property.contains_key("required") {
+                property = nested(property)?;
+            }
+            property.insert("required".to_owned(), true.into());
+        }
+        short.insert(name.clone(), Value::Object(property));
+    }
+    let ordered: Vec<&str> =
+        short.iter().filter(|(_, schema)| schema["required"] == true).map(|(name, _)| name.as_str()).collect();
+    (required.len() == ordered.len() && required.iter().zip(ordered).all(|(listed, name)| listed == name))
+        .then_some(short)
+}
+
+/// An object's list of required properties, written at the properties instead.
+fn nested(mut schema: Map<String, Value>) -> Option<Map<String, Value>> {
+    let Value::Array(required) = schema.shift_remove("required")? else { return None };
+    let properties = schema.get_mut("properties")?.as_object_mut()?;
+    let in_order: Vec<&String> =
+        properties.keys().filter(|name| required.iter().any(|listed| listed == *name)).collect();
+    if in_order.len() != required.len() || in_order.into_iter().zip(&required).any(|(name, listed)| listed != name) {
+        return None;
+    }
+    for (name, property) in properties {
+        if !required.iter().any(|listed| listed == name) {
+            continue;
+        }
+        let Value::Object(mut inner) = property.take() else { return None };
+        if inner.contains_key("required") {
+            inner = nested(inner)?;
+        }
+        inner.insert("required".to_owned(), true.into());
+        *property = Value::Object(inner);
+    }
+    Some(schema)
+}

@@ -1,0 +1,212 @@
+//! From bytes to a [`Spec`], with everything that is wrong with it.
+//!
+//! Reading never stops at the first problem: what is unusable is reported and stood in for, so that the rest is still
+//! checked. Nothing here touches the file system; a [`Probe`] answers for it.
+
+mod fields;
+mod object;
+mod scalars;
+
+use std::collections::HashMap;
+
+pub(crate) use fields::{Fields, camel_case};
+pub(crate) use object::{Field, MISSING, Object, keyed, object, put, tagged, words};
+pub(crate) use scalars::{Key, name, parsed, quantity};
+
+use crate::{
+    Code, Diagnostic, Fix, Format, Node, NodeValue, Probe, Span, Spec, Verdict, path::Path, secrets, suggest::nearest,
+    syntax, syntax::Entry,
+};
+
+/// A document to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// What the document is called in diagnostics.
+    pub name: &'a str,
+    pub bytes: &'a [u8],
+    pub format: Format,
+}
+
+impl<'a> Source<'a> {
+    /// A document whose format its name tells.
+    #[must_use]
+    pub fn new(name: &'a str, bytes: &'a [u8]) -> Self {
+        Self { name, bytes, format: Format::of_file(name) }
+    }
+}
+
+/// What came of a document.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The server, unless there is an error.
+    pub spec: Option<Spec>,
+    /// Everything that was found, by place.
+    pub diagnostics: Vec<Diagnostic>,
+    pub verdict: Verdict,
+}
+
+/// Reads a document. All problems are found at once; `probe` answers for the files that the spec names.
+#[must_use]
+pub fn read(source: &Source<'_>, probe: &dyn Probe) -> Reading {
+    let (root, mut diagnostics) = syntax::read(source.bytes, source.format);
+    let mut spec = None;
+    if let Some(root) = &root {
+        diagnostics.extend(secrets::check(root));
+        let mut reader = Reader::default();
+        spec = <Spec as Field>::read(root, &Path::default(), &mut reader);
+        let _ = probe;
+        diagnostics.extend(reader.into_diagnostics());
+    }
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start.offset);
+    let verdict = Verdict::of(&diagnostics);
+    Reading { spec: spec.filter(|_| verdict < Verdict::Error), diagnostics, verdict }
+}
+
+/// Collects what is found while a document is read.
+#[derive(Default)]
+pub(crate) struct Reader {
+    diagnostics: Vec<Diagnostic>,
+    /// For lists that lost an element: where the remaining ones stand in the source.
+    places: HashMap<Path, Vec<usize>>,
+}
+
+impl Reader {
+    pub(crate) fn report(&mut self, code: Code, span: Span, at: &Path, message: String, help: Option<String>) {
+        self.diagnostics.push(Diagnostic { code, message, span, path: at.clone(), help, fix: None });
+    }
+
+    pub(crate) fn add(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    pub(crate) fn into_diagnostics(self) -> Vec<Diagnostic> {
+        self.diagnostics
+    }
+
+    pub(crate) fn wrong_type(&mut self, node: &Node, at: &Path, expected: &str) {
+        let message = format!("expected {expected}, found {}", kind_of(node));
+        self.report(Code::Type, node.span, at, message, unquoted_placeholder(node));
+    }
+
+    pub(crate) fn text<'n>(&mut self, node: &'n Node, at: &Path, expected: &str) -> Option<&'n str> {
+        let text = node.as_str();
+        if text.is_none() {
+            self.wrong_type(node, at, expected);
+        }
+        text
+    }
+
+    /// One of a closed set of words.
+    pub(crate) fn word(&mut self, node: &Node, at: &Path, words: &[&'static str]) -> Option<&'static str> {
+        let text = self.text(node, at, &format!("one of {}", list(words)))?;
+        if let Some(word) = words.iter().find(|word| **word == text) {
+            return Some(word);
+        }
+        let near = nearest(text, words.iter().copied());
+        self.diagnostics.push(Diagnostic {
+            code: Code::Enum,
+            message: format!("`{text}` is not one of {}", list(words)),
+            span: node.span,
+            path: at.clone(),
+            help: near.map(|near| format!("did you mean `{near}`?")),
+            fix: None,
+        });
+        None
+    }
+
+    fn unknown_field(&mut self, entry: &Entry, at: &Path, known: &[String]) {
+        let near = nearest(&entry.key, known.iter().map(String::as_str)).map(str::to_owned);
+        let help = match &near {
+            Some(near) => Some(format!("did you mean `{near}`?")),
+            None if known.is_empty() => None,
+            None => Some(format!("the fields here are {}", list(known))),
+        };
+        self.diagnostics.push(Diagnostic {
+            code: Code::UnknownField,
+            message: format!("unknown field `{}`", entry.key),
+            span: entry.key_span,
+            path: at.clone(),
+            help,
+            fix: near.map(|replacement| Fix { span: entry.key_span, replacement }),
+        });
+    }
+
+    /// Remembers where the elements that could be read stand.
+    fn places(&mut self, list: &Path, places: Vec<usize>) {
+        self.places.insert(list.clone(), places);
+    }
+
+    /// Where the `index`th element of a list as read stands in the source.
+    pub(crate) fn place(&self, list: &Path, index: usize) -> Path {
+        let place = self.places.get(list).and_then(|places| places.get(index)).copied();
+        list.index(place.unwrap_or(index))
+    }
+}
+
+impl Reader {
+    /// A JSON Schema within the spec.
+    pub(crate) fn check_schema(&mut self, _: &Node, _: &Path) {}
+
+    /// Placeholders that YAML took for mappings, anywhere in a value.
+    pub(crate) fn unquoted_placeholders(&mut self, node: &Node, at: &Path) {
+        match &node.value {
+            NodeValue::Sequence(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.unquoted_placeholders(item, &at.index(index));
+                }
+            }
+            NodeValue::Mapping(entries) => {
+                // `{name}` has no text where its null is, `{name: null}` has.
+                if let [entry] = &entries[..]
+                    && entry.value.value == NodeValue::Null
+                    && entry.value.span.start.offset == entry.value.span.end.offset
+                {
+                    let message = format!("`{{{}}}` is no placeholder here", entry.key);
+                    self.report(Code::ToolPlaceholder, node.span, at, message, unquoted_placeholder(node));
+                    return;
+                }
+                for entry in entries {
+                    self.unquoted_placeholders(&entry.value, &at.key(&entry.key));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `` `a`, `b` or `c` ``.
+pub(crate) fn list<T: AsRef<str>>(words: &[T]) -> String {
+    let mut text = String::new();
+    for (position, word) in words.iter().enumerate() {
+        if position > 0 {
+            text.push_str(if position + 1 == words.len() { " or " } else { ", " });
+        }
+        text.push('`');
+        text.push_str(word.as_ref());
+        text.push('`');
+    }
+    text
+}
+
+pub(crate) fn kind_of(node: &Node) -> &'static str {
+    match &node.value {
+        NodeValue::Null => "nothing",
+        NodeValue::Bool(_) => "a boolean",
+        NodeValue::Number(..) => "a number",
+        NodeValue::String(_) => "text",
+        NodeValue::Sequence(_) => "a list",
+        NodeValue::Mapping(_) => "a mapping",
+    }
+}
+
+/// YAML reads an unquoted `{path}` as a mapping with one null value.
+pub(crate) fn unquoted_placeholder(node: &Node) -> Option<String> {
+    let NodeValue::Mapping(entries) = &node.value else { return None };
+    match &entries[..] {
+        [entry] if entry.value.value == NodeValue::Null => Some(format!(
+            "YAML reads `{{{0}}}` as a mapping; to make it a placeholder, quote it: \"{{{0}}}\"",
+            entry.key
+        )),
+        _ => None,
+    }
+}
