@@ -1,6 +1,12 @@
 //! What one call carries besides its arguments.
 
-use std::sync::Arc;
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use crate::{Principal, Progress};
 
@@ -20,14 +26,21 @@ impl CallContext {
     }
 }
 
-/// Unguessable across processes, unique within one.
+/// Unguessable across processes, unique within one. Shown as 32 hexadecimal digits; the id of a request in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CallId(pub(crate) u128);
 
 impl CallId {
     pub(crate) fn next() -> Self {
-        use std::sync::atomic::{AtomicU64, Ordering};
+        static PROCESS: OnceLock<u64> = OnceLock::new();
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self(u128::from(NEXT.fetch_add(1, Ordering::Relaxed)))
+        let process = *PROCESS.get_or_init(|| u64::from_ne_bytes(crate::random()));
+        Self(u128::from(process) << 64 | u128::from(NEXT.fetch_add(1, Ordering::Relaxed)))
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
     }
 }

@@ -16,6 +16,9 @@ pub enum Error {
     /// The caller asked too often; it may ask again after `retry_after`.
     #[error("too many requests; try again in {} s", .retry_after.as_secs().max(1))]
     RateLimited { retry_after: std::time::Duration },
+    /// As many calls are running as the server allows at once.
+    #[error("too many calls at once; try again in a moment")]
+    Busy,
     /// The cause goes to the log, never to the caller.
     #[error("internal error")]
     Internal { source: Box<dyn std::error::Error + Send + Sync> },

@@ -4,9 +4,9 @@
 use std::{pin::Pin, sync::Arc};
 
 use rmcp::model::{Implementation, Prompt, PromptMessage, Resource, ResourceContents, ResourceTemplate, Tool};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::{CallContext, Error, Listing, ToolResult};
+use crate::{CallContext, Changes, Error, Listing, ToolResult};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -17,6 +17,26 @@ pub struct Capabilities {
     pub resources: bool,
     pub prompts: bool,
     pub completions: bool,
+}
+
+impl Capabilities {
+    /// As `server/discover` declares them.
+    pub(crate) fn to_json(self, list_changed: bool) -> Value {
+        let mut declared = Map::new();
+        if self.tools {
+            declared.insert("tools".to_owned(), json!({ "listChanged": list_changed }));
+        }
+        if self.resources {
+            declared.insert("resources".to_owned(), json!({ "listChanged": list_changed, "subscribe": list_changed }));
+        }
+        if self.prompts {
+            declared.insert("prompts".to_owned(), json!({ "listChanged": list_changed }));
+        }
+        if self.completions {
+            declared.insert("completions".to_owned(), json!({}));
+        }
+        Value::Object(declared)
+    }
 }
 
 /// A prompt, filled in.
@@ -51,6 +71,11 @@ pub trait Server: Send + Sync + 'static {
     }
 
     fn capabilities(&self) -> Capabilities;
+
+    /// Where a server that can change says so; without it no list is ever announced as changed.
+    fn changes(&self) -> Option<&Changes> {
+        None
+    }
 
     /// Every tool the caller may know of, in a stable order.
     fn tools(&self, cx: &CallContext) -> Arc<Listing<Tool>>;

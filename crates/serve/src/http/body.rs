@@ -1,0 +1,160 @@
+//! Bodies: reading them whole, and the ones that are sent.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::body::HttpBody;
+use bytes::{Bytes, BytesMut};
+use futures_util::{FutureExt, Stream};
+use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http_body_util::{BodyExt, combinators::BoxBody};
+use hyper::body::{Frame, SizeHint};
+use serde_json::value::RawValue;
+
+use crate::wire::{Refusal, code};
+
+/// The body of a response. The usual one, a whole answer, costs no more than its bytes.
+pub struct Body(Kind);
+
+enum Kind {
+    Whole(Option<Bytes>),
+    Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+    Sdk(BoxBody<Bytes, Infallible>),
+    Routes(axum::body::Body),
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Whole(_) => "Body(whole)",
+            Kind::Stream(_) => "Body(stream)",
+            Kind::Sdk(_) | Kind::Routes(_) => "Body(other)",
+        })
+    }
+}
+
+impl Body {
+    pub(super) fn empty() -> Self {
+        Self(Kind::Whole(None))
+    }
+
+    pub(super) fn whole(bytes: impl Into<Bytes>) -> Self {
+        Self(Kind::Whole(Some(bytes.into()).filter(|bytes| !bytes.is_empty())))
+    }
+
+    pub(super) fn stream(stream: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        Self(Kind::Stream(Box::pin(stream)))
+    }
+
+    pub(super) fn sdk(body: BoxBody<Bytes, Infallible>) -> Self {
+        Self(Kind::Sdk(body))
+    }
+
+    pub(super) fn routes(body: axum::body::Body) -> Self {
+        Self(Kind::Routes(body))
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match &mut self.0 {
+            Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Stream(stream) => {
+                stream.as_mut().poll_next(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+            }
+            Kind::Sdk(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|never: Infallible| match never {}))),
+            Kind::Routes(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Whole(bytes) => bytes.is_none(),
+            Kind::Stream(_) => false,
+            Kind::Sdk(body) => body.is_end_stream(),
+            Kind::Routes(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Stream(_) => SizeHint::default(),
+            Kind::Sdk(body) => body.size_hint(),
+            Kind::Routes(body) => body.size_hint(),
+        }
+    }
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+pub(super) fn json(reply: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Body::whole(reply));
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
+}
+
+pub(super) fn status(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+pub(super) fn refuse(refusal: Refusal, id: Option<&RawValue>) -> Response<Body> {
+    let mut response = json(refusal.to_json(id));
+    *response.status_mut() = refusal.status;
+    response.headers_mut().extend(refusal.headers.into_iter().map(|(name, value)| (Some(name), value)));
+    response
+}
+
+/// The whole body, which most often is there already.
+pub(super) async fn read<B>(body: B, limit: usize, timeout: Duration) -> Result<Bytes, Refusal>
+where
+    B: HttpBody<Data = Bytes>,
+{
+    let too_large = || {
+        let message = format!("the body is larger than {limit} bytes");
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, code::INVALID_REQUEST, message)
+    };
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large());
+    }
+    let collect = async {
+        let mut body = std::pin::pin!(body);
+        let mut whole = Bytes::new();
+        let mut parts = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame
+                .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, "the body broke off"))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if whole.len() + parts.len() + data.len() > limit {
+                return Err(too_large());
+            }
+            if whole.is_empty() && parts.is_empty() {
+                whole = data;
+            } else {
+                parts.extend_from_slice(&std::mem::take(&mut whole));
+                parts.extend_from_slice(&data);
+            }
+        }
+        Ok(if parts.is_empty() { whole } else { parts.freeze() })
+    };
+    let mut collect = std::pin::pin!(collect);
+    // No timer for a body that is there.
+    if let Some(bytes) = collect.as_mut().now_or_never() {
+        return bytes;
+    }
+    tokio::time::timeout(timeout, collect).await.unwrap_or_else(|_| {
+        Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, code::INVALID_REQUEST, "the body did not arrive in time"))
+    })
+}

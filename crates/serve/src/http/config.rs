@@ -1,0 +1,160 @@
+//! What can be set about an HTTP endpoint, and what must not be.
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::Router;
+
+use super::guard::Guard;
+use crate::{Authenticator, Limits};
+
+/// The defaults are for loopback. Behind a name, set `allowed_hosts`; for browsers, `allowed_origins`.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where MCP is served. Default `/mcp`.
+    pub path: String,
+    /// Names under which the server is reached besides loopback and the address it listens on: `example.com` for any port,
+    /// `example.com:8443` for one.
+    pub allowed_hosts: Vec<String>,
+    /// Web pages that may call besides those on loopback: `https://app.example.com`.
+    pub allowed_origins: Vec<String>,
+    pub limits: Limits,
+    /// Bytes of a request body. Default 4 MiB.
+    pub max_body: usize,
+    /// Nesting of a call's arguments. Default 64.
+    pub max_depth: usize,
+    /// Connections at once; more wait to be accepted. Default 1,024.
+    pub max_connections: usize,
+    /// For the head of a request to arrive, and for the next request on an open connection. Default 30 s.
+    pub head_timeout: Duration,
+    /// For the body of a request to arrive. Default 30 s.
+    pub body_timeout: Duration,
+    /// Between comments on a stream that says nothing else. Default 15 s.
+    pub keep_alive: Duration,
+    /// How long clients may keep lists. Default 5 s: a changed server is noticed by those who don't listen for changes.
+    pub list_ttl: Duration,
+    /// Sessions of older clients at once. Default 1,000.
+    pub max_sessions: usize,
+    /// After which a session without requests ends. Default 30 min.
+    pub session_idle: Duration,
+    /// For running calls to end at shutdown. Default 10 s.
+    pub drain: Duration,
+    /// Served beside MCP, behind the same Host and Origin checks but without authentication.
+    pub routes: Router,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            path: "/mcp".to_owned(),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            limits: Limits::default(),
+            max_body: Self::DEFAULT_MAX_BODY,
+            max_depth: 64,
+            max_connections: 1_024,
+            head_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(15),
+            list_ttl: Duration::from_millis(Self::DEFAULT_LIST_TTL_MS),
+            max_sessions: 1_000,
+            session_idle: Duration::from_secs(30 * 60),
+            drain: Duration::from_secs(10),
+            routes: Router::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    #[error(
+        "`{address}` can be reached by others, and nobody would have to say who they are; set up authentication or listen on 127.0.0.1"
+    )]
+    OpenToOthers { address: SocketAddr },
+    #[error("the path `{path}` must begin with `/` and hold no query, fragment or blank")]
+    Path { path: String },
+    #[error("the path `{path}` is taken by the health check")]
+    PathTaken { path: String },
+    #[error("`{host}` is no allowed host; write a name or address with or without a port, as in `example.com:8443`")]
+    Host { host: String },
+    #[error("`{origin}` is no allowed origin; write scheme, name and port, as in `https://app.example.com`")]
+    Origin { origin: String },
+    #[error("`{field}` must not be zero")]
+    Zero { field: &'static str },
+}
+
+impl Config {
+    pub(crate) const DEFAULT_MAX_BODY: usize = 4 * 1024 * 1024;
+    pub(crate) const DEFAULT_LIST_TTL_MS: u64 = 5_000;
+
+    /// Whether it is safe to serve like this on `address`. [`serve`](super::serve) refuses to start otherwise.
+    pub fn check(&self, address: SocketAddr, authenticator: &dyn Authenticator) -> Result<(), ConfigError> {
+        if authenticator.is_open() && !address.ip().to_canonical().is_loopback() {
+            return Err(ConfigError::OpenToOthers { address });
+        }
+        if !self.path.starts_with('/') || self.path.contains(['?', '#']) || self.path.contains(char::is_whitespace) {
+            return Err(ConfigError::Path { path: self.path.clone() });
+        }
+        if self.path == super::endpoint::HEALTH {
+            return Err(ConfigError::PathTaken { path: self.path.clone() });
+        }
+        let no_time = |time: Duration| usize::from(!time.is_zero());
+        for (field, value) in [
+            ("max_body", self.max_body),
+            ("max_depth", self.max_depth),
+            ("max_connections", self.max_connections),
+            ("head_timeout", no_time(self.head_timeout)),
+            ("body_timeout", no_time(self.body_timeout)),
+            ("keep_alive", no_time(self.keep_alive)),
+            ("session_idle", no_time(self.session_idle)),
+            ("limits.concurrency", self.limits.concurrency.unwrap_or(1)),
+            ("limits.rate", self.limits.rate.map_or(1, |rate| (rate.calls as usize).min(no_time(rate.per)))),
+        ] {
+            if value == 0 {
+                return Err(ConfigError::Zero { field });
+            }
+        }
+        Guard::new(&self.allowed_hosts, &self.allowed_origins).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ApiKeys, KeyList, NoAuthentication};
+
+    fn check(config: &Config, address: &str) -> Result<(), ConfigError> {
+        config.check(address.parse().expect("address"), &NoAuthentication::default())
+    }
+
+    #[test]
+    fn without_authentication_only_loopback_is_served() {
+        let config = Config::default();
+        for address in ["127.0.0.1:80", "127.8.0.1:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
+            assert_eq!(check(&config, address), Ok(()), "{address}");
+        }
+        for address in ["0.0.0.0:80", "[::]:80", "192.168.1.2:80", "8.8.8.8:80"] {
+            assert!(matches!(check(&config, address), Err(ConfigError::OpenToOthers { .. })), "{address}");
+            let keys = ApiKeys::new(ApiKeys::DEFAULT_HEADER, KeyList::parse("a-long-key").expect("list"));
+            assert_eq!(config.check(address.parse().expect("address"), &keys), Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_can_never_work_is_refused_at_the_start() {
+        let default = Config::default;
+        for (config, message) in [
+            (Config { path: "mcp".into(), ..default() }, "must begin with `/`"),
+            (Config { path: "/healthz".into(), ..default() }, "health check"),
+            (Config { allowed_hosts: vec!["https://example.com".into()], ..default() }, "no allowed host"),
+            (Config { allowed_origins: vec!["example.com".into()], ..default() }, "no allowed origin"),
+            (Config { max_body: 0, ..default() }, "`max_body` must not be zero"),
+            (
+                Config { limits: Limits { concurrency: Some(0), rate: None }, ..default() },
+                "`limits.concurrency` must not be zero",
+            ),
+        ] {
+            let error = check(&config, "127.0.0.1:80").expect_err(message).to_string();
+            assert!(error.contains(message), "{error}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Sockets: accepting, serving, ending. Each connection is one task; dropping it drops the calls that run on it.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::Endpoint;
+
+/// How serving ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// Connections that were open when the shutdown began.
+    pub open: usize,
+    /// Of these, the ones that did not end in time.
+    pub forced: usize,
+    pub took: Duration,
+}
+
+pub(super) async fn run(endpoint: Endpoint, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Summary {
+    let connections = TaskTracker::new();
+    let closing = CancellationToken::new();
+    let force = CancellationToken::new();
+    let forced = Arc::new(AtomicUsize::new(0));
+    let places = Arc::new(Semaphore::new(endpoint.shared().config.max_connections));
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = async {
+            let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
+            (place, listener.accept().await)
+        };
+        let (place, stream) = tokio::select! {
+            () = &mut shutdown => break,
+            (place, stream) = accepted => (place, stream),
+        };
+        let stream = match stream {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                if !is_of_the_connection(&error) {
+                    // Out of descriptors or memory: going on at once would only spin.
+                    tracing::error!(error = &error as &dyn std::error::Error, "can't accept connections");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                continue;
+            }
+        };
+        let (endpoint, closing, force, forced) = (endpoint.clone(), closing.clone(), force.clone(), forced.clone());
+        connections.spawn(async move {
+            let _place = place;
+            if !converse(&endpoint, stream, &closing, &force).await {
+                forced.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    drop(listener);
+    let began = Instant::now();
+    let open = connections.len();
+    connections.close();
+    let shared = endpoint.shared();
+    closing.cancel();
+    shared.stopping.cancel();
+    let drained = async {
+        // Calls in sessions first: their streams end with the sessions.
+        shared.gate.idle().await;
+        shared.sessions.end();
+        connections.wait().await;
+    };
+    if tokio::time::timeout(shared.config.drain, drained).await.is_err() {
+        shared.sessions.end();
+        force.cancel();
+        connections.wait().await;
+    }
+    Summary { open, forced: forced.load(Ordering::Relaxed), took: began.elapsed() }
+}
+
+fn is_of_the_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// Serves one connection; `false` if it had to be cut.
+async fn converse(
+    endpoint: &Endpoint,
+    stream: TcpStream,
+    closing: &CancellationToken,
+    force: &CancellationToken,
+) -> bool {
+    // Without it every streamed event waits 40 ms for an acknowledgement.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection ended before it began");
+        return true;
+    }
+    let local = stream.local_addr().ok().map(|address| address.ip());
+    let service = service_fn(|request| async move { Ok::<_, Infallible>(endpoint.handle(request, local).await) });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(endpoint.shared().config.head_timeout)
+        .max_header_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = connection => ended,
+                () = force.cancelled() => return false,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+    true
+}
+
+/// Bytes of a request line and its headers.
+const MAX_HEAD: usize = 64 * 1024;

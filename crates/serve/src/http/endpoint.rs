@@ -1,0 +1,273 @@
+//! One request: checks, authentication, era, and which way it goes.
+
+use std::{fmt, net::IpAddr, sync::Arc};
+
+use axum::body::HttpBody;
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    header::{ACCEPT, ALLOW, CONTENT_TYPE},
+    request::Parts,
+};
+use tokio_util::sync::CancellationToken;
+use tower_service::Service;
+
+use super::{
+    Body, Config, ConfigError,
+    body::{json, read, refuse, status},
+    guard::Guard,
+    sessions::Sessions,
+    stateless,
+};
+use crate::{
+    Authentication, Authenticator, Principal, Server,
+    limits::Gate,
+    sdk,
+    wire::{Message, Refusal, Replies, Request as Call, Version, code, parse_request},
+};
+
+pub(super) const HEALTH: &str = "/healthz";
+pub(super) const SESSION_ID: &str = "mcp-session-id";
+pub(super) const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+
+/// One MCP endpoint, without the sockets.
+#[derive(Clone)]
+pub struct Endpoint(Arc<Shared>);
+
+pub(super) struct Shared {
+    pub(super) server: Arc<dyn Server>,
+    pub(super) authenticator: Arc<dyn Authenticator>,
+    pub(super) config: Config,
+    pub(super) gate: Arc<Gate>,
+    pub(super) replies: Replies,
+    pub(super) sessions: Sessions,
+    /// Ends listen streams.
+    pub(super) stopping: CancellationToken,
+    guard: Guard,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("path", &self.0.config.path).finish_non_exhaustive()
+    }
+}
+
+impl Endpoint {
+    pub fn new(
+        server: Arc<dyn Server>,
+        authenticator: Arc<dyn Authenticator>,
+        config: Config,
+    ) -> Result<Self, ConfigError> {
+        let gate = Arc::new(Gate::new(&config.limits));
+        let stopping = CancellationToken::new();
+        let public = authenticator.is_open();
+        let replies = Replies::new(&*server, public, config.list_ttl);
+        let shared = sdk::Shared {
+            server: server.clone(),
+            gate: gate.clone(),
+            caller: sdk::Caller::OfRequest,
+            stopping: stopping.clone(),
+            list_ttl_ms: u64::try_from(config.list_ttl.as_millis()).unwrap_or(u64::MAX),
+            public,
+        };
+        Ok(Self(Arc::new(Shared {
+            guard: Guard::new(&config.allowed_hosts, &config.allowed_origins)?,
+            sessions: Sessions::new(shared, &config),
+            server,
+            authenticator,
+            gate,
+            replies,
+            stopping,
+            config,
+        })))
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
+    /// Answers one request. `local` is the address that the connection came in on.
+    pub async fn handle<B>(&self, request: Request<B>, local: Option<IpAddr>) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        let shared = &self.0;
+        let path = request.uri().path();
+        // Probes come by address, and learn nothing.
+        if path == HEALTH && request.method() == Method::GET {
+            return json(br#"{"status":"ok"}"#.to_vec());
+        }
+        if let Err(refusal) = shared.guard.check(request.uri(), request.headers(), local) {
+            return refuse(refusal, None);
+        }
+        if path != shared.config.path {
+            return Box::pin(self.route(request)).await;
+        }
+        let (head, body) = request.into_parts();
+        let outcome = match shared.authenticator.authenticate(&head) {
+            Authentication::Ready(outcome) => outcome,
+            Authentication::Pending(outcome) => outcome.await,
+        };
+        let principal = match outcome {
+            Ok(principal) => principal,
+            Err(challenge) => return refuse(challenge.refusal(), None),
+        };
+        match head.method {
+            Method::POST => {
+                if let Err(refusal) = is_json(&head.headers) {
+                    return refuse(refusal, None);
+                }
+                match read(body, shared.config.max_body, shared.config.body_timeout).await {
+                    Ok(body) => self.post(head, body, principal).await,
+                    Err(refusal) => refuse(refusal, None),
+                }
+            }
+            Method::GET | Method::DELETE if !is_modern(&head.headers) && head.headers.contains_key(SESSION_ID) => {
+                Box::pin(shared.sessions.handle(head, Bytes::new(), principal)).await
+            }
+            Method::GET | Method::DELETE
+                if head.headers.contains_key(PROTOCOL_VERSION) && !is_modern(&head.headers) =>
+            {
+                let message = "the header `Mcp-Session-Id` is missing";
+                refuse(Refusal::new(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message), None)
+            }
+            _ => {
+                let mut response = status(StatusCode::METHOD_NOT_ALLOWED);
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+                response
+            }
+        }
+    }
+
+    async fn post(&self, head: Parts, body: Bytes, principal: Arc<Principal>) -> Response<Body> {
+        let shared = &self.0;
+        let message = match parse_request(&body) {
+            Ok(message) => message,
+            Err(error) => {
+                let mut refusal = Refusal::new(StatusCode::BAD_REQUEST, error.code(), error.to_string());
+                if let Some(source) = std::error::Error::source(&error) {
+                    refusal = refusal.with_data(serde_json::json!({ "reason": source.to_string() }));
+                }
+                return refuse(refusal, error.id());
+            }
+        };
+        let in_session = head.headers.contains_key(SESSION_ID);
+        match message {
+            Message::Request(call) => {
+                let modern = is_modern(&head.headers) || names_version(&call);
+                if !modern && (in_session || call.method == "initialize") {
+                    let opens = !in_session;
+                    drop(call);
+                    return if opens {
+                        Box::pin(shared.sessions.open(head, body, principal)).await
+                    } else {
+                        Box::pin(shared.sessions.handle(head, body, principal)).await
+                    };
+                }
+                stateless::answer(shared, &head.headers, &call, principal)
+                    .await
+                    .unwrap_or_else(|refusal| refuse(refusal, Some(call.id)))
+            }
+            _ if in_session && !is_modern(&head.headers) => {
+                Box::pin(shared.sessions.handle(head, body, principal)).await
+            }
+            Message::Notification { .. } => status(StatusCode::ACCEPTED),
+            Message::Response => {
+                let message = "no request of this server waits for an answer";
+                refuse(Refusal::new(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message), None)
+            }
+        }
+    }
+
+    async fn route<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        let mut routes = self.0.config.routes.clone();
+        match routes.call(request.map(axum::body::Body::new)).await {
+            Ok(response) => response.map(Body::routes),
+            Err(never) => match never {},
+        }
+    }
+}
+
+fn names_version(call: &Call<'_>) -> bool {
+    call.params.meta.as_ref().is_some_and(|meta| meta.protocol_version.is_some())
+}
+
+fn is_modern(headers: &HeaderMap) -> bool {
+    headers
+        .get(PROTOCOL_VERSION)
+        .and_then(|version| version.to_str().ok())
+        // An unknown version is told so by the path that knows about versions.
+        .is_some_and(|version| Version::parse(version).is_none_or(Version::is_modern))
+}
+
+fn is_json(headers: &HeaderMap) -> Result<(), Refusal> {
+    let is_json = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+        let essence = value.split_once(';').map_or(value, |(essence, _)| essence);
+        essence.trim().eq_ignore_ascii_case("application/json")
+    });
+    if is_json {
+        return Ok(());
+    }
+    let message = "`Content-Type` must be application/json";
+    Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::INVALID_REQUEST, message))
+}
+
+/// What the client can read. Clients should name both types; some send `*/*` or only one, and are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Accepts {
+    pub(super) json: bool,
+    pub(super) events: bool,
+}
+
+impl Accepts {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let mut accepts = Self { json: false, events: false };
+        let mut any = false;
+        for value in headers.get_all(ACCEPT) {
+            any = true;
+            for range in value.to_str().unwrap_or_default().split(',') {
+                let (range, parameters) = range.split_once(';').unwrap_or((range, ""));
+                if matches!(parameters.trim().strip_prefix("q=").map(str::trim), Some("0" | "0.0" | "0.00" | "0.000")) {
+                    continue;
+                }
+                let range = range.trim();
+                let is = |name: &str| range.eq_ignore_ascii_case(name);
+                accepts.json |= is("application/json") || is("application/*") || is("*/*");
+                accepts.events |= is("text/event-stream") || is("text/*") || is("*/*");
+            }
+        }
+        if !any {
+            return Ok(Self { json: true, events: true });
+        }
+        if accepts.json || accepts.events {
+            return Ok(accepts);
+        }
+        let message = "`Accept` must name application/json and text/event-stream";
+        Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, code::INVALID_REQUEST, message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_clients_send_as_accept_is_understood() {
+        let accepts = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, value.parse().expect("header value"));
+            Accepts::of(&headers).ok().map(|accepts| (accepts.json, accepts.events))
+        };
+        assert_eq!(accepts("application/json, text/event-stream"), Some((true, true)));
+        assert_eq!(accepts("text/event-stream;q=0.5,Application/JSON; charset=utf-8"), Some((true, true)));
+        assert_eq!(accepts("*/*"), Some((true, true)));
+        assert_eq!(accepts("application/json"), Some((true, false)));
+        assert_eq!(accepts("text/event-stream"), Some((false, true)));
+        assert_eq!(accepts("application/json, text/event-stream;q=0"), Some((true, false)));
+        assert_eq!(accepts("text/html"), None);
+        assert_eq!(Accepts::of(&HeaderMap::new()).ok(), Some(Accepts { json: true, events: true }));
+    }
+}

@@ -1,0 +1,216 @@
+//! Sessions of older clients: the SDK's, bound to the principal that opened them, limited in number, ended when idle.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http::{
+    HeaderValue, Request, Response, StatusCode,
+    header::{ACCEPT, RETRY_AFTER},
+    request::Parts,
+};
+use http_body_util::Full;
+use rmcp::{
+    model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
+    transport::streamable_http_server::{
+        StreamableHttpServerConfig, StreamableHttpService,
+        session::{ServerSseMessage, SessionId, SessionManager, local::LocalSessionManager},
+    },
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Body, Config, body::refuse, endpoint::SESSION_ID};
+use crate::{
+    Principal,
+    sdk::{Adapter, Shared},
+    wire::{Refusal, code},
+};
+
+pub(super) struct Sessions {
+    service: StreamableHttpService<Adapter, Bound>,
+    owners: Arc<Owners>,
+    most: usize,
+    ending: CancellationToken,
+}
+
+impl Sessions {
+    pub(super) fn new(shared: Shared, config: &Config) -> Self {
+        let owners = Arc::new(Owners::default());
+        let mut manager = LocalSessionManager::default();
+        manager.session_config.keep_alive = Some(config.session_idle);
+        let manager = Bound { sessions: manager, owners: owners.clone() };
+        let ending = CancellationToken::new();
+        let sdk = StreamableHttpServerConfig::default()
+            // Checked before, by the rules of this endpoint.
+            .disable_allowed_hosts()
+            .disable_allowed_origins()
+            .with_sse_keep_alive(Some(config.keep_alive))
+            .with_max_request_body_bytes(config.max_body)
+            .with_cancellation_token(ending.clone());
+        let service = StreamableHttpService::new(move || Ok(Adapter::new(shared.clone())), Arc::new(manager), sdk);
+        Self { service, owners, most: config.max_sessions, ending }
+    }
+
+    /// Ends every session and its streams.
+    pub(super) fn end(&self) {
+        self.ending.cancel();
+    }
+
+    /// An `initialize`.
+    pub(super) async fn open(&self, head: Parts, body: Bytes, principal: Arc<Principal>) -> Response<Body> {
+        let Some(_opening) = Opening::begin(&self.owners, self.most) else {
+            let refusal = Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                code::BUSY,
+                "there are as many sessions as this server allows; try again later, or use 2026-07-28, which needs none",
+            );
+            return refuse(refusal.with_header(RETRY_AFTER, HeaderValue::from_static("30")), None);
+        };
+        let owner = Owner::of(&principal);
+        let response = self.forward(head, body, principal).await;
+        if let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
+            // It may be over already; then nothing is left to bind.
+            if let Some(session) = self.owners.lock().sessions.get_mut(id) {
+                *session = Some(owner);
+            }
+        }
+        response
+    }
+
+    /// Everything that names a session. Somebody else's is as unknown as one that never was.
+    pub(super) async fn handle(&self, head: Parts, body: Bytes, principal: Arc<Principal>) -> Response<Body> {
+        let mut ids = head.headers.get_all(SESSION_ID).iter();
+        let id = ids.next().and_then(|id| id.to_str().ok());
+        let (Some(id), None) = (id, ids.next()) else {
+            let message = "one `Mcp-Session-Id` is needed";
+            return refuse(Refusal::new(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message), None);
+        };
+        let is_theirs = self.owners.lock().sessions.get(id).and_then(Option::as_ref) == Some(&Owner::of(&principal));
+        if !is_theirs {
+            let message = "there is no such session; begin a new one with `initialize`";
+            return refuse(Refusal::new(StatusCode::NOT_FOUND, code::INVALID_REQUEST, message), None);
+        }
+        self.forward(head, body, principal).await
+    }
+
+    async fn forward(&self, mut head: Parts, body: Bytes, principal: Arc<Principal>) -> Response<Body> {
+        head.extensions.insert(principal);
+        // The SDK wants both types by name; some clients send `*/*` or one of them.
+        let accept = HeaderValue::from_static("application/json, text/event-stream");
+        head.headers.insert(ACCEPT, accept);
+        self.service.handle(Request::from_parts(head, Full::new(body))).await.map(Body::sdk)
+    }
+}
+
+/// Who opened a session.
+#[derive(Debug, PartialEq, Eq)]
+struct Owner {
+    id: String,
+    tenant: Option<String>,
+}
+
+impl Owner {
+    fn of(principal: &Principal) -> Self {
+        Self { id: principal.id.clone(), tenant: principal.tenant.clone() }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Owners(Mutex<Open>);
+
+#[derive(Debug, Default)]
+struct Open {
+    /// Without an owner while `initialize` runs; nobody else can know the id yet.
+    sessions: HashMap<SessionId, Option<Owner>>,
+    opening: usize,
+}
+
+impl Owners {
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place among the sessions, until the session itself takes it.
+struct Opening<'a>(&'a Owners);
+
+impl<'a> Opening<'a> {
+    fn begin(owners: &'a Owners, most: usize) -> Option<Self> {
+        let mut open = owners.lock();
+        if open.sessions.len() + open.opening >= most {
+            return None;
+        }
+        open.opening += 1;
+        Some(Self(owners))
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.0.lock().opening -= 1;
+    }
+}
+
+/// The SDK's sessions, counted as they come and go.
+struct Bound {
+    sessions: LocalSessionManager,
+    owners: Arc<Owners>,
+}
+
+impl SessionManager for Bound {
+    type Error = <LocalSessionManager as SessionManager>::Error;
+    type Transport = <LocalSessionManager as SessionManager>::Transport;
+
+    async fn create_session(&self) -> Result<(SessionId, Self::Transport), Self::Error> {
+        let (id, transport) = self.sessions.create_session().await?;
+        self.owners.lock().sessions.insert(id.clone(), None);
+        Ok((id, transport))
+    }
+
+    async fn initialize_session(
+        &self,
+        id: &SessionId,
+        message: ClientJsonRpcMessage,
+    ) -> Result<ServerJsonRpcMessage, Self::Error> {
+        self.sessions.initialize_session(id, message).await
+    }
+
+    async fn has_session(&self, id: &SessionId) -> Result<bool, Self::Error> {
+        self.sessions.has_session(id).await
+    }
+
+    async fn close_session(&self, id: &SessionId) -> Result<(), Self::Error> {
+        self.owners.lock().sessions.remove(id);
+        self.sessions.close_session(id).await
+    }
+
+    async fn create_stream(
+        &self,
+        id: &SessionId,
+        message: ClientJsonRpcMessage,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+        self.sessions.create_stream(id, message).await
+    }
+
+    async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<(), Self::Error> {
+        self.sessions.accept_message(id, message).await
+    }
+
+    async fn create_standalone_stream(
+        &self,
+        id: &SessionId,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+        self.sessions.create_standalone_stream(id).await
+    }
+
+    async fn resume(
+        &self,
+        id: &SessionId,
+        last_event_id: String,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+        self.sessions.resume(id, last_event_id).await
+    }
+}

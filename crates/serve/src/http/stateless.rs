@@ -1,0 +1,246 @@
+//! Requests that stand alone: 2026-07-28, and older clients without a session. This is the path that has to be fast: from
+//! the body to the [`Server`](crate::Server) without a copy, and one buffer for the answer.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
+use http::{HeaderMap, Response, StatusCode};
+use serde_json::{Map, Value, value::RawValue};
+
+use super::{
+    Body,
+    body::json,
+    endpoint::{Accepts, PROTOCOL_VERSION, Shared},
+    stream,
+};
+use crate::{
+    CallContext, Completion, CompletionReference, Error, Listing, Principal, Progress,
+    limits::Permit,
+    wire::{Mismatch, Params, Refusal, Request, Version, agree, code, depth, sse_event},
+};
+
+pub(super) async fn answer(
+    shared: &Arc<Shared>,
+    headers: &HeaderMap,
+    request: &Request<'_>,
+    principal: Arc<Principal>,
+) -> Result<Response<Body>, Refusal> {
+    let accepts = Accepts::of(headers)?;
+    let version = version(headers, request)?;
+    if version.is_modern() {
+        check_standard_headers(headers, request)?;
+    }
+    let Shared { server, replies, .. } = &**shared;
+    let Request { id, params, .. } = request;
+    let declared = server.capabilities();
+    let one_page = || match &params.cursor {
+        None => Ok(CallContext::new(principal.clone())),
+        Some(_) => Err(invalid("this cursor was not made by this server")),
+    };
+    let list = |key, items: &RawValue| replies.list(id, version, key, items);
+    let reply = match &*request.method {
+        "tools/call" if declared.tools => {
+            return call_tool(shared, accepts, version, request, principal).await;
+        }
+        "tools/list" if declared.tools => list("tools", Listing::json(&server.tools(&one_page()?))),
+        "prompts/list" if declared.prompts => list("prompts", Listing::json(&server.prompts(&one_page()?))),
+        "resources/list" if declared.resources => list("resources", Listing::json(&server.resources(&one_page()?))),
+        "resources/templates/list" if declared.resources => {
+            list("resourceTemplates", Listing::json(&server.resource_templates(&one_page()?)))
+        }
+        "prompts/get" if declared.prompts => {
+            let (cx, _permit) = enter(shared, principal, version)?;
+            let (name, arguments) = named(params, shared.config.max_depth)?;
+            let prompt = run(async { server.get_prompt(&cx, name, arguments).await }, &cx, version).await?;
+            replies.prompt(id, version, &prompt)
+        }
+        "resources/read" if declared.resources => {
+            let (cx, _permit) = enter(shared, principal, version)?;
+            let uri = params.uri.as_deref().ok_or_else(|| invalid("`uri` is missing"))?;
+            let contents = run(async { server.read_resource(&cx, uri).await }, &cx, version).await?;
+            replies.resource(id, version, &contents)
+        }
+        "completion/complete" if declared.completions => {
+            let (cx, _permit) = enter(shared, principal, version)?;
+            let asked = Asked::of(params)?;
+            let values = run(async { server.complete(&cx, asked.completion()).await }, &cx, version).await?;
+            replies.completion(id, version, &values)
+        }
+        "server/discover" if version.is_modern() => replies.discover(id, version),
+        "subscriptions/listen" if version.is_modern() => return stream::listen(shared, accepts, request),
+        "ping" if !version.is_modern() => replies.empty(id, version),
+        method => {
+            let status = if version.is_modern() { StatusCode::NOT_FOUND } else { StatusCode::OK };
+            let method: String = method.chars().take(128).collect();
+            return Err(Refusal::new(status, code::METHOD_NOT_FOUND, format!("unknown method `{method}`")));
+        }
+    };
+    Ok(sent(reply, accepts))
+}
+
+/// The revision that this request follows. Header and body must agree; without either it is the oldest one.
+fn version(headers: &HeaderMap, request: &Request<'_>) -> Result<Version, Refusal> {
+    let mut values = headers.get_all(PROTOCOL_VERSION).iter();
+    let header = values.next();
+    if values.next().is_some() {
+        return Err(mismatch(&Mismatch::Repeated("MCP-Protocol-Version")));
+    }
+    let header = match header.map(|value| value.to_str()) {
+        Some(Err(_)) => return Err(mismatch(&Mismatch::Encoding("MCP-Protocol-Version"))),
+        Some(Ok(header)) => Some(header),
+        None => None,
+    };
+    let body = request.params.meta.as_ref().and_then(|meta| meta.protocol_version.as_deref());
+    if let (Some(header), Some(body)) = (header, body)
+        && header != body
+    {
+        return Err(mismatch(&Mismatch::Differs("MCP-Protocol-Version")));
+    }
+    let version = match header.or(body) {
+        Some(version) => Version::parse(version).ok_or_else(|| Refusal::unsupported_version(version))?,
+        // A probe for the modern protocol that forgot to say so.
+        None if request.method == "server/discover" => Version::V2026_07_28,
+        None => Version::V2025_03_26,
+    };
+    if version.is_modern() {
+        let meta = request.params.meta.as_ref();
+        for (key, given) in [
+            ("protocolVersion", body.is_some()),
+            (
+                "clientCapabilities",
+                meta.and_then(|meta| meta.client_capabilities).is_some_and(|it| it.get().starts_with('{')),
+            ),
+        ] {
+            if !given {
+                let message = format!("`_meta` needs the key `io.modelcontextprotocol/{key}`");
+                return Err(Refusal::new(StatusCode::BAD_REQUEST, code::INVALID_PARAMS, message));
+            }
+        }
+        if header.is_none() {
+            return Err(mismatch(&Mismatch::Missing("MCP-Protocol-Version")));
+        }
+    }
+    Ok(version)
+}
+
+fn check_standard_headers(headers: &HeaderMap, request: &Request<'_>) -> Result<(), Refusal> {
+    agree(headers, "Mcp-Method", &request.method).map_err(|error| mismatch(&error))?;
+    let name = match &*request.method {
+        "tools/call" | "prompts/get" => request.params.name.as_deref(),
+        "resources/read" => request.params.uri.as_deref(),
+        _ => None,
+    };
+    name.map_or(Ok(()), |name| agree(headers, "Mcp-Name", name).map_err(|error| mismatch(&error)))
+}
+
+async fn call_tool(
+    shared: &Arc<Shared>,
+    accepts: Accepts,
+    version: Version,
+    request: &Request<'_>,
+    principal: Arc<Principal>,
+) -> Result<Response<Body>, Refusal> {
+    let (mut cx, permit) = enter(shared, principal, version)?;
+    let (name, arguments) = named(&request.params, shared.config.max_depth)?;
+    let token = request.params.meta.as_ref().and_then(|meta| meta.progress_token);
+    if let Some(token) = token.filter(|_| accepts.events) {
+        let (progress, steps) = Progress::channel();
+        cx.progress = progress;
+        let (shared, id, name) = (shared.clone(), request.id.to_owned(), name.to_owned());
+        let keep_alive = shared.config.keep_alive;
+        let call = async move {
+            let _permit = permit;
+            let result = run(async { shared.server.call_tool(&cx, &name, arguments).await }, &cx, version).await?;
+            Ok(shared.replies.tool(&id, version, &result))
+        };
+        let id = request.id.to_owned();
+        return stream::with_progress(call, steps, token.to_owned(), id, keep_alive, accepts).await;
+    }
+    let result = run(async { shared.server.call_tool(&cx, name, arguments).await }, &cx, version).await?;
+    drop(permit);
+    Ok(sent(shared.replies.tool(request.id, version, &result), accepts))
+}
+
+/// An answer as the client can read it.
+pub(super) fn sent(reply: Vec<u8>, accepts: Accepts) -> Response<Body> {
+    if accepts.json { json(reply) } else { stream::events(Body::whole(sse_event(&reply))) }
+}
+
+fn enter(shared: &Shared, principal: Arc<Principal>, version: Version) -> Result<(CallContext, Permit), Refusal> {
+    let cx = CallContext::new(principal);
+    match shared.gate.enter(&cx.principal) {
+        Ok(permit) => Ok((cx, permit)),
+        Err(error) => Err(Refusal::of(&error, cx.call_id, version)),
+    }
+}
+
+/// Runs a part of the server. A panic in it ends this request only.
+async fn run<T>(
+    work: impl Future<Output = Result<T, Error>>,
+    cx: &CallContext,
+    version: Version,
+) -> Result<T, Refusal> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(outcome) => outcome.map_err(|error| Refusal::of(&error, cx.call_id, version)),
+        Err(_panic) => {
+            tracing::error!(request = %cx.call_id, "a handler panicked");
+            Err(Refusal::internal(cx.call_id))
+        }
+    }
+}
+
+fn named<'a>(params: &'a Params<'_>, max_depth: usize) -> Result<(&'a str, Map<String, Value>), Refusal> {
+    let name = params.name.as_deref().ok_or_else(|| invalid("`name` is missing"))?;
+    let Some(arguments) = params.arguments else { return Ok((name, Map::new())) };
+    if depth(arguments.get()) > max_depth {
+        return Err(invalid(format!("the arguments are nested more than {max_depth} deep")));
+    }
+    match serde_json::from_str(arguments.get()) {
+        Ok(arguments) => Ok((name, arguments)),
+        Err(_) => Err(invalid("`arguments` must be an object")),
+    }
+}
+
+/// What `completion/complete` asks. Rare enough to be read a second time.
+struct Asked {
+    reference: Reference,
+    argument: rmcp::model::ArgumentInfo,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(tag = "type")]
+enum Reference {
+    #[serde(rename = "ref/prompt")]
+    Prompt { name: String },
+    #[serde(rename = "ref/resource")]
+    ResourceTemplate { uri: String },
+}
+
+impl Asked {
+    fn of(params: &Params<'_>) -> Result<Self, Refusal> {
+        let part = |part: Option<&RawValue>, name: &str| {
+            part.map(|part| part.get().to_owned()).ok_or_else(|| invalid(format!("`{name}` is missing")))
+        };
+        let reference = serde_json::from_str(&part(params.reference, "ref")?)
+            .map_err(|_| invalid("`ref` must be a prompt or a resource template"))?;
+        let argument = serde_json::from_str(&part(params.argument, "argument")?)
+            .map_err(|_| invalid("`argument` must be {name, value}"))?;
+        Ok(Self { reference, argument })
+    }
+
+    fn completion(&self) -> Completion<'_> {
+        let reference = match &self.reference {
+            Reference::Prompt { name } => CompletionReference::Prompt(name),
+            Reference::ResourceTemplate { uri } => CompletionReference::ResourceTemplate(uri),
+        };
+        Completion { reference, argument: &self.argument.name, value: &self.argument.value }
+    }
+}
+
+fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(StatusCode::OK, code::INVALID_PARAMS, message)
+}
+
+fn mismatch(error: &Mismatch) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, code::HEADER_MISMATCH, error.to_string())
+}

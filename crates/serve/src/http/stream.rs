@@ -1,0 +1,269 @@
+//! Answers that take their time: a call that reports progress, and `subscriptions/listen`. Both end with the connection,
+//! because what runs is owned by the body that is sent.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::stream::unfold;
+use http::{
+    HeaderName, HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, Interval, MissedTickBehavior},
+};
+
+use super::{
+    Body,
+    endpoint::{Accepts, Shared},
+    stateless::sent,
+};
+use crate::{
+    Change, Changes,
+    progress::Step,
+    wire::{Refusal, Request, SUBSCRIPTION_ID, code, notification, progress, sse_event},
+};
+
+/// A response of server-sent events.
+pub(super) fn events(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
+fn event(json: &[u8]) -> Bytes {
+    sse_event(json).into()
+}
+
+const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
+
+fn ticks(every: Duration) -> Interval {
+    let mut ticks = tokio::time::interval_at(Instant::now() + every, every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+type Outcome = Result<Vec<u8>, Refusal>;
+
+struct Call<F> {
+    running: Option<Pin<Box<F>>>,
+    answer: Option<Bytes>,
+    steps: mpsc::Receiver<Step>,
+    token: Box<RawValue>,
+    id: Box<RawValue>,
+    ticks: Interval,
+}
+
+/// One JSON answer if the call ends without a word, else a stream of its progress and the answer.
+pub(super) async fn with_progress<F>(
+    call: F,
+    mut steps: mpsc::Receiver<Step>,
+    token: Box<RawValue>,
+    id: Box<RawValue>,
+    keep_alive: Duration,
+    accepts: Accepts,
+) -> Result<Response<Body>, Refusal>
+where
+    F: Future<Output = Outcome> + Send + 'static,
+{
+    let mut running = Box::pin(call);
+    let first = tokio::select! {
+        biased;
+        Some(step) = steps.recv() => step,
+        outcome = &mut running => match steps.try_recv() {
+            Err(_) => return outcome.map(|reply| sent(reply, accepts)),
+            Ok(step) => {
+                let mut call: Call<F> =
+                    Call { running: None, answer: None, steps, token, id, ticks: ticks(keep_alive) };
+                call.answer = Some(call.last(outcome));
+                return Ok(call.stream(step));
+            }
+        },
+    };
+    Ok(Call { running: Some(running), answer: None, steps, token, id, ticks: ticks(keep_alive) }.stream(first))
+}
+
+impl<F: Future<Output = Outcome> + Send + 'static> Call<F> {
+    fn stream(self, first: Step) -> Response<Body> {
+        let first = event(&progress(&self.token, &first));
+        events(Body::stream(unfold((Some(first), self), |(first, mut call)| async {
+            match first {
+                Some(first) => Some((first, (None, call))),
+                None => call.next().await.map(|bytes| (bytes, (None, call))),
+            }
+        })))
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(running) = &mut self.running {
+            let outcome = tokio::select! {
+                biased;
+                Some(step) = self.steps.recv() => return Some(event(&progress(&self.token, &step))),
+                outcome = running => outcome,
+                _ = self.ticks.tick() => return Some(KEEP_ALIVE),
+            };
+            self.running = None;
+            self.answer = Some(self.last(outcome));
+        }
+        // What was reported before the end comes before the answer.
+        match self.steps.try_recv() {
+            Ok(step) => Some(event(&progress(&self.token, &step))),
+            Err(_) => self.answer.take(),
+        }
+    }
+
+    fn last(&self, outcome: Outcome) -> Bytes {
+        event(&outcome.unwrap_or_else(|refusal| refusal.to_json(Some(&self.id))))
+    }
+}
+
+/// What a client wants to hear of, and after the cut what it will hear of.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Filter {
+    tools_list_changed: bool,
+    prompts_list_changed: bool,
+    resources_list_changed: bool,
+    resource_subscriptions: Vec<String>,
+}
+
+impl Filter {
+    /// URIs of one listener.
+    const MOST: usize = 1_000;
+
+    fn honoured(self, shared: &Shared) -> Self {
+        if shared.server.changes().is_none() {
+            return Self::default();
+        }
+        let declared = shared.server.capabilities();
+        Self {
+            tools_list_changed: self.tools_list_changed && declared.tools,
+            prompts_list_changed: self.prompts_list_changed && declared.prompts,
+            resources_list_changed: self.resources_list_changed && declared.resources,
+            resource_subscriptions: if declared.resources { self.resource_subscriptions } else { Vec::new() },
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let mut filter = json!({});
+        for (name, asked) in [
+            ("toolsListChanged", self.tools_list_changed),
+            ("promptsListChanged", self.prompts_list_changed),
+            ("resourcesListChanged", self.resources_list_changed),
+        ] {
+            if asked {
+                filter[name] = true.into();
+            }
+        }
+        if !self.resource_subscriptions.is_empty() {
+            filter["resourceSubscriptions"] = json!(self.resource_subscriptions);
+        }
+        filter
+    }
+
+    /// Method and parameters of the notification, if it was asked for.
+    fn notification(&self, change: &Change) -> Option<(&'static str, Value)> {
+        match change {
+            Change::Tools if self.tools_list_changed => Some(("notifications/tools/list_changed", json!({}))),
+            Change::Prompts if self.prompts_list_changed => Some(("notifications/prompts/list_changed", json!({}))),
+            Change::Resources if self.resources_list_changed => {
+                Some(("notifications/resources/list_changed", json!({})))
+            }
+            Change::Resource(uri) if self.resource_subscriptions.iter().any(|wanted| **wanted == **uri) => {
+                Some(("notifications/resources/updated", json!({ "uri": &**uri })))
+            }
+            _ => None,
+        }
+    }
+}
+
+struct Listening {
+    shared: Arc<Shared>,
+    changes: Option<crate::changes::Listener>,
+    filter: Filter,
+    id: Box<RawValue>,
+    ticks: Interval,
+    state: State,
+}
+
+enum State {
+    Opening,
+    Open,
+    Ended,
+}
+
+pub(super) fn listen(shared: &Arc<Shared>, accepts: Accepts, request: &Request<'_>) -> Result<Response<Body>, Refusal> {
+    if !accepts.events {
+        let message = "`subscriptions/listen` answers as text/event-stream, which `Accept` does not name";
+        return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, code::INVALID_REQUEST, message));
+    }
+    let invalid = |message: String| Refusal::new(StatusCode::OK, code::INVALID_PARAMS, message);
+    let asked: Filter = match request.params.notifications {
+        None => return Err(invalid("`notifications` is missing".to_owned())),
+        Some(asked) => serde_json::from_str(asked.get())
+            .map_err(|error| invalid(format!("`notifications` can't be read: {error}")))?,
+    };
+    if asked.resource_subscriptions.len() > Filter::MOST {
+        return Err(invalid(format!("at most {} resources can be listened to", Filter::MOST)));
+    }
+    let listening = Listening {
+        shared: shared.clone(),
+        // From before the acknowledgement on, so that nothing is lost in between.
+        changes: shared.server.changes().map(Changes::listen),
+        filter: asked.honoured(shared),
+        id: request.id.to_owned(),
+        ticks: ticks(shared.config.keep_alive),
+        state: State::Opening,
+    };
+    Ok(events(Body::stream(unfold(listening, |mut listening| async {
+        listening.next().await.map(|bytes| (bytes, listening))
+    }))))
+}
+
+impl Listening {
+    async fn next(&mut self) -> Option<Bytes> {
+        match self.state {
+            State::Opening => {
+                self.state = State::Open;
+                let params = json!({ "notifications": self.filter.to_json() });
+                return Some(self.event("notifications/subscriptions/acknowledged", params));
+            }
+            State::Open => {}
+            State::Ended => return None,
+        }
+        loop {
+            let change = tokio::select! {
+                biased;
+                () = self.shared.stopping.cancelled() => None,
+                change = next(&mut self.changes) => change,
+                _ = self.ticks.tick() => return Some(KEEP_ALIVE),
+            };
+            let Some(change) = change else {
+                self.state = State::Ended;
+                return Some(event(&self.shared.replies.listen_end(&self.id)));
+            };
+            if let Some((method, params)) = self.filter.notification(&change) {
+                return Some(self.event(method, params));
+            }
+        }
+    }
+
+    fn event(&self, method: &str, mut params: Value) -> Bytes {
+        params["_meta"] = json!({ SUBSCRIPTION_ID: self.id });
+        event(&notification(method, &params))
+    }
+}
+
+/// Waits for ever where nothing can change.
+async fn next(changes: &mut Option<crate::changes::Listener>) -> Option<Change> {
+    match changes {
+        Some(changes) => changes.next().await,
+        None => std::future::pending().await,
+    }
+}

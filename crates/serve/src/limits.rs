@@ -1,0 +1,198 @@
+//! How much the callers may ask: a rate for each principal and a number of calls at once for all of them. Refusing never
+//! waits.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+use crate::{Error, Principal};
+
+/// `None` is no limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls of one principal. Default 600 a minute.
+    pub rate: Option<Rate>,
+    /// Calls of all principals at once. Default 100.
+    pub concurrency: Option<usize>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { rate: Some(Rate { calls: 600, per: Duration::from_secs(60) }), concurrency: Some(100) }
+    }
+}
+
+impl Limits {
+    #[must_use]
+    pub fn none() -> Self {
+        Self { rate: None, concurrency: None }
+    }
+}
+
+/// `calls` may come at once, then one more each `per / calls`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    pub calls: u32,
+    pub per: Duration,
+}
+
+/// Counts what runs.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    running: Arc<Running>,
+    concurrency: usize,
+    rate: Option<Buckets>,
+}
+
+/// One running call; ends when dropped.
+#[derive(Debug)]
+pub(crate) struct Permit(Arc<Running>);
+
+#[derive(Debug, Default)]
+struct Running {
+    calls: AtomicUsize,
+    /// Told when no call runs any more, once somebody waits for it.
+    waited_for: AtomicBool,
+    idle: Notify,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if self.0.calls.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.waited_for.load(Ordering::SeqCst) {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+impl Gate {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            running: Arc::default(),
+            concurrency: limits.concurrency.unwrap_or(usize::MAX),
+            rate: limits.rate.map(Buckets::new),
+        }
+    }
+
+    pub(crate) fn enter(&self, principal: &Principal) -> Result<Permit, Error> {
+        if let Some(rate) = &self.rate {
+            rate.take(&principal.id).map_err(|retry_after| Error::RateLimited { retry_after })?;
+        }
+        let permit = Permit(self.running.clone());
+        if self.running.calls.fetch_add(1, Ordering::SeqCst) >= self.concurrency {
+            Err(Error::Busy)
+        } else {
+            Ok(permit)
+        }
+    }
+
+    /// Waits until no call runs.
+    pub(crate) async fn idle(&self) {
+        self.running.waited_for.store(true, Ordering::SeqCst);
+        loop {
+            let idle = self.running.idle.notified();
+            if self.running.calls.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+/// A token bucket for each principal, kept as the moment at which it is full again (GCRA).
+#[derive(Debug)]
+struct Buckets {
+    start: Instant,
+    /// Nanoseconds that one call costs, and that a full bucket holds.
+    cost: u64,
+    burst: u64,
+    full_at: RwLock<HashMap<Box<str>, AtomicU64>>,
+}
+
+/// Principals remembered before the full buckets are forgotten.
+const REMEMBERED: usize = 10_000;
+
+impl Buckets {
+    fn new(rate: Rate) -> Self {
+        let burst = u64::try_from(rate.per.as_nanos()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4);
+        let cost = (burst / u64::from(rate.calls.max(1))).max(1);
+        Self { start: Instant::now(), cost, burst, full_at: RwLock::default() }
+    }
+
+    fn take(&self, principal: &str) -> Result<(), Duration> {
+        self.take_at(principal, u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX / 2))
+    }
+
+    fn take_at(&self, principal: &str, now: u64) -> Result<(), Duration> {
+        if let Some(bucket) = self.full_at.read().unwrap_or_else(PoisonError::into_inner).get(principal) {
+            return self.drain(bucket, now);
+        }
+        let mut full_at = self.full_at.write().unwrap_or_else(PoisonError::into_inner);
+        if full_at.len() >= REMEMBERED {
+            full_at.retain(|_, bucket| *bucket.get_mut() > now);
+        }
+        self.drain(full_at.entry(principal.into()).or_default(), now)
+    }
+
+    fn drain(&self, bucket: &AtomicU64, now: u64) -> Result<(), Duration> {
+        bucket
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |full_at| {
+                let after = full_at.max(now) + self.cost;
+                (after - now <= self.burst).then_some(after)
+            })
+            .map(drop)
+            .map_err(|full_at| Duration::from_nanos((full_at + self.cost).saturating_sub(now + self.burst).max(1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn a_bucket_gives_its_burst_then_its_rate() {
+        let buckets = Buckets::new(Rate { calls: 4, per: Duration::from_secs(4) });
+        for _ in 0..4 {
+            buckets.take_at("a", 0).expect("burst");
+        }
+        assert_eq!(buckets.take_at("a", 0), Err(Duration::from_secs(1)));
+        assert_eq!(buckets.take_at("a", SECOND / 2), Err(Duration::from_millis(500)));
+        buckets.take_at("a", SECOND).expect("one more after its time");
+        assert!(buckets.take_at("a", SECOND).is_err());
+        buckets.take_at("b", 0).expect("another principal has a bucket of its own");
+        for _ in 0..4 {
+            buckets.take_at("a", 60 * SECOND).expect("full again, and not fuller");
+        }
+        assert!(buckets.take_at("a", 60 * SECOND).is_err());
+    }
+
+    #[test]
+    fn only_so_many_calls_run_at_once() {
+        let gate = Gate::new(&Limits { rate: None, concurrency: Some(2) });
+        let principal = Principal::local();
+        let first = gate.enter(&principal).expect("first");
+        let _second = gate.enter(&principal).expect("second");
+        assert!(matches!(gate.enter(&principal), Err(Error::Busy)));
+        drop(first);
+        gate.enter(&principal).expect("a place is free again");
+    }
+
+    #[test]
+    fn forgotten_principals_are_those_with_full_buckets() {
+        let buckets = Buckets::new(Rate { calls: 1, per: Duration::from_secs(1) });
+        buckets.take_at("busy", 5 * SECOND).expect("fresh");
+        for principal in 0..REMEMBERED {
+            buckets.take_at(&principal.to_string(), 0).expect("fresh");
+        }
+        assert!(buckets.full_at.read().expect("lock").len() < REMEMBERED);
+        assert!(buckets.take_at("busy", 5 * SECOND).is_err());
+    }
+}

@@ -1,0 +1,71 @@
+//! One server on standard input and output, for one caller, in both protocol eras. Nothing but protocol is written.
+
+use std::sync::Arc;
+
+use rmcp::{
+    RoleServer,
+    service::{QuitReason, ServerInitializeError, serve_server_with_ct},
+    transport::{async_rw::AsyncRwTransport, io::stdio_pipes},
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Limits, Principal, Server,
+    http::Config,
+    limits::Gate,
+    sdk::{Adapter, Caller, Shared},
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StdioError {
+    #[error("the first message on standard input is no request")]
+    Opening(#[source] Box<ServerInitializeError>),
+    #[error("the server ended unexpectedly")]
+    Ended(#[source] tokio::task::JoinError),
+}
+
+/// Serves until standard input ends; calls in flight then get five seconds to finish before they are cancelled.
+pub async fn serve(server: Arc<dyn Server>, principal: Arc<Principal>) -> Result<(), StdioError> {
+    let (input, output) = stdio_pipes();
+    serve_on(server, principal, &Limits::default(), input, output, std::future::pending()).await
+}
+
+/// The same on any pair of streams, until the input ends or `shutdown` does.
+pub async fn serve_on(
+    server: Arc<dyn Server>,
+    principal: Arc<Principal>,
+    limits: &Limits,
+    input: impl AsyncRead + Send + Unpin + 'static,
+    output: impl AsyncWrite + Send + Unpin + 'static,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StdioError> {
+    let stopping = CancellationToken::new();
+    let adapter = Adapter::new(Shared {
+        server,
+        gate: Arc::new(Gate::new(limits)),
+        caller: Caller::Fixed(principal),
+        stopping: stopping.clone(),
+        list_ttl_ms: Config::DEFAULT_LIST_TTL_MS,
+        public: false,
+    });
+    let transport =
+        AsyncRwTransport::<RoleServer, _, _>::new_server(input, output).with_max_line_length(Config::DEFAULT_MAX_BODY);
+    let running = async {
+        match serve_server_with_ct(adapter, transport, stopping.clone()).await {
+            Ok(service) => match service.waiting().await {
+                Ok(QuitReason::JoinError(error)) | Err(error) => Err(StdioError::Ended(error)),
+                Ok(_) => Ok(()),
+            },
+            // Nobody said anything, or nothing more: that is an end, not an error.
+            Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => Ok(()),
+            Err(error) => Err(StdioError::Opening(Box::new(error))),
+        }
+    };
+    tokio::pin!(running);
+    tokio::select! {
+        outcome = &mut running => return outcome,
+        () = shutdown => stopping.cancel(),
+    }
+    running.await
+}

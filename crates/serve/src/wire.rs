@@ -1,0 +1,12 @@
+//! JSON-RPC as bytes: one parser that borrows from the body, one writer of results, errors and notifications. Pure.
+
+mod header;
+mod reply;
+mod request;
+mod version;
+
+pub(crate) use header::{Mismatch, agree};
+pub(crate) use reply::{Refusal, Replies, SUBSCRIPTION_ID, code, notification, progress, sse_event};
+pub(crate) use request::depth;
+pub use request::{Message, Meta, Params, ParseError, Request, Text, parse_request};
+pub use version::Version;

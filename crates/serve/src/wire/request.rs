@@ -1,0 +1,230 @@
+//! Reads one JSON-RPC message. Everything is borrowed from the body; arguments stay text until a tool is called.
+
+use std::{borrow::Cow, fmt, marker::PhantomData, ops::Deref};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
+use serde_json::value::RawValue;
+
+/// What a client can send.
+#[derive(Debug)]
+pub enum Message<'a> {
+    Request(Request<'a>),
+    Notification {
+        method: Cow<'a, str>,
+    },
+    /// An answer to a request of ours.
+    Response,
+}
+
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// A JSON string or number, sent back as it came.
+    pub id: &'a RawValue,
+    pub method: Cow<'a, str>,
+    pub params: Params<'a>,
+}
+
+/// The union of what the served methods take.
+#[derive(Debug, Default, Deserialize)]
+pub struct Params<'a> {
+    #[serde(borrow)]
+    pub name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub uri: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub cursor: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub arguments: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub notifications: Option<&'a RawValue>,
+    #[serde(borrow, rename = "ref")]
+    pub reference: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub argument: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "_meta", deserialize_with = "some_object")]
+    pub meta: Option<Meta<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct Meta<'a> {
+    #[serde(borrow, rename = "io.modelcontextprotocol/protocolVersion")]
+    pub protocol_version: Option<Text<'a>>,
+    #[serde(borrow, rename = "io.modelcontextprotocol/clientCapabilities")]
+    pub client_capabilities: Option<&'a RawValue>,
+    #[serde(borrow, rename = "progressToken")]
+    pub progress_token: Option<&'a RawValue>,
+}
+
+/// A string, borrowed unless it holds escapes. (`Option<Cow<str>>` would always be owned.)
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a body is no message. Each has its JSON-RPC code.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseError {
+    #[error("the body is not JSON: {0}")]
+    Syntax(#[source] serde_json::Error),
+    #[error("the body is not UTF-8")]
+    Encoding,
+    #[error("batches are not served; send one message per request")]
+    Batch,
+    #[error("not a JSON-RPC 2.0 message: {0}")]
+    Message(&'static str),
+    #[error("not a JSON-RPC 2.0 message")]
+    Shape(#[source] serde_json::Error),
+    #[error("malformed params: {source}")]
+    Params { id: Box<RawValue>, source: serde_json::Error },
+}
+
+impl ParseError {
+    #[must_use]
+    pub fn code(&self) -> i32 {
+        match self {
+            Self::Syntax(_) | Self::Encoding => -32700,
+            Self::Batch | Self::Message(_) | Self::Shape(_) => -32600,
+            Self::Params { .. } => -32602,
+        }
+    }
+
+    #[must_use]
+    pub fn id(&self) -> Option<&RawValue> {
+        match self {
+            Self::Params { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    jsonrpc: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    method: Option<Text<'a>>,
+    #[serde(borrow)]
+    params: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    result: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+/// Reads one message. Never panics, never recurses on what the client sent.
+pub fn parse_request(body: &[u8]) -> Result<Message<'_>, ParseError> {
+    let text = std::str::from_utf8(body).map_err(|_| ParseError::Encoding)?;
+    let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    if text.starts_with('[') {
+        // Only a batch if it is JSON at all.
+        serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(ParseError::Syntax)?;
+        return Err(ParseError::Batch);
+    }
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| {
+        use serde_json::error::Category;
+        match error.classify() {
+            Category::Data => ParseError::Shape(error),
+            Category::Syntax | Category::Eof | Category::Io => ParseError::Syntax(error),
+        }
+    })?;
+    if envelope.jsonrpc.as_deref() != Some("2.0") {
+        return Err(ParseError::Message("`jsonrpc` must be \"2.0\""));
+    }
+    let Some(Text(method)) = envelope.method else {
+        if envelope.id.is_some() && (envelope.result.is_some() != envelope.error.is_some()) {
+            return Ok(Message::Response);
+        }
+        return Err(ParseError::Message("`method` is missing"));
+    };
+    let Some(id) = envelope.id else {
+        return Ok(Message::Notification { method });
+    };
+    if !matches!(id.get().as_bytes().first(), Some(b'"' | b'-' | b'0'..=b'9')) {
+        return Err(ParseError::Message("`id` must be a string or a number"));
+    }
+    let params = match envelope.params {
+        None => Params::default(),
+        Some(params) => {
+            serde_json::from_str::<Object<Params<'_>>>(params.get())
+                .map_err(|source| ParseError::Params { id: id.to_owned(), source })?
+                .0
+        }
+    };
+    Ok(Message::Request(Request { id, method, params }))
+}
+
+/// `null` counts as present.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+fn some_object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(Option::<Object<T>>::deserialize(deserializer)?.map(|object| object.0))
+}
+
+/// Refuses an array where a struct is meant; derived structs take both.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+/// How deeply arrays and objects are nested in valid JSON.
+pub(crate) fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in json.bytes() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests;
