@@ -112,7 +112,14 @@ struct Buckets {
     /// Nanoseconds that one call costs, and that a full bucket holds.
     cost: u64,
     burst: u64,
-    full_at: RwLock<HashMap<Box<str>, AtomicU64>>,
+    kept: RwLock<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    full_at: HashMap<Box<str>, AtomicU64>,
+    /// Number of buckets at which the full ones are forgotten next.
+    forget_at: usize,
 }
 
 /// Principals remembered before the full buckets are forgotten.
@@ -122,7 +129,7 @@ impl Buckets {
     fn new(rate: Rate) -> Self {
         let burst = u64::try_from(rate.per.as_nanos()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4);
         let cost = (burst / u64::from(rate.calls.max(1))).max(1);
-        Self { start: Instant::now(), cost, burst, full_at: RwLock::default() }
+        Self { start: Instant::now(), cost, burst, kept: RwLock::new(Kept { full_at: HashMap::new(), forget_at: REMEMBERED }) }
     }
 
     fn take(&self, principal: &str) -> Result<(), Duration> {
@@ -130,14 +137,15 @@ impl Buckets {
     }
 
     fn take_at(&self, principal: &str, now: u64) -> Result<(), Duration> {
-        if let Some(bucket) = self.full_at.read().unwrap_or_else(PoisonError::into_inner).get(principal) {
+        if let Some(bucket) = self.kept.read().unwrap_or_else(PoisonError::into_inner).full_at.get(principal) {
             return self.drain(bucket, now);
         }
-        let mut full_at = self.full_at.write().unwrap_or_else(PoisonError::into_inner);
-        if full_at.len() >= REMEMBERED {
-            full_at.retain(|_, bucket| *bucket.get_mut() > now);
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.full_at.len() >= kept.forget_at {
+            kept.full_at.retain(|_, bucket| *bucket.get_mut() > now);
+            kept.forget_at = REMEMBERED.max(kept.full_at.len() * 2);
         }
-        self.drain(full_at.entry(principal.into()).or_default(), now)
+        self.drain(kept.full_at.entry(principal.into()).or_default(), now)
     }
 
     fn drain(&self, bucket: &AtomicU64, now: u64) -> Result<(), Duration> {
@@ -189,10 +197,11 @@ mod tests {
     fn forgotten_principals_are_those_with_full_buckets() {
         let buckets = Buckets::new(Rate { calls: 1, per: Duration::from_secs(1) });
         buckets.take_at("busy", 5 * SECOND).expect("fresh");
-        for principal in 0..REMEMBERED {
+        for principal in 1..REMEMBERED {
             buckets.take_at(&principal.to_string(), 0).expect("fresh");
         }
-        assert!(buckets.full_at.read().expect("lock").len() < REMEMBERED);
+        buckets.take_at("new", 5 * SECOND).expect("fresh");
+        assert_eq!(buckets.kept.read().expect("lock").full_at.len(), 2);
         assert!(buckets.take_at("busy", 5 * SECOND).is_err());
     }
 }
