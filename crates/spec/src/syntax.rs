@@ -1,13 +1,39 @@
 //! Bytes become a [`Node`] tree with positions. YAML 1.2 core and JSON, strict and bounded.
 //!
 //! Both readers end in the same tree, so nothing behind them knows which language was written. What the text says twice,
-//! or says in a way that people read differently than machines do, is refused here.
+//! or says in a way that people read differently than machines do, is refused here. Work and memory are bounded by
+//! construction: a size before anything is read, a depth, a number of values, a number of values that aliases copy, and
+//! a number of findings.
 
+mod findings;
+mod json;
+mod keys;
 mod node;
+mod number;
+mod places;
+mod trail;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
 
 pub use node::{Entry, Node, NodeValue, Position, Span};
+pub(crate) use trail::Trail;
 
-use crate::Diagnostic;
+use self::{findings::Findings, places::Places};
+use crate::{Code, Diagnostic};
+
+/// What a document may be at most.
+pub mod limits {
+    pub const BYTES: usize = 16 << 20;
+    pub const DEPTH: usize = 64;
+    /// Values that aliases copy, in the whole document.
+    pub const ALIAS_NODES: usize = 10_000;
+    /// Values and keys, in the whole document.
+    pub const NODES: usize = 1_000_000;
+    /// Diagnostics that one reading gives.
+    pub const DIAGNOSTICS: usize = 1_000;
+}
 
 /// The two spellings of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,18 +46,49 @@ impl Format {
     /// By the name of the file: `.json` is JSON, everything else YAML.
     #[must_use]
     pub fn of_file(name: &str) -> Self {
-        if name.len() >= 5 && name.as_bytes()[name.len() - 5..].eq_ignore_ascii_case(b".json") {
-            Self::Json
-        } else {
-            Self::Yaml
-        }
+        let ending = name.len().checked_sub(5).and_then(|at| name.get(at..));
+        if ending.is_some_and(|ending| ending.eq_ignore_ascii_case(".json")) { Self::Json } else { Self::Yaml }
     }
 }
 
 /// Reads a document. Problems that leave a readable rest (a key twice, a tag) still give the tree, without what was
-/// refused, so that everything else can be reported in the same go; the tree is complete only if there are no diagnostics.
+/// refused, so that everything else can be reported in the same go: the tree is to be trusted only if nothing was found.
 #[must_use]
 pub fn read(text: &[u8], format: Format) -> (Option<Node>, Vec<Diagnostic>) {
-    let _ = (text, format);
-    (None, Vec::new())
+    let mut findings = Findings::default();
+    let root = match plain_text(text) {
+        Ok(text) => {
+            let places = Places::new(text);
+            match format {
+                Format::Yaml => yaml::read(text, &places, &mut findings),
+                Format::Json => json::read(text, &places, &mut findings),
+            }
+        }
+        Err((valid, message)) => {
+            let places = Places::new(valid);
+            findings.add(Code::SyntaxLimits, places.span(valid.len(), valid.len()), message);
+            None
+        }
+    };
+    (root, findings.into_vec())
+}
+
+/// The document as text, or the text before the first byte that can't be in one, and what is wrong with that.
+fn plain_text(bytes: &[u8]) -> Result<&str, (&str, String)> {
+    if bytes.len() > limits::BYTES {
+        let message = format!("the document is {} bytes long, over the limit of 16MiB", bytes.len());
+        return Err(("", message));
+    }
+    let (text, wrong) = match std::str::from_utf8(bytes) {
+        Ok(text) => (text, None),
+        Err(error) => {
+            let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).expect("valid up to there");
+            (valid, Some("the document is not UTF-8 text"))
+        }
+    };
+    match (text.find('\0'), wrong) {
+        (Some(at), _) => Err((&text[..at], "a NUL byte in the document".to_owned())),
+        (None, Some(wrong)) => Err((text, wrong.to_owned())),
+        (None, None) => Ok(text),
+    }
 }

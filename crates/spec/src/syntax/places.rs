@@ -1,0 +1,131 @@
+//! Byte offsets become lines and columns, in near constant time however long the lines are.
+
+use super::{Position, Span};
+
+const STRIDE: usize = 64;
+
+/// The lines of a text, and how many characters stand before every 64th byte.
+#[derive(Debug)]
+pub(super) struct Places<'a> {
+    text: &'a str,
+    /// Where each line begins. A line ends with a line feed, a carriage return, or both.
+    lines: Vec<u32>,
+    /// Characters that begin before each multiple of [`STRIDE`]; empty where every character is one byte.
+    characters: Vec<u32>,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        let bytes = text.as_bytes();
+        let mut lines = vec![0];
+        for (at, byte) in bytes.iter().enumerate() {
+            let ends = match byte {
+                b'\n' => true,
+                b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+                _ => false,
+            };
+            if ends {
+                lines.push(narrow(at + 1));
+            }
+        }
+        let mut characters = Vec::new();
+        if !text.is_ascii() {
+            let mut before = 0;
+            for chunk in bytes.chunks(STRIDE) {
+                characters.push(before);
+                before += count(chunk);
+            }
+            characters.push(before);
+        }
+        Self { text, lines, characters }
+    }
+
+    pub(super) fn span(&self, start: usize, end: usize) -> Span {
+        let start = self.position(start);
+        let end = self.position(end);
+        Span { start, end: if end.offset < start.offset { start } else { end } }
+    }
+
+    /// The place of a byte; of the character it belongs to, if it is in the midst of one.
+    pub(super) fn position(&self, offset: usize) -> Position {
+        let offset = self.text.floor_char_boundary(offset);
+        let line = self.lines.partition_point(|start| *start as usize <= offset);
+        let start = self.lines[line - 1] as usize;
+        let mut column = self.characters_before(offset) - self.characters_before(start) + 1;
+        // A byte order mark stands before the first column, as in editors.
+        if start == 0 && offset > 0 && self.text.starts_with('\u{feff}') {
+            column -= 1;
+        }
+        Position { offset: narrow(offset), line: narrow(line), column: narrow(column) }
+    }
+
+    /// Where the character with this index begins; the end of the text for any behind it.
+    pub(super) fn offset_of(&self, character: usize) -> usize {
+        if self.characters.is_empty() {
+            return character.min(self.text.len());
+        }
+        let stride = self.characters.partition_point(|before| *before as usize <= character) - 1;
+        let mut left = character - self.characters[stride] as usize;
+        let mut offset = stride * STRIDE;
+        let bytes = self.text.as_bytes();
+        while offset < bytes.len() {
+            if begins(bytes[offset]) {
+                if left == 0 {
+                    break;
+                }
+                left -= 1;
+            }
+            offset += 1;
+        }
+        offset.min(bytes.len())
+    }
+
+    fn characters_before(&self, offset: usize) -> usize {
+        match self.characters.get(offset / STRIDE) {
+            None => offset,
+            Some(before) => {
+                let from = offset - offset % STRIDE;
+                (*before + count(&self.text.as_bytes()[from..offset])) as usize
+            }
+        }
+    }
+}
+
+fn begins(byte: u8) -> bool {
+    byte & 0b1100_0000 != 0b1000_0000
+}
+
+fn count(bytes: &[u8]) -> u32 {
+    narrow(bytes.iter().filter(|byte| begins(**byte)).count())
+}
+
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).expect("a document has at most 16 MiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_place_is_what_counting_from_the_start_gives(text in "[a-zäß😀\n\r\u{feff}]{0,200}") {
+            let places = Places::new(&text);
+            let (mut line, mut column) = (1, 1);
+            for (index, (offset, character)) in text.char_indices().enumerate() {
+                let position = places.position(offset);
+                prop_assert_eq!((position.line, position.column), (line, column));
+                prop_assert_eq!(places.offset_of(index), offset);
+                let rest = &text[offset + character.len_utf8()..];
+                if character == '\n' || character == '\r' && !rest.starts_with('\n') {
+                    (line, column) = (line + 1, 1);
+                } else if offset > 0 || character != '\u{feff}' {
+                    column += 1;
+                }
+            }
+            prop_assert_eq!(places.offset_of(text.chars().count() + 5), text.len());
+        }
+    }
+}
