@@ -24,7 +24,7 @@ pub use auth::{
 pub use changes::{Change, Changes};
 pub use context::{CallContext, CallId};
 pub use error::Error;
-pub use limits::{Limits, Rate};
+pub use limits::{Gate, Limits, Permit, Rate};
 pub use listing::Listing;
 pub use principal::{Principal, Scopes, TokenId};
 pub use progress::Progress;

@@ -45,7 +45,7 @@ pub struct Rate {
 
 /// Counts what runs.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub struct Gate {
     running: Arc<Running>,
     concurrency: usize,
     rate: Option<Buckets>,
@@ -53,7 +53,7 @@ pub(crate) struct Gate {
 
 /// One running call; ends when dropped.
 #[derive(Debug)]
-pub(crate) struct Permit(Arc<Running>);
+pub struct Permit(Arc<Running>);
 
 #[derive(Debug, Default)]
 struct Running {
@@ -72,7 +72,8 @@ impl Drop for Permit {
 }
 
 impl Gate {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
         Self {
             running: Arc::default(),
             concurrency: limits.concurrency.unwrap_or(usize::MAX),
@@ -80,7 +81,7 @@ impl Gate {
         }
     }
 
-    pub(crate) fn enter(&self, principal: &Principal) -> Result<Permit, Error> {
+    pub fn enter(&self, principal: &Principal) -> Result<Permit, Error> {
         if let Some(rate) = &self.rate {
             rate.take(&principal.id).map_err(|retry_after| Error::RateLimited { retry_after })?;
         }
@@ -129,7 +130,12 @@ impl Buckets {
     fn new(rate: Rate) -> Self {
         let burst = u64::try_from(rate.per.as_nanos()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4);
         let cost = (burst / u64::from(rate.calls.max(1))).max(1);
-        Self { start: Instant::now(), cost, burst, kept: RwLock::new(Kept { full_at: HashMap::new(), forget_at: REMEMBERED }) }
+        Self {
+            start: Instant::now(),
+            cost,
+            burst,
+            kept: RwLock::new(Kept { full_at: HashMap::new(), forget_at: REMEMBERED }),
+        }
     }
 
     fn take(&self, principal: &str) -> Result<(), Duration> {
