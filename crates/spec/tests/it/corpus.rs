@@ -82,6 +82,21 @@ fn a_valid_document_and_its_canonical_form_are_the_same_server() {
 }
 
 #[test]
+fn what_is_left_out_is_what_the_defaults_say() {
+    let mut report = Report::default();
+    let documents = load();
+    for left_out in documents.iter().filter(|document| document.name.ends_with(".left-out.yaml")) {
+        let name = left_out.name.replace(".left-out.", ".written-out.");
+        let written_out = documents.iter().find(|document| document.name == name).expect("documents come in pairs");
+        let [a, b] = [left_out, written_out].map(|document| read_document(document).spec.map(|spec| spec.canonical()));
+        if a != b {
+            report.add(left_out, format_args!("{a:?}\n  is not\n  {b:?}"));
+        }
+    }
+    report.finish();
+}
+
+#[test]
 fn the_published_schema_accepts_every_valid_document() {
     let schema = language_schema();
     let validator = jsonschema::validator_for(&schema).expect("the published schema is a JSON Schema");
@@ -180,6 +195,7 @@ fn check_span(text: &[u8], diagnostic: &Diagnostic) -> Result<(), String> {
     for position in [span.start, span.end] {
         let before = text.get(..position.offset as usize).ok_or(format!("its span leaves the text: {span:?}"))?;
         let before = std::str::from_utf8(before).map_err(|_| format!("its span cuts a character: {span:?}"))?;
+        let before = before.strip_prefix('\u{feff}').unwrap_or(before);
         let line = 1 + before.matches('\n').count();
         let column = 1 + before.rsplit('\n').next().map_or(0, |line| line.chars().count());
         if (position.line as usize, position.column as usize) != (line, column) {
