@@ -142,7 +142,7 @@ fn refuse(error: &Error, cx: &CallContext, version: Version) -> ErrorData {
 }
 
 fn error_data(refusal: Refusal) -> ErrorData {
-    ErrorData::new(ErrorCode(refusal.code), refusal.message, refusal.data)
+    ErrorData::new(ErrorCode(refusal.code), refusal.message, refusal.data.map(|data| *data))
 }
 
 macro_rules! list {

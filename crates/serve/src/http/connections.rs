@@ -46,7 +46,11 @@ pub(super) async fn run(endpoint: Endpoint, listener: TcpListener, shutdown: imp
             (place, stream) = accepted => (place, stream),
         };
         let stream = match stream {
-            Ok((stream, _)) => stream,
+            Ok((stream, _)) => match Prompt::new(stream) {
+                Ok(stream) => stream,
+                // It was closed before it began.
+                Err(_) => continue,
+            },
             Err(error) => {
                 if !is_of_the_connection(&error) {
                     // Out of descriptors or memory: going on at once would only spin.
@@ -90,18 +94,21 @@ fn is_of_the_connection(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Serves one connection; `false` if it had to be cut.
-async fn converse(
-    endpoint: &Endpoint,
-    stream: TcpStream,
-    closing: &CancellationToken,
-    force: &CancellationToken,
-) -> bool {
-    // Without it every streamed event waits 40 ms for an acknowledgement.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection ended before it began");
-        return true;
+/// A connection that sends at once. Otherwise each event of a stream would wait 40 ms for an acknowledgement (Nagle's
+/// algorithm and delayed acknowledgements).
+#[derive(Debug)]
+struct Prompt(TcpStream);
+
+impl Prompt {
+    fn new(stream: TcpStream) -> std::io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self(stream))
     }
+}
+
+/// Serves one connection; `false` if it had to be cut.
+async fn converse(endpoint: &Endpoint, stream: Prompt, closing: &CancellationToken, force: &CancellationToken) -> bool {
+    let Prompt(stream) = stream;
     let local = stream.local_addr().ok().map(|address| address.ip());
     let service = service_fn(|request| async move { Ok::<_, Infallible>(endpoint.handle(request, local).await) });
     let connection = http1::Builder::new()
@@ -128,3 +135,18 @@ async fn converse(
 
 /// Bytes of a request line and its headers.
 const MAX_HEAD: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_connections_without_nagle_are_served() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let _client = TcpStream::connect(listener.local_addr().expect("address")).await.expect("connects");
+        let (accepted, _) = listener.accept().await.expect("accepts");
+        assert!(!accepted.nodelay().expect("option"), "this is what would be served without `Prompt`");
+        let Prompt(served) = Prompt::new(accepted).expect("a connection");
+        assert!(served.nodelay().expect("option"));
+    }
+}

@@ -2,17 +2,18 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 use futures_util::Stream;
 use http::{
-    HeaderValue, Request, Response, StatusCode,
-    header::{ACCEPT, RETRY_AFTER},
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER},
     request::Parts,
 };
-use http_body_util::Full;
+use http_body_util::{BodyExt, Collected, Full, combinators::BoxBody};
 use rmcp::{
     model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
     transport::streamable_http_server::{
@@ -22,7 +23,11 @@ use rmcp::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Body, Config, body::refuse, endpoint::SESSION_ID};
+use super::{
+    Body, Config,
+    body::refuse,
+    endpoint::{Accepts, SESSION_ID},
+};
 use crate::{
     Principal,
     sdk::{Adapter, Shared},
@@ -97,12 +102,38 @@ impl Sessions {
     }
 
     async fn forward(&self, mut head: Parts, body: Bytes, principal: Arc<Principal>) -> Response<Body> {
-        head.extensions.insert(principal);
         // The SDK wants both types by name; some clients send `*/*` or one of them.
-        let accept = HeaderValue::from_static("application/json, text/event-stream");
-        head.headers.insert(ACCEPT, accept);
-        self.service.handle(Request::from_parts(head, Full::new(body))).await.map(Body::sdk)
+        let accepts = match (&head.method, Accepts::of(&head.headers)) {
+            (&Method::POST, Err(refusal)) => return refuse(refusal, None),
+            (_, accepts) => accepts.ok(),
+        };
+        let both = HeaderValue::from_static("application/json, text/event-stream");
+        head.headers.insert(ACCEPT, both);
+        head.extensions.insert(principal);
+        let is_post = head.method == Method::POST;
+        let response = self.service.handle(Request::from_parts(head, Full::new(body))).await;
+        if is_post && accepts.is_some_and(|accepts| !accepts.events) {
+            return without_events(response).await;
+        }
+        response.map(Body::sdk)
     }
+}
+
+/// The answer alone, for a client that can't read events. Its progress is lost, as on a connection without a session.
+async fn without_events(response: Response<BoxBody<Bytes, Infallible>>) -> Response<Body> {
+    let is_stream = response.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes() == b"text/event-stream");
+    if !is_stream {
+        return response.map(Body::sdk);
+    }
+    let (mut head, body) = response.into_parts();
+    let events = body.collect().await.map(Collected::to_bytes).unwrap_or_else(|never: Infallible| match never {});
+    let answer = events
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| line.strip_prefix(b"data:"))
+        .map(<[u8]>::trim_ascii)
+        .rfind(|data| !data.is_empty());
+    head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Response::from_parts(head, Body::whole(answer.map(Bytes::copy_from_slice).unwrap_or_default()))
 }
 
 /// Who opened a session.

@@ -239,7 +239,7 @@ pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) code: i32,
     pub(crate) message: Cow<'static, str>,
-    pub(crate) data: Option<Value>,
+    pub(crate) data: Option<Box<Value>>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -249,7 +249,7 @@ impl Refusal {
     }
 
     pub(crate) fn with_data(self, data: Value) -> Self {
-        Self { data: Some(data), ..self }
+        Self { data: Some(Box::new(data)), ..self }
     }
 
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -308,7 +308,7 @@ impl Refusal {
     pub(crate) fn to_json(&self, id: Option<&RawValue>) -> Vec<u8> {
         let mut error = json!({ "code": self.code, "message": self.message });
         if let Some(data) = &self.data {
-            error["data"] = data.clone();
+            error["data"] = Value::clone(data);
         }
         let mut text = b"{\"jsonrpc\":\"2.0\",\"id\":".to_vec();
         text.extend_from_slice(id.map_or("null", RawValue::get).as_bytes());

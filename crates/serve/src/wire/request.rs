@@ -9,6 +9,10 @@ use serde::{
 use serde_json::value::RawValue;
 
 /// What a client can send.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "read once and never stored; a box would be an allocation for each request"
+)]
 #[derive(Debug)]
 pub enum Message<'a> {
     Request(Request<'a>),

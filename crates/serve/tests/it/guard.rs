@@ -1,0 +1,62 @@
+//! DNS rebinding and foreign web pages.
+
+use mcp_serve::{NoAuthentication, http::Config};
+use serde_json::json;
+
+use crate::support::Running;
+
+#[tokio::test]
+async fn foreign_hosts_and_origins_are_refused_on_every_way_in() {
+    let config = Config {
+        allowed_hosts: vec!["mcp.example.com".to_owned()],
+        allowed_origins: vec!["https://app.example.com".to_owned()],
+        ..Config::default()
+    };
+    let running = Running::with(config, NoAuthentication::default()).await;
+    let initialize = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}})
+    .to_string();
+    for (header, value, status) in [
+        ("host", "localhost", 200),
+        ("host", "mcp.example.com", 200),
+        ("host", "evil.com", 403),
+        ("host", "localhost.evil.com:80", 403),
+        ("origin", "http://localhost:5173", 200),
+        ("origin", "https://app.example.com", 200),
+        ("origin", "https://evil.com", 403),
+        ("origin", "null", 403),
+    ] {
+        let modern = running.ask(running.modern("tools/list", json!({}), &[(header, value)])).await;
+        assert_eq!(modern.status, status, "{header}: {value}");
+        let session = running.ask(running.post(&[(header, value)], initialize.clone())).await;
+        assert_eq!(session.status, status, "{header}: {value}");
+        if status == 403 {
+            assert_eq!(modern.error(), (403, 403));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_needs_exactly_one_host() {
+    let running = Running::start().await;
+    for head in ["POST /mcp HTTP/1.1\r\n", "POST /mcp HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n"] {
+        let answer =
+            crate::sockets::raw(&running, &format!("{head}Connection: close\r\nContent-Length: 0\r\n\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+    let absolute =
+        "POST http://evil.com/mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let answer = crate::sockets::raw(&running, absolute).await;
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_server_without_authentication_does_not_start_for_others() {
+    let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.expect("a port");
+    let server = crate::support::TestServer::new();
+    let authenticator = std::sync::Arc::new(NoAuthentication::default());
+    let outcome =
+        mcp_serve::http::serve(server, listener, authenticator, Config::default(), std::future::pending()).await;
+    let message = outcome.expect_err("refused").to_string();
+    assert!(message.contains("set up authentication or listen on 127.0.0.1"), "{message}");
+}

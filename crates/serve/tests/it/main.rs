@@ -1,0 +1,17 @@
+//! A small server behind the real sockets, asked by raw HTTP and by the SDK's client.
+
+mod auth;
+mod clients;
+mod errors;
+mod guard;
+mod limits;
+mod listen;
+mod modern;
+mod older;
+mod parity;
+mod progress;
+mod sessions;
+mod shutdown;
+mod sockets;
+mod stdio;
+mod support;

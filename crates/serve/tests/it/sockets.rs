@@ -1,0 +1,85 @@
+//! Below HTTP: connections that are slow, many, or kept open.
+
+use std::time::Duration;
+
+use mcp_serve::{NoAuthentication, http::Config};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::support::{Running, within};
+
+/// Sends these bytes and returns all that comes back until the other side closes or answers.
+pub async fn raw(running: &Running, request: &str) -> String {
+    let mut stream = TcpStream::connect(running.address).await.expect("connects");
+    stream.write_all(request.as_bytes()).await.expect("sends");
+    let mut answer = vec![0; 64 * 1024];
+    let read = within(stream.read(&mut answer)).await.expect("an answer");
+    String::from_utf8_lossy(&answer[..read]).into_owned()
+}
+
+#[tokio::test]
+async fn many_requests_share_one_connection() {
+    let running = Running::start().await;
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let request = format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(running.address).await.expect("connects");
+    for _ in 0..3 {
+        stream.write_all(request.as_bytes()).await.expect("sends");
+        let mut answer = String::new();
+        while !answer.ends_with(r#""result":{}}"#) {
+            let mut part = [0; 1024];
+            let read = within(stream.read(&mut part)).await.expect("reads");
+            assert!(read > 0, "{answer}");
+            answer.push_str(std::str::from_utf8(&part[..read]).expect("text"));
+        }
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_arrive_closes_the_connection() {
+    let config = Config { head_timeout: Duration::from_millis(50), ..Config::default() };
+    let running = Running::with(config, NoAuthentication::default()).await;
+    for begun in ["", "POST /mcp HTTP/1.1\r\nHost: loc"] {
+        let mut stream = TcpStream::connect(running.address).await.expect("connects");
+        stream.write_all(begun.as_bytes()).await.expect("sends");
+        let mut rest = Vec::new();
+        within(stream.read_to_end(&mut rest)).await.expect("closed");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_given_up() {
+    let config = Config { body_timeout: Duration::from_millis(50), ..Config::default() };
+    let running = Running::with(config, NoAuthentication::default()).await;
+    let begun =
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{";
+    let answer = raw(&running, begun).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_head_has_a_limit() {
+    let running = Running::start().await;
+    let request = format!("POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Padding: {}\r\n\r\n", "x".repeat(100 * 1024));
+    let answer = raw(&running, &request).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_for_their_turn() {
+    let config = Config { max_connections: 1, ..Config::default() };
+    let running = Running::with(config, NoAuthentication::default()).await;
+    let first = TcpStream::connect(running.address).await.expect("connects");
+    let second = raw(&running, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    tokio::pin!(second);
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut second).await;
+    assert!(early.is_err(), "{early:?}");
+    drop(first);
+    assert!(second.await.starts_with("HTTP/1.1 200"));
+}
