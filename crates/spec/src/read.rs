@@ -51,7 +51,7 @@ pub fn read(source: &Source<'_>, probe: &dyn Probe) -> Reading {
     let (root, mut diagnostics) = syntax::read(source.bytes, source.format);
     let mut spec = None;
     if let Some(root) = &root {
-        diagnostics.extend(secrets::check(root));
+        diagnostics.extend(secrets::check(source.bytes, root));
         let mut reader = Reader::default();
         spec = <Spec as Field>::read(root, &Path::default(), &mut reader);
         let _ = probe;

@@ -18,9 +18,10 @@ mod yaml;
 mod tests;
 
 pub use node::{Entry, Node, NodeValue, Position, Span};
+pub(crate) use places::Places;
 pub(crate) use trail::Trail;
 
-use self::{findings::Findings, places::Places};
+use self::findings::Findings;
 use crate::{Code, Diagnostic};
 
 /// What a document may be at most.

@@ -6,7 +6,7 @@ const STRIDE: usize = 64;
 
 /// The lines of a text, and how many characters stand before every 64th byte.
 #[derive(Debug)]
-pub(super) struct Places<'a> {
+pub(crate) struct Places<'a> {
     text: &'a str,
     /// Where each line begins. A line ends with a line feed, a carriage return, or both.
     lines: Vec<u32>,
@@ -15,7 +15,7 @@ pub(super) struct Places<'a> {
 }
 
 impl<'a> Places<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         let bytes = text.as_bytes();
         let mut lines = vec![0];
         for (at, byte) in bytes.iter().enumerate() {
@@ -40,7 +40,7 @@ impl<'a> Places<'a> {
         Self { text, lines, characters }
     }
 
-    pub(super) fn span(&self, start: usize, end: usize) -> Span {
+    pub(crate) fn span(&self, start: usize, end: usize) -> Span {
         let start = self.position(start);
         let end = self.position(end);
         Span { start, end: if end.offset < start.offset { start } else { end } }

@@ -134,10 +134,7 @@ impl Collector<'_, '_> {
             Event::Scalar(text, style, anchor, tag) => {
                 let start = self.properties(start, end, anchor, tag.as_deref());
                 let plain = style == ScalarStyle::Plain;
-                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-                // A block scalar ends with its last line, not where the next thing begins.
-                let end = if block { start + self.text[start..end].trim_end().len() } else { end };
-                let end = if plain && text.is_empty() { start } else { end };
+                let end = self.end_of_scalar(start, end, style, text.is_empty());
                 return self.push(start, end, Kind::Scalar { text: text.into(), plain });
             }
             Event::SequenceStart(anchor, tag) => {
@@ -221,6 +218,33 @@ impl Collector<'_, '_> {
             }
             at += word;
             at += self.text[at..end.max(at)].len() - self.text[at..end.max(at)].trim_start().len();
+        }
+    }
+
+    /// The parser's end may lie behind the blanks and the comment that follow.
+    fn end_of_scalar(&self, start: usize, end: usize, style: ScalarStyle, empty: bool) -> usize {
+        let source = &self.text.as_bytes()[start..end.max(start)];
+        let mut at = 1;
+        match style {
+            ScalarStyle::Plain if empty => start,
+            ScalarStyle::Plain => end,
+            ScalarStyle::Literal | ScalarStyle::Folded => start + source.trim_ascii_end().len(),
+            ScalarStyle::SingleQuoted => loop {
+                match (source.get(at), source.get(at + 1)) {
+                    (Some(b'\''), Some(b'\'')) => at += 2,
+                    (Some(b'\''), _) => return start + at + 1,
+                    (Some(_), _) => at += 1,
+                    (None, _) => return end,
+                }
+            },
+            ScalarStyle::DoubleQuoted => loop {
+                match source.get(at) {
+                    Some(b'\\') => at += 2,
+                    Some(b'"') => return start + at + 1,
+                    Some(_) => at += 1,
+                    None => return end,
+                }
+            },
         }
     }
 

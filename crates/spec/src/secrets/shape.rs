@@ -1,0 +1,110 @@
+//! Strings that are secrets by their look: keys of well-known services, private keys, JSON Web Tokens.
+
+use super::Found;
+
+/// What a kind of key begins with, what it is, how many characters follow at least, and which.
+const SHAPES: &[(&str, &str, usize, fn(u8) -> bool)] = &[
+    ("sk-", "an API key", 20, is_word),
+    ("sk_live_", "a Stripe key", 16, is_alphanumeric),
+    ("sk_test_", "a Stripe key", 16, is_alphanumeric),
+    ("ghp_", "a GitHub token", 30, is_alphanumeric),
+    ("gho_", "a GitHub token", 30, is_alphanumeric),
+    ("ghu_", "a GitHub token", 30, is_alphanumeric),
+    ("ghs_", "a GitHub token", 30, is_alphanumeric),
+    ("ghr_", "a GitHub token", 30, is_alphanumeric),
+    ("github_pat_", "a GitHub token", 30, is_word),
+    ("glpat-", "a GitLab token", 20, is_word),
+    ("AKIA", "an AWS access key", 16, is_capital),
+    ("ASIA", "an AWS access key", 16, is_capital),
+    ("xoxa-", "a Slack token", 10, is_word),
+    ("xoxb-", "a Slack token", 10, is_word),
+    ("xoxp-", "a Slack token", 10, is_word),
+    ("xoxr-", "a Slack token", 10, is_word),
+    ("xoxs-", "a Slack token", 10, is_word),
+    ("AIza", "a Google API key", 35, is_word),
+];
+
+pub(super) fn find(text: &str) -> Vec<Found> {
+    let bytes = text.as_bytes();
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        // A key begins with a word, not within one.
+        let begins = at == 0 || !is_word(bytes[at - 1]);
+        let one = match bytes[at] {
+            b's' | b'g' | b'A' | b'x' if begins => known(bytes, at),
+            b'e' if begins => web_token(bytes, at),
+            b'-' if bytes[at..].starts_with(b"-----BEGIN ") => private_key(text, at),
+            _ => None,
+        };
+        match one {
+            Some(one) => {
+                at = one.range.end;
+                found.push(one);
+            }
+            None => at += 1,
+        }
+    }
+    found
+}
+
+fn known(bytes: &[u8], at: usize) -> Option<Found> {
+    SHAPES.iter().find_map(|(prefix, what, least, belongs)| {
+        let rest = bytes[at..].strip_prefix(prefix.as_bytes())?;
+        let length = rest.iter().take_while(|byte| belongs(**byte)).count();
+        let body = &rest[..length];
+        let long = length >= *least && (*prefix != "sk-" || !is_prose(body));
+        // Amazon's are of one length.
+        let exact =
+            !matches!(*prefix, "AKIA" | "ASIA") || length == 16 && rest.get(16).is_none_or(|byte| !is_word(*byte));
+        (long && exact).then(|| Found { range: at..at + prefix.len() + length, what })
+    })
+}
+
+/// Small words with hyphens between, as in the name of a file.
+fn is_prose(body: &[u8]) -> bool {
+    body.contains(&b'-')
+        && body.split(|byte| *byte == b'-').all(|word| word.len() <= 14 && word.iter().all(u8::is_ascii_lowercase))
+}
+
+/// `eyJ….….…`: a header, a payload, a signature.
+fn web_token(bytes: &[u8], at: usize) -> Option<Found> {
+    let rest = bytes[at..].strip_prefix(b"eyJ")?;
+    let part = |rest: &[u8]| rest.iter().take_while(|byte| is_word(**byte)).count();
+    let header = part(rest);
+    let payload = part(rest.get(header + 1..)?);
+    let signature = part(rest.get(header + payload + 2..)?);
+    let dots = rest[header] == b'.' && rest[header + payload + 1] == b'.';
+    let length = 3 + header + 1 + payload + 1 + signature;
+    (dots && header >= 8 && payload >= 2 && signature >= 16)
+        .then(|| Found { range: at..at + length, what: "a JSON Web Token" })
+}
+
+/// To its end line, or all that follows if that is missing.
+fn private_key(text: &str, at: usize) -> Option<Found> {
+    const BEGIN: &str = "-----BEGIN ";
+    let kind = &text[at + BEGIN.len()..];
+    let label = kind.bytes().take(40).take_while(|byte| byte.is_ascii_uppercase() || *byte == b' ').count();
+    if !kind[..label].ends_with("PRIVATE KEY") && !kind[..label].ends_with("PRIVATE KEY BLOCK") {
+        return None;
+    }
+    let body = &kind[label..];
+    let end = body.find("-----END ").map_or(text.len(), |end| {
+        let last = at + BEGIN.len() + label + end;
+        let line = text[last..].find('\n').unwrap_or(text.len() - last);
+        last + line.min(80).min(text.len() - last)
+    });
+    Some(Found { range: at..text.floor_char_boundary(end), what: "a private key" })
+}
+
+fn is_alphanumeric(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+}
+
+fn is_capital(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte.is_ascii_digit()
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+}
