@@ -82,6 +82,25 @@ fn a_valid_document_and_its_canonical_form_are_the_same_server() {
 }
 
 #[test]
+fn the_design_documents_example_is_accepted_as_it_stands() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/inventory/design-document.yaml");
+    let text = std::fs::read_to_string(path).expect("the example is there");
+    let labelled = load().into_iter().find(|document| document.name == "everything/the-design-document.yaml");
+    let labelled = String::from_utf8(labelled.expect("it is in the corpus").bytes).expect("text");
+    let unlabelled: Vec<_> = labelled.lines().map(|line| line.split(" # !").next().unwrap_or(line)).collect();
+    assert_eq!(text.lines().collect::<Vec<_>>(), unlabelled, "it is the one that is labelled");
+
+    let reading = read(&Source::new("design-document.yaml", text.as_bytes()), &folder());
+    assert_eq!(reading.verdict, Verdict::Blocker);
+    insta::assert_snapshot!(render::human(
+        "design-document.yaml",
+        text.as_bytes(),
+        &reading.diagnostics,
+        render::Style { colour: false }
+    ));
+}
+
+#[test]
 fn what_is_left_out_is_what_the_defaults_say() {
     let mut report = Report::default();
     let documents = load();
