@@ -2,6 +2,32 @@
 //!
 //! One pipeline: credential -> [`Authenticator`] -> [`Principal`] -> [`Server`] -> result, over Streamable HTTP and stdio,
 //! for the stateless protocol (2026-07-28) and for older clients.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use mcp_serve::{BoxFuture, CallContext, Capabilities, Error, Listing, NoAuthentication, Server, ToolResult, http, model};
+//! use serde_json::{Map, Value};
+//!
+//! struct Hello(model::Implementation, Arc<Listing<model::Tool>>);
+//!
+//! impl Server for Hello {
+//!     fn implementation(&self) -> &model::Implementation { &self.0 }
+//!     fn capabilities(&self) -> Capabilities { Capabilities { tools: true, ..Capabilities::default() } }
+//!     fn tools(&self, _: &CallContext) -> Arc<Listing<model::Tool>> { self.1.clone() }
+//!     fn call_tool<'a>(&'a self, cx: &'a CallContext, _: &'a str, _: Map<String, Value>)
+//!         -> BoxFuture<'a, Result<ToolResult, Error>> {
+//!         Box::pin(async { Ok(ToolResult::text(format!("hello, {}", cx.principal.id))) })
+//!     }
+//! }
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let tools = Listing::new(vec![model::Tool::new("hello", "Says hello", model::JsonObject::new())])?;
+//! let server = Arc::new(Hello(model::Implementation::new("hello", "1.0.0"), tools));
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//! let open = Arc::new(NoAuthentication::default());
+//! http::serve(server, listener, open, http::Config::default(), std::future::pending()).await?;
+//! # Ok(()) }
+//! ```
 
 mod auth;
 mod changes;
@@ -31,6 +57,7 @@ pub use progress::Progress;
 pub use result::{Content, ToolResult};
 pub use rmcp::model;
 pub use server::{BoxFuture, Capabilities, Completion, CompletionReference, PromptText, Server};
+pub use wire::ParameterHeader;
 
 /// From the operating system; a machine without randomness can't serve safely.
 pub(crate) fn random<const N: usize>() -> [u8; N] {

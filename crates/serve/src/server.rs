@@ -6,7 +6,7 @@ use std::{pin::Pin, sync::Arc};
 use rmcp::model::{Implementation, Prompt, PromptMessage, Resource, ResourceContents, ResourceTemplate, Tool};
 use serde_json::{Map, Value, json};
 
-use crate::{CallContext, Changes, Error, Listing, ToolResult};
+use crate::{CallContext, Changes, Error, Listing, ParameterHeader, ToolResult};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -79,6 +79,11 @@ pub trait Server: Send + Sync + 'static {
 
     /// Every tool the caller may know of, in a stable order.
     fn tools(&self, cx: &CallContext) -> Arc<Listing<Tool>>;
+
+    /// Parameters of a tool that HTTP clients of 2026-07-28 repeat as headers; checked before the tool is called.
+    fn parameter_headers(&self, _tool: &str) -> &[ParameterHeader] {
+        &[]
+    }
 
     fn resources(&self, _cx: &CallContext) -> Arc<Listing<Resource>> {
         Listing::empty()

@@ -5,6 +5,7 @@ mod reply;
 mod request;
 mod version;
 
+pub use header::ParameterHeader;
 pub(crate) use header::{Mismatch, agree};
 pub(crate) use reply::{Refusal, Replies, SUBSCRIPTION_ID, code, notification, progress, sse_event};
 pub(crate) use request::depth;

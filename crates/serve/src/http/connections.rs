@@ -60,7 +60,9 @@ pub(super) async fn run(endpoint: Endpoint, listener: TcpListener, shutdown: imp
                 continue;
             }
         };
-        let (endpoint, closing, force, forced) = (endpoint.clone(), closing.clone(), force.clone(), forced.clone());
+        // Tokens of their own: a shared one is a lock that all connections would take on every poll.
+        let (closing, force) = (closing.child_token(), force.child_token());
+        let (endpoint, forced) = (endpoint.clone(), forced.clone());
         connections.spawn(async move {
             let _place = place;
             if !converse(&endpoint, stream, &closing, &force).await {
@@ -118,10 +120,12 @@ async fn converse(endpoint: &Endpoint, stream: Prompt, closing: &CancellationTok
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
+        biased;
         ended = connection.as_mut() => ended,
         () = closing.cancelled() => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
+                biased;
                 ended = connection => ended,
                 () = force.cancelled() => return false,
             }

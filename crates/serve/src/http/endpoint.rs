@@ -23,7 +23,7 @@ use crate::{
     Authentication, Authenticator, Principal, Server,
     limits::Gate,
     sdk,
-    wire::{Message, Refusal, Replies, Request as Call, Version, code, parse_request},
+    wire::{Message, Refusal, Replies, Request as Call, Version, code, depth, parse_request},
 };
 
 pub(super) const HEALTH: &str = "/healthz";
@@ -154,6 +154,11 @@ impl Endpoint {
         let in_session = head.headers.contains_key(SESSION_ID);
         match message {
             Message::Request(call) => {
+                let max_depth = shared.config.max_depth;
+                if call.params.arguments.is_some_and(|arguments| depth(arguments.get()) > max_depth) {
+                    let message = format!("the arguments are nested more than {max_depth} deep");
+                    return refuse(Refusal::new(StatusCode::OK, code::INVALID_PARAMS, message), Some(call.id));
+                }
                 let modern = is_modern(&head.headers) || names_version(&call);
                 if !modern && (in_session || call.method == "initialize") {
                     let opens = !in_session;

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     CallContext, Completion, CompletionReference, Error, Listing, Principal, Progress,
     limits::Permit,
-    wire::{Mismatch, Params, Refusal, Request, Version, agree, code, depth, sse_event},
+    wire::{Mismatch, Params, Refusal, Request, Version, agree, code, sse_event},
 };
 
 pub(super) async fn answer(
@@ -40,7 +40,7 @@ pub(super) async fn answer(
     let list = |key, items: &RawValue| replies.list(id, version, key, items);
     let reply = match &*request.method {
         "tools/call" if declared.tools => {
-            return call_tool(shared, accepts, version, request, principal).await;
+            return call_tool(shared, headers, accepts, version, request, principal).await;
         }
         "tools/list" if declared.tools => list("tools", Listing::json(&server.tools(&one_page()?))),
         "prompts/list" if declared.prompts => list("prompts", Listing::json(&server.prompts(&one_page()?))),
@@ -50,7 +50,7 @@ pub(super) async fn answer(
         }
         "prompts/get" if declared.prompts => {
             let (cx, _permit) = enter(shared, principal, version)?;
-            let (name, arguments) = named(params, shared.config.max_depth)?;
+            let (name, arguments) = named(params)?;
             let prompt = run(async { server.get_prompt(&cx, name, arguments).await }, &cx, version).await?;
             replies.prompt(id, version, &prompt)
         }
@@ -83,10 +83,10 @@ fn version(headers: &HeaderMap, request: &Request<'_>) -> Result<Version, Refusa
     let mut values = headers.get_all(PROTOCOL_VERSION).iter();
     let header = values.next();
     if values.next().is_some() {
-        return Err(mismatch(&Mismatch::Repeated("MCP-Protocol-Version")));
+        return Err(mismatch(&Mismatch::Repeated("MCP-Protocol-Version".into())));
     }
     let header = match header.map(|value| value.to_str()) {
-        Some(Err(_)) => return Err(mismatch(&Mismatch::Encoding("MCP-Protocol-Version"))),
+        Some(Err(_)) => return Err(mismatch(&Mismatch::Encoding("MCP-Protocol-Version".into()))),
         Some(Ok(header)) => Some(header),
         None => None,
     };
@@ -94,7 +94,7 @@ fn version(headers: &HeaderMap, request: &Request<'_>) -> Result<Version, Refusa
     if let (Some(header), Some(body)) = (header, body)
         && header != body
     {
-        return Err(mismatch(&Mismatch::Differs("MCP-Protocol-Version")));
+        return Err(mismatch(&Mismatch::Differs("MCP-Protocol-Version".into())));
     }
     let version = match header.or(body) {
         Some(version) => Version::parse(version).ok_or_else(|| Refusal::unsupported_version(version))?,
@@ -117,7 +117,7 @@ fn version(headers: &HeaderMap, request: &Request<'_>) -> Result<Version, Refusa
             }
         }
         if header.is_none() {
-            return Err(mismatch(&Mismatch::Missing("MCP-Protocol-Version")));
+            return Err(mismatch(&Mismatch::Missing("MCP-Protocol-Version".into())));
         }
     }
     Ok(version)
@@ -135,13 +135,19 @@ fn check_standard_headers(headers: &HeaderMap, request: &Request<'_>) -> Result<
 
 async fn call_tool(
     shared: &Arc<Shared>,
+    headers: &HeaderMap,
     accepts: Accepts,
     version: Version,
     request: &Request<'_>,
     principal: Arc<Principal>,
 ) -> Result<Response<Body>, Refusal> {
+    let (name, arguments) = named(&request.params)?;
+    if version.is_modern() {
+        for parameter in shared.server.parameter_headers(name) {
+            parameter.agree(headers, &arguments).map_err(|error| mismatch(&error))?;
+        }
+    }
     let (mut cx, permit) = enter(shared, principal, version)?;
-    let (name, arguments) = named(&request.params, shared.config.max_depth)?;
     let token = request.params.meta.as_ref().and_then(|meta| meta.progress_token);
     if let Some(token) = token.filter(|_| accepts.events) {
         let (progress, steps) = Progress::channel();
@@ -189,12 +195,9 @@ async fn run<T>(
     }
 }
 
-fn named<'a>(params: &'a Params<'_>, max_depth: usize) -> Result<(&'a str, Map<String, Value>), Refusal> {
+fn named<'a>(params: &'a Params<'_>) -> Result<(&'a str, Map<String, Value>), Refusal> {
     let name = params.name.as_deref().ok_or_else(|| invalid("`name` is missing"))?;
     let Some(arguments) = params.arguments else { return Ok((name, Map::new())) };
-    if depth(arguments.get()) > max_depth {
-        return Err(invalid(format!("the arguments are nested more than {max_depth} deep")));
-    }
     match serde_json::from_str(arguments.get()) {
         Ok(arguments) => Ok((name, arguments)),
         Err(_) => Err(invalid("`arguments` must be an object")),

@@ -19,8 +19,9 @@ pub(crate) struct Replies {
     server_info: Box<str>,
     /// The fields of `server/discover`.
     discover: Box<str>,
-    cache_scope: &'static str,
-    list_ttl_ms: u64,
+    /// `"ttlMs":...,"cacheScope":...,` of lists, and of what may change at any time.
+    list_hints: Box<str>,
+    fresh_hints: Box<str>,
 }
 
 impl Replies {
@@ -38,12 +39,14 @@ impl Replies {
             discover.push_str(",\"instructions\":");
             discover.push_str(&Value::from(instructions).to_string());
         }
+        let scope = if shared { "public" } else { "private" };
+        let hints = |ttl: u128| format!("\"ttlMs\":{ttl},\"cacheScope\":\"{scope}\",").into_boxed_str();
         Self {
             meta: format!("\"_meta\":{{{server_info}}}").into(),
             server_info: server_info.into(),
             discover: discover[1..].into(),
-            cache_scope: if shared { "public" } else { "private" },
-            list_ttl_ms: u64::try_from(list_ttl.as_millis()).unwrap_or(u64::MAX),
+            list_hints: hints(list_ttl.as_millis()),
+            fresh_hints: hints(0),
         }
     }
 
@@ -81,7 +84,7 @@ impl Replies {
     /// `key` is the field of the items: `tools`, `prompts`, ...
     pub(crate) fn list(&self, id: &RawValue, version: Version, key: &str, items: &RawValue) -> Vec<u8> {
         let mut reply = self.open(id, version, items.get().len() + 96);
-        self.cache(&mut reply, version, self.list_ttl_ms);
+        cache(&mut reply, version, &self.list_hints);
         for part in ["\"", key, "\":", items.get(), ","] {
             reply.extend_from_slice(part.as_bytes());
         }
@@ -90,8 +93,7 @@ impl Replies {
 
     pub(crate) fn resource(&self, id: &RawValue, version: Version, contents: &[ResourceContents]) -> Vec<u8> {
         let mut reply = self.open(id, version, 256);
-        // What a resource says may change at any time.
-        self.cache(&mut reply, version, 0);
+        cache(&mut reply, version, &self.fresh_hints);
         reply.extend_from_slice(b"\"contents\":");
         append(&mut reply, contents);
         reply.push(b',');
@@ -122,7 +124,7 @@ impl Replies {
 
     pub(crate) fn discover(&self, id: &RawValue, version: Version) -> Vec<u8> {
         let mut reply = self.open(id, version, self.discover.len() + 96);
-        self.cache(&mut reply, version, self.list_ttl_ms);
+        cache(&mut reply, version, &self.list_hints);
         reply.extend_from_slice(self.discover.as_bytes());
         reply.push(b',');
         self.close(reply, version)
@@ -163,12 +165,11 @@ impl Replies {
         reply.extend_from_slice(b"}}");
         reply
     }
+}
 
-    fn cache(&self, reply: &mut Vec<u8>, version: Version, ttl_ms: u64) {
-        if version.is_modern() {
-            let hints = format!("\"ttlMs\":{ttl_ms},\"cacheScope\":\"{}\",", self.cache_scope);
-            reply.extend_from_slice(hints.as_bytes());
-        }
+fn cache(reply: &mut Vec<u8>, version: Version, hints: &str) {
+    if version.is_modern() {
+        reply.extend_from_slice(hints.as_bytes());
     }
 }
 

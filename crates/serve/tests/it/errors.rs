@@ -68,6 +68,12 @@ async fn arguments_may_be_nested_so_deep_and_no_deeper() {
     ask(64).await.result();
     assert_eq!(ask(65).await.error(), (200, -32602));
     assert_eq!(ask(100_000).await.error(), (200, -32602));
+    let in_session = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":"#.to_owned()
+        + &"[".repeat(65)
+        + &"]".repeat(65)
+        + "}}";
+    let reply = running.ask(running.post(&[("mcp-session-id", "x")], in_session)).await;
+    assert_eq!(reply.error(), (200, -32602));
 }
 
 #[tokio::test]

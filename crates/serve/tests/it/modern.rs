@@ -139,6 +139,23 @@ async fn headers_must_agree_with_the_body() {
 }
 
 #[tokio::test]
+async fn annotated_parameters_must_agree_with_their_headers() {
+    let running = Running::start().await;
+    let params = json!({"name": "routed", "arguments": {"region": "eu"}});
+    for (value, fits) in [("eu", true), ("=?base64?ZXU=?=", true), ("us", false), ("", false)] {
+        let request = running.modern("tools/call", params.clone(), &[("mcp-param-region", value)]);
+        let reply = running.ask(request).await;
+        if fits {
+            reply.result();
+        } else {
+            assert_eq!(reply.error(), (400, -32020), "{value}");
+        }
+    }
+    running.ask_modern("tools/call", json!({"name": "routed"})).await.result();
+    running.ask_older("tools/call", params).await.result();
+}
+
+#[tokio::test]
 async fn unknown_versions_are_told_which_ones_are_served() {
     let running = Running::start().await;
     let params = json!({"_meta": {"io.modelcontextprotocol/protocolVersion": "1900-01-01"}});

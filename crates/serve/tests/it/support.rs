@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use mcp_serve::{
     Authenticator, BoxFuture, CallContext, Capabilities, Change, Changes, Completion, Content, Error, Listing,
-    NoAuthentication, PromptText, Server, ToolResult,
+    NoAuthentication, ParameterHeader, PromptText, Server, ToolResult,
     http::{Config, ServeError, Summary},
     model::{
         ContentBlock, Implementation, Prompt, PromptMessage, Resource, ResourceContents, ResourceTemplate, Role, Tool,
@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub struct TestServer {
     implementation: Implementation,
+    parameter_headers: Vec<ParameterHeader>,
     tools: Arc<Listing<Tool>>,
     changes: Option<Changes>,
     /// Calls of `wait` that run, and that were dropped before they ended.
@@ -53,9 +54,11 @@ impl TestServer {
 
     pub fn with(changes: Option<Changes>) -> Arc<Self> {
         let schema = json!({"type": "object"}).as_object().expect("object").clone();
+        let routed = json!({"properties": {"region": {"type": "string", "x-mcp-header": "Region"}}});
         let tools = TOOLS.map(|name| Tool::new(name, format!("the tool {name}"), schema.clone()));
         Arc::new(Self {
             implementation: Implementation::new("test", "1.2.3"),
+            parameter_headers: ParameterHeader::of(routed.as_object().expect("object")),
             tools: Listing::new(tools.to_vec()).expect("tools"),
             changes,
             waiting: watch::Sender::new(0),
@@ -119,6 +122,10 @@ impl Server for TestServer {
         self.tools.clone()
     }
 
+    fn parameter_headers(&self, tool: &str) -> &[ParameterHeader] {
+        if tool == "routed" { &self.parameter_headers } else { &[] }
+    }
+
     fn resources(&self, _cx: &CallContext) -> Arc<Listing<Resource>> {
         Listing::new(vec![Resource::new("doc://a", "A")]).expect("resources")
     }
@@ -140,7 +147,7 @@ impl Server for TestServer {
         self.calls.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
             match name {
-                "echo" => Ok(ToolResult::json(serde_json::value::to_raw_value(&arguments).expect("JSON"))),
+                "echo" | "routed" => Ok(ToolResult::json(serde_json::value::to_raw_value(&arguments).expect("JSON"))),
                 "whoami" => Ok(ToolResult::text(&cx.principal.id)),
                 "wait" | "report-and-wait" => {
                     if name == "report-and-wait" {
