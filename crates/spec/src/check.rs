@@ -1,7 +1,131 @@
 //! What must hold between the parts of a spec, once each part could be read.
+//!
+//! One file per subject. Every check sees the spec as far as it could be read and the document it came from, which knows the
+//! places and the names of what could not be read: a tool with a bad field still is a tool that a toolset may name.
+
+mod auth;
+mod connections;
+mod environments;
+mod examples;
+mod files;
+mod implementations;
+mod names;
+mod pieces;
+mod placeholders;
+mod resources;
+mod sql;
+mod tools;
+mod toolsets;
+mod triggers;
+mod urls;
+
+use std::collections::HashSet;
+
+use crate::{
+    Code, Node, NodeValue, Span, Spec,
+    path::{Path, Step},
+    read::{Reader, spells},
+};
 
 /// Answers for the file system, so that nothing here touches it. Paths are relative to the folder of the spec.
 pub trait Probe {
     fn is_file(&self, path: &str) -> bool;
     fn is_folder(&self, path: &str) -> bool;
+}
+
+/// Checks a spec, and completes it: connections that were left out, names of triggers that have none.
+pub(crate) fn check(spec: &mut Spec, root: &Node, probe: &dyn Probe, reader: &mut Reader) {
+    let mut checker = Checker { root, probe, reader };
+    checker.check(spec);
+}
+
+/// What every check works with.
+struct Checker<'a> {
+    root: &'a Node,
+    probe: &'a dyn Probe,
+    reader: &'a mut Reader,
+}
+
+impl<'a> Checker<'a> {
+    fn check(&mut self, spec: &mut Spec) {
+        if !["tools", "resources", "prompts"].iter().any(|key| self.root.get(key).is_some()) {
+            let message = "a server needs at least one of `tools`, `resources` and `prompts`".to_owned();
+            self.report(Code::Missing, &Path::default(), message, None);
+        }
+        self.check_names(spec);
+        self.check_auth(&spec.auth, spec.transport, &Path::default().key("auth"));
+        let used = self.check_tools(spec);
+        let used = self.check_resources(spec, used);
+        let used = self.check_triggers(spec, used);
+        self.check_connections(spec, &used);
+        self.check_toolsets(spec);
+        self.check_prompts(spec);
+        self.check_environments(spec);
+    }
+
+    fn report(&mut self, code: Code, at: &Path, message: impl Into<String>, help: Option<String>) {
+        let span = self.span(at);
+        self.reader.report(code, span, at, message.into(), help);
+    }
+
+    /// Whether the document has something there.
+    fn has(&self, at: &Path) -> bool {
+        self.node(at).is_some()
+    }
+
+    fn node(&self, at: &Path) -> Option<&'a Node> {
+        at.steps().iter().try_fold(self.root, descend)
+    }
+
+    /// The place, or the nearest one around it that is written.
+    fn span(&self, at: &Path) -> Span {
+        let mut node = self.root;
+        for step in at.steps() {
+            match descend(node, step) {
+                Some(inner) => node = inner,
+                None => break,
+            }
+        }
+        node.span
+    }
+
+    /// The place of an element of a top-level list.
+    fn element(&self, list: &str, index: usize) -> Path {
+        self.reader.place(&Path::default().key(list), index)
+    }
+
+    /// The names in a top-level list, also those of elements that could not be read.
+    fn declared(&self, list: &str, key: &str) -> HashSet<&'a str> {
+        let Some(NodeValue::Sequence(items)) = self.root.get(list).map(|list| &list.value) else {
+            return HashSet::new();
+        };
+        items.iter().filter_map(|item| item.get(key)?.as_str()).collect()
+    }
+
+    /// Says of a list or a text that it is empty where it should say something.
+    fn needs_content(&mut self, at: &Path, what: &str) {
+        let is_empty = self.node(at).is_some_and(|node| match &node.value {
+            NodeValue::String(text) => text.trim().is_empty(),
+            NodeValue::Sequence(items) => items.is_empty(),
+            _ => false,
+        });
+        if is_empty {
+            self.report(Code::Missing, at, format!("{what} is empty"), None);
+        }
+    }
+}
+
+fn descend<'n>(node: &'n Node, step: &Step) -> Option<&'n Node> {
+    match (&node.value, step) {
+        (NodeValue::Sequence(items), Step::Index(index)) => items.get(*index),
+        (NodeValue::Mapping(entries), Step::Key(key)) => {
+            entries.iter().find(|entry| entry.key == *key || spells(key, &entry.key)).map(|entry| &entry.value)
+        }
+        _ => None,
+    }
+}
+
+/// "did you mean", if something known is near.
+fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+    crate::suggest::nearest(name, known).map(|near| format!("did you mean `{near}`?"))
 }

@@ -3,6 +3,7 @@
 //! Pure: no IO, no clock, no async. Files are asked after through a probe that the caller hands in. The verdict judges the
 //! language alone, never what this build or this machine can run (that is `engine::Plan`'s).
 
+mod canonical;
 mod check;
 pub mod diagnostic;
 pub mod model;

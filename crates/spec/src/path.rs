@@ -6,12 +6,16 @@ use std::fmt;
 pub struct Path(Vec<Step>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Step {
+pub(crate) enum Step {
     Key(Box<str>),
     Index(usize),
 }
 
 impl Path {
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
         let mut steps = self.0.clone();

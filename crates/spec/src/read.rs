@@ -9,13 +9,13 @@ mod scalars;
 
 use std::collections::HashMap;
 
-pub(crate) use fields::{Fields, camel_case};
+pub(crate) use fields::{Fields, camel_case, spells};
 pub(crate) use object::{Field, MISSING, Object, keyed, object, put, tagged, words};
 pub(crate) use scalars::{Key, name, parsed, quantity};
 
 use crate::{
-    Code, Diagnostic, Fix, Format, Node, NodeValue, Probe, Span, Spec, Verdict, path::Path, secrets, suggest::nearest,
-    syntax, syntax::Entry,
+    Code, Diagnostic, Fix, Format, Node, NodeValue, Probe, Span, Spec, Verdict, check, path::Path, secrets,
+    suggest::nearest, syntax, syntax::Entry,
 };
 
 /// A document to read.
@@ -54,29 +54,46 @@ pub fn read(source: &Source<'_>, probe: &dyn Probe) -> Reading {
         diagnostics.extend(secrets::check(source.bytes, root));
         let mut reader = Reader::default();
         spec = <Spec as Field>::read(root, &Path::default(), &mut reader);
-        let _ = probe;
+        if let Some(spec) = &mut spec {
+            check::check(spec, root, probe, &mut reader);
+        }
         diagnostics.extend(reader.into_diagnostics());
     }
+    diagnostics.sort_by_key(|diagnostic| std::cmp::Reverse(diagnostic.code.severity()));
+    diagnostics.truncate(MOST);
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start.offset);
     let verdict = Verdict::of(&diagnostics);
     Reading { spec: spec.filter(|_| verdict < Verdict::Error), diagnostics, verdict }
 }
 
+/// More than this nobody reads, and a hostile document could make millions.
+const MOST: usize = 500;
+
 /// Collects what is found while a document is read.
 #[derive(Default)]
 pub(crate) struct Reader {
     diagnostics: Vec<Diagnostic>,
+    /// How many of each severity.
+    found: [usize; 3],
     /// For lists that lost an element: where the remaining ones stand in the source.
     places: HashMap<Path, Vec<usize>>,
 }
 
 impl Reader {
     pub(crate) fn report(&mut self, code: Code, span: Span, at: &Path, message: String, help: Option<String>) {
-        self.diagnostics.push(Diagnostic { code, message, span, path: at.clone(), help, fix: None });
+        self.add(Diagnostic { code, message, span, path: at.clone(), help, fix: None });
     }
 
     pub(crate) fn add(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        if !self.is_full(diagnostic.code) {
+            self.found[diagnostic.code.severity() as usize] += 1;
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Whether nobody would read another one of these.
+    fn is_full(&self, code: Code) -> bool {
+        self.found[code.severity() as usize] >= MOST
     }
 
     pub(crate) fn into_diagnostics(self) -> Vec<Diagnostic> {
@@ -103,7 +120,7 @@ impl Reader {
             return Some(word);
         }
         let near = nearest(text, words.iter().copied());
-        self.diagnostics.push(Diagnostic {
+        self.add(Diagnostic {
             code: Code::Enum,
             message: format!("`{text}` is not one of {}", list(words)),
             span: node.span,
@@ -115,13 +132,16 @@ impl Reader {
     }
 
     fn unknown_field(&mut self, entry: &Entry, at: &Path, known: &[String]) {
+        if self.is_full(Code::UnknownField) {
+            return;
+        }
         let near = nearest(&entry.key, known.iter().map(String::as_str)).map(str::to_owned);
         let help = match &near {
             Some(near) => Some(format!("did you mean `{near}`?")),
             None if known.is_empty() => None,
             None => Some(format!("the fields here are {}", list(known))),
         };
-        self.diagnostics.push(Diagnostic {
+        self.add(Diagnostic {
             code: Code::UnknownField,
             message: format!("unknown field `{}`", entry.key),
             span: entry.key_span,
@@ -136,6 +156,11 @@ impl Reader {
         self.places.insert(list.clone(), places);
     }
 
+    /// Whether a list has elements that could not be read.
+    pub(crate) fn is_incomplete(&self, list: &Path) -> bool {
+        self.places.contains_key(list)
+    }
+
     /// Where the `index`th element of a list as read stands in the source.
     pub(crate) fn place(&self, list: &Path, index: usize) -> Path {
         let place = self.places.get(list).and_then(|places| places.get(index)).copied();
@@ -146,6 +171,12 @@ impl Reader {
 impl Reader {
     /// A JSON Schema within the spec.
     pub(crate) fn check_schema(&mut self, _: &Node, _: &Path) {}
+
+    /// A placeholder that YAML took for a mapping.
+    pub(crate) fn unquoted(&mut self, node: &Node, at: &Path) {
+        let message = "a placeholder without quotes".to_owned();
+        self.report(Code::ToolPlaceholder, node.span, at, message, unquoted_placeholder(node));
+    }
 
     /// Placeholders that YAML took for mappings, anywhere in a value.
     pub(crate) fn unquoted_placeholders(&mut self, node: &Node, at: &Path) {
@@ -161,9 +192,7 @@ impl Reader {
                     && entry.value.value == NodeValue::Null
                     && entry.value.span.start.offset == entry.value.span.end.offset
                 {
-                    let message = format!("`{{{}}}` is no placeholder here", entry.key);
-                    self.report(Code::ToolPlaceholder, node.span, at, message, unquoted_placeholder(node));
-                    return;
+                    return self.unquoted(node, at);
                 }
                 for entry in entries {
                     self.unquoted_placeholders(&entry.value, &at.key(&entry.key));

@@ -7,17 +7,12 @@ use crate::read::object;
 
 object! {
     /// How the server is deployed, for each target.
+    #[derive(Default)]
     pub struct Deploy {
         /// In containers.
         docker: Option<Docker>,
         /// In microVMs.
         microvm: Option<Microvm>
-    }
-}
-
-impl Default for Deploy {
-    fn default() -> Self {
-        Self { docker: None, microvm: None }
     }
 }
 

@@ -1,6 +1,13 @@
 //! Names, and other short texts that were checked once.
 
-use crate::read::name;
+use serde_json::{Value, json};
+
+use crate::{
+    Code, Node,
+    path::Path,
+    read::{Field, Reader, name},
+    schema_of_language::Schemas,
+};
 
 fn starts_like_a_word(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.len() <= 64
@@ -116,6 +123,11 @@ impl Url {
         &self.0
     }
 
+    /// Whether it stands for a URL that could not be read (which has been reported).
+    pub(crate) fn is_stand_in(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Its parts.
     #[must_use]
     pub fn parts(&self) -> url::Url {
@@ -137,8 +149,30 @@ impl std::str::FromStr for Url {
     }
 }
 
-crate::read::parsed! {
-    Url: Url, "an absolute URL", { "type": "string", "format": "uri" };
+impl Field for Url {
+    fn read(node: &Node, at: &Path, reader: &mut Reader) -> Option<Self> {
+        let text = reader.text(node, at, "a URL")?;
+        match text.parse::<Self>() {
+            Ok(url) => Some(url),
+            Err(error) => {
+                let help = Some("expected an absolute URL such as `https://example.com`".to_owned());
+                reader.report(Code::Url, node.span, at, format!("`{text}`: {error}"), help);
+                None
+            }
+        }
+    }
+
+    fn write(&self) -> Value {
+        self.0.as_str().into()
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({ "type": "string", "format": "uri" })
+    }
+
+    fn stand_in() -> Option<Self> {
+        Some(Self(String::new()))
+    }
 }
 
 name! {

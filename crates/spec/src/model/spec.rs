@@ -57,11 +57,3 @@ object! {
 crate::read::parsed! {
     Version: Version, "a semantic version such as `1.0.0`, in quotes where YAML would read a number", { "type": "string" };
 }
-
-impl Spec {
-    /// The spec as it is stored and printed: canonical spelling, defaults left out. Reading it gives the same spec.
-    #[must_use]
-    pub fn canonical(&self) -> serde_json::Value {
-        crate::read::Field::write(self)
-    }
-}

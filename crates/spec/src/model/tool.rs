@@ -84,7 +84,17 @@ impl Paginate {
     /// How many rows or items a caller may ask for.
     #[must_use]
     pub fn max_page_size(&self) -> NonZeroU32 {
-        self.max_page_size.unwrap_or_else(|| self.page_size.max(NonZeroU32::new(200).expect("two hundred is not zero")))
+        self.max_page_size.unwrap_or_else(|| self.default_max_page_size())
+    }
+
+    fn default_max_page_size(&self) -> NonZeroU32 {
+        self.page_size.max(NonZeroU32::new(200).expect("two hundred is not zero"))
+    }
+
+    /// What says the default is left out: this one depends on another field.
+    pub(crate) fn leave_out_defaults(&mut self) {
+        let default = self.default_max_page_size();
+        self.max_page_size = self.max_page_size.filter(|most| *most != default);
     }
 }
 
@@ -100,6 +110,7 @@ words! {
 
 object! {
     /// What clients may assume of a tool.
+    #[derive(Default)]
     pub struct Annotations {
         /// It changes nothing.
         read_only: Option<bool>,
@@ -107,12 +118,6 @@ object! {
         destructive: Option<bool>,
         /// Doing it twice is like doing it once.
         idempotent: Option<bool>
-    }
-}
-
-impl Default for Annotations {
-    fn default() -> Self {
-        Self { read_only: None, destructive: None, idempotent: None }
     }
 }
 

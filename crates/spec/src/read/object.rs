@@ -89,6 +89,7 @@ pub(crate) const MISSING: Code = Code::Missing;
 macro_rules! object {
     (
         $(#[doc = $about:literal])*
+        $(#[derive($derive:ident)])?
         pub struct $name:ident $(else $missing:ident)? {
             $(
                 $(#[doc = $doc:literal])*
@@ -98,7 +99,7 @@ macro_rules! object {
         }
     ) => {
         $(#[doc = $about])*
-        #[derive(Debug, Clone, PartialEq)]
+        #[derive(Debug, Clone, PartialEq $(, $derive)?)]
         pub struct $name {
             $($(#[doc = $doc])* pub $field: $ty,)*
             $(pub $flat: $flat_ty,)*
@@ -240,12 +241,12 @@ macro_rules! keyed {
                 let mut found = None;
                 let mut first: Option<&str> = None;
                 $(if let Some((node, at)) = fields.take(reader, $key) {
-                    match first {
-                        Some(first) => reader.report(
+                    let first = *first.get_or_insert($key);
+                    if first != $key {
+                        reader.report(
                             $crate::Code::$several, node.span, &at,
                             format!("`{}` stands beside `{first}`, and only one of them can be there", $key), None,
-                        ),
-                        None => first = Some($key),
+                        );
                     }
                     let read = <$ty as $crate::read::Field>::read(node, &at, reader).map($name::$variant);
                     found = found.or(read);

@@ -1,0 +1,165 @@
+//! JSON values as YAML that people like to read: block style, quotes where YAML would read something else.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+/// Short collections of plain values go on one line.
+const LINE: usize = 100;
+
+pub(super) fn write(value: &Value) -> String {
+    let mut out = String::new();
+    block(&mut out, value, 0);
+    if !out.ends_with('\n') {
+        out.push('\n');
+    }
+    out
+}
+
+/// Writes a value at the beginning of a line, or behind `- `.
+fn block(out: &mut String, value: &Value, indent: usize) {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            for (position, (key, value)) in map.iter().enumerate() {
+                if position > 0 {
+                    pad(out, indent);
+                }
+                scalar(out, key);
+                out.push(':');
+                field(out, value, indent);
+            }
+        }
+        Value::Array(items) if !items.is_empty() => {
+            for (position, item) in items.iter().enumerate() {
+                if position > 0 {
+                    pad(out, indent);
+                }
+                out.push_str("- ");
+                match flow(item) {
+                    Some(line) if !item.is_object() || line.len() + indent <= LINE && is_small(item) => {
+                        out.push_str(&line);
+                        out.push('\n');
+                    }
+                    _ => block(out, item, indent + 2),
+                }
+            }
+        }
+        other => {
+            out.push_str(&flow(other).unwrap_or_default());
+            out.push('\n');
+        }
+    }
+}
+
+/// Writes a value behind `key:`.
+fn field(out: &mut String, value: &Value, indent: usize) {
+    if let Value::String(text) = value
+        && is_literal(text)
+    {
+        out.push_str(if text.ends_with('\n') { " |\n" } else { " |-\n" });
+        for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
+            if !line.is_empty() {
+                pad(out, indent + 2);
+            }
+            out.push_str(line);
+            out.push('\n');
+        }
+        return;
+    }
+    if let Some(line) = flow(value)
+        && (!value.is_object() && !value.is_array() || line.len() + indent <= LINE && is_small(value))
+    {
+        let _ = writeln!(out, " {line}");
+        return;
+    }
+    out.push('\n');
+    pad(out, indent + 2);
+    block(out, value, indent + 2);
+}
+
+fn pad(out: &mut String, indent: usize) {
+    out.extend(std::iter::repeat_n(' ', indent));
+}
+
+/// No collections of mappings on one line.
+fn is_small(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().all(|item| !item.is_object() && !item.is_array()),
+        Value::Object(map) => map.len() <= 4 && map.values().all(|value| !value.is_object()),
+        _ => true,
+    }
+}
+
+/// A value on one line.
+fn flow(value: &Value) -> Option<String> {
+    let mut out = String::new();
+    match value {
+        Value::String(text) => scalar(&mut out, text),
+        Value::Array(items) => {
+            out.push('[');
+            for (position, item) in items.iter().enumerate() {
+                out.push_str(if position > 0 { ", " } else { "" });
+                out.push_str(&flow(item)?);
+            }
+            out.push(']');
+        }
+        Value::Object(map) if map.is_empty() => out.push_str("{}"),
+        Value::Object(map) => {
+            out.push_str("{ ");
+            for (position, (key, value)) in map.iter().enumerate() {
+                out.push_str(if position > 0 { ", " } else { "" });
+                scalar(&mut out, key);
+                out.push_str(": ");
+                out.push_str(&flow(value)?);
+            }
+            out.push_str(" }");
+        }
+        other => out.push_str(&other.to_string()),
+    }
+    Some(out)
+}
+
+/// A text, plain where it can be nothing else.
+fn scalar(out: &mut String, text: &str) {
+    if is_plain(text) {
+        out.push_str(text);
+        return;
+    }
+    // JSON's quoted texts are YAML's, but for what YAML wants escaped beyond them.
+    for character in serde_json::Value::from(text).to_string().chars() {
+        match character {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(character));
+            }
+            _ => out.push(character),
+        }
+    }
+}
+
+/// Whether YAML reads the bare text as itself, in block and in flow.
+fn is_plain(text: &str) -> bool {
+    let Some(first) = text.chars().next() else { return false };
+    if !(first.is_ascii_alphabetic() || first == '_' || first == '/') {
+        return false;
+    }
+    let known = ["null", "true", "false", "~"];
+    if known.iter().any(|word| text.eq_ignore_ascii_case(word)) {
+        return false;
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || " _-./@+()".contains(c);
+    let colons = text.replace("://", "");
+    text.ends_with(|c: char| c != ' ') && !text.contains("  ") && colons.chars().all(plain)
+}
+
+/// Whether a text of several lines can be a block scalar.
+fn is_literal(text: &str) -> bool {
+    text.trim_end_matches('\n').contains('\n')
+        && !text.ends_with("\n\n")
+        && !text.starts_with([' ', '\n', '\t'])
+        && text.chars().all(|c| {
+            c == '\n'
+                || !(c.is_control()
+                    || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{85}' | '\u{fffe}' | '\u{ffff}'))
+        })
+        && text.lines().all(|line| !line.trim().is_empty() || line.is_empty())
+}

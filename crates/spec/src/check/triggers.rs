@@ -1,0 +1,182 @@
+//! Triggers: when they fire, what they call, with what.
+
+use std::collections::HashMap;
+
+use super::{
+    Checker,
+    connections::Used,
+    did_you_mean,
+    files::{Kind, leaves},
+    placeholders::{Absence, Scope},
+    tools::find,
+};
+use crate::{
+    Code, Spec,
+    model::{Connection, ConnectionName, Tool, Trigger, TriggerKind, TriggerName},
+    path::Path,
+};
+
+impl Checker<'_> {
+    pub(super) fn check_triggers(&mut self, spec: &mut Spec, mut used: Used) -> Used {
+        let mut triggers = std::mem::take(&mut spec.triggers);
+        let mut paths: HashMap<String, usize> = HashMap::new();
+        for (index, trigger) in triggers.iter_mut().enumerate() {
+            let at = self.element("triggers", index);
+            if trigger.name.is_none() {
+                trigger.name = TriggerName::new(&format!("{}-{}", trigger.kind.word(), index + 1));
+            }
+            self.check_source(&mut trigger.kind, spec, &at, &mut used);
+            if let TriggerKind::Webhook(webhook) = &trigger.kind
+                && let Some(first) = paths.insert(webhook.path.clone(), index)
+            {
+                let message = format!("the webhook path `{}` is taken by trigger {} already", webhook.path, first + 1);
+                self.report(Code::TriggerDuplicatePath, &at.key("path"), message, None);
+            }
+            self.check_target(trigger, &spec.tools, &at);
+        }
+        spec.triggers = triggers;
+        self.check_events(spec);
+        used
+    }
+
+    fn check_source(&mut self, kind: &mut TriggerKind, spec: &Spec, at: &Path, used: &mut Used) {
+        match kind {
+            TriggerKind::Cron(cron) => {
+                let _ = cron;
+            }
+            TriggerKind::Webhook(webhook) => {
+                if self.has(&at.key("path")) {
+                    self.check_http_path(&webhook.path, &at.key("path"));
+                    if webhook.path.contains(['{', '}']) {
+                        let message = "the path of a webhook has no placeholders";
+                        self.report(Code::HttpPath, &at.key("path"), message, None);
+                    }
+                }
+                if let Some(auth) = &webhook.auth {
+                    self.check_auth_itself(auth, &at.key("auth"));
+                }
+                let open = webhook.auth.as_ref().is_none_or(|auth| auth.is_none());
+                if open && webhook.signature.is_none() && !self.has(&at.key("signature")) {
+                    let message = "anybody can call the webhook";
+                    let help = Some("add `signature`, or `auth`".to_owned());
+                    self.report(Code::TriggerWebhookUnsigned, at, message, help);
+                }
+            }
+            TriggerKind::File(watch) => {
+                self.check_file(&watch.path, Kind::Folder, &at.key("path"));
+                if leaves(&watch.glob) || watch.glob.starts_with('/') {
+                    self.report(Code::Path, &at.key("glob"), format!("`{}` leaves the folder", watch.glob), None);
+                }
+                self.needs_content(&at.key("glob"), "the pattern");
+                self.needs_content(&at.key("events"), "`events`");
+            }
+            TriggerKind::Queue(queue) => {
+                self.needs_content(&at.key("queue"), "the name of the queue");
+                let types = &["redis", "rabbitmq", "nats", "sqs"];
+                self.check_source_connection(&mut queue.connection, types, spec, at, used);
+            }
+            TriggerKind::Database(change) => {
+                self.check_source_connection(&mut change.connection, &["postgresql", "mongodb"], spec, at, used);
+                self.check_change(find(&spec.connections, change.connection.as_ref()), at);
+            }
+            TriggerKind::Startup => {}
+        }
+    }
+
+    fn check_source_connection(
+        &mut self,
+        named: &mut Option<ConnectionName>,
+        types: &[&str],
+        spec: &Spec,
+        at: &Path,
+        used: &mut Used,
+    ) {
+        let suits = |connection: &Connection| connection.type_word().is_none_or(|word| types.contains(&word));
+        if let Some(name) = named {
+            let place = at.key("connection");
+            match find(&spec.connections, Some(name)) {
+                _ if name.is_stand_in() => {}
+                Some(connection) if suits(connection) => {}
+                Some(connection) => {
+                    let word = connection.type_word().unwrap_or("shared");
+                    let message = format!("`{name}` is a `{word}` connection, which can't fire this trigger");
+                    let help = Some(format!("expected {}", crate::read::list(types)));
+                    self.report(Code::TriggerConnection, &place, message, help);
+                }
+                None if self.declared("connections", "name").contains(name.as_str()) => {}
+                None => {
+                    let near = did_you_mean(name, spec.connections.iter().map(|connection| connection.name.as_str()));
+                    self.report(Code::ConnectionUnknown, &place, format!("there is no connection `{name}`"), near);
+                }
+            }
+            return;
+        }
+        if self.has(&at.key("connection")) {
+            return;
+        }
+        let suiting: Vec<&Connection> = spec.connections.iter().filter(|connection| suits(connection)).collect();
+        used.extend(suiting.iter().map(|connection| connection.name.to_string()));
+        match &suiting[..] {
+            [only] => *named = Some(only.name.clone()),
+            [] if self.lost("connections") => {}
+            [] => {
+                let help = Some(format!("declare one of type {}", crate::read::list(types)));
+                self.report(Code::ConnectionNeeds, at, "the trigger needs a connection, and none suits", help);
+            }
+            several => {
+                let names: Vec<&str> = several.iter().map(|connection| connection.name.as_str()).collect();
+                let message = format!("the trigger could use {}", crate::read::list(&names));
+                self.report(Code::ConnectionAmbiguous, at, message, Some("name one as `connection`".to_owned()));
+            }
+        }
+    }
+
+    fn check_change(&mut self, connection: Option<&Connection>, at: &Path) {
+        let (needs, excludes) = match connection.and_then(Connection::type_word) {
+            Some("postgresql") => ("channel", "collection"),
+            Some("mongodb") => ("collection", "channel"),
+            _ => return,
+        };
+        if !self.has(&at.key(needs)) {
+            self.report(Code::Missing, at, format!("`{needs}` is missing: nothing says what to listen to"), None);
+        }
+        if self.has(&at.key(excludes)) {
+            let message = format!("`{excludes}` says nothing to this database, which has `{needs}`");
+            self.report(Code::Conflict, &at.key(excludes), message, None);
+        }
+        self.needs_content(&at.key(needs), &format!("`{needs}`"));
+    }
+
+    fn check_target(&mut self, trigger: &Trigger, tools: &[Tool], at: &Path) {
+        let place = at.key("tool");
+        let scope = Scope::trigger(&trigger.kind);
+        for (name, value) in &trigger.arguments {
+            self.check_value(value, &at.key("arguments").key(name), &scope, Absence::Breaks);
+        }
+        let Some(tool) = tools.iter().find(|tool| tool.name == trigger.tool) else {
+            if !trigger.tool.is_stand_in() && !self.declared("tools", "name").contains(trigger.tool.as_str()) {
+                let near = did_you_mean(&trigger.tool, tools.iter().map(|tool| tool.name.as_str()));
+                self.report(Code::TriggerUnknownTool, &place, format!("there is no tool `{}`", trigger.tool), near);
+            }
+            return;
+        };
+        if tool.confirm.is_some() {
+            let message = format!("`{}` asks a person first, and a trigger has nobody to ask", tool.name);
+            self.report(Code::TriggerConfirm, &place, message, None);
+        }
+        self.check_arguments(tool, trigger, at);
+    }
+
+    fn check_events(&mut self, spec: &Spec) {
+        let written = self.declared("triggers", "name");
+        for (index, event) in spec.events.iter().enumerate() {
+            let generated = spec.triggers.iter().any(|trigger| trigger.name.as_ref() == Some(&event.trigger));
+            if event.trigger.is_stand_in() || generated || written.contains(event.trigger.as_str()) {
+                continue;
+            }
+            let at = self.element("events", index).key("trigger");
+            let near = did_you_mean(&event.trigger, written.iter().copied());
+            self.report(Code::EventUnknownTrigger, &at, format!("there is no trigger `{}`", event.trigger), near);
+        }
+    }
+}

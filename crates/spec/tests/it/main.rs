@@ -1,0 +1,3 @@
+//! The language as others use it: through the crate's public face alone.
+
+mod corpus;
