@@ -10,4 +10,4 @@ pub mod secrets;
 pub mod sql;
 
 pub use policy::{Denied, Grant, Policy};
-pub use secrets::{Environment, Secret, SecretError, Secrets};
+pub use secrets::{Environment, FixedSecrets, Secret, SecretError, Secrets};

@@ -4,8 +4,11 @@
 //! Dropping the future of [`Database::run`], or its timeout, reaches the database. Several statements in one text are
 //! refused everywhere.
 
+mod calendar;
 mod error;
 mod row;
+mod source;
+mod sqlite;
 mod statement;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -16,12 +19,19 @@ pub use error::{Class, Error};
 pub use row::{Cell, Column, Columns, RowSink};
 pub use statement::{Access, Hint, Parameter, Statement};
 
-use crate::{Denied, Policy, Secrets};
+use crate::{Denied, Grant, Policy, Secrets};
 
 /// A connection of a spec. Opened by the first call that needs it, shared by all.
 #[derive(Debug)]
 pub struct Database {
-    config: DatabaseConfig,
+    config: Arc<DatabaseConfig>,
+    driver: Driver,
+}
+
+#[derive(Debug)]
+enum Driver {
+    Sqlite(sqlite::Sqlite),
+    Server,
 }
 
 #[derive(Debug, Clone)]
@@ -94,8 +104,16 @@ pub struct Outcome {
 impl Database {
     /// Checks the configuration against the policy. Does no IO: an unset secret or a server that is down shows in the
     /// first [`run`](Self::run).
-    pub fn new(config: DatabaseConfig, _secrets: Arc<dyn Secrets>, _policy: Arc<Policy>) -> Result<Self, Denied> {
-        Ok(Self { config })
+    pub fn new(config: DatabaseConfig, secrets: Arc<dyn Secrets>, policy: Arc<Policy>) -> Result<Self, Denied> {
+        if let Source::Path(path) = &config.source {
+            policy.check(Grant::Path(path.clone()))?;
+        }
+        let config = Arc::new(config);
+        let driver = match config.backend {
+            Backend::Sqlite => Driver::Sqlite(sqlite::Sqlite::new(config.clone(), secrets, policy)),
+            Backend::Postgres | Backend::Mysql => Driver::Server,
+        };
+        Ok(Self { config, driver })
     }
 
     #[must_use]
@@ -112,21 +130,32 @@ impl Database {
     /// [reset](RowSink::reset) and filled again from the start when a statement is run a second time.
     pub async fn run<S: RowSink>(
         &self,
-        _statement: &Statement,
-        _arguments: Vec<Value>,
-        _sink: S,
-        _options: &RunOptions,
+        statement: &Statement,
+        arguments: Vec<Value>,
+        sink: S,
+        options: &RunOptions,
     ) -> Result<(S, Outcome), Error> {
-        Err(Error::new(Class::Unavailable, format!("`{}` can't be reached yet", self.config.name)))
+        match &self.driver {
+            Driver::Sqlite(sqlite) => sqlite.run(statement, arguments, sink, options).await,
+            Driver::Server => Err(Error::new(Class::Unavailable, "this backend is not there yet")),
+        }
     }
 
-    /// Opens a connection and asks the database for its version: for `/healthz` and `validate`.
-    pub async fn check(&self, _timeout: Duration) -> Result<String, Error> {
-        Err(Error::new(Class::Unavailable, format!("`{}` can't be reached yet", self.config.name)))
+    /// Opens a connection and asks the database for its version: for health checks and validation.
+    pub async fn check(&self, timeout: Duration) -> Result<String, Error> {
+        match &self.driver {
+            Driver::Sqlite(sqlite) => sqlite.check(timeout).await,
+            Driver::Server => Err(Error::new(Class::Unavailable, "this backend is not there yet")),
+        }
     }
 
     /// Lets no new call in and closes idle connections.
-    pub async fn close(&self) {}
+    pub async fn close(&self) {
+        match &self.driver {
+            Driver::Sqlite(sqlite) => sqlite.close(),
+            Driver::Server => {}
+        }
+    }
 }
 
 impl DatabaseConfig {

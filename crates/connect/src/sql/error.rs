@@ -44,6 +44,32 @@ impl Error {
         self
     }
 
+    pub(crate) fn timeout(after: std::time::Duration) -> Self {
+        Self::new(Class::Timeout, format!("the statement was stopped after {}", Seconds(after)))
+    }
+
+    pub(crate) fn busy(connection: &str, max: usize, after: std::time::Duration) -> Self {
+        let them = if max == 1 { "the one connection".to_owned() } else { format!("all {max} connections") };
+        Self::new(
+            Class::Busy,
+            format!("{them} of `{connection}` stayed in use for {}; try again later", Seconds(after)),
+        )
+    }
+
+    pub(crate) fn closed(connection: &str) -> Self {
+        Self::new(Class::Unavailable, format!("`{connection}` is being closed"))
+    }
+
+    pub(crate) fn argument(parameter: &super::Parameter, what: impl fmt::Display) -> Self {
+        Self::new(Class::BadArgument, format!("argument `{}` {what}", parameter.name))
+    }
+
+    pub(crate) fn wrong_count(wanted: usize, declared: usize, given: usize) -> Self {
+        let message =
+            format!("the statement has {wanted} parameters, {declared} were declared and {given} arguments given");
+        Self::new(Class::Rejected, message)
+    }
+
     #[must_use]
     pub fn class(&self) -> Class {
         self.class
@@ -72,3 +98,15 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// `5s`, `250ms`
+struct Seconds(std::time::Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.subsec_millis() {
+            0 => write!(f, "{}s", self.0.as_secs()),
+            _ => write!(f, "{}ms", self.0.as_millis()),
+        }
+    }
+}

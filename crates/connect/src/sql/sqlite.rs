@@ -1,0 +1,272 @@
+//! SQLite without a queue in front of it.
+//!
+//! A read is run at once, on the task that asks, under a budget of a millisecond: a lookup by key never leaves its thread. A
+//! statement that needs more is interrupted, its sink is reset, and it is run again on a thread of its own; it is
+//! remembered and goes there directly until it has been quick for a while. Long reads are bounded in number and never
+//! hold a connection that quick ones use. Writes have one connection and wait for it in line.
+
+mod execute;
+mod open;
+mod watch;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, TryLockError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::{
+    sync::{OnceCell, OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+pub(super) use self::execute::Shape;
+use self::{execute::Failure, open::Session};
+use super::{
+    Access, Class, DatabaseConfig, Error, Outcome, RowSink, RunOptions, Source, Statement,
+    source::{self, Target},
+};
+use crate::{Policy, Secrets};
+
+/// What a read may take on the thread of its caller.
+const INLINE_BUDGET: Duration = Duration::from_millis(1);
+
+/// How much longer than its own timeout a thread is waited for, before it is left to stop by itself.
+const GRACE: Duration = Duration::from_millis(100);
+
+#[derive(Debug)]
+pub(super) struct Sqlite {
+    config: Arc<DatabaseConfig>,
+    secrets: Arc<dyn Secrets>,
+    policy: Arc<Policy>,
+    opened: OnceCell<Opened>,
+    memory: Target,
+}
+
+#[derive(Debug)]
+struct Opened {
+    /// For reads that are done at once. As many as there are threads to run them, so that one is always free.
+    inline: Box<[Mutex<Session>]>,
+    reads: Arc<Lane>,
+    writes: Arc<Lane>,
+}
+
+/// Connections whose statements run on threads of their own.
+#[derive(Debug)]
+struct Lane {
+    target: Target,
+    config: Arc<DatabaseConfig>,
+    access: Access,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Session>>,
+}
+
+impl Sqlite {
+    pub fn new(config: Arc<DatabaseConfig>, secrets: Arc<dyn Secrets>, policy: Arc<Policy>) -> Self {
+        Self { config, secrets, policy, opened: OnceCell::new(), memory: Target::unique_memory() }
+    }
+
+    pub async fn run<S: RowSink>(
+        &self,
+        statement: &Statement,
+        arguments: Vec<Value>,
+        mut sink: S,
+        options: &RunOptions,
+    ) -> Result<(S, Outcome), Error> {
+        let deadline = Instant::now() + options.timeout;
+        if !options.session.is_empty() {
+            return Err(Error::new(Class::Configuration, "sqlite has no session settings"));
+        }
+        let opened = match self.opened.get() {
+            Some(opened) => opened,
+            None => self.open(deadline, options).await?,
+        };
+        let lane = match statement.access() {
+            Access::Write if self.config.read_only => return Err(self.read_only()),
+            Access::Write => &opened.writes,
+            Access::Read => {
+                if !statement.0.pace.is_slow() {
+                    match opened.run_inline(&self.config, statement, &arguments, &mut sink) {
+                        Ok(outcome) => return Ok((sink, outcome)),
+                        Err(Failure::Error(error)) => return Err(error),
+                        Err(Failure::Interrupted) => statement.0.pace.exceeded(),
+                        Err(Failure::Locked(_)) => {}
+                    }
+                    sink.reset();
+                }
+                &opened.reads
+            }
+        };
+        lane.run(statement, arguments, sink, deadline, options).await
+    }
+
+    pub async fn check(&self, timeout: Duration) -> Result<String, Error> {
+        let options = RunOptions { timeout, ..RunOptions::default() };
+        self.open(Instant::now() + timeout, &options).await?;
+        Ok(format!("SQLite {}", rusqlite::version()))
+    }
+
+    pub fn close(&self) {
+        if let Some(opened) = self.opened.get() {
+            for lane in [&opened.reads, &opened.writes] {
+                lane.permits.close();
+                lane.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+            }
+        }
+    }
+
+    async fn open(&self, deadline: Instant, options: &RunOptions) -> Result<&Opened, Error> {
+        self.opened
+            .get_or_try_init(|| async {
+                let target = match &self.config.source {
+                    Source::Memory => self.memory.clone(),
+                    source => Target::File(self.file(source)?),
+                };
+                let config = self.config.clone();
+                let opening = tokio::task::spawn_blocking(move || Opened::new(&config, target));
+                match tokio::time::timeout_at(deadline, opening).await {
+                    Ok(opened) => opened.map_err(|_| Error::new(Class::Unavailable, "opening the database failed"))?,
+                    Err(_) => Err(Error::timeout(options.timeout)),
+                }
+            })
+            .await
+    }
+
+    fn file(&self, source: &Source) -> Result<PathBuf, Error> {
+        let path = source::sqlite_path(source, &*self.secrets)?;
+        self.policy
+            .check(crate::Grant::Path(path.clone()))
+            .map_err(|denied| Error::new(Class::Configuration, denied.to_string()))?;
+        Ok(path)
+    }
+
+    fn read_only(&self) -> Error {
+        Error::new(Class::ReadOnly, format!("the connection `{}` is read-only", self.config.name))
+    }
+}
+
+impl Opened {
+    fn new(config: &Arc<DatabaseConfig>, target: Target) -> Result<Self, Error> {
+        open::create(config, &target)?;
+        let lane = |access, permits| Lane {
+            target: target.clone(),
+            config: config.clone(),
+            access,
+            permits: Arc::new(Semaphore::new(permits)),
+            idle: Mutex::default(),
+        };
+        let writes = lane(Access::Write, 1);
+        if config.read_only {
+            // A database in memory lives as long as a connection to it.
+            if config.source.is_memory() {
+                writes.put(Session::open(config, &target, Access::Read)?);
+            }
+        } else {
+            writes.put(Session::open(config, &target, Access::Write)?);
+        }
+        let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 16);
+        let inline = (0..threads)
+            .map(|_| Session::open(config, &target, Access::Read).map(Mutex::new))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { inline, reads: Arc::new(lane(Access::Read, config.pool.max)), writes: Arc::new(writes) })
+    }
+
+    /// Takes the connection of this thread, or any that is free, without waiting.
+    fn run_inline<S: RowSink>(
+        &self,
+        config: &DatabaseConfig,
+        statement: &Statement,
+        arguments: &[Value],
+        sink: &mut S,
+    ) -> Result<Outcome, Failure> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static FIRST: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+        }
+        let first = FIRST.with(|first| *first);
+        for offset in 0..self.inline.len() {
+            let session = match self.inline[(first + offset) % self.inline.len()].try_lock() {
+                Ok(session) => session,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => continue,
+            };
+            session.watch.begin(INLINE_BUDGET, false);
+            return execute::execute(&session, config, statement, arguments, sink);
+        }
+        Err(Failure::Locked(Error::new(Class::Busy, "every connection is in use")))
+    }
+}
+
+impl Lane {
+    async fn run<S: RowSink>(
+        self: &Arc<Self>,
+        statement: &Statement,
+        arguments: Vec<Value>,
+        mut sink: S,
+        deadline: Instant,
+        options: &RunOptions,
+    ) -> Result<(S, Outcome), Error> {
+        let permit = self.permit(deadline, options).await?;
+        let lane = self.clone();
+        let statement = statement.clone();
+        let (started, watching) = tokio::sync::oneshot::channel();
+        let task = tokio::task::spawn_blocking(move || {
+            // The permit goes when the connection is back, so there are never more of them than permits.
+            let _permit = permit;
+            let session = lane.take()?;
+            let begun = std::time::Instant::now();
+            let run = session.watch.begin(deadline.saturating_duration_since(Instant::now()), true);
+            if started.send((session.watch.clone(), run)).is_err() {
+                session.watch.cancel(run);
+            }
+            let result = execute::execute(&session, &lane.config, &statement, &arguments, &mut sink);
+            lane.put(session);
+            if begun.elapsed() < INLINE_BUDGET / 2 {
+                statement.0.pace.kept();
+            }
+            result.map(|outcome| (sink, outcome)).map_err(Failure::into_error)
+        });
+        let finish = async {
+            // Until the run has begun there is nothing to cancel; dropping `watching` then stops it before its first step.
+            let _guard = watching.await.ok().map(|(watch, run)| watch::CancelOnDrop { watch, run });
+            task.await
+        };
+        match tokio::time::timeout_at(deadline + GRACE, finish).await {
+            Ok(Ok(Err(error))) if error.class() == Class::Timeout => Err(Error::timeout(options.timeout)),
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(Error::new(Class::Unavailable, "the statement broke off")),
+            Err(_) => Err(Error::timeout(options.timeout)),
+        }
+    }
+
+    async fn permit(&self, deadline: Instant, options: &RunOptions) -> Result<OwnedSemaphorePermit, Error> {
+        let until = deadline.min(Instant::now() + self.config.pool.acquire_timeout);
+        match tokio::time::timeout_at(until, self.permits.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(Error::closed(&self.config.name)),
+            Err(_) => Err(Error::busy(
+                &self.config.name,
+                match self.access {
+                    Access::Read => self.config.pool.max,
+                    Access::Write => 1,
+                },
+                self.config.pool.acquire_timeout.min(options.timeout),
+            )),
+        }
+    }
+
+    fn take(&self) -> Result<Session, Error> {
+        let idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
+        idle.map_or_else(|| Session::open(&self.config, &self.target, self.access), Ok)
+    }
+
+    fn put(&self, session: Session) {
+        if !self.permits.is_closed() {
+            self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(session);
+        }
+    }
+}

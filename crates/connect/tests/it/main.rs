@@ -1,0 +1,5 @@
+//! Everything against the real thing: SQLite, PostgreSQL, MariaDB, sockets.
+#![allow(clippy::unwrap_used)]
+
+mod collect;
+mod sqlite;
