@@ -5,6 +5,7 @@
 
 mod documents;
 mod hostile;
+mod mutations;
 
 use std::{collections::BTreeMap, fmt::Write, panic};
 
@@ -213,8 +214,13 @@ fn check_span(text: &[u8], diagnostic: &Diagnostic) -> Result<(), String> {
     }
     for position in [span.start, span.end] {
         let before = text.get(..position.offset as usize).ok_or(format!("its span leaves the text: {span:?}"))?;
+        if before.ends_with(b"\r") && text[before.len()..].starts_with(b"\n") {
+            continue; // Within a line break no line and column are wrong.
+        }
         let before = std::str::from_utf8(before).map_err(|_| format!("its span cuts a character: {span:?}"))?;
         let before = before.strip_prefix('\u{feff}').unwrap_or(before);
+        // A carriage return alone breaks a line, too.
+        let before = before.replace("\r\n", "\n").replace('\r', "\n");
         let line = 1 + before.matches('\n').count();
         let column = 1 + before.rsplit('\n').next().map_or(0, |line| line.chars().count());
         if (position.line as usize, position.column as usize) != (line, column) {
