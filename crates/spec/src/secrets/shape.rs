@@ -2,26 +2,28 @@
 
 use super::Found;
 
-/// What a kind of key begins with, what it is, how many characters follow at least, and which.
-const SHAPES: &[(&str, &str, usize, fn(u8) -> bool)] = &[
-    ("sk-", "an API key", 20, is_word),
-    ("sk_live_", "a Stripe key", 16, is_alphanumeric),
-    ("sk_test_", "a Stripe key", 16, is_alphanumeric),
-    ("ghp_", "a GitHub token", 30, is_alphanumeric),
-    ("gho_", "a GitHub token", 30, is_alphanumeric),
-    ("ghu_", "a GitHub token", 30, is_alphanumeric),
-    ("ghs_", "a GitHub token", 30, is_alphanumeric),
-    ("ghr_", "a GitHub token", 30, is_alphanumeric),
-    ("github_pat_", "a GitHub token", 30, is_word),
-    ("glpat-", "a GitLab token", 20, is_word),
-    ("AKIA", "an AWS access key", 16, is_capital),
-    ("ASIA", "an AWS access key", 16, is_capital),
-    ("xoxa-", "a Slack token", 10, is_word),
-    ("xoxb-", "a Slack token", 10, is_word),
-    ("xoxp-", "a Slack token", 10, is_word),
-    ("xoxr-", "a Slack token", 10, is_word),
-    ("xoxs-", "a Slack token", 10, is_word),
-    ("AIza", "a Google API key", 35, is_word),
+/// A kind of key: what it begins with, what it is, how many characters follow at least, and which.
+struct Shape(&'static str, &'static str, usize, fn(u8) -> bool);
+
+const SHAPES: &[Shape] = &[
+    Shape("sk-", "an API key", 20, is_word),
+    Shape("sk_live_", "a Stripe key", 16, is_alphanumeric),
+    Shape("sk_test_", "a Stripe key", 16, is_alphanumeric),
+    Shape("ghp_", "a GitHub token", 30, is_alphanumeric),
+    Shape("gho_", "a GitHub token", 30, is_alphanumeric),
+    Shape("ghu_", "a GitHub token", 30, is_alphanumeric),
+    Shape("ghs_", "a GitHub token", 30, is_alphanumeric),
+    Shape("ghr_", "a GitHub token", 30, is_alphanumeric),
+    Shape("github_pat_", "a GitHub token", 30, is_word),
+    Shape("glpat-", "a GitLab token", 20, is_word),
+    Shape("AKIA", "an AWS access key", 16, is_capital),
+    Shape("ASIA", "an AWS access key", 16, is_capital),
+    Shape("xoxa-", "a Slack token", 10, is_word),
+    Shape("xoxb-", "a Slack token", 10, is_word),
+    Shape("xoxp-", "a Slack token", 10, is_word),
+    Shape("xoxr-", "a Slack token", 10, is_word),
+    Shape("xoxs-", "a Slack token", 10, is_word),
+    Shape("AIza", "a Google API key", 35, is_word),
 ];
 
 pub(super) fn find(text: &str) -> Vec<Found> {
@@ -49,7 +51,7 @@ pub(super) fn find(text: &str) -> Vec<Found> {
 }
 
 fn known(bytes: &[u8], at: usize) -> Option<Found> {
-    SHAPES.iter().find_map(|(prefix, what, least, belongs)| {
+    SHAPES.iter().find_map(|Shape(prefix, what, least, belongs)| {
         let rest = bytes[at..].strip_prefix(prefix.as_bytes())?;
         let length = rest.iter().take_while(|byte| belongs(**byte)).count();
         let body = &rest[..length];

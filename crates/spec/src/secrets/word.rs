@@ -17,11 +17,8 @@ pub(super) fn find(text: &str) -> Vec<Found> {
 
 /// What stands between blanks and quotes; a text that is one URL is one word whatever it holds.
 fn words(text: &str) -> Vec<Range<usize>> {
-    let blank = |letter: char| letter.is_whitespace();
-    if !text.contains(blank) {
-        return vec![0..text.len()];
-    }
-    let divides = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '<' | '>');
+    let whole = !text.contains(char::is_whitespace);
+    let divides = |letter: char| !whole && (letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '<' | '>'));
     let mut words = Vec::new();
     let mut start = 0;
     for (at, divider) in text.match_indices(divides) {

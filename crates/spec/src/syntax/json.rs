@@ -206,7 +206,7 @@ impl Reader<'_, '_> {
                     text.push(self.escape()?);
                     run = self.at;
                 }
-                Some(0..=0x1f) => {
+                Some(..0x20) => {
                     let mut wrong = self.wrong("a control character in a string");
                     wrong.help = Some("write it as an escape, as `\\n` or `\\t`");
                     return Err(wrong);

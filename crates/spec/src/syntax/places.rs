@@ -46,6 +46,10 @@ impl<'a> Places<'a> {
         Span { start, end: if end.offset < start.offset { start } else { end } }
     }
 
+    pub(super) fn text(&self, start: usize, end: usize) -> &'a str {
+        &self.text[start..end]
+    }
+
     /// The place of a byte; of the character it belongs to, if it is in the midst of one.
     pub(super) fn position(&self, offset: usize) -> Position {
         let offset = self.text.floor_char_boundary(offset);

@@ -43,6 +43,14 @@ enum Kind {
     },
 }
 
+/// A tag, and the item that it is on.
+#[derive(Debug)]
+struct Refused {
+    item: usize,
+    start: usize,
+    end: usize,
+}
+
 pub(super) fn read(text: &str, places: &Places<'_>, findings: &mut Findings) -> Option<Node> {
     let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     if let Some(at) = text.bytes().position(|byte| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r')) {
@@ -58,17 +66,18 @@ pub(super) fn read(text: &str, places: &Places<'_>, findings: &mut Findings) -> 
         items: Vec::new(),
         open: Vec::new(),
         anchors: Vec::new(),
+        tags: Vec::new(),
         documents: 0,
     };
     let whole = collector.collect(Parser::new(Rationed::new(&text[mark..], Rc::clone(&consumed))), &consumed);
-    let Collector { items, .. } = collector;
+    let Collector { items, tags, .. } = collector;
     if items.is_empty() || items.len() == 1 && tree::is_empty(&items[0]) {
         if whole {
             findings.add(Code::Type, places.span(0, 0), "expected a mapping, found an empty document");
         }
         return None;
     }
-    let root = tree::build(&items, places, findings);
+    let root = tree::build(&items, &tags, places, findings);
     whole.then_some(root)
 }
 
@@ -83,6 +92,7 @@ struct Collector<'a, 'f> {
     open: Vec<usize>,
     /// The item that each anchor is on, by the parser's number.
     anchors: Vec<Option<usize>>,
+    tags: Vec<Refused>,
     documents: usize,
 }
 
@@ -207,7 +217,7 @@ impl Collector<'_, '_> {
             let rest = &self.text[at..end.max(at)];
             let word = rest.find(char::is_whitespace).unwrap_or(rest.len());
             match rest.bytes().next() {
-                Some(b'!') => self.tag(at, at + word),
+                Some(b'!') => self.tags.push(Refused { item: self.items.len(), start: at, end: at + word }),
                 Some(b'&') => {}
                 Some(b'#') => {
                     at += rest.find(['\n', '\r']).unwrap_or(rest.len());
@@ -245,14 +255,6 @@ impl Collector<'_, '_> {
                     None => return end,
                 }
             },
-        }
-    }
-
-    fn tag(&mut self, start: usize, end: usize) {
-        let name = &self.text[start..end];
-        let message = if name.len() > 64 { "a tag".to_owned() } else { format!("the tag `{name}`") };
-        if let Some(diagnostic) = self.findings.add(Code::SyntaxTag, self.places.span(start, end), message) {
-            diagnostic.helped("a spec has no tags; leave it out, and quote the value if it is text");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The items of a document become its tree: aliases are copied, scalars resolved, keys checked.
 
-use super::{Item, Kind, scalar};
+use super::{Item, Kind, Refused, scalar};
 use crate::{
     Code,
     syntax::{Entry, Findings, Node, NodeValue, Places, Span, Trail, keys::Keys, limits},
@@ -12,12 +12,14 @@ pub(super) fn is_empty(item: &Item) -> bool {
 }
 
 /// The tree of all items; the first is the root.
-pub(super) fn build(items: &[Item], places: &Places<'_>, findings: &mut Findings) -> Node {
-    Builder { items, places, findings, copied: 0, full: false }.node(0, 1, None, &Trail::Root)
+pub(super) fn build(items: &[Item], tags: &[Refused], places: &Places<'_>, findings: &mut Findings) -> Node {
+    Builder { items, tags, places, findings, copied: 0, full: false }.node(0, 1, None, &Trail::Root)
 }
 
 struct Builder<'a, 'f> {
     items: &'a [Item],
+    /// Those that are not reported yet.
+    tags: &'a [Refused],
     places: &'a Places<'a>,
     findings: &'f mut Findings,
     /// Nodes that aliases made.
@@ -49,6 +51,9 @@ impl Builder<'_, '_> {
                 return Node { span, value: NodeValue::Null };
             }
         }
+        if alias.is_none() {
+            self.refuse_tags(at, trail);
+        }
         let value = match &item.kind {
             Kind::Scalar { text, plain: true } => self.plain(text, span, alias, trail),
             Kind::Scalar { text, plain: false } => NodeValue::String(text.clone()),
@@ -61,6 +66,18 @@ impl Builder<'_, '_> {
             Kind::Alias { .. } => NodeValue::Null,
         };
         Node { span, value }
+    }
+
+    /// Of this item, and of those before it that were passed over.
+    fn refuse_tags(&mut self, at: usize, trail: &Trail<'_>) {
+        while let Some((tag, rest)) = self.tags.split_first().filter(|(tag, _)| tag.item <= at) {
+            self.tags = rest;
+            let name = self.places.text(tag.start, tag.end);
+            let message = if name.len() > 64 { "a tag".to_owned() } else { format!("the tag `{name}`") };
+            let found = self.findings.add(Code::SyntaxTag, self.places.span(tag.start, tag.end), message);
+            let help = "a spec has no tags; leave it out, and quote the value if it is text";
+            found.map(|found| found.at(trail.path()).helped(help));
+        }
     }
 
     fn sequence(
@@ -93,6 +110,9 @@ impl Builder<'_, '_> {
         while at < until && !(alias.is_some() && self.full) {
             let item = &self.items[at];
             let key_span = self.places.span(item.start, item.end);
+            if alias.is_none() {
+                self.refuse_tags(at, trail);
+            }
             let key = self.key(item, key_span, alias.is_none(), trail);
             at = self.behind(at);
             if at >= until {
