@@ -14,6 +14,7 @@ mod schema_of_language;
 pub mod secrets;
 pub mod suggest;
 pub mod syntax;
+pub mod uri_template;
 
 pub use check::Probe;
 pub use diagnostic::{Code, Diagnostic, Fix, Severity, Verdict};
@@ -21,3 +22,4 @@ pub use model::Spec;
 pub use read::{Reading, Source, read};
 pub use schema_of_language::language_schema;
 pub use syntax::{Format, Node, NodeValue, Span};
+pub use uri_template::UriTemplate;

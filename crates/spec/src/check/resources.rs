@@ -8,7 +8,7 @@ use super::{
     tools::find,
 };
 use crate::{
-    Code, Spec,
+    Code, Spec, UriTemplate,
     model::{Address, Content, ToolKind},
     path::Path,
 };
@@ -50,8 +50,14 @@ impl Checker<'_> {
 
     /// Gives the variables.
     fn check_uri_template(&mut self, template: &str, at: &Path) -> Vec<String> {
-        let _ = (template, at);
-        Vec::new()
+        match UriTemplate::parse(template) {
+            Ok(template) => template.names().map(str::to_owned).collect(),
+            Err(problem) => {
+                let character = template[..problem.offset].chars().count() + 1;
+                self.report(Code::UriTemplate, at, format!("character {character}: {problem}"), None);
+                Vec::new()
+            }
+        }
     }
 
     pub(super) fn check_uri(&mut self, uri: &str, at: &Path) {
