@@ -48,7 +48,11 @@ struct Checker<'a> {
 
 impl<'a> Checker<'a> {
     fn check(&mut self, spec: &mut Spec) {
-        if !["tools", "resources", "prompts"].iter().any(|key| self.root.get(key).is_some()) {
+        let offers = |key: &&str| match self.root.get(key).map(|list| &list.value) {
+            Some(NodeValue::Sequence(items)) => !items.is_empty(),
+            other => other.is_some(),
+        };
+        if !["tools", "resources", "prompts"].iter().any(offers) {
             let message = "a server needs at least one of `tools`, `resources` and `prompts`".to_owned();
             self.report(Code::Missing, &Path::default(), message, None);
         }

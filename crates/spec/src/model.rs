@@ -48,7 +48,7 @@ pub use names::{
     ToolPattern, ToolsetName, TriggerName, Url, Variable,
 };
 pub use outbound::{Basic, BearerToken, ClientCredentials, HeaderKey, OutboundAuth, PrincipalCredential, QueryKey};
-pub use parameters::{Parameters, Schema};
+pub use parameters::{Parameters, PlainSchema, Schema};
 pub use prompt::{Prompt, PromptArgument, PromptMessage, Role};
 pub use quantities::{Backoff, Duration, Period, QuantityError, Rate, Size};
 pub use resource::{Address, Content, Resource};

@@ -105,10 +105,10 @@ impl Shape {
     }
 
     /// A field that is already there may also be a `T`.
-    pub(crate) fn or<T: Field>(&mut self, schemas: &mut Schemas, key: &str) {
+    pub(crate) fn or<T: Field>(&mut self, schemas: &mut Schemas, key: &str, about: &[&str]) {
         let other = T::schema(schemas);
         if let Some(schema) = self.properties.get_mut(key) {
-            *schema = json!({ "anyOf": [other, schema.take()] });
+            *schema = described(json!({ "anyOf": [other, schema.take()] }), about);
         }
     }
 

@@ -81,11 +81,12 @@ fn pad(out: &mut String, indent: usize) {
     out.extend(std::iter::repeat_n(' ', indent));
 }
 
-/// No collections of mappings on one line.
+/// No collections of mappings on one line, and no texts of several lines.
 fn is_small(value: &Value) -> bool {
     match value {
-        Value::Array(items) => items.iter().all(|item| !item.is_object() && !item.is_array()),
-        Value::Object(map) => map.len() <= 4 && map.values().all(|value| !value.is_object()),
+        Value::String(text) => !text.contains('\n'),
+        Value::Array(items) => items.iter().all(|item| !item.is_object() && !item.is_array() && is_small(item)),
+        Value::Object(map) => map.len() <= 4 && map.values().all(|value| !value.is_object() && is_small(value)),
         _ => true,
     }
 }
@@ -162,4 +163,61 @@ fn is_literal(text: &str) -> bool {
                     || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{85}' | '\u{fffe}' | '\u{ffff}'))
         })
         && text.lines().all(|line| !line.trim().is_empty() || line.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use crate::{Format, syntax};
+
+    fn read(text: &str) -> Value {
+        let (root, diagnostics) = syntax::read(text.as_bytes(), Format::Yaml);
+        assert!(diagnostics.is_empty(), "{diagnostics:?}\n{text}");
+        root.expect("a document without diagnostics").to_json()
+    }
+
+    #[test]
+    fn what_yaml_would_read_differently_is_quoted() {
+        let value = json!({
+            "a": "null", "b": "~", "c": "1.0", "d": "yes", "e": "{path}", "f": "a: b", "g": "# no comment", "h": "", "i": " x",
+            "j": "x ", "k": "- x", "l": "line\nline\n", "m": "line\n\n  deeper", "n": "\u{85}\u{2028}\u{feff}", "o": "\ttab\nline",
+            "p": "True", "q": "0x1f", "r": "@daily", "s": "https://example.com/a", "t": ["", [], {}, [[1]]], "": 1, "null": 2,
+        });
+        assert_eq!(read(&super::write(&value)), value);
+    }
+
+    #[test]
+    fn statements_stay_readable() {
+        let text = super::write(&json!({ "tools": [{ "name": "a", "sql": "SELECT 1\nFROM t\n" }] }));
+        assert_eq!(text, "tools:\n  - name: a\n    sql: |\n      SELECT 1\n      FROM t\n");
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let text = prop_oneof!["[ -~\n]{0,12}", "\\PC{0,6}", "[a-z]{1,8}(\n {0,3}[a-z]{0,4}){0,3}\n?"];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            text.clone().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 5, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::vec(
+                    (text.clone().prop_filter("merge keys are refused", |key| key != "<<"), inner),
+                    0..5
+                )
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_comes_back(value in value()) {
+            prop_assert_eq!(read(&super::write(&value)), value);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Schema;
+use super::PlainSchema;
 use crate::{
     Code,
     read::{Field, Fields, Object, Reader, object, put},
@@ -25,7 +25,7 @@ pub enum Expectation {
     /// A subset of it.
     Subset(Value),
     /// A schema that it fits.
-    Schema(Schema),
+    Schema(PlainSchema),
     /// A failure that says so: `isError: true`.
     Failure,
 }
@@ -53,7 +53,7 @@ impl Object for Expectation {
         }
         match *key {
             "expect" => Some(Self::Subset(node.to_json())),
-            "schema" => Schema::read(node, at, reader).map(Self::Schema),
+            "schema" => PlainSchema::read(node, at, reader).map(Self::Schema),
             _ => {
                 if !bool::read(node, at, reader)? {
                     let help = Some("leave it out and say what to `expect`".to_owned());
@@ -74,7 +74,7 @@ impl Object for Expectation {
 
     fn describe(shape: &mut Shape, schemas: &mut Schemas) {
         shape.branch().field::<Value>(schemas, "expect", &["A subset of the result."], None);
-        shape.branch().field::<Schema>(schemas, "schema", &["A schema that the result fits."], None);
+        shape.branch().field::<PlainSchema>(schemas, "schema", &["A schema that the result fits."], None);
         shape.branch().constant("isError", true.into(), &["The call fails and says so."]);
     }
 }

@@ -1,6 +1,6 @@
 //! What the server publishes to subscribers (MCP Events).
 
-use super::{EventName, Schema, TriggerName};
+use super::{EventName, PlainSchema, TriggerName};
 use crate::read::object;
 
 object! {
@@ -13,6 +13,6 @@ object! {
         /// The trigger whose occurrences are published.
         trigger: TriggerName,
         /// What its payload is.
-        payload: Option<Schema>
+        payload: Option<PlainSchema>
     }
 }

@@ -41,6 +41,31 @@ impl Field for Schema {
     }
 }
 
+/// A JSON Schema (draft 2020-12), as it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlainSchema(Value);
+
+impl PlainSchema {
+    #[must_use]
+    pub fn as_value(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl Field for PlainSchema {
+    fn read(node: &Node, at: &Path, reader: &mut Reader) -> Option<Self> {
+        Schema::read(node, at, reader).map(|_| Self(node.to_json()))
+    }
+
+    fn write(&self) -> Value {
+        self.0.clone()
+    }
+
+    fn schema(schemas: &mut Schemas) -> Value {
+        Schema::schema(schemas)
+    }
+}
+
 /// What a tool takes: a closed JSON Schema of type `object`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameters {

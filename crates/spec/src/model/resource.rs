@@ -127,6 +127,6 @@ impl Object for Content {
         shape.optional::<String>(schemas, "text", &["The text."]);
         shape.optional::<ConnectionName>(schemas, "connection", &["The connection that the kind uses."]);
         <Option<ToolKind>>::describe(shape, schemas);
-        shape.or::<String>(schemas, "file");
+        shape.or::<String>(schemas, "file", &["A file, or an operation on a file or object."]);
     }
 }

@@ -1,3 +1,4 @@
 //! The language as others use it: through the crate's public face alone.
 
 mod corpus;
+mod language;
