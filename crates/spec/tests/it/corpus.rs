@@ -160,7 +160,7 @@ fn no_rendering_shows_a_secret() {
         let texts = [
             render::human(&document.name, &document.bytes, &reading.diagnostics, render::Style { colour: false }),
             render::human(&document.name, &document.bytes, &reading.diagnostics, render::Style { colour: true }),
-            render::json(&document.name, &reading.diagnostics).to_string(),
+            render::json(&document.name, &document.bytes, &reading.diagnostics).to_string(),
             format!("{:?}", reading.diagnostics),
         ];
         for secret in documents::SECRETS {
