@@ -101,19 +101,36 @@ fn the_design_documents_example_is_accepted_as_it_stands() {
     ));
 }
 
+/// `defaults/sql.left-out.yaml` and `defaults/sql.written-out.yaml`; `same/format.yaml.yaml` and `same/format.json.json`.
 #[test]
-fn what_is_left_out_is_what_the_defaults_say() {
+fn documents_that_say_the_same_are_the_same_server() {
     let mut report = Report::default();
-    let documents = load();
-    for left_out in documents.iter().filter(|document| document.name.ends_with(".left-out.yaml")) {
-        let name = left_out.name.replace(".left-out.", ".written-out.");
-        let written_out = documents.iter().find(|document| document.name == name).expect("documents come in pairs");
-        let [a, b] = [left_out, written_out].map(|document| read_document(document).spec.map(|spec| spec.canonical()));
-        if a != b {
-            report.add(left_out, format_args!("{a:?}\n  is not\n  {b:?}"));
+    let mut servers = BTreeMap::new();
+    for document in load() {
+        if !["defaults/", "same/"].iter().any(|folder| document.name.starts_with(folder)) {
+            continue;
+        }
+        let (name, _) = document.name.split_once('.').expect("names end in what the two differ by");
+        let server = read_document(&document).spec.map(|spec| spec.canonical().to_string());
+        match servers.remove(name) {
+            None => drop(servers.insert(name.to_owned(), server)),
+            Some(other) if other == server => {}
+            Some(other) => report.add(&document, format_args!("{server:?}\n  is not\n  {other:?}")),
         }
     }
+    assert!(servers.is_empty(), "documents without the other one: {:?}", servers.keys());
     report.finish();
+}
+
+#[test]
+fn names_that_people_chose_stay_as_they_are() {
+    let document = load().into_iter().find(|document| document.name == "names/spelling-of-ones-own.yaml");
+    let document = document.expect("it is in the corpus");
+    let text = String::from_utf8_lossy(&document.bytes);
+    let canonical = read_document(&document).spec.expect("it is valid").canonical().to_string();
+    let names = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    let lost: Vec<_> = names.filter(|name| name.starts_with("own")).filter(|name| !canonical.contains(name)).collect();
+    assert!(lost.is_empty(), "{lost:?} are lost in {canonical}");
 }
 
 #[test]
