@@ -7,6 +7,7 @@ mod auth;
 mod connections;
 mod environments;
 mod examples;
+mod excerpt;
 mod files;
 mod implementations;
 mod names;
@@ -19,12 +20,13 @@ mod toolsets;
 mod triggers;
 mod urls;
 
-use std::collections::HashSet;
+use std::{cell::OnceCell, collections::HashSet};
 
 use crate::{
     Code, Node, NodeValue, Span, Spec,
     path::{Path, Step},
     read::{Reader, spells},
+    syntax::Places,
 };
 
 /// Answers for the file system, so that nothing here touches it. Paths are relative to the folder of the spec.
@@ -34,13 +36,15 @@ pub trait Probe {
 }
 
 /// Checks a spec, and completes it: connections that were left out, names of triggers that have none.
-pub(crate) fn check(spec: &mut Spec, root: &Node, probe: &dyn Probe, reader: &mut Reader) {
-    let mut checker = Checker { root, probe, reader };
+pub(crate) fn check(spec: &mut Spec, text: &str, root: &Node, probe: &dyn Probe, reader: &mut Reader) {
+    let mut checker = Checker { text, places: OnceCell::new(), root, probe, reader };
     checker.check(spec);
 }
 
 /// What every check works with.
 struct Checker<'a> {
+    text: &'a str,
+    places: OnceCell<Places<'a>>,
     root: &'a Node,
     probe: &'a dyn Probe,
     reader: &'a mut Reader,
@@ -65,6 +69,10 @@ impl<'a> Checker<'a> {
         self.check_toolsets(spec);
         self.check_prompts(spec);
         self.check_environments(spec);
+    }
+
+    fn places(&self) -> &Places<'a> {
+        self.places.get_or_init(|| Places::new(self.text))
     }
 
     fn report(&mut self, code: Code, at: &Path, message: impl Into<String>, help: Option<String>) {

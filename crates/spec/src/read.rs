@@ -55,7 +55,8 @@ pub fn read(source: &Source<'_>, probe: &dyn Probe) -> Reading {
         let mut reader = Reader::default();
         spec = <Spec as Field>::read(root, &Path::default(), &mut reader);
         if let Some(spec) = &mut spec {
-            check::check(spec, root, probe, &mut reader);
+            let text = std::str::from_utf8(source.bytes).unwrap_or_default();
+            check::check(spec, text, root, probe, &mut reader);
         }
         diagnostics.extend(reader.into_diagnostics());
     }

@@ -3,6 +3,7 @@
 use super::{
     Checker,
     connections::Used,
+    excerpt::character,
     files::Kind,
     placeholders::{Known, Scope},
     tools::find,
@@ -53,8 +54,7 @@ impl Checker<'_> {
         match UriTemplate::parse(template) {
             Ok(template) => template.names().map(str::to_owned).collect(),
             Err(problem) => {
-                let character = template[..problem.offset].chars().count() + 1;
-                self.report(Code::UriTemplate, at, format!("character {character}: {problem}"), None);
+                self.report_within(Code::UriTemplate, at, character(template, problem.offset), problem.message, None);
                 Vec::new()
             }
         }
