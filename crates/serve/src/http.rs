@@ -6,6 +6,7 @@
 mod body;
 mod config;
 mod connections;
+mod cors;
 mod endpoint;
 mod guard;
 mod sessions;

@@ -210,4 +210,27 @@ mod tests {
         assert_eq!(buckets.kept.read().expect("lock").full_at.len(), 2);
         assert!(buckets.take_at("busy", 5 * SECOND).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_sequence_of_calls_beats_the_rate(calls in 1_u32..20, waits in proptest::collection::vec(0..2 * SECOND, 1..200)) {
+            let buckets = Buckets::new(Rate { calls, per: Duration::from_secs(10) });
+            let (mut now, mut allowed) = (0, 0_u64);
+            for wait in waits {
+                now += wait;
+                match buckets.take_at("a", now) {
+                    Ok(()) => allowed += 1,
+                    Err(retry_after) => {
+                        let retry_after = u64::try_from(retry_after.as_nanos()).expect("short");
+                        proptest::prop_assert!(buckets.take_at("a", now + retry_after - 1).is_err());
+                        now += retry_after;
+                        proptest::prop_assert_eq!(buckets.take_at("a", now), Ok(()));
+                        allowed += 1;
+                    }
+                }
+                let most = u64::from(calls) + now / (10 * SECOND / u64::from(calls));
+                proptest::prop_assert!(allowed <= most, "{allowed} of {most}");
+            }
+        }
+    }
 }

@@ -27,8 +27,19 @@ pub enum StdioError {
 
 /// Serves until standard input ends; calls in flight then get five seconds to finish before they are cancelled.
 pub async fn serve(server: Arc<dyn Server>, principal: Arc<Principal>) -> Result<(), StdioError> {
+    serve_with(server, principal, &Limits::default(), std::future::pending()).await
+}
+
+/// Serves until standard input or `shutdown` ends. Where standard input is no pipe, a thread may still wait for it
+/// afterwards, so leave the process by `exit`.
+pub async fn serve_with(
+    server: Arc<dyn Server>,
+    principal: Arc<Principal>,
+    limits: &Limits,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StdioError> {
     let (input, output) = stdio_pipes();
-    serve_on(server, principal, &Limits::default(), input, output, std::future::pending()).await
+    serve_on(server, principal, limits, input, output, shutdown).await
 }
 
 /// The same on any pair of streams, until the input ends or `shutdown` does.

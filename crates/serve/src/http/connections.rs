@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -9,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
+use http::StatusCode;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -17,7 +20,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::Endpoint;
+use super::{Endpoint, body::refuse};
+use crate::{CallId, wire::Refusal};
 
 /// How serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +116,14 @@ impl Prompt {
 async fn converse(endpoint: &Endpoint, stream: Prompt, closing: &CancellationToken, force: &CancellationToken) -> bool {
     let Prompt(stream) = stream;
     let local = stream.local_addr().ok().map(|address| address.ip());
-    let service = service_fn(|request| async move { Ok::<_, Infallible>(endpoint.handle(request, local).await) });
+    let service = service_fn(|request| async move {
+        let answer = AssertUnwindSafe(endpoint.handle(request, local)).catch_unwind().await;
+        Ok::<_, Infallible>(answer.unwrap_or_else(|_panic| {
+            let request = CallId::next();
+            tracing::error!(%request, "answering a request panicked");
+            refuse(Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, ..Refusal::internal(request) }, None)
+        }))
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(endpoint.shared().config.head_timeout)

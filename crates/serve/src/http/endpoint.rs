@@ -15,6 +15,7 @@ use tower_service::Service;
 use super::{
     Body, Config, ConfigError,
     body::{json, read, refuse, status},
+    cors,
     guard::Guard,
     sessions::Sessions,
     stateless,
@@ -97,13 +98,26 @@ impl Endpoint {
         if path == HEALTH && request.method() == Method::GET {
             return json(br#"{"status":"ok"}"#.to_vec());
         }
-        if let Err(refusal) = shared.guard.check(request.uri(), request.headers(), local) {
-            return refuse(refusal, None);
-        }
+        let origin = match shared.guard.check(request.uri(), request.headers(), local) {
+            Ok(origin) => origin.cloned(),
+            Err(refusal) => return refuse(refusal, None),
+        };
         if path != shared.config.path {
             return Box::pin(self.route(request)).await;
         }
         let (head, body) = request.into_parts();
+        let Some(origin) = origin else { return self.serve(head, body).await };
+        if let Some(preflight) = cors::preflight(&head, &origin) {
+            return preflight;
+        }
+        cors::allow(self.serve(head, body).await, origin)
+    }
+
+    async fn serve<B>(&self, head: Parts, body: B) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes>,
+    {
+        let shared = &self.0;
         let outcome = match shared.authenticator.authenticate(&head) {
             Authentication::Ready(outcome) => outcome,
             Authentication::Pending(outcome) => outcome.await,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use http::{
-    HeaderMap, StatusCode, Uri,
+    HeaderMap, HeaderValue, StatusCode, Uri,
     header::{HOST, ORIGIN},
 };
 
@@ -33,8 +33,13 @@ impl Guard {
         Ok(Self { hosts, origins: origins.to_vec() })
     }
 
-    /// `local` is the address that the connection came in on.
-    pub(super) fn check(&self, uri: &Uri, headers: &HeaderMap, local: Option<IpAddr>) -> Result<(), Refusal> {
+    /// `local` is the address that the connection came in on. Returns the web page that calls, if one does.
+    pub(super) fn check<'a>(
+        &self,
+        uri: &Uri,
+        headers: &'a HeaderMap,
+        local: Option<IpAddr>,
+    ) -> Result<Option<&'a HeaderValue>, Refusal> {
         let mut hosts = headers.get_all(HOST).iter();
         let host = hosts.next().and_then(|host| host.to_str().ok());
         let (Some(host), None) = (host, hosts.next()) else {
@@ -54,7 +59,7 @@ impl Guard {
                 return Err(Refusal::new(StatusCode::FORBIDDEN, code::FORBIDDEN, message));
             }
         }
-        Ok(())
+        Ok(headers.get(ORIGIN))
     }
 
     fn host_is_allowed(&self, host: &str, local: Option<IpAddr>) -> bool {

@@ -319,3 +319,24 @@ impl Refusal {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_however_its_json_is_written() {
+        let event = sse_event(b"{\n  \"a\": 1,\r\n  \"b\": 2\r}");
+        let expected = "event: message\ndata: {\ndata:   \"a\": 1,\ndata:   \"b\": 2\ndata: }\n\n";
+        assert_eq!(String::from_utf8(event).expect("text"), expected);
+    }
+
+    #[test]
+    fn the_scopes_that_are_missing_are_named_once_and_whole() {
+        let error = Error::InsufficientScope { scopes: vec!["a:read".into(), "b\nevil".into()] };
+        let refusal = Refusal::of(&error, CallId::next(), Version::V2026_07_28);
+        // A scope that can't stand in a header leaves the header out, not the answer.
+        assert!(refusal.headers.is_empty());
+        assert_eq!(refusal.status, StatusCode::FORBIDDEN);
+    }
+}

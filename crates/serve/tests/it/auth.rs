@@ -1,6 +1,7 @@
 //! Credentials on real requests.
 
-use mcp_serve::{ApiKeys, BearerTokens, KeyList, http::Config};
+use http::{HeaderValue, request::Parts};
+use mcp_serve::{ApiKeys, Authentication, Authenticator, BearerTokens, Challenge, KeyList, Principal, http::Config};
 use serde_json::json;
 
 use crate::support::Running;
@@ -75,4 +76,37 @@ async fn lists_are_private_where_callers_differ() {
     let running = with_keys().await;
     let list = running.modern("tools/list", json!({}), &[("x-api-key", "key-of-bob")]);
     assert_eq!(running.ask(list).await.result()["cacheScope"], "private");
+}
+
+/// Asks somebody else, here the scheduler.
+#[derive(Debug)]
+struct Remote;
+
+impl Authenticator for Remote {
+    fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
+        Authentication::Pending(Box::pin(async move {
+            tokio::task::yield_now().await;
+            match head.headers.get("x-user").and_then(|user| user.to_str().ok()) {
+                Some("panic") => panic!("a bug in authentication"),
+                Some(user) => Ok(Principal::trusted(user)),
+                None => Err(Challenge::unauthenticated(HeaderValue::from_static("Remote"), "who are you?", "say so")),
+            }
+        }))
+    }
+}
+
+#[tokio::test]
+async fn an_authenticator_may_take_its_time() {
+    let running = Running::with(Config::default(), Remote).await;
+    assert_eq!(whoami(&running, &[("x-user", "dave")]).await, "dave");
+    let reply = running.ask_modern("tools/list", json!({})).await;
+    assert_eq!((reply.error(), reply.header("www-authenticate")), ((401, 401), "Remote"));
+}
+
+#[tokio::test]
+async fn a_panic_outside_of_calls_is_answered_too() {
+    let running = Running::with(Config::default(), Remote).await;
+    let reply = running.ask(running.modern("tools/list", json!({}), &[("x-user", "panic")])).await;
+    assert_eq!(reply.error(), (500, -32603));
+    assert!(!reply.text.contains("bug"));
 }

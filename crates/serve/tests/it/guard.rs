@@ -60,3 +60,34 @@ async fn a_server_without_authentication_does_not_start_for_others() {
     let message = outcome.expect_err("refused").to_string();
     assert!(message.contains("set up authentication or listen on 127.0.0.1"), "{message}");
 }
+
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_may_read_what_it_asked_for() {
+    let config = Config { allowed_origins: vec!["https://app.example.com".to_owned()], ..Config::default() };
+    let keys = mcp_serve::KeyList::parse("a-long-key").expect("keys");
+    let running = Running::with(config, mcp_serve::ApiKeys::new(mcp_serve::ApiKeys::DEFAULT_HEADER, keys)).await;
+    let preflight = |origin| {
+        let headers = [
+            ("origin", origin),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "x-api-key,mcp-param-region"),
+        ];
+        running.request(http::Method::OPTIONS, &headers, "")
+    };
+    let reply = running.ask(preflight("https://app.example.com")).await;
+    assert_eq!(reply.status, 204);
+    assert_eq!(reply.header("access-control-allow-origin"), "https://app.example.com");
+    assert_eq!(reply.header("access-control-allow-headers"), "x-api-key,mcp-param-region");
+    let reply = running.ask(preflight("https://evil.com")).await;
+    assert_eq!(reply.status, 403);
+    assert_eq!(reply.header("access-control-allow-origin"), "");
+
+    let headers = [("origin", "https://app.example.com"), ("x-api-key", "a-long-key")];
+    let reply = running.ask(running.modern("tools/list", json!({}), &headers)).await;
+    assert_eq!(reply.header("access-control-allow-origin"), "https://app.example.com");
+    assert_eq!(reply.header("vary"), "Origin");
+    let refused = running.ask(running.modern("tools/list", json!({}), &headers[..1])).await;
+    assert_eq!((refused.status.as_u16(), refused.header("access-control-expose-headers").is_empty()), (401, false));
+    let no_page = running.ask(running.modern("tools/list", json!({}), &headers[1..])).await;
+    assert_eq!(no_page.header("access-control-allow-origin"), "");
+}

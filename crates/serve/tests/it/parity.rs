@@ -99,9 +99,12 @@ async fn modern_requests() {
 async fn older_requests() {
     let running = Running::start().await;
     let mut sdk = Sdk::start(false).await;
+    let (session, _) = crate::sessions::open(&running, &[]).await;
     for (method, params) in requests().into_iter().chain([("ping", json!({}))]) {
         let ours = running.ask_older(method, params.clone()).await.json();
         let theirs = sdk.ask(json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params})).await;
-        assert_eq!(comparable(ours), comparable(theirs), "{method} {params}");
+        let in_session = crate::sessions::ask(&running, &session, &[], method, params.clone()).await.json();
+        assert_eq!(comparable(ours.clone()), comparable(theirs), "{method} {params}");
+        assert_eq!(comparable(ours), comparable(in_session), "{method} {params} in a session");
     }
 }

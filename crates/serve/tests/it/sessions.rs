@@ -15,7 +15,7 @@ fn initialize(version: &str) -> String {
     .to_string()
 }
 
-async fn open(running: &Running, headers: &[(&str, &str)]) -> (String, Reply) {
+pub async fn open(running: &Running, headers: &[(&str, &str)]) -> (String, Reply) {
     let reply = running.ask(running.post(headers, initialize("2025-11-25"))).await;
     assert_eq!(reply.status, 200, "{reply:?}");
     let id = reply.header("mcp-session-id").to_owned();
@@ -27,7 +27,7 @@ async fn open(running: &Running, headers: &[(&str, &str)]) -> (String, Reply) {
     (id, reply)
 }
 
-async fn ask(running: &Running, session: &str, headers: &[(&str, &str)], method: &str, params: Value) -> Reply {
+pub async fn ask(running: &Running, session: &str, headers: &[(&str, &str)], method: &str, params: Value) -> Reply {
     let mut all = vec![("mcp-session-id", session), ("mcp-protocol-version", "2025-11-25")];
     all.extend_from_slice(headers);
     let body = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});

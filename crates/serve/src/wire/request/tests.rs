@@ -89,3 +89,58 @@ fn a_body_of_brackets_is_refused_without_recursion() {
     let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"x","params":{{"arguments":{closed}}}}}"#);
     assert_eq!(depth(request(&body).params.arguments.expect("arguments").get()), 1 << 20);
 }
+
+fn json() -> impl proptest::strategy::Strategy<Value = serde_json::Value> {
+    use proptest::prelude::*;
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        ".*".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(6, 40, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            prop::collection::vec((".*", inner), 0..4)
+                .prop_map(|fields| serde_json::Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+fn true_depth(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Array(items) => 1 + items.iter().map(true_depth).max().unwrap_or(0),
+        serde_json::Value::Object(fields) => 1 + fields.values().map(true_depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_the_parser_panic(body: Vec<u8>) {
+        let _ = parse_request(&body);
+    }
+
+    #[test]
+    fn almost_a_message_is_read_or_refused(prefix in 0_usize..120, rest in ".{0,20}") {
+        let whole = r#"{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"echo","arguments":{"a":[1]},"_meta":{}}}"#;
+        let body = format!("{}{rest}", &whole[..prefix.min(whole.len())]);
+        let _ = parse_request(body.as_bytes());
+    }
+
+    #[test]
+    fn arguments_arrive_as_they_were_sent(arguments in json()) {
+        let body = serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"arguments": arguments}});
+        let body = body.to_string();
+        let read = request(&body).params.arguments.map_or(serde_json::Value::Null, |raw| {
+            serde_json::from_str(raw.get()).expect("JSON")
+        });
+        proptest::prop_assert_eq!(read, arguments);
+    }
+
+    #[test]
+    fn depth_is_counted_as_a_parser_would(value in json()) {
+        proptest::prop_assert_eq!(depth(&value.to_string()), true_depth(&value));
+        proptest::prop_assert_eq!(depth(&serde_json::to_string_pretty(&value).expect("JSON")), true_depth(&value));
+    }
+}

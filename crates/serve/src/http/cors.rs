@@ -1,0 +1,39 @@
+//! What a browser asks for before it lets a web page of an allowed origin read the answers.
+
+use http::{
+    HeaderValue, Method, Response, StatusCode,
+    header::{
+        ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+        ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+        ACCESS_CONTROL_REQUEST_METHOD, VARY,
+    },
+    request::Parts,
+};
+
+use super::{Body, body::status};
+
+/// The answer to the browser's question before the request. It carries no credential, so it comes before authentication.
+pub(super) fn preflight(head: &Parts, origin: &HeaderValue) -> Option<Response<Body>> {
+    if head.method != Method::OPTIONS || !head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+        return None;
+    }
+    let mut response = allow(status(StatusCode::NO_CONTENT), origin.clone());
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST, GET, DELETE"));
+    // Credentials and `Mcp-Param-*` have names of their own. The page is allowed, and so is what it sends.
+    if let Some(asked) = head.headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+    }
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    Some(response)
+}
+
+/// Lets the page read this answer. Cookies are never asked for.
+pub(super) fn allow(mut response: Response<Body>, origin: HeaderValue) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    let readable = HeaderValue::from_static("Mcp-Session-Id, WWW-Authenticate, Retry-After");
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, readable);
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+    response
+}
