@@ -63,6 +63,11 @@ pub fn read(source: &Source<'_>, probe: &dyn Probe) -> Reading {
     diagnostics.sort_by_key(|diagnostic| std::cmp::Reverse(diagnostic.code.severity()));
     diagnostics.truncate(MOST);
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start.offset);
+    for diagnostic in &mut diagnostics {
+        // A message may repeat what stands in the document, and not everybody who has it goes through `render`.
+        diagnostic.message = secrets::redact(&diagnostic.message);
+        diagnostic.help = diagnostic.help.take().map(|help| secrets::redact(&help));
+    }
     let verdict = Verdict::of(&diagnostics);
     Reading { spec: spec.filter(|_| verdict < Verdict::Error), diagnostics, verdict }
 }

@@ -178,7 +178,7 @@ fn no_rendering_shows_a_secret() {
             render::human(&document.name, &document.bytes, &reading.diagnostics, render::Style { colour: false }),
             render::human(&document.name, &document.bytes, &reading.diagnostics, render::Style { colour: true }),
             render::json(&document.name, &document.bytes, &reading.diagnostics).to_string(),
-            format!("{:?}", reading.diagnostics),
+            reading.diagnostics.iter().map(|one| format!("{} {:?}\n", one.message, one.help)).collect(),
         ];
         for secret in documents::SECRETS {
             if texts.iter().any(|text| text.contains(secret)) {
