@@ -58,7 +58,9 @@ pub fn read(source: &Source<'_>, probe: &dyn Probe) -> Reading {
             let text = std::str::from_utf8(source.bytes).unwrap_or_default();
             check::check(spec, text, root, probe, &mut reader);
         }
-        diagnostics.extend(reader.into_diagnostics());
+        // What the text itself gets wrong is not told a second time for what it means.
+        let told: Vec<Span> = diagnostics.iter().map(|diagnostic| diagnostic.span).collect();
+        diagnostics.extend(reader.into_diagnostics().into_iter().filter(|diagnostic| !told.contains(&diagnostic.span)));
     }
     diagnostics.sort_by_key(|diagnostic| std::cmp::Reverse(diagnostic.code.severity()));
     diagnostics.truncate(MOST);

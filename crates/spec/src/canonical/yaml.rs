@@ -140,7 +140,14 @@ fn scalar(out: &mut String, text: &str) {
 /// Whether YAML reads the bare text as itself, in block and in flow.
 fn is_plain(text: &str) -> bool {
     let Some(first) = text.chars().next() else { return false };
-    if !(first.is_ascii_alphabetic() || first == '_' || first == '/') {
+    if !(first.is_ascii_alphanumeric() || "_/.".contains(first)) {
+        return false;
+    }
+    let bare = text.trim_start_matches('.');
+    if text.parse::<f64>().is_ok()
+        || !bare.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/')
+        || is_number(bare)
+    {
         return false;
     }
     let known = ["null", "true", "false", "~"];
@@ -148,8 +155,17 @@ fn is_plain(text: &str) -> bool {
         return false;
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || " _-./@+()".contains(c);
-    let colons = text.replace("://", "");
-    text.ends_with(|c: char| c != ' ') && !text.contains("  ") && colons.chars().all(plain)
+    let mut parts = text.split(':');
+    let colons = parts.clone().count() == 1
+        || (first.is_ascii_alphabetic() && parts.all(|part| !part.is_empty() && !part.starts_with(' ')));
+    colons && !text.ends_with([' ', ':']) && !text.contains("  ") && text.chars().all(|c| plain(c) || c == ':')
+}
+
+/// Numbers that only YAML knows, and what comes near them.
+fn is_number(text: &str) -> bool {
+    let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit() || b"xoXOeE+-._:".contains(&byte));
+    digits && text.starts_with(|c: char| c.is_ascii_digit())
+        || ["inf", "nan"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// Whether a text of several lines can be a block scalar.

@@ -45,7 +45,7 @@ pub(super) fn read(node: &Node, at: &Path, reader: &mut Reader) -> Option<Map<St
             properties.insert(name.to_owned(), Value::Bool(true));
             return;
         }
-        let (schema, is_required) = lift(schema);
+        let (schema, is_required) = lift(schema, at, reader);
         reader.check_schema(&schema, at);
         properties.insert(name.to_owned(), close(schema.to_json()));
         if is_required {
@@ -138,15 +138,24 @@ fn check_name(name: &str, span: crate::Span, at: &Path, reader: &mut Reader) -> 
 }
 
 /// Takes `required: true|false` off a schema, and lifts it into the lists of the objects within.
-fn lift(schema: &Node) -> (Node, bool) {
+fn lift(schema: &Node, at: &Path, reader: &mut Reader) -> (Node, bool) {
     let NodeValue::Mapping(entries) = &schema.value else { return (schema.clone(), false) };
     let mut is_required = false;
     let mut lifted: Vec<Entry> = Vec::with_capacity(entries.len());
     let mut required: Vec<Node> = Vec::new();
     for entry in entries {
-        if let ("required", NodeValue::Bool(value)) = (&*entry.key, &entry.value.value) {
-            is_required = *value;
-            continue;
+        let at = at.key(&entry.key);
+        match (&*entry.key, &entry.value.value) {
+            ("required", NodeValue::Bool(value)) => {
+                is_required = *value;
+                continue;
+            }
+            ("required", NodeValue::Sequence(_)) => {}
+            ("required", _) => {
+                reader.wrong_type(&entry.value, &at, "`true` or `false`");
+                continue;
+            }
+            _ => {}
         }
         let mut entry = entry.clone();
         let key = &*entry.key;
@@ -154,7 +163,7 @@ fn lift(schema: &Node) -> (Node, bool) {
         match &mut entry.value.value {
             NodeValue::Mapping(named) if NAMED.contains(&key) => {
                 for property in named {
-                    let (schema, property_required) = lift(&property.value);
+                    let (schema, property_required) = lift(&property.value, &at.key(&property.key), reader);
                     property.value = schema;
                     if property_required && key == "properties" {
                         let value = NodeValue::String(property.key.clone());
@@ -163,11 +172,13 @@ fn lift(schema: &Node) -> (Node, bool) {
                 }
             }
             NodeValue::Sequence(many) if MANY.contains(&key) => {
-                many.iter_mut().for_each(|schema| *schema = lift(schema).0);
+                for (index, schema) in many.iter_mut().enumerate() {
+                    *schema = lift(schema, &at.index(index), reader).0;
+                }
             }
             // A stray `required: true` stays where it stands for no property, so that it is reported.
             NodeValue::Mapping(_) if ONE.contains(&key) && !stray => {
-                entry.value = lift(&entry.value).0;
+                entry.value = lift(&entry.value, &at, reader).0;
             }
             _ => {}
         }
