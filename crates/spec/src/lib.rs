@@ -15,6 +15,7 @@ pub mod secrets;
 pub mod suggest;
 pub mod syntax;
 pub mod uri_template;
+pub mod template;
 
 pub use check::Probe;
 pub use diagnostic::{Code, Diagnostic, Fix, Severity, Verdict};
