@@ -125,7 +125,7 @@ impl Collector<'_, '_> {
                 break;
             }
         }
-        for open in std::mem::take(&mut self.open) {
+        while let Some(open) = self.open.pop() {
             self.close(open, 0);
         }
         whole
@@ -189,17 +189,29 @@ impl Collector<'_, '_> {
             return self.stop(Code::SyntaxLimits, start, end, message);
         }
         self.items.push(Item { start, end: end.max(start), kind });
+        if end > start && self.open.last() != Some(&(self.items.len() - 1)) {
+            self.extend(end);
+        }
         true
+    }
+
+    /// The innermost collection reaches at least to here.
+    fn extend(&mut self, end: usize) {
+        if let Some(open) = self.open.last() {
+            let item = &mut self.items[*open];
+            item.end = item.end.max(end);
+        }
     }
 
     fn close(&mut self, open: usize, bracket: usize) {
         let count = self.items.len();
-        let last = self.items[count - 1].end;
         let item = &mut self.items[open];
-        item.end = item.end.max(if bracket > 0 { bracket } else { last });
+        item.end = item.end.max(bracket);
         if let Kind::Sequence { until } | Kind::Mapping { until } = &mut item.kind {
             *until = count;
         }
+        let end = item.end;
+        self.extend(end);
     }
 
     /// Notes the anchor, refuses the tag, and gives where the value itself begins.

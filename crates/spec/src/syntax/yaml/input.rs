@@ -7,8 +7,8 @@ use std::{cell::Cell, rc::Rc};
 
 use saphyr_parser::{Input, StrInput, input::SkipTabs};
 
-/// Indicators between two events, some hundred bytes of tokens each.
-pub(super) const RATION: usize = 1 << 18;
+/// Indicators between two events, some hundred bytes of tokens each. The longest prose in one scalar holds fewer.
+pub(super) const RATION: usize = 1 << 19;
 
 pub(super) struct Rationed<'a> {
     text: StrInput<'a>,
