@@ -12,6 +12,7 @@ mod read;
 pub mod render;
 mod schema_of_language;
 pub mod secrets;
+pub mod sql;
 pub mod suggest;
 pub mod syntax;
 pub mod uri_template;
