@@ -28,12 +28,16 @@ pub struct Config {
     pub head_timeout: Duration,
     /// For the body of a request to arrive. Default 30 s.
     pub body_timeout: Duration,
+    /// For a client to take more of an answer. Default 30 s.
+    pub write_timeout: Duration,
     /// Between comments on a stream that says nothing else. Default 15 s.
     pub keep_alive: Duration,
     /// How long clients may keep lists. Default 5 s: a changed server is noticed by those who don't listen for changes.
     pub list_ttl: Duration,
     /// Sessions of older clients at once. Default 1,000.
     pub max_sessions: usize,
+    /// Of these, the ones of one principal, where callers are told apart. Default 100.
+    pub max_sessions_per_principal: usize,
     /// After which a session without requests ends. Default 30 min.
     pub session_idle: Duration,
     /// For running calls to end at shutdown. Default 10 s.
@@ -54,9 +58,11 @@ impl Default for Config {
             max_connections: 1_024,
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             keep_alive: Duration::from_secs(15),
             list_ttl: Duration::from_millis(Self::DEFAULT_LIST_TTL_MS),
             max_sessions: 1_000,
+            max_sessions_per_principal: 100,
             session_idle: Duration::from_secs(30 * 60),
             drain: Duration::from_secs(10),
             routes: Router::new(),
@@ -97,17 +103,18 @@ impl Config {
         if self.path == super::endpoint::HEALTH {
             return Err(ConfigError::PathTaken { path: self.path.clone() });
         }
-        let no_time = |time: Duration| usize::from(!time.is_zero());
+        let nonzero = |time: Duration| usize::from(!time.is_zero());
         for (field, value) in [
             ("max_body", self.max_body),
             ("max_depth", self.max_depth),
             ("max_connections", self.max_connections),
-            ("head_timeout", no_time(self.head_timeout)),
-            ("body_timeout", no_time(self.body_timeout)),
-            ("keep_alive", no_time(self.keep_alive)),
-            ("session_idle", no_time(self.session_idle)),
+            ("head_timeout", nonzero(self.head_timeout)),
+            ("body_timeout", nonzero(self.body_timeout)),
+            ("write_timeout", nonzero(self.write_timeout)),
+            ("keep_alive", nonzero(self.keep_alive)),
+            ("session_idle", nonzero(self.session_idle)),
             ("limits.concurrency", self.limits.concurrency.unwrap_or(1)),
-            ("limits.rate", self.limits.rate.map_or(1, |rate| (rate.calls as usize).min(no_time(rate.per)))),
+            ("limits.rate", self.limits.rate.map_or(1, |rate| (rate.calls as usize).min(nonzero(rate.per)))),
         ] {
             if value == 0 {
                 return Err(ConfigError::Zero { field });

@@ -18,6 +18,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
+use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Endpoint, body::refuse};
@@ -124,11 +125,13 @@ async fn converse(endpoint: &Endpoint, stream: Prompt, closing: &CancellationTok
             refuse(Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, ..Refusal::internal(request) }, None)
         }))
     });
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(endpoint.shared().config.write_timeout));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(endpoint.shared().config.head_timeout)
         .max_header_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         biased;

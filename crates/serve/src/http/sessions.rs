@@ -38,11 +38,13 @@ pub(super) struct Sessions {
     service: StreamableHttpService<Adapter, Bound>,
     owners: Arc<Owners>,
     most: usize,
+    most_of_one: usize,
     ending: CancellationToken,
 }
 
 impl Sessions {
     pub(super) fn new(shared: Shared, config: &Config) -> Self {
+        let public = shared.public;
         let owners = Arc::new(Owners::default());
         let mut manager = LocalSessionManager::default();
         manager.session_config.keep_alive = Some(config.session_idle);
@@ -56,7 +58,9 @@ impl Sessions {
             .with_max_request_body_bytes(config.max_body)
             .with_cancellation_token(ending.clone());
         let service = StreamableHttpService::new(move || Ok(Adapter::new(shared.clone())), Arc::new(manager), sdk);
-        Self { service, owners, most: config.max_sessions, ending }
+        let most = config.max_sessions;
+        let most_of_one = if public { most } else { config.max_sessions_per_principal };
+        Self { service, owners, most, most_of_one, ending }
     }
 
     /// Ends every session and its streams.
@@ -66,15 +70,15 @@ impl Sessions {
 
     /// An `initialize`.
     pub(super) async fn open(&self, head: Parts, body: Bytes, principal: Arc<Principal>) -> Response<Body> {
-        let Some(_opening) = Opening::begin(&self.owners, self.most) else {
+        let owner = Owner::of(&principal);
+        let Some(_opening) = Opening::begin(self, &owner) else {
             let refusal = Refusal::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 code::BUSY,
-                "there are as many sessions as this server allows; try again later, or use 2026-07-28, which needs none",
+                "there are as many sessions as this server allows; end some, try again later, or use 2026-07-28, which needs none",
             );
             return refuse(refusal.with_header(RETRY_AFTER, HeaderValue::from_static("30")), None);
         };
-        let owner = Owner::of(&principal);
         let response = self.forward(head, body, principal).await;
         if let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
             // It may be over already; then nothing is left to bind.
@@ -115,7 +119,12 @@ impl Sessions {
         if is_post && accepts.is_some_and(|accepts| !accepts.events) {
             return without_events(response).await;
         }
-        response.map(Body::sdk)
+        let mut response = response.map(Body::sdk);
+        if response.status() == StatusCode::ACCEPTED && !is_post {
+            // Some clients take nothing but 200 and 204 for the end of a session.
+            *response.status_mut() = StatusCode::NO_CONTENT;
+        }
+        response
     }
 }
 
@@ -169,13 +178,14 @@ impl Owners {
 struct Opening<'a>(&'a Owners);
 
 impl<'a> Opening<'a> {
-    fn begin(owners: &'a Owners, most: usize) -> Option<Self> {
-        let mut open = owners.lock();
-        if open.sessions.len() + open.opening >= most {
+    fn begin(sessions: &'a Sessions, owner: &Owner) -> Option<Self> {
+        let mut open = sessions.owners.lock();
+        let of_owner = || open.sessions.values().filter(|session| session.as_ref() == Some(owner)).count();
+        if open.sessions.len() + open.opening >= sessions.most || of_owner() >= sessions.most_of_one {
             return None;
         }
         open.opening += 1;
-        Some(Self(owners))
+        Some(Self(&sessions.owners))
     }
 }
 

@@ -63,7 +63,7 @@ async fn a_session_is_used_and_ended() {
     ask(&running, &id, &[], "ping", json!({})).await.result();
     let delete = [("mcp-session-id", id.as_str()), ("mcp-protocol-version", "2025-11-25")];
     let deleted = running.ask(running.request(Method::DELETE, &delete, "")).await;
-    assert!(deleted.status.is_success(), "{deleted:?}");
+    assert_eq!(deleted.status, 204, "{deleted:?}");
     let gone = ask(&running, &id, &[], "ping", json!({})).await;
     assert_eq!(gone.error().0, 404);
     let again = running.ask(running.request(Method::DELETE, &delete, "")).await;
@@ -114,6 +114,18 @@ async fn sessions_are_limited_and_a_place_becomes_free_again() {
     let delete = running.request(Method::DELETE, &[("mcp-session-id", &first)], "");
     assert!(running.ask(delete).await.status.is_success());
     open(&running, &[]).await;
+}
+
+#[tokio::test]
+async fn no_principal_can_take_all_sessions() {
+    let keys = ApiKeys::new(ApiKeys::DEFAULT_HEADER, KeyList::parse("key-number-1,key-number-2").expect("keys"));
+    let running = Running::with(Config { max_sessions_per_principal: 2, ..Config::default() }, keys).await;
+    let first = [("x-api-key", "key-number-1")];
+    open(&running, &first).await;
+    open(&running, &first).await;
+    let full = running.ask(running.post(&first, initialize("2025-11-25"))).await;
+    assert_eq!(full.error(), (503, 503));
+    open(&running, &[("x-api-key", "key-number-2")]).await;
 }
 
 #[tokio::test]

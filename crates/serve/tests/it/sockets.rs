@@ -83,3 +83,23 @@ async fn connections_beyond_the_limit_wait_for_their_turn() {
     drop(first);
     assert!(second.await.starts_with("HTTP/1.1 200"));
 }
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answer_is_cut() {
+    let config = Config { max_connections: 1, write_timeout: Duration::from_millis(50), ..Config::default() };
+    let running = Running::with(config, NoAuthentication::default()).await;
+    // The answer holds the argument three times, more than the kernel keeps for both sides.
+    let argument = "x".repeat(4_000_000);
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"echo","arguments":{{"a":"{argument}"}}}}}}"#
+    );
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut deaf = TcpStream::connect(running.address).await.expect("connects");
+    deaf.write_all(head.as_bytes()).await.expect("sends");
+    deaf.write_all(body.as_bytes()).await.expect("sends");
+    let next = raw(&running, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    assert!(next.starts_with("HTTP/1.1 200"), "{next}");
+}
