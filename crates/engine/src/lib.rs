@@ -1,1 +1,21 @@
-//! .
+//! Runs a spec: a [`Plan`] compiles it, an [`Engine`] answers calls as an [`mcp_serve::Server`].
+//!
+//! Everything that can be done once is done when the plan is made: schemas compiled, statements and templates parsed, lists
+//! serialised. A call checks its arguments, runs, and writes its answer.
+
+mod answer;
+mod arguments;
+mod cursor;
+mod engine;
+mod json;
+mod plan;
+mod prompt;
+mod resource;
+mod rows;
+mod shape;
+mod tool;
+mod values;
+
+pub use cursor::CursorKey;
+pub use engine::Engine;
+pub use plan::{Plan, Problem, Surroundings, rate};

@@ -15,8 +15,8 @@ pub mod secrets;
 pub mod sql;
 pub mod suggest;
 pub mod syntax;
-pub mod uri_template;
 pub mod template;
+pub mod uri_template;
 
 pub use check::Probe;
 pub use diagnostic::{Code, Diagnostic, Fix, Severity, Verdict};

@@ -1,0 +1,126 @@
+//! The command line, as clap reads it.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+use crate::logging::LogLevel;
+
+/// Turns a specification into a running, tested MCP server.
+#[derive(Debug, Parser)]
+#[command(name = "mcp-factory", version, propagate_version = true)]
+pub struct Args {
+    /// How much is logged, to standard error.
+    #[arg(long, value_enum, default_value = "info", global = true, env = "MCP_FACTORY_LOG_LEVEL")]
+    pub log_level: LogLevel,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check specs and say everything that is wrong with them.
+    Validate(Validate),
+    /// Serve a spec over Streamable HTTP, at `/mcp`.
+    Serve(Serve),
+    /// Serve a spec over standard input and output.
+    Stdio(Stdio),
+    /// Run a spec's tests, or call one of its tools, through the protocol.
+    Test(Test),
+    /// Print the JSON Schema of the spec language.
+    Schema,
+    /// Print a completion script for a shell.
+    #[command(after_help = "For bash: mcp-factory completions bash > /etc/bash_completion.d/mcp-factory")]
+    Completions { shell: Shell },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Text,
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 no error, 1 an error (with --strict also a blocker or a warning), 2 wrong usage.\n\
+    A file that ends in .json is read as JSON, everything else as YAML; `-` reads standard input (JSON if it starts with `{`)."
+)]
+pub struct Validate {
+    /// The specs; `-` reads standard input.
+    #[arg(required = true, value_hint = ValueHint::FilePath, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How findings are printed: for people, or one JSON line per file.
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+    /// Exit 1 on blockers and warnings too.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Spec {
+    /// The spec; `-` reads standard input.
+    #[arg(value_hint = ValueHint::FilePath, value_name = "FILE")]
+    pub file: PathBuf,
+    /// Use the overrides of this environment of the spec.
+    #[arg(long, value_name = "NAME")]
+    pub env: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    #[command(flatten)]
+    pub spec: Spec,
+    /// Where to listen. Port 0 takes a free one. Other than loopback needs authentication in the spec.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", env = "MCP_FACTORY_LISTEN")]
+    pub listen: SocketAddr,
+    /// Names that clients reach this server by, for the check of the Host header. Loopback names always pass.
+    #[arg(long = "allow-host", value_name = "HOST")]
+    pub allow_hosts: Vec<String>,
+    /// Web origins that may call this server. Loopback origins always pass.
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    pub allow_origins: Vec<String>,
+    /// Serve although tools have no implementation; they answer that they have none.
+    #[arg(long)]
+    pub allow_stubs: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Stdio {
+    #[command(flatten)]
+    pub spec: Spec,
+    /// Who calls, as the tools see it.
+    #[arg(long, value_name = "ID", default_value = "local")]
+    pub principal: String,
+    /// Serve although tools have no implementation; they answer that they have none.
+    #[arg(long)]
+    pub allow_stubs: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  mcp-factory test server.yaml\n  \
+    mcp-factory test server.yaml search_products '{\"query\": \"laptop\"}'\n\n\
+    Writing tools are called only on a database that the spec seeds itself, or with --writes.")]
+pub struct Test {
+    #[command(flatten)]
+    pub spec: Spec,
+    /// Call this one tool and print its answer.
+    #[arg(value_name = "TOOL", conflicts_with = "all")]
+    pub tool: Option<String>,
+    /// Its arguments, a JSON object.
+    #[arg(value_name = "JSON", requires = "tool")]
+    pub arguments: Option<String>,
+    /// Run all tests (the default without TOOL).
+    #[arg(long)]
+    pub all: bool,
+    /// Run the examples of writing tools on the real connections too.
+    #[arg(long)]
+    pub writes: bool,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+    /// Test although tools have no implementation.
+    #[arg(long)]
+    pub allow_stubs: bool,
+}

@@ -1,0 +1,23 @@
+//! One file per command.
+
+pub mod completions;
+pub mod schema;
+pub mod serve;
+pub mod stdio;
+pub mod test;
+pub mod validate;
+
+use std::io::Write as _;
+
+/// Writes to standard output; a reader who has left is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// A runtime for the commands that need one.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}

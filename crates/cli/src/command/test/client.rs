@@ -1,0 +1,233 @@
+//! A server on a free loopback port, and MCP clients that call it.
+
+use std::{collections::HashMap, fmt, net::SocketAddr, sync::Arc, time::Instant};
+
+use anyhow::Context as _;
+use axum::http::request::Parts;
+use mcp_factory_engine::Engine;
+use mcp_factory_spec::Spec;
+use mcp_serve::{Authentication, Authenticator, Challenge, Limits, Principal, Scopes, http};
+use rmcp::{
+    RoleClient,
+    model::{CallToolRequestParams, ProtocolVersion},
+    service::{ClientLifecycleMode, ClientServiceExt as _, RunningService, ServiceError},
+    transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
+};
+use serde_json::{Map, Value};
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use super::{
+    cases,
+    report::{Outcome, Report},
+};
+use crate::args::Output;
+
+/// How the client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Era {
+    Modern,
+    Sessions,
+}
+
+impl Era {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Modern => "2026-07-28",
+            Self::Sessions => "2025-11-25",
+        }
+    }
+
+    fn lifecycle(self) -> ClientLifecycleMode {
+        match self {
+            Self::Modern => ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] },
+            Self::Sessions => ClientLifecycleMode::Initialize,
+        }
+    }
+}
+
+/// Who the examples' callers are. A caller is known by the key of its example, sent as a bearer token over loopback to a
+/// server that lives as long as the test.
+#[derive(Debug, Default)]
+pub struct Callers(HashMap<String, Arc<Principal>>);
+
+impl Callers {
+    pub fn of(spec: &Spec) -> Self {
+        let mut callers = HashMap::new();
+        for (position, tool) in spec.tools.iter().enumerate() {
+            for (number, example) in tool.examples.iter().enumerate() {
+                let Some(caller) = &example.principal else { continue };
+                let mut principal = Principal::clone(&Principal::trusted(&caller.id));
+                if let Some(scopes) = &caller.scopes {
+                    principal.scopes = Scopes::Only(scopes.iter().cloned().collect());
+                }
+                callers.insert(cases::caller(position, number), Arc::new(principal));
+            }
+        }
+        Self(callers)
+    }
+}
+
+impl Authenticator for Callers {
+    fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
+        let value = head.headers.get(axum::http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        Authentication::Ready(match value.map(|value| value.trim_start_matches("Bearer ")) {
+            None => Ok(Principal::local()),
+            Some(key) => {
+                self.0.get(key).cloned().ok_or_else(|| Challenge::malformed("no such caller", "this is a test"))
+            }
+        })
+    }
+}
+
+/// A server that lives as long as the test.
+pub struct Server {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<http::Summary, http::ServeError>>,
+}
+
+impl Server {
+    pub async fn start(spec: &Spec, engine: Engine, callers: Callers) -> anyhow::Result<Self> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.context("can't listen on loopback")?;
+        let address = listener.local_addr()?;
+        let (stop, stopped) = oneshot::channel();
+        // The tests of a large spec are more calls than one caller may make in a minute.
+        let limits = Limits { rate: None, ..super::super::serve::limits(spec) };
+        let config = http::Config { limits, ..http::Config::default() };
+        let task = tokio::spawn(async move {
+            http::serve(Arc::new(engine), listener, Arc::new(callers), config, async {
+                let _ = stopped.await;
+            })
+            .await
+        });
+        Ok(Self { address, stop, task })
+    }
+
+    pub async fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = self.task.await;
+    }
+}
+
+pub struct Client(RunningService<RoleClient, ()>);
+
+impl Client {
+    pub async fn connect(server: &Server, era: Era, caller: Option<&str>) -> anyhow::Result<Self> {
+        let mut config = StreamableHttpClientTransportConfig::with_uri(format!("http://{}/mcp", server.address));
+        if let Some(caller) = caller {
+            config = config.auth_header(caller);
+        }
+        let service =
+            ().serve_with_lifecycle(StreamableHttpClientTransport::from_config(config), era.lifecycle())
+                .await
+                .with_context(|| format!("the server did not answer a {} client", era.as_str()))?;
+        Ok(Self(service))
+    }
+
+    pub async fn call(&self, tool: &str, arguments: Map<String, Value>) -> Result<Answer, CallError> {
+        let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
+        let result = self.0.call_tool(params).await?;
+        let text: Vec<&str> =
+            result.content.iter().filter_map(|block| block.as_text()).map(|text| text.text.as_str()).collect();
+        Ok(Answer {
+            is_error: result.is_error == Some(true),
+            text: text.join("\n"),
+            structured: result.structured_content.clone(),
+            whole: serde_json::to_value(&result).unwrap_or_default(),
+        })
+    }
+
+    pub async fn close(self) {
+        let _ = self.0.cancel().await;
+    }
+}
+
+/// One client for each caller.
+pub struct Clients<'a> {
+    server: &'a Server,
+    era: Era,
+    clients: HashMap<Option<String>, Client>,
+}
+
+impl<'a> Clients<'a> {
+    pub fn new(server: &'a Server, era: Era) -> Self {
+        Self { server, era, clients: HashMap::new() }
+    }
+
+    pub async fn of(&mut self, caller: Option<&str>) -> anyhow::Result<&Client> {
+        let key = caller.map(str::to_owned);
+        if !self.clients.contains_key(&key) {
+            let client = Client::connect(self.server, self.era, caller).await?;
+            self.clients.insert(key.clone(), client);
+        }
+        Ok(&self.clients[&key])
+    }
+
+    /// The lists that a client sees first.
+    pub async fn check_list(&mut self, report: &mut Report) -> anyhow::Result<()> {
+        let start = Instant::now();
+        let era = self.era;
+        let listed = self.of(None).await?.0.list_all_tools().await;
+        let outcome = match listed {
+            Ok(_) => Outcome::Passed,
+            Err(error) => Outcome::Failed(error.to_string()),
+        };
+        report.add(era, "-", "lists its tools", outcome, start.elapsed());
+        Ok(())
+    }
+
+    pub async fn close(self) {
+        for client in self.clients.into_values() {
+            client.close().await;
+        }
+    }
+}
+
+/// What a tool answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub is_error: bool,
+    pub text: String,
+    structured: Option<Value>,
+    whole: Value,
+}
+
+impl Answer {
+    /// What `expect` is matched against.
+    pub fn value(&self) -> Value {
+        self.structured.clone().unwrap_or_else(|| Value::String(self.text.clone()))
+    }
+
+    pub fn shown(&self, output: Output) -> anyhow::Result<String> {
+        Ok(match (output, &self.structured) {
+            (Output::Json, _) => self.whole.to_string(),
+            (Output::Text, Some(value)) => serde_json::to_string_pretty(value)?,
+            (Output::Text, None) => self.text.clone(),
+        })
+    }
+}
+
+/// The call did not reach the tool.
+#[derive(Debug)]
+pub enum CallError {
+    Protocol { code: i32, message: String },
+    Transport(ServiceError),
+}
+
+impl From<ServiceError> for CallError {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::McpError(error) => Self::Protocol { code: error.code.0, message: error.message.into_owned() },
+            other => Self::Transport(other),
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Protocol { code, message } => write!(f, "{message} ({code})"),
+            Self::Transport(error) => write!(f, "{error}"),
+        }
+    }
+}

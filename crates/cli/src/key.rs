@@ -1,0 +1,89 @@
+//! The factory's secret, which signs cursors: `MCP_FACTORY_SECRET`, else a 0600 file in the data folder, made once.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use mcp_factory_engine::CursorKey;
+
+const VARIABLE: &str = "MCP_FACTORY_SECRET";
+const SHORTEST: usize = 16;
+
+/// Where the file can't be made (a read-only machine) cursors live as long as the process.
+pub fn load() -> anyhow::Result<CursorKey> {
+    if let Some(secret) = std::env::var_os(VARIABLE) {
+        let secret = secret.into_encoded_bytes();
+        if secret.len() < SHORTEST {
+            return Err(crate::exit::hinted(
+                format!("`{VARIABLE}` is shorter than {SHORTEST} characters"),
+                format!("set it to a random text, for example `{VARIABLE}=$(head -c 32 /dev/urandom | base64)`"),
+            ));
+        }
+        return Ok(CursorKey::new(&secret));
+    }
+    match data_folder().map(|folder| read_or_make(&folder)) {
+        Some(Ok(secret)) => Ok(CursorKey::new(&secret)),
+        Some(Err(error)) => {
+            tracing::warn!(%error, "the secret can't be kept; cursors end with this process");
+            Ok(CursorKey::new(&random()?))
+        }
+        None => Ok(CursorKey::new(&random()?)),
+    }
+}
+
+fn data_folder() -> Option<PathBuf> {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let data = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))?;
+    Some(data.join("mcp-factory"))
+}
+
+/// Two processes at once agree on one secret: it is written beside and linked into place, and a link never overwrites.
+fn read_or_make(folder: &Path) -> std::io::Result<Vec<u8>> {
+    let file = folder.join("secret");
+    match read(&file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        known => return known,
+    }
+    fs::create_dir_all(folder)?;
+    let draft = folder.join(format!("secret.{}", std::process::id()));
+    fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?.write_all(&random()?)?;
+    let linked = fs::hard_link(&draft, &file);
+    fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => read(&file),
+    }
+}
+
+fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    let secret = fs::read(file)?;
+    if secret.len() < SHORTEST {
+        return Err(std::io::Error::other(format!("`{}` holds fewer than {SHORTEST} bytes", file.display())));
+    }
+    Ok(secret)
+}
+
+fn random() -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; 32];
+    fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_is_made_once_and_only_its_owner_can_read_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let first = read_or_make(folder.path()).unwrap();
+        assert_eq!(read_or_make(folder.path()).unwrap(), first);
+        let mode = fs::metadata(folder.path().join("secret")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+    }
+}

@@ -1,0 +1,141 @@
+//! A file on the command line becomes a spec, and a spec an engine. Author and operator are the same here, so everything
+//! is granted and the process environment is the store of secrets.
+
+use std::{
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use mcp_factory_connect::{policy::Policy, secrets::Environment};
+use mcp_factory_engine::{Engine, Plan, Surroundings};
+use mcp_factory_spec::{Format, Probe, Reading, Source, Spec, Verdict, render};
+
+use crate::{args, exit, key};
+
+/// Bytes that are read before the reader of the language would refuse them anyway.
+const MOST: u64 = (16 << 20) + 1;
+
+/// What a spec was read from.
+pub struct Document {
+    /// As diagnostics name it.
+    pub name: String,
+    pub bytes: Vec<u8>,
+    /// Relative paths in the spec start here.
+    pub folder: PathBuf,
+    pub reading: Reading,
+}
+
+/// Reads and checks; the findings are in the document, an error is a file that can't be read.
+pub fn document(file: &Path) -> anyhow::Result<Document> {
+    let (name, bytes, folder) = if file == Path::new("-") {
+        ("<stdin>".to_owned(), read(std::io::stdin().lock()).context("can't read standard input")?, PathBuf::from("."))
+    } else {
+        let bytes = fs::File::open(file).and_then(read).with_context(|| format!("can't read `{}`", file.display()))?;
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        (file.display().to_string(), bytes, folder.to_owned())
+    };
+    let format = match name.as_str() {
+        "<stdin>" if bytes.trim_ascii_start().starts_with(b"{") => Format::Json,
+        _ => Format::of_file(&name),
+    };
+    let reading = mcp_factory_spec::read(&Source { name: &name, bytes: &bytes, format }, &Folder(&folder));
+    Ok(Document { name, bytes, folder, reading })
+}
+
+/// Where the databases live that the spec seeds itself.
+#[derive(Debug)]
+pub enum Seeds {
+    /// Where the spec says.
+    Real,
+    /// Made anew in this folder.
+    Fresh(PathBuf),
+}
+
+/// An engine of a spec that may run: no error, and no blocker unless stubs are allowed. Says on standard error what is
+/// wrong otherwise.
+pub fn engine(args: &args::Spec, allow_stubs: bool, seeds: Seeds) -> anyhow::Result<(Arc<Spec>, Engine)> {
+    let Document { name, bytes, folder, reading } = document(&args.file)?;
+    if !reading.diagnostics.is_empty() {
+        let style = render::Style { colour: colour() };
+        eprint!("{}", render::human(&name, &bytes, &reading.diagnostics, style));
+    }
+    let spec = match (reading.verdict, reading.spec) {
+        (Verdict::Error, _) | (_, None) => {
+            return Err(exit::hinted(format!("`{name}` has errors; nothing was started"), "mend what is listed above"));
+        }
+        (Verdict::Blocker, _) if !allow_stubs => {
+            return Err(exit::hinted(
+                format!("`{name}` has blockers; nothing was started"),
+                "implement what is listed above, or pass `--allow-stubs` to serve the rest",
+            ));
+        }
+        (_, Some(spec)) => spec,
+    };
+    let spec = match &args.env {
+        None => spec,
+        Some(environment) => spec.environment(environment).map_err(|_| {
+            let known: Vec<String> = spec.environments.keys().map(|name| format!("`{name}`")).collect();
+            let hint = match known.as_slice() {
+                [] => "the spec has no `environments`; leave `--env` out".to_owned(),
+                known => format!("the spec has {}", known.join(", ")),
+            };
+            exit::usage(format!("there is no environment `{environment}`"), hint)
+        })?,
+    };
+    let surroundings = Surroundings {
+        folder: fs::canonicalize(&folder).with_context(|| format!("can't find `{}`", folder.display()))?,
+        secrets: Arc::new(Environment),
+        policy: Policy::operator(),
+        cursor_key: key::load()?,
+        fresh_seeds: match seeds {
+            Seeds::Real => None,
+            Seeds::Fresh(folder) => Some(folder),
+        },
+    };
+    let spec = Arc::new(spec);
+    let plan = Plan::new(&spec, &surroundings).map_err(|problems| {
+        let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("this build can't run `{name}`:\n  {}", list.join("\n  "))
+    })?;
+    for notice in plan.notices() {
+        tracing::warn!("{notice}");
+    }
+    Ok((spec, plan.build()))
+}
+
+/// Whether people look at standard error and want colours.
+pub fn colour() -> bool {
+    use std::io::IsTerminal as _;
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn read(source: impl std::io::Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(MOST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Answers about the files below the folder of a spec.
+struct Folder<'a>(&'a Path);
+
+impl Folder<'_> {
+    /// A link may lead out of the folder though the path itself does not.
+    fn metadata(&self, path: &str) -> Option<fs::Metadata> {
+        let root = fs::canonicalize(self.0).ok()?;
+        let target = fs::canonicalize(self.0.join(path)).ok()?;
+        if target.starts_with(root) { fs::metadata(target).ok() } else { None }
+    }
+}
+
+impl Probe for Folder<'_> {
+    fn is_file(&self, path: &str) -> bool {
+        self.metadata(path).is_some_and(|metadata| metadata.is_file())
+    }
+
+    fn is_folder(&self, path: &str) -> bool {
+        self.metadata(path).is_some_and(|metadata| metadata.is_dir())
+    }
+}

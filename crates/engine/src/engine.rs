@@ -1,0 +1,117 @@
+//! A compiled spec that answers calls.
+
+use std::{collections::HashMap, sync::Arc};
+
+use mcp_serve::{
+    BoxFuture, CallContext, Capabilities, Error, Listing, PromptText, Server, ToolResult,
+    model::{Implementation, Prompt, Resource, ResourceContents, ResourceTemplate, Tool as ToolEntry},
+};
+use serde_json::{Map, Value};
+
+use crate::{prompt::CompiledPrompt, resource::Resources, tool::Tool};
+
+/// Immutable: a changed spec is a new engine. Connections open at the first call that needs them.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) implementation: Implementation,
+    pub(crate) instructions: Option<String>,
+    pub(crate) tools: HashMap<String, Tool>,
+    pub(crate) tool_listing: Arc<Listing<ToolEntry>>,
+    pub(crate) resources: Resources,
+    pub(crate) resource_listing: Arc<Listing<Resource>>,
+    pub(crate) template_listing: Arc<Listing<ResourceTemplate>>,
+    pub(crate) prompts: HashMap<String, CompiledPrompt>,
+    pub(crate) prompt_listing: Arc<Listing<Prompt>>,
+}
+
+impl Engine {
+    /// Whether a tool may be called unasked: it changes nothing.
+    #[must_use]
+    pub fn is_read_only(&self, tool: &str) -> bool {
+        self.tools.get(tool).is_some_and(|tool| tool.read_only)
+    }
+
+    /// Whether a writing tool writes to a database that the spec itself made.
+    #[must_use]
+    pub fn is_seeded(&self, tool: &str) -> bool {
+        self.tools.get(tool).is_some_and(|tool| tool.seeded)
+    }
+
+    #[must_use]
+    pub fn has_tool(&self, tool: &str) -> bool {
+        self.tools.contains_key(tool)
+    }
+
+    fn unknown_tool(&self, name: &str) -> Error {
+        let known = self.tools.keys().map(String::as_str);
+        let suggestion = mcp_factory_spec::suggest::nearest(name, known).map(str::to_owned);
+        Error::UnknownTool { name: name.chars().take(128).collect(), suggestion }
+    }
+}
+
+impl Server for Engine {
+    fn implementation(&self) -> &Implementation {
+        &self.implementation
+    }
+
+    fn instructions(&self) -> Option<&str> {
+        self.instructions.as_deref()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            tools: !self.tools.is_empty(),
+            resources: !self.resources.is_empty(),
+            prompts: !self.prompts.is_empty(),
+            completions: false,
+        }
+    }
+
+    fn tools(&self, _: &CallContext) -> Arc<Listing<ToolEntry>> {
+        Arc::clone(&self.tool_listing)
+    }
+
+    fn resources(&self, _: &CallContext) -> Arc<Listing<Resource>> {
+        Arc::clone(&self.resource_listing)
+    }
+
+    fn resource_templates(&self, _: &CallContext) -> Arc<Listing<ResourceTemplate>> {
+        Arc::clone(&self.template_listing)
+    }
+
+    fn prompts(&self, _: &CallContext) -> Arc<Listing<Prompt>> {
+        Arc::clone(&self.prompt_listing)
+    }
+
+    fn call_tool<'a>(
+        &'a self,
+        cx: &'a CallContext,
+        name: &'a str,
+        arguments: Map<String, Value>,
+    ) -> BoxFuture<'a, Result<ToolResult, Error>> {
+        Box::pin(async move {
+            let tool = self.tools.get(name).ok_or_else(|| self.unknown_tool(name))?;
+            tool.call(cx, arguments).await
+        })
+    }
+
+    fn read_resource<'a>(
+        &'a self,
+        cx: &'a CallContext,
+        uri: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<ResourceContents>, Error>> {
+        Box::pin(self.resources.read(cx, uri))
+    }
+
+    fn get_prompt<'a>(
+        &'a self,
+        cx: &'a CallContext,
+        name: &'a str,
+        arguments: Map<String, Value>,
+    ) -> BoxFuture<'a, Result<PromptText, Error>> {
+        Box::pin(async move {
+            let prompt = self.prompts.get(name).ok_or_else(|| Error::UnknownPrompt { name: name.to_owned() })?;
+            prompt.fill(cx, &arguments)
+        })
+    }
+}

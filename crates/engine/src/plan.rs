@@ -1,0 +1,224 @@
+//! A spec, compiled for this build, this machine and this owner.
+//!
+//! `spec` judges the language; here it shows what can be run. Nothing is opened: a database that is down shows in the
+//! first call.
+
+mod connections;
+mod entries;
+mod support;
+
+use std::{collections::HashMap, fmt, fs, io::Read as _, path::PathBuf, sync::Arc};
+
+use mcp_factory_connect::{Denied, Policy, Secrets};
+use mcp_factory_spec::{Spec, model};
+use mcp_serve::{Gate, Limits, Listing, Rate, model::Implementation};
+use serde_json::Value;
+
+use crate::{
+    Engine,
+    arguments::Arguments,
+    cursor::CursorKey,
+    prompt::CompiledPrompt,
+    resource::Resources,
+    tool::{Kind, Tool, fixed, http::HttpTool, sql::SqlTool},
+};
+use connections::Connections;
+pub use connections::SqlConnection;
+
+/// What a plan is made against.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// Relative paths of the spec start here. Absolute.
+    pub folder: PathBuf,
+    pub secrets: Arc<dyn Secrets>,
+    pub policy: Policy,
+    pub cursor_key: CursorKey,
+    /// Databases that the spec seeds are made anew in this folder, whatever path the spec names: for tests.
+    pub fresh_seeds: Option<PathBuf>,
+}
+
+/// Why a spec can't run here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// `plan/not-supported`, `plan/unusable` or `policy/…`.
+    pub code: &'static str,
+    /// Where in the spec.
+    pub path: String,
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} (at `{}`)", self.code, self.message, self.path)
+    }
+}
+
+/// Compiled, and not yet serving.
+#[derive(Debug)]
+pub struct Plan {
+    engine: Engine,
+    notices: Vec<String>,
+}
+
+impl Plan {
+    /// Compiles the spec, or says everything that can't run.
+    pub fn new(spec: &Spec, surroundings: &Surroundings) -> Result<Self, Vec<Problem>> {
+        let mut builder = Builder::new(spec, surroundings);
+        let notices = support::check(spec, &mut builder.problems);
+        let tools: HashMap<String, Tool> = spec
+            .tools
+            .iter()
+            .enumerate()
+            .filter_map(|(position, tool)| Some((tool.name.to_string(), builder.tool(position, tool)?)))
+            .collect();
+        let resources = Resources::compile(spec, &mut builder);
+        let prompts = prompts(spec, &mut builder);
+        if !builder.problems.is_empty() {
+            return Err(builder.problems);
+        }
+        let engine = Engine {
+            implementation: implementation(spec),
+            instructions: spec.instructions.clone(),
+            tools,
+            tool_listing: listing(spec.tools.iter().map(entries::tool).collect()),
+            resource_listing: listing(entries::resources(spec)),
+            template_listing: listing(entries::templates(spec)),
+            resources,
+            prompts,
+            prompt_listing: listing(spec.prompts.iter().map(entries::prompt).collect()),
+        };
+        Ok(Self { engine, notices })
+    }
+
+    /// What the spec has and this build leaves alone, harmlessly.
+    #[must_use]
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    #[must_use]
+    pub fn build(self) -> Engine {
+        self.engine
+    }
+}
+
+fn prompts(spec: &Spec, builder: &mut Builder<'_>) -> HashMap<String, CompiledPrompt> {
+    let mut prompts = HashMap::new();
+    for (position, prompt) in spec.prompts.iter().enumerate() {
+        match CompiledPrompt::compile(prompt, spec, builder) {
+            Ok(compiled) => drop(prompts.insert(prompt.name.to_string(), compiled)),
+            Err(message) => builder.unusable(format!("prompts[{position}]"), message),
+        }
+    }
+    prompts
+}
+
+/// What compiling needs, and where it reports.
+#[derive(Debug)]
+pub struct Builder<'a> {
+    surroundings: &'a Surroundings,
+    pub cursor_key: CursorKey,
+    pub connections: Connections<'a>,
+    pub problems: Vec<Problem>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(spec: &'a Spec, surroundings: &'a Surroundings) -> Self {
+        Self {
+            surroundings,
+            cursor_key: surroundings.cursor_key.clone(),
+            connections: Connections::new(spec, surroundings),
+            problems: Vec::new(),
+        }
+    }
+
+    pub fn unusable(&mut self, path: String, message: String) {
+        self.problems.push(Problem { code: "plan/unusable", path, message });
+    }
+
+    /// A file that the spec names, whole. It must lie below the spec's folder, wherever links lead.
+    pub fn read_file(&self, file: &str, largest: u64) -> Result<Vec<u8>, String> {
+        let failed = |error: std::io::Error| format!("can't read `{file}`: {error}");
+        let path = fs::canonicalize(self.surroundings.folder.join(file)).map_err(failed)?;
+        if !path.starts_with(&self.surroundings.folder) {
+            return Err(format!("`{file}` leads out of the folder of the spec"));
+        }
+        let mut bytes = Vec::new();
+        fs::File::open(path).map_err(failed)?.take(largest + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > largest {
+            return Err(format!("`{file}` is larger than {largest} bytes"));
+        }
+        Ok(bytes)
+    }
+
+    fn tool(&mut self, position: usize, tool: &model::Tool) -> Option<Tool> {
+        let path = format!("tools[{position}]");
+        let schema = Value::Object(tool.input_schema());
+        let compiled = Arguments::compile(&schema)
+            .map_err(|error| error.to_string())
+            .and_then(|arguments| Ok((self.kind(tool)?, arguments)));
+        let (kind, arguments) = match compiled {
+            Ok(compiled) => compiled,
+            Err(message) => {
+                self.unusable(path, message);
+                return None;
+            }
+        };
+        Some(Tool {
+            name: Arc::from(tool.name.as_str()),
+            scopes: tool.scopes.clone(),
+            arguments,
+            timeout: tool.limits.timeout.at().map(model::Duration::get),
+            gate: Gate::new(&limits(&tool.limits)),
+            read_only: tool.annotations.read_only.unwrap_or_else(|| kind.only_reads()) && kind.may_only_read(),
+            seeded: kind.is_seeded(),
+            kind,
+        })
+    }
+
+    fn kind(&mut self, tool: &model::Tool) -> Result<Kind, String> {
+        let connection = tool.connection.as_ref().map(|name| name.as_str());
+        Ok(match &tool.kind {
+            None => Kind::Stub,
+            Some(model::ToolKind::Sql(sql)) => Kind::Sql(Box::new(SqlTool::of_tool(tool, sql, self)?)),
+            Some(model::ToolKind::Http(request)) => {
+                let client = self.connections.client(connection)?;
+                Kind::Http(Box::new(HttpTool::compile(request, tool.returns.as_ref(), &tool.limits, client)?))
+            }
+            Some(model::ToolKind::Static(fixed)) => Kind::Fixed(fixed::compile(fixed, self)?),
+            // `support` has refused the others.
+            Some(_) => Kind::Stub,
+        })
+    }
+}
+
+fn limits(limits: &model::ToolLimits) -> Limits {
+    Limits { rate: limits.rate.at().map(rate), concurrency: limits.concurrency.at().map(|calls| calls.get() as usize) }
+}
+
+/// A rate, as the serving library takes it.
+#[must_use]
+pub fn rate(rate: model::Rate) -> Rate {
+    Rate { calls: u32::try_from(rate.times.get()).unwrap_or(u32::MAX), per: rate.per.get() }
+}
+
+fn implementation(spec: &Spec) -> Implementation {
+    let mut implementation = Implementation::new(spec.name.as_str(), spec.version.to_string());
+    if let Some(title) = &spec.title {
+        implementation = implementation.with_title(title);
+    }
+    if let Some(description) = &spec.description {
+        implementation = implementation.with_description(description);
+    }
+    implementation
+}
+
+fn listing<T: serde::Serialize>(entries: Vec<T>) -> Arc<Listing<T>> {
+    Listing::new(entries).expect("the protocol's types can be written as JSON")
+}
+
+impl From<(String, Denied)> for Problem {
+    fn from((path, denied): (String, Denied)) -> Self {
+        Self { code: denied.grant.code(), path, message: denied.to_string() }
+    }
+}

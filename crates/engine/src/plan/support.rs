@@ -1,0 +1,93 @@
+//! What this build can't run yet. What would be unsafe to leave out is refused; what is merely not there is told.
+
+use mcp_factory_spec::{
+    Spec,
+    model::{Access, BodyType, Connection, ConnectionKind, Content, Mode, OutboundAuth, ToolKind},
+};
+
+use super::Problem;
+
+/// Adds a problem for everything that can't run, and returns what is left alone harmlessly.
+pub fn check(spec: &Spec, problems: &mut Vec<Problem>) -> Vec<String> {
+    let mut refuse = |path: String, what: &str| {
+        let message = format!("this build can't run {what} yet");
+        problems.push(Problem { code: "plan/not-supported", path, message });
+    };
+    for (position, connection) in spec.connections.iter().enumerate() {
+        let path = format!("connections[{position}]");
+        for (field, what) in connection_gaps(connection) {
+            refuse(format!("{path}{field}"), what);
+        }
+    }
+    for (position, tool) in spec.tools.iter().enumerate() {
+        let path = format!("tools[{position}]");
+        if let Some(kind) = &tool.kind {
+            kind_gaps(kind, &path, &mut refuse);
+        }
+        if tool.confirm.is_some() {
+            refuse(format!("{path}.confirm"), "`confirm`, and never leaves a confirmation out");
+        }
+        if tool.paginate.is_some() && !matches!(tool.kind, Some(ToolKind::Sql(_)) | None) {
+            refuse(format!("{path}.paginate"), "`paginate` beside anything but `sql`");
+        }
+    }
+    for (position, resource) in spec.resources.iter().enumerate() {
+        if let Content::Kind { kind, .. } = &resource.content {
+            kind_gaps(kind, &format!("resources[{position}]"), &mut refuse);
+        }
+    }
+    if spec.exposure.mode == Mode::Dynamic {
+        refuse("exposure.mode".to_owned(), "dynamic toolsets");
+    }
+    if spec.access != Access::default() {
+        refuse("access".to_owned(), "`access` and `permissions`");
+    }
+    notices(spec)
+}
+
+fn connection_gaps(connection: &Connection) -> Vec<(&'static str, &'static str)> {
+    let mut gaps = Vec::new();
+    if connection.per.is_some() {
+        gaps.push((".per", "connections of each principal or tenant"));
+    }
+    match &connection.kind {
+        None => gaps.push((".use", "connections that an operator shares")),
+        Some(ConnectionKind::Postgresql(server) | ConnectionKind::Mysql(server)) if !server.session.is_empty() => {
+            gaps.push((".session", "`session` settings of a database"));
+        }
+        Some(ConnectionKind::Http(http)) => match &http.auth {
+            Some(OutboundAuth::Oauth2ClientCredentials(_)) => gaps.push((".auth", "OAuth 2 client credentials")),
+            Some(OutboundAuth::Principal(_)) => gaps.push((".auth", "the caller's own credential for an upstream")),
+            _ => {}
+        },
+        // Connections of other types matter through the tools that use them.
+        Some(_) => {}
+    }
+    gaps
+}
+
+fn kind_gaps(kind: &ToolKind, path: &str, refuse: &mut impl FnMut(String, &str)) {
+    match kind {
+        ToolKind::Sql(_) | ToolKind::Static(_) => {}
+        ToolKind::Http(request) => match request.body_type {
+            BodyType::Json | BodyType::Form | BodyType::Text => {}
+            BodyType::Multipart => refuse(format!("{path}.http.bodyType"), "multipart bodies"),
+            BodyType::Binary => refuse(format!("{path}.http.bodyType"), "binary bodies"),
+        },
+        other => refuse(format!("{path}.{}", other.key()), &format!("`{}` tools", other.key())),
+    }
+}
+
+fn notices(spec: &Spec) -> Vec<String> {
+    let mut notices = Vec::new();
+    if !spec.triggers.is_empty() {
+        notices.push("this build fires no triggers; the tools are served without them".to_owned());
+    }
+    if !spec.events.is_empty() {
+        notices.push("this build publishes no events".to_owned());
+    }
+    if spec.tools.iter().any(|tool| tool.cache.is_some()) {
+        notices.push("this build keeps no answers: `cache` has no effect yet".to_owned());
+    }
+    notices
+}

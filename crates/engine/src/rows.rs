@@ -1,0 +1,316 @@
+//! Rows, written straight from the driver into the JSON of an answer, and cut at the caps.
+
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use mcp_factory_connect::sql::{Cell, Columns, RowSink};
+use serde_json::Value;
+
+use crate::{
+    json::{is_number, write_compact, write_string},
+    shape::{Shape, ShapeContent, Types},
+};
+
+/// How many rows an answer may have, and how large it may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Caps {
+    pub max_rows: Option<u64>,
+    pub max_bytes: Option<u64>,
+    /// Rows of a page. The statement asks for one more, which tells whether another page follows.
+    pub page_size: Option<u64>,
+}
+
+/// Why an answer has fewer rows than there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    Rows,
+    Bytes,
+    /// Nothing is lost: the rest is on the next page.
+    Page,
+}
+
+/// Collects `{…},{…}`.
+#[derive(Debug)]
+pub struct RowWriter {
+    layouts: Arc<Layouts>,
+    layout: Arc<Layout>,
+    caps: Caps,
+    out: Vec<u8>,
+    row_start: usize,
+    first_field: bool,
+    rows: u64,
+    cut: Option<Cut>,
+    fault: Option<String>,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub struct Rows {
+    /// The rows, separated by commas.
+    pub json: Vec<u8>,
+    pub count: u64,
+    pub cut: Option<Cut>,
+}
+
+/// How the columns of a statement are written, kept from call to call: a statement answers the same columns every time.
+#[derive(Debug)]
+pub struct Layouts {
+    shape: Shape,
+    last: Mutex<Option<(Columns, Arc<Layout>)>>,
+}
+
+#[derive(Debug, Default)]
+struct Layout {
+    columns: Vec<Column>,
+    /// A field that `returns` requires and the statement does not answer.
+    absent: Option<String>,
+}
+
+#[derive(Debug)]
+struct Column {
+    name: Arc<str>,
+    /// The name as a JSON key with its colon; `None` where the shape drops the column.
+    key: Option<Vec<u8>>,
+    shape: Shape,
+    required: bool,
+}
+
+// === impl Layouts ===
+
+impl Layouts {
+    #[must_use]
+    pub fn new(shape: Shape) -> Self {
+        Self { shape, last: Mutex::new(None) }
+    }
+
+    fn of(&self, columns: &Columns) -> Arc<Layout> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, layout)) = &*last
+            && (known.same(columns) || known == columns)
+        {
+            return Arc::clone(layout);
+        }
+        let layout = Arc::new(self.layout(columns));
+        *last = Some((columns.clone(), Arc::clone(&layout)));
+        layout
+    }
+
+    fn layout(&self, columns: &Columns) -> Layout {
+        let column = |column: &mcp_factory_connect::sql::Column| {
+            let (keep, shape, required) = field(&self.shape, &column.name);
+            let key = keep.then(|| {
+                let mut key = Vec::new();
+                write_string(&mut key, &column.name);
+                key.push(b':');
+                key
+            });
+            Column { name: Arc::clone(&column.name), key, shape, required }
+        };
+        let absent = match &self.shape.content {
+            ShapeContent::Object(object) => {
+                object.fields.iter().find(|field| field.required && !columns.iter().any(|c| *c.name == *field.name))
+            }
+            _ => None,
+        };
+        Layout { columns: columns.iter().map(column).collect(), absent: absent.map(|field| field.name.clone()) }
+    }
+}
+
+// === impl RowWriter ===
+
+impl RowWriter {
+    #[must_use]
+    pub fn new(layouts: Arc<Layouts>, caps: Caps) -> Self {
+        Self {
+            layouts,
+            layout: Arc::default(),
+            caps,
+            out: Vec::new(),
+            row_start: 0,
+            first_field: true,
+            rows: 0,
+            cut: None,
+            fault: None,
+        }
+    }
+
+    pub fn finish(self) -> Result<Rows, String> {
+        match self.fault {
+            Some(fault) => Err(fault),
+            None => Ok(Rows { json: self.out, count: self.rows, cut: self.cut }),
+        }
+    }
+
+    /// Another row came, and there is no room for it.
+    fn full(&self) -> Option<Cut> {
+        let full = |limit: Option<u64>| limit.is_some_and(|limit| self.rows >= limit);
+        if full(self.caps.page_size) {
+            Some(Cut::Page)
+        } else if full(self.caps.max_rows) {
+            Some(Cut::Rows)
+        } else {
+            None
+        }
+    }
+}
+
+impl RowSink for RowWriter {
+    fn columns(&mut self, columns: &Columns) {
+        self.layout = self.layouts.of(columns);
+    }
+
+    fn begin_row(&mut self) {
+        if let Some(absent) = &self.layout.absent {
+            self.fault = Some(format!("the statement answers no column `{absent}`, which `returns` requires"));
+        }
+        self.cut = self.full();
+        if self.cut.is_none() {
+            self.row_start = self.out.len();
+            self.first_field = true;
+            self.out.extend_from_slice(if self.rows == 0 { b"{" } else { b",{" });
+        }
+    }
+
+    fn cell(&mut self, index: usize, cell: Cell<'_>) {
+        let Some(column) = self.layout.columns.get(index).filter(|_| self.cut.is_none()) else { return };
+        let Some(key) = &column.key else { return };
+        if matches!(cell, Cell::Null) && !column.shape.types.null {
+            if column.required {
+                self.fault = Some(format!("the column `{}` is null, and `returns` requires it", column.name));
+            }
+            return;
+        }
+        if !self.first_field {
+            self.out.push(b',');
+        }
+        self.first_field = false;
+        self.out.extend_from_slice(key);
+        write_cell(&mut self.out, cell, &column.shape);
+    }
+
+    fn end_row(&mut self) -> ControlFlow<()> {
+        if self.cut.is_some() || self.fault.is_some() {
+            return ControlFlow::Break(());
+        }
+        self.out.push(b'}');
+        if self.caps.max_bytes.is_some_and(|limit| self.out.len() as u64 > limit) {
+            self.out.truncate(self.row_start);
+            self.cut = Some(Cut::Bytes);
+            return ControlFlow::Break(());
+        }
+        self.rows += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn reset(&mut self) {
+        self.out.clear();
+        self.rows = 0;
+        self.cut = None;
+        self.fault = None;
+    }
+}
+
+/// Whether a column stays, as what it is written, and whether it must be there.
+fn field(shape: &Shape, name: &str) -> (bool, Shape, bool) {
+    let ShapeContent::Object(object) = &shape.content else { return (true, Shape::ANY, false) };
+    match object.fields.iter().find(|field| field.name == name) {
+        Some(field) => (true, field.shape.clone(), field.required),
+        None => (object.keep_others, Shape::ANY, false),
+    }
+}
+
+fn write_cell(out: &mut Vec<u8>, cell: Cell<'_>, shape: &Shape) {
+    let types = shape.types;
+    match cell {
+        Cell::Null => out.extend_from_slice(b"null"),
+        Cell::Bool(value) => write_plain(out, if value { "true" } else { "false" }, types.only_string()),
+        Cell::I64(value) => write_integer(out, i128::from(value), types),
+        Cell::U64(value) => write_integer(out, i128::from(value), types),
+        Cell::F32(value) => write_float(out, f64::from(value), &format!("{value:?}"), types),
+        Cell::F64(value) => write_float(out, value, &format!("{value:?}"), types),
+        Cell::Decimal(text) if types.numeric() && is_number(text) => out.extend_from_slice(text.as_bytes()),
+        Cell::Decimal(text)
+        | Cell::Timestamp(text)
+        | Cell::Date(text)
+        | Cell::Time(text)
+        | Cell::Interval(text)
+        | Cell::Uuid(text) => write_string(out, text),
+        Cell::Text(text) => write_text(out, text, shape),
+        Cell::Bytes(bytes) => write_string(out, &STANDARD.encode(bytes)),
+        Cell::Json(json) | Cell::Nested(json) => write_json(out, json, shape),
+    }
+}
+
+fn write_plain(out: &mut Vec<u8>, text: &str, quoted: bool) {
+    if quoted {
+        write_string(out, text);
+    } else {
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+fn write_integer(out: &mut Vec<u8>, value: i128, types: Types) {
+    if types.only_boolean() && (value == 0 || value == 1) {
+        write_plain(out, if value == 1 { "true" } else { "false" }, false);
+    } else {
+        write_plain(out, &value.to_string(), types.only_string());
+    }
+}
+
+/// `shortest` is the shortest text that reads back as the same number. Without a fraction where an integer is wanted and
+/// it is one.
+fn write_float(out: &mut Vec<u8>, value: f64, shortest: &str, types: Types) {
+    if !value.is_finite() {
+        return write_string(out, non_finite(value));
+    }
+    let whole = shortest.strip_suffix(".0").filter(|_| types.integer && !types.number);
+    write_plain(out, whole.unwrap_or(shortest), types.only_string());
+}
+
+fn non_finite(value: f64) -> &'static str {
+    if value.is_nan() {
+        "NaN"
+    } else if value > 0.0 {
+        "Infinity"
+    } else {
+        "-Infinity"
+    }
+}
+
+/// Text of a database may hold what `returns` calls a number, a boolean or a structure; where it does not, it stays text.
+fn write_text(out: &mut Vec<u8>, text: &str, shape: &Shape) {
+    let types = shape.types;
+    if types.numeric() && is_number(text) {
+        out.extend_from_slice(text.as_bytes());
+    } else if types.only_boolean() && matches!(text, "true" | "false") {
+        write_plain(out, text, false);
+    } else if types.structured() && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok() {
+        write_json(out, text, shape);
+    } else {
+        write_string(out, text);
+    }
+}
+
+fn write_json(out: &mut Vec<u8>, json: &str, shape: &Shape) {
+    let shaped = match shape.content {
+        ShapeContent::Free if shape.types.only_string() => {
+            // A JSON string is its text; anything else is shown as JSON text.
+            match serde_json::from_str::<String>(json) {
+                Ok(text) => return write_string(out, &text),
+                Err(_) => return write_string(out, json),
+            }
+        }
+        ShapeContent::Free => None,
+        _ => serde_json::from_str::<Value>(json).ok().map(|value| shape.apply(value)),
+    };
+    match shaped {
+        Some(value) => serde_json::to_writer(out, &value).expect("writing a JSON value to memory can't fail"),
+        None => write_compact(out, json),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! One tool, compiled: what every call goes through, whatever the tool does.
+
+pub mod fixed;
+pub mod http;
+pub mod sql;
+
+use std::{sync::Arc, time::Duration};
+
+use mcp_serve::{CallContext, Error, Gate, ToolResult};
+use serde_json::{Map, Value};
+
+use crate::arguments::Arguments;
+
+#[derive(Debug)]
+pub struct Tool {
+    pub name: Arc<str>,
+    pub scopes: Vec<String>,
+    pub arguments: Arguments,
+    pub timeout: Option<Duration>,
+    pub gate: Gate,
+    /// It changes nothing, so it may be called unasked.
+    pub read_only: bool,
+    /// Whatever it changes was made by the spec itself.
+    pub seeded: bool,
+    pub kind: Kind,
+}
+
+/// What a tool does, ready to run.
+#[derive(Debug)]
+pub enum Kind {
+    Sql(Box<sql::SqlTool>),
+    Http(Box<http::HttpTool>),
+    Fixed(ToolResult),
+    /// Declared, and not implemented yet.
+    Stub,
+}
+
+impl Kind {
+    /// Whether it is known to change nothing, without the author's word for it.
+    #[must_use]
+    pub fn only_reads(&self) -> bool {
+        match self {
+            Self::Sql(sql) => sql.reads(),
+            Self::Http(http) => http.is_safe(),
+            Self::Fixed(_) => true,
+            Self::Stub => false,
+        }
+    }
+
+    /// Whether it can be believed to change nothing when its author says so. A statement that writes can't.
+    #[must_use]
+    pub fn may_only_read(&self) -> bool {
+        !matches!(self, Self::Sql(sql) if !sql.reads())
+    }
+
+    #[must_use]
+    pub fn is_seeded(&self) -> bool {
+        match self {
+            Self::Sql(sql) => sql.is_seeded(),
+            Self::Http(_) | Self::Stub => false,
+            Self::Fixed(_) => true,
+        }
+    }
+}
+
+impl Tool {
+    pub async fn call(&self, cx: &CallContext, arguments: Map<String, Value>) -> Result<ToolResult, Error> {
+        let missing = self.scopes.iter().any(|scope| !cx.principal.scopes.allow(scope));
+        if missing {
+            return Err(Error::InsufficientScope { scopes: self.scopes.clone() });
+        }
+        let _permit = self.gate.enter(&cx.principal)?;
+        let arguments = match self.arguments.check(arguments) {
+            Ok(arguments) => arguments,
+            Err(faults) => return Ok(ToolResult::error(faults)),
+        };
+        Ok(run_kind(&self.kind, &self.name, self.timeout, cx, arguments).await)
+    }
+}
+
+/// Runs with arguments that were checked. The timeout drops the work, which cancels it.
+pub async fn run_kind(
+    kind: &Kind,
+    name: &str,
+    timeout: Option<Duration>,
+    cx: &CallContext,
+    arguments: Map<String, Value>,
+) -> ToolResult {
+    let work = async {
+        match kind {
+            Kind::Sql(sql) => sql.call(cx, arguments, timeout).await,
+            Kind::Http(http) => http.call(cx, &arguments, timeout).await,
+            Kind::Fixed(result) => result.clone(),
+            Kind::Stub => ToolResult::error(format!("the tool `{name}` is not implemented yet")),
+        }
+    };
+    let Some(timeout) = timeout else { return work.await };
+    match tokio::time::timeout(timeout, work).await {
+        Ok(result) => result,
+        Err(_) => {
+            ToolResult::error(format!("the call took longer than its limit of {} and was stopped", humane(timeout)))
+        }
+    }
+}
+
+/// `30s`, `250ms`.
+fn humane(time: Duration) -> String {
+    if time.subsec_millis() == 0 { format!("{}s", time.as_secs()) } else { format!("{}ms", time.as_millis()) }
+}

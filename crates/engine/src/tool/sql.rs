@@ -1,0 +1,302 @@
+//! `sql`: one statement, its variant chosen by which arguments are there, its rows written as they come.
+
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
+
+use mcp_factory_connect::sql::{
+    Access, Hint, Outcome, Parameter as DriverParameter, RunOptions, Statement as Prepared,
+};
+use mcp_factory_spec::{
+    model,
+    sql::{Parameter, Statement, Template},
+};
+use mcp_serve::{CallContext, ToolResult};
+use serde_json::{Map, Value};
+
+use crate::{
+    answer,
+    cursor::CursorKey,
+    plan::{Builder, SqlConnection},
+    rows::{Caps, Layouts, RowWriter, Rows},
+    shape::Shape,
+    values::Values,
+};
+
+/// Elements of one array in `IN (:name)`.
+const MOST_ELEMENTS: usize = 1000;
+/// Where the spec sets no timeout, a statement still ends.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[derive(Debug)]
+pub struct SqlTool {
+    name: Arc<str>,
+    connection: SqlConnection,
+    template: Template,
+    /// One list of variants for each order; without `sort`, one.
+    orders: HashMap<Option<String>, Vec<Variant>>,
+    hints: HashMap<String, Hint>,
+    layouts: Arc<Layouts>,
+    caps: Caps,
+    single: bool,
+    access: Access,
+    cursor_key: CursorKey,
+}
+
+#[derive(Debug)]
+struct Variant {
+    statement: Statement,
+    /// What is run where no array changes the text.
+    fixed: Option<(Prepared, Vec<Parameter>)>,
+}
+
+/// What differs between a tool and a resource.
+struct Settings<'a> {
+    name: &'a str,
+    connection: Option<&'a str>,
+    properties: Map<String, Value>,
+    returns: Option<&'a Value>,
+    limits: &'a model::ToolLimits,
+    page_size: Option<u64>,
+    single: bool,
+    sort: Vec<(String, String)>,
+}
+
+impl SqlTool {
+    pub fn of_tool(tool: &model::Tool, sql: &str, builder: &mut Builder<'_>) -> Result<Self, String> {
+        let schema = tool.input_schema();
+        let settings = Settings {
+            name: tool.name.as_str(),
+            connection: tool.connection.as_ref().map(|name| name.as_str()),
+            properties: schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default(),
+            returns: tool.returns.as_ref().map(model::Schema::as_value),
+            limits: &tool.limits,
+            page_size: tool.paginate.as_ref().map(|paginate| u64::from(paginate.page_size.get())),
+            single: tool.single,
+            sort: tool.sort.iter().map(|(name, order)| (name.clone(), order.clone())).collect(),
+        };
+        Self::compile(settings, sql, builder)
+    }
+
+    pub fn of_resource(
+        uri: &str,
+        connection: Option<&str>,
+        sql: &str,
+        builder: &mut Builder<'_>,
+    ) -> Result<Self, String> {
+        let limits = model::ToolLimits::default();
+        let settings = Settings {
+            name: uri,
+            connection,
+            properties: Map::new(),
+            returns: None,
+            limits: &limits,
+            page_size: None,
+            single: false,
+            sort: Vec::new(),
+        };
+        Self::compile(settings, sql, builder)
+    }
+
+    fn compile(settings: Settings<'_>, sql: &str, builder: &mut Builder<'_>) -> Result<Self, String> {
+        let connection = builder.connections.database(settings.connection)?;
+        let template = Template::parse(sql, connection.dialect)
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        let access = if template.reads() { Access::Read } else { Access::Write };
+        let hints = settings.properties.iter().map(|(name, property)| (name.clone(), hint(property))).collect();
+        let mut tool = Self {
+            name: Arc::from(settings.name),
+            connection,
+            template,
+            orders: HashMap::new(),
+            hints,
+            layouts: Arc::new(Layouts::new(Shape::of_rows(settings.returns))),
+            caps: Caps {
+                max_rows: if settings.single {
+                    Some(1)
+                } else {
+                    settings.limits.max_rows.at().map(std::num::NonZeroU64::get)
+                },
+                max_bytes: settings.limits.max_bytes.at().map(model::Size::bytes),
+                page_size: settings.page_size,
+            },
+            single: settings.single,
+            access,
+            cursor_key: builder.cursor_key.clone(),
+        };
+        if settings.sort.is_empty() {
+            let variants = tool.variants(None)?;
+            tool.orders.insert(None, variants);
+        }
+        for (name, order) in settings.sort {
+            let variants = tool.variants(Some(&order))?;
+            tool.orders.insert(Some(name), variants);
+        }
+        Ok(tool)
+    }
+
+    fn variants(&self, order: Option<&str>) -> Result<Vec<Variant>, String> {
+        let variant = |number| {
+            let statement =
+                self.template.statement(number, order, self.caps.page_size.is_some()).map_err(|p| p.to_string())?;
+            let fixed = (!statement.expands()).then(|| self.prepare(&statement, |_| 1));
+            Ok(Variant { statement, fixed })
+        };
+        (0..self.template.variants()).map(variant).collect()
+    }
+
+    fn prepare(&self, statement: &Statement, length: impl Fn(&str) -> usize) -> (Prepared, Vec<Parameter>) {
+        let (text, parameters) = statement.render(length);
+        let driver = parameters.iter().map(|parameter| match parameter {
+            Parameter::Value { name } => DriverParameter::new(name.as_str(), self.hint(name)),
+            Parameter::Element { name, .. } => DriverParameter::new(name.as_str(), element_hint(self.hint(name))),
+            Parameter::Limit | Parameter::Offset => DriverParameter::new("cursor", Hint::Integer),
+        });
+        (Prepared::new(text, driver.collect(), self.access), parameters)
+    }
+
+    /// The caller and the call are text; variables of a resource are what the database takes them for.
+    fn hint(&self, name: &str) -> Hint {
+        let of_caller = name.starts_with("principal.") || name.starts_with("call.");
+        self.hints.get(name).copied().unwrap_or(if of_caller { Hint::Text } else { Hint::Any })
+    }
+
+    #[must_use]
+    pub fn reads(&self) -> bool {
+        self.access == Access::Read
+    }
+
+    #[must_use]
+    pub fn is_seeded(&self) -> bool {
+        self.connection.seeded
+    }
+
+    pub async fn call(
+        &self,
+        cx: &CallContext,
+        mut arguments: Map<String, Value>,
+        timeout: Option<Duration>,
+    ) -> ToolResult {
+        let cursor = if self.caps.page_size.is_some() { arguments.shift_remove("cursor") } else { None };
+        let offset = match cursor.as_ref().and_then(Value::as_str) {
+            None => 0,
+            Some(cursor) => match self.cursor_key.decode(cursor, &self.name, &cx.principal.id, &arguments) {
+                Ok(offset) => offset,
+                Err(error) => return ToolResult::error(error.to_string()),
+            },
+        };
+        match self.run(cx, &arguments, offset, timeout).await {
+            Ok((rows, outcome)) => self.answer(rows, outcome, offset, cx, &arguments),
+            Err(message) => ToolResult::error(message),
+        }
+    }
+
+    async fn run(
+        &self,
+        cx: &CallContext,
+        arguments: &Map<String, Value>,
+        offset: u64,
+        timeout: Option<Duration>,
+    ) -> Result<(Rows, Outcome), String> {
+        let values = Values { arguments, cx };
+        let variant = self.choose(&values)?;
+        let expanded;
+        let (prepared, parameters) = match &variant.fixed {
+            Some(fixed) => fixed,
+            None => {
+                expanded = self.expand(&variant.statement, &values)?;
+                &expanded
+            }
+        };
+        let bound = parameters.iter().map(|parameter| self.bind(parameter, &values, offset)).collect();
+        let writer = RowWriter::new(Arc::clone(&self.layouts), self.caps);
+        let options = RunOptions { timeout: timeout.unwrap_or(LONGEST), ..RunOptions::default() };
+        let run = self.connection.database.run(prepared, bound, writer, &options).await;
+        let (writer, outcome) = run.map_err(|error| error.to_string())?;
+        Ok((writer.finish()?, outcome))
+    }
+
+    fn choose(&self, values: &Values<'_>) -> Result<&Variant, String> {
+        let sort = if self.orders.contains_key(&None) { None } else { values.get("sort") };
+        let sort = sort.as_deref().and_then(Value::as_str).map(str::to_owned);
+        let variants = self.orders.get(&sort).ok_or("`sort` names no order of this tool")?;
+        Ok(&variants[self.template.variant(|name| values.get(name).is_some())])
+    }
+
+    fn expand(&self, statement: &Statement, values: &Values<'_>) -> Result<(Prepared, Vec<Parameter>), String> {
+        let length = |name: &str| match values.get(name).as_deref() {
+            Some(Value::Array(items)) => items.len(),
+            _ => 1,
+        };
+        for placeholder in self.template.placeholders().iter().filter(|placeholder| placeholder.in_list) {
+            let length = length(&placeholder.name);
+            if length > MOST_ELEMENTS {
+                return Err(format!("`{}` has {length} elements; at most {MOST_ELEMENTS} are taken", placeholder.name));
+            }
+        }
+        Ok(self.prepare(statement, length))
+    }
+
+    /// Null is the typed NULL of whatever was left out.
+    fn bind(&self, parameter: &Parameter, values: &Values<'_>, offset: u64) -> Value {
+        match parameter {
+            Parameter::Value { name } => values.get(name).map_or(Value::Null, Cow::into_owned),
+            Parameter::Element { name, index } => match values.get(name).as_deref() {
+                Some(Value::Array(items)) => items.get(*index).cloned().unwrap_or(Value::Null),
+                Some(one) => one.clone(),
+                None => Value::Null,
+            },
+            Parameter::Limit => self.caps.page_size.map_or(Value::Null, |size| Value::from(size + 1)),
+            Parameter::Offset => Value::from(offset),
+        }
+    }
+
+    fn answer(
+        &self,
+        rows: Rows,
+        outcome: Outcome,
+        offset: u64,
+        cx: &CallContext,
+        arguments: &Map<String, Value>,
+    ) -> ToolResult {
+        if !outcome.has_rows {
+            return answer::rows_affected(outcome.rows_affected);
+        }
+        if self.single {
+            return answer::single(rows, &self.caps);
+        }
+        // A page that no row fits on would be asked for again and again.
+        let more = self.caps.page_size.is_some() && rows.cut.is_some() && rows.count > 0;
+        let next = more.then(|| self.cursor_key.encode(offset + rows.count, &self.name, &cx.principal.id, arguments));
+        answer::items(rows, &self.caps, next.as_deref())
+    }
+}
+
+/// What the schema says of an argument, for databases that can't tell themselves.
+fn hint(property: &Value) -> Hint {
+    if property.get("contentEncoding").and_then(Value::as_str) == Some("base64") {
+        return Hint::Bytes;
+    }
+    let word = |word: &str| match word {
+        "boolean" => Hint::Boolean,
+        "integer" => Hint::Integer,
+        "number" => Hint::Number,
+        "string" => Hint::Text,
+        "object" | "array" => Hint::Json,
+        _ => Hint::Any,
+    };
+    match property.get("type") {
+        Some(Value::String(one)) => word(one),
+        Some(Value::Array(many)) => {
+            let mut kinds = many.iter().filter_map(Value::as_str).filter(|kind| *kind != "null");
+            match (kinds.next(), kinds.next()) {
+                (Some(one), None) => word(one),
+                _ => Hint::Any,
+            }
+        }
+        _ => Hint::Any,
+    }
+}
+
+/// The database knows the elements of an array from what they are compared with.
+fn element_hint(hint: Hint) -> Hint {
+    if hint == Hint::Json { Hint::Any } else { hint }
+}
