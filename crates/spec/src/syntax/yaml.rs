@@ -144,7 +144,13 @@ impl Collector<'_, '_> {
             Event::Scalar(text, style, anchor, tag) => {
                 let start = self.properties(start, end, anchor, tag.as_deref());
                 let plain = style == ScalarStyle::Plain;
-                let end = self.end_of_scalar(start, end, style, text.is_empty());
+                if plain && text.is_empty() {
+                    // Nothing stands behind what stands before it, wherever the parser noticed.
+                    let at = self.text[..start].trim_end().len();
+                    self.extend(at);
+                    return self.push(at, at, Kind::Scalar { text: text.into(), plain });
+                }
+                let end = self.end_of_scalar(start, end, style);
                 return self.push(start, end, Kind::Scalar { text: text.into(), plain });
             }
             Event::SequenceStart(anchor, tag) => {
@@ -189,7 +195,7 @@ impl Collector<'_, '_> {
             return self.stop(Code::SyntaxLimits, start, end, message);
         }
         self.items.push(Item { start, end: end.max(start), kind });
-        if end > start && self.open.last() != Some(&(self.items.len() - 1)) {
+        if self.open.last() != Some(&(self.items.len() - 1)) {
             self.extend(end);
         }
         true
@@ -244,11 +250,10 @@ impl Collector<'_, '_> {
     }
 
     /// The parser's end may lie behind the blanks and the comment that follow.
-    fn end_of_scalar(&self, start: usize, end: usize, style: ScalarStyle, empty: bool) -> usize {
+    fn end_of_scalar(&self, start: usize, end: usize, style: ScalarStyle) -> usize {
         let source = &self.text.as_bytes()[start..end.max(start)];
         let mut at = 1;
         match style {
-            ScalarStyle::Plain if empty => start,
             ScalarStyle::Plain => end,
             ScalarStyle::Literal | ScalarStyle::Folded => start + source.trim_ascii_end().len(),
             ScalarStyle::SingleQuoted => loop {
