@@ -196,6 +196,10 @@ impl Reader<'_, '_> {
         let mut run = self.at;
         loop {
             match self.peek() {
+                Some(b'"') if run == open + 1 => {
+                    self.at += 1;
+                    return Ok(self.text[run..self.at - 1].into());
+                }
                 Some(b'"') => {
                     text.push_str(&self.text[run..self.at]);
                     self.at += 1;

@@ -19,6 +19,7 @@ impl Keys {
     pub(super) fn insert(&mut self, entry: Entry, trail: &Trail<'_>, findings: &mut Findings) {
         let Entry { key, key_span, .. } = &entry;
         match self.first(key) {
+            Some(_) if findings.is_full() => {}
             Some(first) => report(key, *key_span, self.entries[first].key_span, trail, findings),
             None => {
                 if self.entries.len() >= FEW {

@@ -185,8 +185,11 @@ impl Collector<'_, '_> {
             let message = format!("nested deeper than {} levels", limits::DEPTH);
             return self.stop(Code::SyntaxLimits, start, end, message);
         }
-        self.open.push(self.items.len());
-        self.push(start, end, kind)
+        let begun = self.push(start, end, kind);
+        if begun {
+            self.open.push(self.items.len() - 1);
+        }
+        begun
     }
 
     fn push(&mut self, start: usize, end: usize, kind: Kind) -> bool {
@@ -195,9 +198,7 @@ impl Collector<'_, '_> {
             return self.stop(Code::SyntaxLimits, start, end, message);
         }
         self.items.push(Item { start, end: end.max(start), kind });
-        if self.open.last() != Some(&(self.items.len() - 1)) {
-            self.extend(end);
-        }
+        self.extend(end);
         true
     }
 

@@ -112,12 +112,12 @@ fn one_giant_scalar_is_read() {
     ] {
         hostile(&filled(begin, part, end), Format::Yaml);
     }
-    whole(hostile(&filled("a: |\n", "  Ask for the number first, and for the \"name\" then.\n", ""), Format::Yaml));
+    whole(hostile(&filled("a: |\n", "  Ask for the number first, and for the name only then.\n", ""), Format::Yaml));
 }
 
 #[test]
 fn a_million_keys_are_searched_once() {
-    let count = 1_000_000 / SCALE;
+    let count = 900_000 / SCALE;
     let keys: String = (0..count).map(|key| format!("k{key}: {key}\n")).collect();
     hostile(keys.as_bytes(), Format::Yaml);
     let keys: Vec<String> = (0..count).map(|key| format!("\"k{key}\":{key}")).collect();
