@@ -20,6 +20,8 @@ use client::{Callers, Client, Era};
 use report::{Outcome, Report};
 
 pub fn run(args: &args::Test) -> anyhow::Result<ExitCode> {
+    // The client's HTTP library wants a TLS provider even for loopback. Two are never installed: an error is the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     super::runtime()?.block_on(async {
         match &args.tool {
             Some(tool) => call_one(args, tool).await,
