@@ -48,6 +48,7 @@ pub use names::{
     ToolPattern, ToolsetName, TriggerName, Url, Variable,
 };
 pub use outbound::{Basic, BearerToken, ClientCredentials, HeaderKey, OutboundAuth, PrincipalCredential, QueryKey};
+pub(crate) use parameters::close;
 pub use parameters::{Parameters, PlainSchema, Schema};
 pub use prompt::{Prompt, PromptArgument, PromptMessage, Role};
 pub use quantities::{Backoff, Duration, Period, QuantityError, Rate, Size};

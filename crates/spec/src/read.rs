@@ -13,9 +13,11 @@ pub(crate) use fields::{Fields, camel_case, spells};
 pub(crate) use object::{Field, MISSING, Object, keyed, object, put, tagged, words};
 pub(crate) use scalars::{Key, name, parsed, quantity};
 
+use serde_json::{Map, Value};
+
 use crate::{
-    Code, Diagnostic, Fix, Format, Node, NodeValue, Probe, Span, Spec, Verdict, check, path::Path, secrets,
-    suggest::nearest, syntax, syntax::Entry,
+    Code, Diagnostic, Fix, Format, Node, NodeValue, Probe, Span, Spec, Verdict, check, json_schema, path::Path,
+    secrets, suggest::nearest, syntax, syntax::Entry,
 };
 
 /// A document to read.
@@ -178,7 +180,29 @@ impl Reader {
 
 impl Reader {
     /// A JSON Schema within the spec.
-    pub(crate) fn check_schema(&mut self, _: &Node, _: &Path) {}
+    pub(crate) fn check_schema(&mut self, schema: &Node, at: &Path) {
+        json_schema::check(schema, at).into_iter().for_each(|found| self.add(found));
+    }
+
+    /// A JSON Schema that the language does not close.
+    pub(crate) fn check_plain_schema(&mut self, schema: &Node, at: &Path) {
+        json_schema::check_plain(schema, at).into_iter().for_each(|found| self.add(found));
+    }
+
+    /// The schemas of single parameters, whose references are resolved in the `whole` that is made of them.
+    pub(crate) fn check_parameters(
+        &mut self,
+        node: &Node,
+        schemas: &[(String, Node, Path)],
+        whole: &Map<String, Value>,
+    ) {
+        let parts: Vec<_> = schemas
+            .iter()
+            .map(|(name, schema, at)| json_schema::Part { schema, at, pointer: format!("/properties/{name}") })
+            .collect();
+        let whole = Value::Object(whole.clone());
+        json_schema::check_within(&parts, &whole, node.span).into_iter().for_each(|found| self.add(found));
+    }
 
     /// A placeholder that YAML took for a mapping.
     pub(crate) fn unquoted(&mut self, node: &Node, at: &Path) {

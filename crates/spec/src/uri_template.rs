@@ -149,7 +149,8 @@ fn length(literal: &str) -> usize {
     literal.len() - 2 * literal.bytes().filter(|byte| *byte == b'%').count()
 }
 
-fn decode(value: &str) -> Option<String> {
+/// What a percent-encoded text says, if that is text.
+pub(crate) fn decode(value: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(value.len());
     for unit in units(value).ok()? {
         match value[unit.clone()].strip_prefix('%') {

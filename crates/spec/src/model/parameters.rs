@@ -11,6 +11,8 @@ use crate::{
 
 mod short;
 
+pub(crate) use short::close;
+
 /// A JSON Schema (draft 2020-12), normalised: objects that list properties are closed unless they say otherwise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schema(Value);
@@ -54,7 +56,12 @@ impl PlainSchema {
 
 impl Field for PlainSchema {
     fn read(node: &Node, at: &Path, reader: &mut Reader) -> Option<Self> {
-        Schema::read(node, at, reader).map(|_| Self(node.to_json()))
+        if !matches!(node.value, NodeValue::Mapping(_) | NodeValue::Bool(_)) {
+            reader.wrong_type(node, at, "a JSON Schema");
+            return None;
+        }
+        reader.check_plain_schema(node, at);
+        Some(Self(node.to_json()))
     }
 
     fn write(&self) -> Value {

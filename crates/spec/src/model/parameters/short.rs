@@ -39,6 +39,7 @@ pub(super) fn object(properties: Map<String, Value>, required: Vec<Value>) -> Ma
 pub(super) fn read(node: &Node, at: &Path, reader: &mut Reader) -> Option<Map<String, Value>> {
     let mut properties = Map::new();
     let mut required = Vec::new();
+    let mut schemas = Vec::new();
     let mut declare = |name: &str, schema: &Node, at: &Path, reader: &mut Reader| {
         if !matches!(schema.value, NodeValue::Mapping(_)) {
             reader.wrong_type(schema, at, "the schema of a parameter, such as `{ type: string }`");
@@ -46,8 +47,8 @@ pub(super) fn read(node: &Node, at: &Path, reader: &mut Reader) -> Option<Map<St
             return;
         }
         let (schema, is_required) = lift(schema, at, reader);
-        reader.check_schema(&schema, at);
         properties.insert(name.to_owned(), close(schema.to_json()));
+        schemas.push((name.to_owned(), schema, at.clone()));
         if is_required {
             required.push(name.into());
         }
@@ -92,7 +93,9 @@ pub(super) fn read(node: &Node, at: &Path, reader: &mut Reader) -> Option<Map<St
             return None;
         }
     }
-    Some(object(properties, required))
+    let schema = object(properties, required);
+    reader.check_parameters(node, &schemas, &schema);
+    Some(schema)
 }
 
 /// A whole JSON Schema.
@@ -205,7 +208,7 @@ fn lift(schema: &Node, at: &Path, reader: &mut Reader) -> (Node, bool) {
 }
 
 /// Closes the objects that list properties and don't say otherwise.
-pub(super) fn close(schema: Value) -> Value {
+pub(crate) fn close(schema: Value) -> Value {
     each_object(schema, &|schema| {
         let says = ["additionalProperties", "unevaluatedProperties", "patternProperties"];
         if schema.contains_key("properties") && !says.iter().any(|key| schema.contains_key(*key)) {
