@@ -30,6 +30,7 @@
 //! ```
 
 mod auth;
+mod call;
 mod changes;
 mod context;
 mod error;

@@ -27,6 +27,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     CallContext, Change, Completion, CompletionReference, Content, Error, Principal, Progress, Server, ToolResult,
+    call,
     limits::{Gate, Permit},
     wire::{Refusal, Version, code},
 };
@@ -240,13 +241,11 @@ impl ServerHandler for Adapter {
         let arguments = request.arguments.unwrap_or_default();
         let server = self.shared.server.clone();
         let outcome = match cx.meta.get_progress_token() {
-            None => {
-                run(async { server.call_tool(&call, &request.name, arguments).await }, &call, version, &cx.ct).await
-            }
+            None => run(call::call_tool(&*server, &call, &request.name, arguments), &call, version, &cx.ct).await,
             Some(token) => {
                 let (progress, mut steps) = Progress::channel();
                 call.progress = progress;
-                let work = async { server.call_tool(&call, &request.name, arguments).await };
+                let work = call::call_tool(&*server, &call, &request.name, arguments);
                 let work = run(work, &call, version, &cx.ct);
                 tokio::pin!(work);
                 loop {

@@ -9,8 +9,8 @@ use std::{
 use bytes::Bytes;
 use futures_util::Stream;
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode,
-    header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER},
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE, HOST, RETRY_AFTER},
     request::Parts,
 };
 use http_body_util::{BodyExt, Collected, Full, combinators::BoxBody};
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Body, Config,
     body::refuse,
-    endpoint::{Accepts, SESSION_ID},
+    endpoint::{Accepts, PROTOCOL_VERSION, SESSION_ID},
 };
 use crate::{
     Principal,
@@ -112,7 +112,12 @@ impl Sessions {
             (_, accepts) => accepts.ok(),
         };
         let both = HeaderValue::from_static("application/json, text/event-stream");
-        head.headers.insert(ACCEPT, both);
+        let mut headers = HeaderMap::with_capacity(FORWARDED.len() + 1);
+        headers.insert(ACCEPT, both);
+        for name in FORWARDED {
+            headers.extend(head.headers.get_all(&name).iter().map(|value| (name.clone(), value.clone())));
+        }
+        head.headers = headers;
         head.extensions.insert(principal);
         let is_post = head.method == Method::POST;
         let response = self.service.handle(Request::from_parts(head, Full::new(body))).await;
@@ -127,6 +132,17 @@ impl Sessions {
         response
     }
 }
+
+/// What the SDK reads. Credentials are not among it: who calls is known by now.
+const FORWARDED: [HeaderName; 7] = [
+    HOST,
+    CONTENT_TYPE,
+    HeaderName::from_static(SESSION_ID),
+    HeaderName::from_static(PROTOCOL_VERSION),
+    HeaderName::from_static("mcp-method"),
+    HeaderName::from_static("mcp-name"),
+    HeaderName::from_static("last-event-id"),
+];
 
 /// The answer alone, for a client that can't read events. Its progress is lost, as on a connection without a session.
 async fn without_events(response: Response<BoxBody<Bytes, Infallible>>) -> Response<Body> {

@@ -14,7 +14,7 @@ use super::{
     stream,
 };
 use crate::{
-    CallContext, Completion, CompletionReference, Error, Listing, Principal, Progress,
+    CallContext, Completion, CompletionReference, Error, Listing, Principal, Progress, call,
     limits::Permit,
     wire::{Mismatch, Params, Refusal, Request, Version, agree, code, sse_event},
 };
@@ -156,13 +156,13 @@ async fn call_tool(
         let keep_alive = shared.config.keep_alive;
         let call = async move {
             let _permit = permit;
-            let result = run(async { shared.server.call_tool(&cx, &name, arguments).await }, &cx, version).await?;
+            let result = run(call::call_tool(&*shared.server, &cx, &name, arguments), &cx, version).await?;
             Ok(shared.replies.tool(&id, version, &result))
         };
         let id = request.id.to_owned();
         return stream::with_progress(call, steps, token.to_owned(), id, keep_alive, accepts).await;
     }
-    let result = run(async { shared.server.call_tool(&cx, name, arguments).await }, &cx, version).await?;
+    let result = run(call::call_tool(&*shared.server, &cx, name, arguments), &cx, version).await?;
     drop(permit);
     Ok(sent(shared.replies.tool(request.id, version, &result), accepts))
 }

@@ -6,6 +6,7 @@ mod errors;
 mod guard;
 mod limits;
 mod listen;
+mod log;
 mod modern;
 mod older;
 mod parity;
