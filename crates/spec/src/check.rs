@@ -4,6 +4,7 @@
 //! places and the names of what could not be read: a tool with a bad field still is a tool that a toolset may name.
 
 mod auth;
+mod catalogue;
 mod connections;
 mod environments;
 mod examples;
@@ -20,7 +21,13 @@ mod toolsets;
 mod triggers;
 mod urls;
 
-use std::{cell::OnceCell, collections::HashSet};
+use std::{
+    cell::OnceCell,
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
+
+use catalogue::Catalogue;
 
 use crate::{
     Code, Node, NodeValue, Span, Spec,
@@ -37,15 +44,33 @@ pub trait Probe {
 
 /// Checks a spec, and completes it: connections that were left out, names of triggers that have none.
 pub(crate) fn check(spec: &mut Spec, text: &str, root: &Node, probe: &dyn Probe, reader: &mut Reader) {
-    let mut checker = Checker { text, places: OnceCell::new(), root, probe, reader };
-    checker.check(spec);
+    let names = ["tools", "connections", "toolsets", "triggers"].map(|list| (list, Rc::new(names_in(root, list))));
+    let mut checker = Checker { text, places: OnceCell::new(), root, names: names.into(), probe, reader };
+    if checker.check_counts() {
+        checker.check(spec);
+    }
 }
+
+/// More of something than this is no server that somebody wrote, and checking it against each other would take long.
+const MOST: [(&str, usize); 9] = [
+    ("connections", 1_000),
+    ("tools", 10_000),
+    ("toolsets", 1_000),
+    ("resources", 10_000),
+    ("prompts", 10_000),
+    ("triggers", 10_000),
+    ("events", 10_000),
+    ("access", 10_000),
+    ("environments", 100),
+];
 
 /// What every check works with.
 struct Checker<'a> {
     text: &'a str,
     places: OnceCell<Places<'a>>,
     root: &'a Node,
+    /// The names in each list, also those of elements that could not be read.
+    names: HashMap<&'static str, Rc<HashSet<&'a str>>>,
     probe: &'a dyn Probe,
     reader: &'a mut Reader,
 }
@@ -62,13 +87,36 @@ impl<'a> Checker<'a> {
         }
         self.check_names(spec);
         self.check_auth(&spec.auth, spec.transport, &Path::default().key("auth"));
-        let used = self.check_tools(spec);
-        let used = self.check_resources(spec, used);
-        let used = self.check_triggers(spec, used);
+        let mut used = self.mentioned();
+        let mut tools = std::mem::take(&mut spec.tools);
+        self.complete_tools(&mut tools, spec, &mut used);
+        let catalogue = Catalogue::of(&tools);
+        self.check_tools(&catalogue, spec, &mut used);
+        self.check_resources(&catalogue, spec, &mut used);
+        self.check_triggers(&catalogue, spec, &mut used);
+        spec.tools = tools;
         self.check_connections(spec, &used);
         self.check_toolsets(spec);
         self.check_prompts(spec);
         self.check_environments(spec);
+    }
+
+    /// Whether there is not too much of anything.
+    fn check_counts(&mut self) -> bool {
+        let mut good = true;
+        for (list, most) in MOST {
+            let count = match self.root.get(list).map(|list| &list.value) {
+                Some(NodeValue::Sequence(items)) => items.len(),
+                Some(NodeValue::Mapping(entries)) => entries.len(),
+                _ => 0,
+            };
+            if count > most {
+                let at = Path::default().key(list);
+                self.report(Code::SyntaxLimits, &at, format!("{count} {list} are more than {most}"), None);
+                good = false;
+            }
+        }
+        good
     }
 
     fn places(&self) -> &Places<'a> {
@@ -76,8 +124,10 @@ impl<'a> Checker<'a> {
     }
 
     fn report(&mut self, code: Code, at: &Path, message: impl Into<String>, help: Option<String>) {
-        let span = self.span(at);
-        self.reader.report(code, span, at, message.into(), help);
+        if !self.reader.is_full(code) {
+            let span = self.span(at);
+            self.reader.report(code, span, at, message.into(), help);
+        }
     }
 
     /// Whether the document has something there.
@@ -107,11 +157,13 @@ impl<'a> Checker<'a> {
     }
 
     /// The names in a top-level list, also those of elements that could not be read.
-    fn declared(&self, list: &str, key: &str) -> HashSet<&'a str> {
-        let Some(NodeValue::Sequence(items)) = self.root.get(list).map(|list| &list.value) else {
-            return HashSet::new();
-        };
-        items.iter().filter_map(|item| item.get(key)?.as_str()).collect()
+    fn declared(&self, list: &str) -> Rc<HashSet<&'a str>> {
+        self.names.get(list).cloned().unwrap_or_default()
+    }
+
+    /// "did you mean", if something known is near.
+    fn suggest<'k>(&self, code: Code, name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+        if self.reader.is_full(code) { None } else { did_you_mean(name, known.into_iter().take(1_000)) }
     }
 
     /// Says of a list or a text that it is empty where it should say something.
@@ -131,13 +183,18 @@ fn descend<'n>(node: &'n Node, step: &Step) -> Option<&'n Node> {
     match (&node.value, step) {
         (NodeValue::Sequence(items), Step::Index(index)) => items.get(*index),
         (NodeValue::Mapping(entries), Step::Key(key)) => {
-            entries.iter().find(|entry| entry.key == *key || spells(key, &entry.key)).map(|entry| &entry.value)
+            let exact = entries.iter().find(|entry| entry.key == *key);
+            exact.or_else(|| entries.iter().find(|entry| spells(key, &entry.key))).map(|entry| &entry.value)
         }
         _ => None,
     }
 }
 
-/// "did you mean", if something known is near.
+fn names_in<'n>(root: &'n Node, list: &str) -> HashSet<&'n str> {
+    let Some(NodeValue::Sequence(items)) = root.get(list).map(|list| &list.value) else { return HashSet::new() };
+    items.iter().filter_map(|item| item.get("name").or_else(|| item.get("use"))?.as_str()).collect()
+}
+
 fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     crate::suggest::nearest(name, known).map(|near| format!("did you mean `{near}`?"))
 }

@@ -53,7 +53,6 @@ pub fn read(source: &Source<'_>, probe: &dyn Probe) -> Reading {
     let (root, mut diagnostics) = syntax::read(source.bytes, source.format);
     let mut spec = None;
     if let Some(root) = &root {
-        diagnostics.extend(secrets::check(source.bytes, root));
         let mut reader = Reader::default();
         spec = <Spec as Field>::read(root, &Path::default(), &mut reader);
         if let Some(spec) = &mut spec {
@@ -61,6 +60,7 @@ pub fn read(source: &Source<'_>, probe: &dyn Probe) -> Reading {
             check::check(spec, text, root, probe, &mut reader);
         }
         // What the text itself gets wrong is not told a second time for what it means.
+        diagnostics.extend(secrets::check(source.bytes, root));
         let told: Vec<Span> = diagnostics.iter().map(|diagnostic| diagnostic.span).collect();
         diagnostics.extend(reader.into_diagnostics().into_iter().filter(|diagnostic| !told.contains(&diagnostic.span)));
     }
@@ -102,7 +102,7 @@ impl Reader {
     }
 
     /// Whether nobody would read another one of these.
-    fn is_full(&self, code: Code) -> bool {
+    pub(crate) fn is_full(&self, code: Code) -> bool {
         self.found[code.severity() as usize] >= MOST
     }
 

@@ -1,74 +1,71 @@
 //! Arguments that stand in a spec, against the schema of the tool that gets them.
 
-use serde_json::{Map, Value};
+use indexmap::IndexMap;
+use serde_json::Value;
 
 use super::{
     Checker,
+    catalogue::Catalogue,
     pieces::{self, Piece},
 };
 use crate::{
     Code,
-    model::{Call, Expectation, Tool, Trigger, ValueTemplate},
+    model::{Expectation, Tool, ValueTemplate},
     path::Path,
 };
 
 impl Checker<'_> {
-    pub(super) fn check_examples(&mut self, tool: &Tool, at: &Path) {
+    pub(super) fn check_examples<'s>(&mut self, tool: &'s Tool, catalogue: &Catalogue<'s>, at: &Path) {
         let list = at.key("examples");
         for (index, example) in tool.examples.iter().enumerate() {
             // A call that must fail may well be one that the schema refuses.
             if example.expectation == Expectation::Failure {
                 continue;
             }
-            let at = self.reader.place(&list, index);
-            let schema = Value::Object(tool.input_schema());
+            let Some(validator) = catalogue.validator(tool) else { return };
+            let at = self.reader.place(&list, index).key("arguments");
             let arguments = Value::Object(example.arguments.clone());
-            self.check_instance(Code::SchemaExample, &schema, &arguments, &at.key("arguments"), &tool.name);
+            for error in validator.iter_errors(&arguments) {
+                let place = within(&at, error.instance_path().as_str());
+                self.report(Code::SchemaExample, &place, format!("`{}` refuses this: {error}", tool.name), None);
+            }
         }
-    }
-
-    pub(super) fn check_arguments(&mut self, tool: &Tool, trigger: &Trigger, at: &Path) {
-        self.check_mapped(tool, &trigger.arguments, &at.key("arguments"));
-    }
-
-    pub(super) fn check_call(&mut self, tool: &Tool, call: &Call, at: &Path) {
-        self.check_mapped(tool, &call.with, &at.key("with"));
     }
 
     /// Arguments as far as they are literal: what is missing, what is too much, and the values without placeholders.
-    fn check_mapped(&mut self, tool: &Tool, arguments: &indexmap::IndexMap<String, ValueTemplate>, at: &Path) {
-        let mut schema = tool.input_schema();
-        let mut literal = Map::new();
-        for (name, value) in arguments {
-            if is_literal(value) {
-                literal.insert(name.clone(), unescaped(value));
-            } else if let Some(Value::Object(properties)) = schema.get_mut("properties")
-                && properties.contains_key(name)
-            {
-                properties.insert(name.clone(), Value::Bool(true));
-                literal.insert(name.clone(), Value::Null);
-            } else {
-                literal.insert(name.clone(), Value::Null);
+    pub(super) fn check_arguments<'s>(
+        &mut self,
+        tool: &'s Tool,
+        arguments: &IndexMap<String, ValueTemplate>,
+        catalogue: &Catalogue<'s>,
+        at: &Path,
+    ) {
+        let Some(validator) = catalogue.validator(tool) else { return };
+        let literal = |value: &ValueTemplate| if is_literal(value) { unescaped(value) } else { Value::Null };
+        let instance = arguments.iter().map(|(name, value)| (name.clone(), literal(value))).collect();
+        for error in validator.iter_errors(&Value::Object(instance)) {
+            let place = error.instance_path().as_str();
+            let argument = place.split('/').nth(1).map(unescaped_segment);
+            // What a placeholder will stand for is not known yet.
+            if argument.is_some_and(|name| arguments.get(&name).is_some_and(|value| !is_literal(value))) {
+                continue;
             }
+            let place = within(at, place);
+            self.report(Code::TriggerArguments, &place, format!("`{}` refuses this: {error}", tool.name), None);
         }
-        self.check_instance(Code::TriggerArguments, &Value::Object(schema), &Value::Object(literal), at, &tool.name);
     }
+}
 
-    fn check_instance(&mut self, code: Code, schema: &Value, instance: &Value, at: &Path, tool: &str) {
-        // A schema that does not compile has been reported where it stands.
-        let Ok(validator) = jsonschema::draft202012::new(schema) else { return };
-        for error in validator.iter_errors(instance) {
-            let mut place = at.clone();
-            for segment in error.instance_path().as_str().split('/').skip(1) {
-                let segment = segment.replace("~1", "/").replace("~0", "~");
-                place = match segment.parse() {
-                    Ok(index) => place.index(index),
-                    Err(_) => place.key(&segment),
-                };
-            }
-            self.report(code, &place, format!("`{tool}` refuses this: {error}"), None);
-        }
-    }
+/// The place of a JSON pointer below another place.
+fn within(at: &Path, pointer: &str) -> Path {
+    pointer.split('/').skip(1).map(unescaped_segment).fold(at.clone(), |at, segment| match segment.parse() {
+        Ok(index) => at.index(index),
+        Err(_) => at.key(&segment),
+    })
+}
+
+fn unescaped_segment(segment: &str) -> String {
+    segment.replace("~1", "/").replace("~0", "~")
 }
 
 fn is_literal(value: &Value) -> bool {

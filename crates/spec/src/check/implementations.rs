@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{
     Checker,
+    catalogue::Catalogue,
     connections::Used,
-    did_you_mean,
     files::Kind,
     placeholders::{Absence, Known, Scope},
 };
@@ -248,9 +248,13 @@ impl Checker<'_> {
                 let message = format!("`{name}` is a `{word}` connection, which makes no vectors of texts");
                 self.report(Code::ConnectionKind, at, message, Some("`embed` needs `embeddings`".to_owned()));
             }
-            None if self.declared("connections", "name").contains(name.as_str()) => {}
+            None if self.declared("connections").contains(name.as_str()) => {}
             None => {
-                let near = did_you_mean(name, connections.iter().map(|connection| connection.name.as_str()));
+                let near = self.suggest(
+                    Code::ConnectionUnknown,
+                    name,
+                    connections.iter().map(|connection| connection.name.as_str()),
+                );
                 self.report(Code::ConnectionUnknown, at, format!("there is no connection `{name}`"), near);
             }
         }
@@ -339,7 +343,7 @@ impl Checker<'_> {
         &mut self,
         tool: Option<&Tool>,
         steps: &'s [Step],
-        tools: &[Tool],
+        catalogue: &Catalogue<'_>,
         at: &Path,
         scope: &mut Scope<'s>,
     ) {
@@ -363,20 +367,16 @@ impl Checker<'_> {
                 self.check_value(value, &at.key("with").key(name), scope, Absence::Breaks);
             }
             let place = at.key("call");
-            match tools.iter().find(|other| other.name == call.call) {
+            match catalogue.get(&call.call) {
                 _ if call.call.is_stand_in() => {}
-                Some(called)
-                    if tool.is_some_and(|tool| {
-                        called.name == tool.name || reaches(called, &tool.name, tools, tools.len())
-                    }) =>
-                {
+                Some(called) if tool.is_some_and(|tool| catalogue.comes_back(&tool.name, &called.name)) => {
                     let message = format!("the step calls `{}`, which comes back to this tool", called.name);
                     self.report(Code::Conflict, &place, message, None);
                 }
-                Some(called) => self.check_call(called, call, &at),
-                None if self.declared("tools", "name").contains(call.call.as_str()) => {}
+                Some(called) => self.check_arguments(called, &call.with, catalogue, &at.key("with")),
+                None if self.declared("tools").contains(call.call.as_str()) => {}
                 None => {
-                    let near = did_you_mean(&call.call, tools.iter().map(|tool| tool.name.as_str()));
+                    let near = self.suggest(Code::ToolPlaceholder, &call.call, catalogue.names());
                     self.report(Code::ToolPlaceholder, &place, format!("there is no tool `{}`", call.call), near);
                 }
             }
@@ -394,18 +394,6 @@ impl Checker<'_> {
             }
         }
     }
-}
-
-/// Whether the steps of a tool lead to another.
-fn reaches(from: &Tool, to: &str, tools: &[Tool], depth: usize) -> bool {
-    let Some(ToolKind::Steps(steps)) = &from.kind else { return false };
-    steps.iter().any(|step| match step {
-        Step::Call(call) => {
-            call.call == *to
-                || depth > 0 && tools.iter().any(|tool| tool.name == call.call && reaches(tool, to, tools, depth - 1))
-        }
-        Step::Return(_) => false,
-    })
 }
 
 fn is_whole(value: &Value) -> bool {

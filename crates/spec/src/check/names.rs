@@ -9,6 +9,9 @@ use crate::{
     path::Path,
 };
 
+/// Patterns against names.
+const MOST_COMPARISONS: usize = 10_000_000;
+
 /// The tools that callers get where toolsets are dynamic.
 const META_TOOLS: [&str; 7] = [
     "enable_toolset",
@@ -94,10 +97,16 @@ impl Checker<'_> {
 
     /// With namespaces a tool is called `toolset.tool`, which another tool may be called already.
     fn check_namespaces(&mut self, spec: &Spec) {
+        let patterns: usize = spec.toolsets.iter().map(|set| set.tools.len()).sum();
+        let mut comparisons = 0;
         let mut owners: HashMap<String, &str> = HashMap::new();
         for (index, tool) in spec.tools.iter().enumerate() {
             let prefixes =
                 spec.toolsets.iter().filter(|set| set.tools.iter().any(|pattern| pattern.matches(&tool.name)));
+            comparisons += patterns;
+            if comparisons > MOST_COMPARISONS {
+                return;
+            }
             let mut names: Vec<String> = prefixes.map(|set| format!("{}.{}", set.name, tool.name)).collect();
             if names.is_empty() {
                 names.push(tool.name.to_string());

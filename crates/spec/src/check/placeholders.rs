@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, collections::HashSet};
 
+use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::{
@@ -27,7 +28,7 @@ pub(super) enum Known {
 
 /// The names that placeholders may use at some place, and those that they did use.
 pub(super) struct Scope<'s> {
-    names: Vec<(&'s str, Known)>,
+    names: IndexMap<&'s str, Known>,
     trigger: Option<&'s TriggerKind>,
     used: RefCell<HashSet<String>>,
 }
@@ -48,12 +49,13 @@ impl<'s> Scope<'s> {
     }
 
     pub(super) fn of(names: Vec<(&'s str, Known)>) -> Self {
-        Self { names, trigger: None, used: RefCell::default() }
+        Self { names: names.into_iter().collect(), trigger: None, used: RefCell::default() }
     }
 
     pub(super) fn parameters(parameters: &'s Parameters) -> Self {
+        let required: HashSet<&str> = parameters.required().collect();
         let known = |name: &str, schema: &Value| {
-            let given = parameters.is_required(name) || schema.get("default").is_some_and(|default| !default.is_null());
+            let given = required.contains(name) || schema.get("default").is_some_and(|default| !default.is_null());
             let null = match schema.get("type") {
                 Some(Value::String(kind)) => kind == "null",
                 Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "null"),
@@ -70,11 +72,11 @@ impl<'s> Scope<'s> {
 
     /// A further name, usable from now on.
     pub(super) fn declare(&mut self, name: &'s str, known: Known) {
-        self.names.push((name, known));
+        self.names.insert(name, known);
     }
 
     pub(super) fn knows(&self, name: &str) -> bool {
-        self.names.iter().any(|(known, _)| *known == name)
+        self.names.contains_key(name)
     }
 
     /// Takes note that something other than a placeholder uses a name.
@@ -100,13 +102,13 @@ impl<'s> Scope<'s> {
             ("trigger", Some(field)) if self.trigger.is_some() => return self.resolve_trigger(field),
             _ => {}
         }
-        let Some((_, known)) = self.names.iter().rev().find(|(known, _)| *known == first) else {
-            return Err(match did_you_mean(first, self.names.iter().map(|(name, _)| *name)) {
+        let Some(known) = self.names.get(first) else {
+            return Err(match did_you_mean(first, self.names.keys().copied().take(100)) {
                 Some(near) => near,
                 None if self.trigger.is_some() => "a trigger's arguments may use `{trigger.…}`".to_owned(),
                 None if self.names.is_empty() => "no names can be used here but `principal.…`".to_owned(),
                 None => {
-                    let names: Vec<&str> = self.names.iter().map(|(name, _)| *name).collect();
+                    let names: Vec<&str> = self.names.keys().copied().take(20).collect();
                     format!("the names here are {}", crate::read::list(&names))
                 }
             });

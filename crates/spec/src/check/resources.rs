@@ -2,6 +2,7 @@
 
 use super::{
     Checker,
+    catalogue::Catalogue,
     connections::Used,
     excerpt::character,
     files::Kind,
@@ -15,7 +16,7 @@ use crate::{
 };
 
 impl Checker<'_> {
-    pub(super) fn check_resources(&mut self, spec: &mut Spec, mut used: Used) -> Used {
+    pub(super) fn check_resources(&mut self, catalogue: &Catalogue<'_>, spec: &mut Spec, used: &mut Used) {
         let mut resources = std::mem::take(&mut spec.resources);
         for (index, resource) in resources.iter_mut().enumerate() {
             let at = self.element("resources", index);
@@ -31,14 +32,14 @@ impl Checker<'_> {
                 Content::Text(_) => {}
                 Content::File(file) => self.check_file(file, Kind::File, &at.key("file")),
                 Content::Kind { connection, kind } => {
-                    self.resolve_connection(Some(kind.as_ref()), connection, &spec.connections, &at, &mut used);
+                    self.resolve_connection(Some(kind.as_ref()), connection, &spec.connections, &at, used);
                     let mut scope = Scope::of(variables.iter().map(|name| (name.as_str(), Known::Always)).collect());
                     let connection = find(&spec.connections, connection.as_ref());
-                    self.check_kind(kind, connection, &at, &scope, &mut used, &spec.connections);
+                    self.check_kind(kind, connection, &at, &scope, used, &spec.connections);
                     match kind.as_ref() {
                         ToolKind::Sql(sql) => self.check_sql(sql, None, connection, &at.key("sql"), &scope),
                         ToolKind::Steps(steps) => {
-                            self.check_steps(None, steps, &spec.tools, &at.key("steps"), &mut scope);
+                            self.check_steps(None, steps, catalogue, &at.key("steps"), &mut scope);
                         }
                         _ => {}
                     }
@@ -46,7 +47,6 @@ impl Checker<'_> {
             }
         }
         spec.resources = resources;
-        used
     }
 
     /// Gives the variables.

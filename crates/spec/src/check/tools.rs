@@ -1,6 +1,8 @@
 //! Tools: what each says of itself. What its kind does is [`super::implementations`]' subject.
 
-use super::{Checker, connections::Used, did_you_mean, placeholders::Scope};
+use std::collections::HashMap;
+
+use super::{Checker, catalogue::Catalogue, connections::Used, placeholders::Scope};
 use crate::{
     Code, NodeValue, Spec,
     model::{Connection, ConnectionName, Environment, PageStyle, Tool, ToolKind},
@@ -10,31 +12,29 @@ use crate::{
 const LONG_DESCRIPTION: usize = 1024;
 
 impl Checker<'_> {
-    /// Gives the connections that are in use.
-    pub(super) fn check_tools(&mut self, spec: &mut Spec) -> Used {
-        let mut used = self.mentioned();
-        let mut tools = std::mem::take(&mut spec.tools);
+    /// Checks what each says of itself, and names the connections that were left out.
+    pub(super) fn complete_tools(&mut self, tools: &mut [Tool], spec: &Spec, used: &mut Used) {
         for (index, tool) in tools.iter_mut().enumerate() {
             let at = self.element("tools", index);
             self.check_description(tool, &at);
             let is_stub = tool.kind.is_none() && !self.has_any(&at, ToolKind::KEYS);
+            let kind = tool.kind.as_ref();
             if is_stub {
                 let message = format!("nothing says what `{}` does", tool.name);
-                let help = Some(
-                    "add what it does, such as `sql` or `http`; until then it answers that it is not implemented"
-                        .to_owned(),
-                );
-                self.report(Code::ToolNoImplementation, &at.key("name"), message, help);
-            }
-            let kind = tool.kind.as_ref();
-            if kind.is_none() && !is_stub {
+                let help =
+                    "add what it does, such as `sql` or `http`; until then it answers that it is not implemented";
+                self.report(Code::ToolNoImplementation, &at.key("name"), message, Some(help.to_owned()));
+            } else if kind.is_none() {
                 // What it does could not be read: it may use any of them.
                 used.extend(spec.connections.iter().map(|connection| connection.name.to_string()));
             }
-            self.resolve_connection(kind, &mut tool.connection, &spec.connections, &at, &mut used);
+            self.resolve_connection(kind, &mut tool.connection, &spec.connections, &at, used);
             self.check_combinations(tool, &at);
         }
-        for (index, tool) in tools.iter().enumerate() {
+    }
+
+    pub(super) fn check_tools(&mut self, catalogue: &Catalogue<'_>, spec: &Spec, used: &mut Used) {
+        for (index, tool) in catalogue.tools.iter().enumerate() {
             let at = self.element("tools", index);
             let mut scope = Scope::parameters(&tool.parameters);
             if let Some(confirm) = &tool.confirm {
@@ -44,46 +44,42 @@ impl Checker<'_> {
             }
             if let Some(kind) = &tool.kind {
                 let connection = find(&spec.connections, tool.connection.as_ref());
-                self.check_kind(kind, connection, &at, &scope, &mut used, &spec.connections);
+                self.check_kind(kind, connection, &at, &scope, used, &spec.connections);
                 self.check_reading(tool, kind, &at);
                 if let ToolKind::Sql(sql) = kind {
                     self.check_sql(sql, Some(tool), connection, &at.key("sql"), &scope);
                 }
                 if let ToolKind::Steps(steps) = kind {
-                    self.check_steps(Some(tool), steps, &tools, &at.key("steps"), &mut scope);
+                    self.check_steps(Some(tool), steps, catalogue, &at.key("steps"), &mut scope);
                 }
                 self.check_unused(tool, kind, &at, &scope);
             }
-            self.check_examples(tool, &at);
+            self.check_examples(tool, catalogue, &at);
         }
-        spec.tools = tools;
-        used
     }
 
     /// The tools whose connection is something else in an environment.
     pub(super) fn check_tools_there(&mut self, spec: &Spec, environment: &Environment, at: &Path) {
+        let changed: HashMap<&str, Connection> = spec
+            .connections
+            .iter()
+            .filter_map(|connection| {
+                Some((connection.name.as_str(), connection.replaced(environment.connections.get(&connection.name)?)))
+            })
+            .collect();
         for (index, tool) in spec.tools.iter().enumerate() {
             let (Some(kind), Some(name)) = (&tool.kind, &tool.connection) else { continue };
-            if !environment.connections.contains_key(name) {
-                continue;
-            }
+            let Some(connection) = changed.get(name.as_str()) else { continue };
             let place = at.key("connections").key(name);
-            let connection = find(&spec.connections, Some(name));
-            if let Some(connection) = connection
-                && !suits(kind, connection)
-            {
+            if !suits(kind, connection) {
                 let word = connection.type_word().unwrap_or("shared");
                 let message = format!("the tool `{}` can't use a `{word}` connection", tool.name);
-                self.report(
-                    Code::ConnectionKind,
-                    &place,
-                    message,
-                    Some(format!("`{}` needs {}", kind.key(), crate::read::list(connections_of(kind)))),
-                );
+                let help = format!("`{}` needs {}", kind.key(), crate::read::list(connections_of(kind)));
+                self.report(Code::ConnectionKind, &place, message, Some(help));
             } else if let ToolKind::Sql(sql) = kind {
                 let tool_at = self.element("tools", index);
                 let scope = Scope::parameters(&tool.parameters);
-                self.check_sql_there(sql, tool, connection, &tool_at.key("sql"), &scope);
+                self.check_sql_there(sql, tool, Some(connection), &tool_at.key("sql"), &scope);
             }
         }
     }
@@ -103,7 +99,7 @@ impl Checker<'_> {
     }
 
     /// Every connection that the document names somewhere, also where the rest could not be read.
-    fn mentioned(&self) -> Used {
+    pub(super) fn mentioned(&self) -> Used {
         let mut used = Used::new();
         for list in ["tools", "resources", "triggers"] {
             let Some(NodeValue::Sequence(items)) = self.root.get(list).map(|list| &list.value) else { continue };
@@ -124,10 +120,9 @@ impl Checker<'_> {
         let declared = || connections.iter().map(|connection| connection.name.as_str());
         if let Some(name) = named {
             let place = at.key("connection");
-            let known = self.declared("connections", "name").contains(name.as_str())
-                || self.declared("connections", "use").contains(name.as_str());
+            let known = self.declared("connections").contains(name.as_str());
             if !known && !name.is_stand_in() {
-                let near = did_you_mean(name, declared());
+                let near = self.suggest(Code::ConnectionUnknown, name, declared());
                 self.report(Code::ConnectionUnknown, &place, format!("there is no connection `{name}`"), near);
             } else if let (Some(kind), Some(connection)) = (kind, find(connections, Some(name)))
                 && !suits(kind, connection)
@@ -256,7 +251,7 @@ impl Checker<'_> {
             return;
         }
         for (name, _) in tool.parameters.iter() {
-            if !scope.uses(name) {
+            if !scope.uses(name) && !self.reader.is_full(Code::ToolUnusedParameter) {
                 let place = self.parameter(at, name);
                 let message = format!("nothing uses the parameter `{name}`");
                 self.report(Code::ToolUnusedParameter, &place, message, None);

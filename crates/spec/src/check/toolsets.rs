@@ -2,29 +2,41 @@
 
 use std::collections::HashSet;
 
-use super::{Checker, did_you_mean};
+use super::Checker;
 use crate::{
     Code, NodeValue, Spec,
     model::{Access, Initial, Mode, ToolsetName},
     path::Path,
 };
 
+/// Patterns against names, of all toolsets together.
+const MOST_COMPARISONS: usize = 10_000_000;
+
 impl Checker<'_> {
     pub(super) fn check_toolsets(&mut self, spec: &Spec) {
-        let tools = self.declared("tools", "name");
+        let tools = self.declared("tools");
+        let mut comparisons = 0;
         for (index, toolset) in spec.toolsets.iter().enumerate() {
             let at = self.element("toolsets", index);
             let list = at.key("tools");
             self.needs_content(&list, "the toolset");
             for (index, pattern) in toolset.tools.iter().enumerate() {
-                if tools.iter().any(|tool| pattern.matches(tool)) {
+                let known = if !pattern.is_glob() {
+                    tools.contains(pattern.as_str())
+                } else if comparisons < MOST_COMPARISONS {
+                    comparisons += tools.len();
+                    tools.iter().any(|tool| pattern.matches(tool))
+                } else {
+                    true
+                };
+                if known {
                     continue;
                 }
                 let at = self.reader.place(&list, index);
                 if pattern.is_glob() {
                     self.report(Code::ToolsetUnknownTool, &at, format!("no tool is called like `{pattern}`"), None);
                 } else {
-                    let near = did_you_mean(pattern, tools.iter().copied());
+                    let near = self.suggest(Code::ToolsetUnknownTool, pattern, tools.iter().copied());
                     self.report(Code::ToolsetUnknownTool, &at, format!("there is no tool `{pattern}`"), near);
                 }
             }
@@ -44,7 +56,7 @@ impl Checker<'_> {
         if let Some(allow) = &exposure.allow {
             self.check_known(Code::ExposureUnknownToolset, allow, &at.key("allow"));
             for (index, toolset) in initial.iter().enumerate() {
-                if !allow.contains(toolset) && self.declared("toolsets", "name").contains(toolset.as_str()) {
+                if !allow.contains(toolset) && self.declared("toolsets").contains(toolset.as_str()) {
                     let at = self.reader.place(&at.key("initial"), index);
                     let message = format!("`{toolset}` is on from the start, and `allow` does not list it");
                     self.report(Code::Conflict, &at, message, None);
@@ -101,7 +113,7 @@ impl Checker<'_> {
     }
 
     fn check_known(&mut self, code: Code, toolsets: &[ToolsetName], list: &Path) {
-        let known = self.declared("toolsets", "name");
+        let known = self.declared("toolsets");
         for (index, toolset) in toolsets.iter().enumerate() {
             let at = self.reader.place(list, index);
             self.check_toolset(code, toolset, &at, &known);
@@ -110,7 +122,7 @@ impl Checker<'_> {
 
     /// The same for a list that is known from the document alone.
     fn check_written(&mut self, code: Code, list: &Path) {
-        let known = self.declared("toolsets", "name");
+        let known = self.declared("toolsets");
         let Some(NodeValue::Sequence(items)) = self.node(list).map(|node| &node.value) else { return };
         for (index, item) in items.iter().enumerate() {
             if let Some(toolset) = item.as_str() {
@@ -121,7 +133,7 @@ impl Checker<'_> {
 
     fn check_toolset(&mut self, code: Code, toolset: &str, at: &Path, known: &HashSet<&str>) {
         if !toolset.is_empty() && !known.contains(toolset) {
-            let near = did_you_mean(toolset, known.iter().copied());
+            let near = self.suggest(code, toolset, known.iter().copied());
             self.report(code, at, format!("there is no toolset `{toolset}`"), near);
         }
     }

@@ -1,23 +1,23 @@
 //! Triggers: when they fire, what they call, with what.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     Checker,
+    catalogue::Catalogue,
     connections::Used,
-    did_you_mean,
     files::{Kind, leaves},
     placeholders::{Absence, Scope},
     tools::find,
 };
 use crate::{
     Code, Spec,
-    model::{Connection, ConnectionName, Tool, Trigger, TriggerKind, TriggerName},
+    model::{Connection, ConnectionName, Trigger, TriggerKind, TriggerName},
     path::Path,
 };
 
 impl Checker<'_> {
-    pub(super) fn check_triggers(&mut self, spec: &mut Spec, mut used: Used) -> Used {
+    pub(super) fn check_triggers(&mut self, catalogue: &Catalogue<'_>, spec: &mut Spec, used: &mut Used) {
         let mut triggers = std::mem::take(&mut spec.triggers);
         let mut paths: HashMap<String, usize> = HashMap::new();
         for (index, trigger) in triggers.iter_mut().enumerate() {
@@ -25,18 +25,17 @@ impl Checker<'_> {
             if trigger.name.is_none() {
                 trigger.name = TriggerName::new(&format!("{}-{}", trigger.kind.word(), index + 1));
             }
-            self.check_source(&mut trigger.kind, spec, &at, &mut used);
+            self.check_source(&mut trigger.kind, spec, &at, used);
             if let TriggerKind::Webhook(webhook) = &trigger.kind
                 && let Some(first) = paths.insert(webhook.path.clone(), index)
             {
                 let message = format!("the webhook path `{}` is taken by trigger {} already", webhook.path, first + 1);
                 self.report(Code::TriggerDuplicatePath, &at.key("path"), message, None);
             }
-            self.check_target(trigger, &spec.tools, &at);
+            self.check_target(trigger, catalogue, &at);
         }
         spec.triggers = triggers;
         self.check_events(spec);
-        used
     }
 
     fn check_source(&mut self, kind: &mut TriggerKind, spec: &Spec, at: &Path, used: &mut Used) {
@@ -103,9 +102,13 @@ impl Checker<'_> {
                     let help = Some(format!("expected {}", crate::read::list(types)));
                     self.report(Code::TriggerConnection, &place, message, help);
                 }
-                None if self.declared("connections", "name").contains(name.as_str()) => {}
+                None if self.declared("connections").contains(name.as_str()) => {}
                 None => {
-                    let near = did_you_mean(name, spec.connections.iter().map(|connection| connection.name.as_str()));
+                    let near = self.suggest(
+                        Code::ConnectionUnknown,
+                        name,
+                        spec.connections.iter().map(|connection| connection.name.as_str()),
+                    );
                     self.report(Code::ConnectionUnknown, &place, format!("there is no connection `{name}`"), near);
                 }
             }
@@ -147,15 +150,15 @@ impl Checker<'_> {
         self.needs_content(&at.key(needs), &format!("`{needs}`"));
     }
 
-    fn check_target(&mut self, trigger: &Trigger, tools: &[Tool], at: &Path) {
+    fn check_target(&mut self, trigger: &Trigger, catalogue: &Catalogue<'_>, at: &Path) {
         let place = at.key("tool");
         let scope = Scope::trigger(&trigger.kind);
         for (name, value) in &trigger.arguments {
             self.check_value(value, &at.key("arguments").key(name), &scope, Absence::Breaks);
         }
-        let Some(tool) = tools.iter().find(|tool| tool.name == trigger.tool) else {
-            if !trigger.tool.is_stand_in() && !self.declared("tools", "name").contains(trigger.tool.as_str()) {
-                let near = did_you_mean(&trigger.tool, tools.iter().map(|tool| tool.name.as_str()));
+        let Some(tool) = catalogue.get(&trigger.tool) else {
+            if !trigger.tool.is_stand_in() && !self.declared("tools").contains(trigger.tool.as_str()) {
+                let near = self.suggest(Code::TriggerUnknownTool, &trigger.tool, catalogue.names());
                 self.report(Code::TriggerUnknownTool, &place, format!("there is no tool `{}`", trigger.tool), near);
             }
             return;
@@ -164,18 +167,22 @@ impl Checker<'_> {
             let message = format!("`{}` asks a person first, and a trigger has nobody to ask", tool.name);
             self.report(Code::TriggerConfirm, &place, message, None);
         }
-        self.check_arguments(tool, trigger, at);
+        self.check_arguments(tool, &trigger.arguments, catalogue, &at.key("arguments"));
     }
 
     fn check_events(&mut self, spec: &Spec) {
-        let written = self.declared("triggers", "name");
+        let written = self.declared("triggers");
+        let generated: HashSet<&str> =
+            spec.triggers.iter().filter_map(|trigger| Some(trigger.name.as_ref()?.as_str())).collect();
         for (index, event) in spec.events.iter().enumerate() {
-            let generated = spec.triggers.iter().any(|trigger| trigger.name.as_ref() == Some(&event.trigger));
-            if event.trigger.is_stand_in() || generated || written.contains(event.trigger.as_str()) {
+            if event.trigger.is_stand_in()
+                || generated.contains(event.trigger.as_str())
+                || written.contains(event.trigger.as_str())
+            {
                 continue;
             }
             let at = self.element("events", index).key("trigger");
-            let near = did_you_mean(&event.trigger, written.iter().copied());
+            let near = self.suggest(Code::EventUnknownTrigger, &event.trigger, written.iter().copied());
             self.report(Code::EventUnknownTrigger, &at, format!("there is no trigger `{}`", event.trigger), near);
         }
     }

@@ -61,7 +61,7 @@ impl Spec {
         let mut spec = self.clone();
         for connection in &mut spec.connections {
             if let Some(replaced) = environment.connections.get(&connection.name) {
-                connection.replace(replaced);
+                *connection = connection.replaced(replaced);
             }
         }
         if let Some(auth) = &environment.auth {
@@ -84,8 +84,8 @@ impl Spec {
 }
 
 impl Connection {
-    /// Becomes something else, without losing by silence what keeps callers apart.
-    fn replace(&mut self, other: &ConnectionOverride) {
+    /// What it is elsewhere, without losing by silence what keeps callers apart.
+    pub(crate) fn replaced(&self, other: &ConnectionOverride) -> Self {
         let scope = self.scope().cloned();
         let session = match &self.kind {
             Some(ConnectionKind::Postgresql(server) | ConnectionKind::Mysql(server)) => server.session.clone(),
@@ -102,7 +102,6 @@ impl Connection {
             ConnectionKind::Sqlite(sqlite) => sqlite.scope = sqlite.scope.take().or(scope),
             _ => {}
         }
-        self.per = other.per.or(self.per);
-        self.kind = Some(kind);
+        Self { name: self.name.clone(), per: other.per.or(self.per), kind: Some(kind) }
     }
 }

@@ -103,10 +103,14 @@ impl Parameters {
         self.schema.get("properties")?.get(name)
     }
 
+    /// The names that must be given.
+    pub fn required(&self) -> impl Iterator<Item = &str> {
+        self.schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    }
+
     #[must_use]
     pub fn is_required(&self, name: &str) -> bool {
-        let required = self.schema.get("required").and_then(Value::as_array);
-        required.is_some_and(|required| required.iter().any(|required| required == name))
+        self.required().any(|required| required == name)
     }
 
     /// Whether arguments that are not declared are refused.

@@ -3,6 +3,8 @@
 //! In them `required: true` belongs to the parameter; here it is lifted into the list that JSON Schema has, in nested objects
 //! too. And objects that list properties are closed here, unless they say otherwise.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -63,7 +65,7 @@ pub(super) fn read(node: &Node, at: &Path, reader: &mut Reader) -> Option<Map<St
             }
         }
         NodeValue::Sequence(items) => {
-            let mut names: Vec<&str> = Vec::new();
+            let mut names = HashSet::new();
             for (index, item) in items.iter().enumerate() {
                 let at = at.index(index);
                 let NodeValue::Mapping(entries) = &item.value else {
@@ -78,12 +80,11 @@ pub(super) fn read(node: &Node, at: &Path, reader: &mut Reader) -> Option<Map<St
                 if !check_name(text, name.span, &at.key("name"), reader) {
                     continue;
                 }
-                if names.contains(&text) {
+                if !names.insert(text) {
                     let message = format!("the parameter `{text}` is declared twice");
                     reader.report(Code::DuplicateName, name.span, &at.key("name"), message, None);
                     continue;
                 }
-                names.push(text);
                 let schema = entries.iter().filter(|entry| &*entry.key != "name").cloned().collect();
                 declare(text, &Node { span: item.span, value: NodeValue::Mapping(schema) }, &at, reader);
             }
@@ -190,11 +191,10 @@ fn lift(schema: &Node, at: &Path, reader: &mut Reader) -> (Node, bool) {
     if !required.is_empty() {
         match lifted.iter_mut().find(|entry| &*entry.key == "required").map(|entry| &mut entry.value.value) {
             Some(NodeValue::Sequence(listed)) => {
-                for name in required {
-                    if !listed.iter().any(|listed| listed.value == name.value) {
-                        listed.push(name);
-                    }
-                }
+                let known: HashSet<String> = listed.iter().filter_map(Node::as_str).map(str::to_owned).collect();
+                listed.extend(
+                    required.into_iter().filter(|name| !name.as_str().is_some_and(|name| known.contains(name))),
+                );
             }
             Some(_) => {}
             None => lifted.push(Entry {
@@ -262,10 +262,11 @@ pub(super) fn shorten(schema: &Map<String, Value>) -> Option<Map<String, Value>>
     }
     let properties = schema.get("properties")?.as_object()?;
     let required = schema.get("required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let names: HashSet<&str> = required.iter().filter_map(Value::as_str).collect();
     let mut short = Map::new();
     for (name, property) in properties {
         let Value::Object(mut property) = open(property.clone()) else { return None };
-        if required.iter().any(|required| required == name) {
+        if names.contains(name.as_str()) {
             if property.contains_key("required") {
                 property = nested(property)?;
             }
@@ -282,14 +283,14 @@ pub(super) fn shorten(schema: &Map<String, Value>) -> Option<Map<String, Value>>
 /// An object's list of required properties, written at the properties instead.
 fn nested(mut schema: Map<String, Value>) -> Option<Map<String, Value>> {
     let Value::Array(required) = schema.shift_remove("required")? else { return None };
+    let names: HashSet<&str> = required.iter().filter_map(Value::as_str).collect();
     let properties = schema.get_mut("properties")?.as_object_mut()?;
-    let in_order: Vec<&String> =
-        properties.keys().filter(|name| required.iter().any(|listed| listed == *name)).collect();
+    let in_order: Vec<&String> = properties.keys().filter(|name| names.contains(name.as_str())).collect();
     if in_order.len() != required.len() || in_order.into_iter().zip(&required).any(|(name, listed)| listed != name) {
         return None;
     }
     for (name, property) in properties {
-        if !required.iter().any(|listed| listed == name) {
+        if !names.contains(name.as_str()) {
             continue;
         }
         let Value::Object(mut inner) = property.take() else { return None };

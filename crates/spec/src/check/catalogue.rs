@@ -1,0 +1,76 @@
+//! The tools by name, with what is asked of them more than once.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+use crate::model::{Step, Tool, ToolKind};
+
+pub(super) struct Catalogue<'s> {
+    pub(super) tools: &'s [Tool],
+    by_name: HashMap<&'s str, &'s Tool>,
+    circular: HashSet<&'s str>,
+    validators: RefCell<HashMap<&'s str, Option<Rc<Validator>>>>,
+}
+
+impl<'s> Catalogue<'s> {
+    pub(super) fn of(tools: &'s [Tool]) -> Self {
+        let by_name: HashMap<&str, &Tool> = tools.iter().rev().map(|tool| (tool.name.as_str(), tool)).collect();
+        let circular = circular(tools);
+        Self { tools, by_name, circular, validators: RefCell::default() }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&'s Tool> {
+        self.by_name.get(name).copied()
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &'s str> {
+        self.tools.iter().map(|tool| tool.name.as_str())
+    }
+
+    /// Whether a call from one to the other comes back.
+    pub(super) fn comes_back(&self, from: &str, to: &str) -> bool {
+        self.circular.contains(from) && self.circular.contains(to)
+    }
+
+    /// What judges the arguments of a tool; `None` where its schema is none, which is reported where that stands.
+    pub(super) fn validator(&self, tool: &'s Tool) -> Option<Rc<Validator>> {
+        let mut validators = self.validators.borrow_mut();
+        let compile = || jsonschema::draft202012::new(&Value::Object(tool.input_schema())).ok().map(Rc::new);
+        validators.entry(tool.name.as_str()).or_insert_with(compile).clone()
+    }
+}
+
+/// The tools that lead into each other. Those that lead nowhere are taken away, and those that nothing leads to, until
+/// only circles are left (and what lies between two of them).
+fn circular(tools: &[Tool]) -> HashSet<&str> {
+    let mut calls: HashMap<&str, HashSet<&str>> = HashMap::new();
+    for tool in tools {
+        if let Some(ToolKind::Steps(steps)) = &tool.kind {
+            let called = steps.iter().filter_map(|step| match step {
+                Step::Call(call) => Some(call.call.as_str()),
+                Step::Return(_) => None,
+            });
+            calls.entry(&tool.name).or_default().extend(called);
+        }
+    }
+    // Longer chains than this are none that somebody wrote.
+    for _ in 0..1_000 {
+        let called: HashSet<&str> = calls.values().flatten().copied().collect();
+        let left: HashSet<&str> = calls.keys().copied().filter(|name| called.contains(name)).collect();
+        let before = calls.len();
+        calls.retain(|name, targets| {
+            targets.retain(|target| left.contains(target));
+            left.contains(name) && !targets.is_empty()
+        });
+        if calls.len() == before {
+            break;
+        }
+    }
+    calls.into_keys().collect()
+}
