@@ -3,12 +3,12 @@
 use std::{collections::HashMap, sync::Arc};
 
 use mcp_serve::{
-    BoxFuture, CallContext, Capabilities, Error, Listing, PromptText, Server, ToolResult,
+    BoxFuture, CallContext, Capabilities, Completion, Error, Listing, PromptText, Server, ToolResult,
     model::{Implementation, Prompt, Resource, ResourceContents, ResourceTemplate, Tool as ToolEntry},
 };
 use serde_json::{Map, Value};
 
-use crate::{prompt::CompiledPrompt, resource::Resources, tool::Tool};
+use crate::{completion::Completions, prompt::CompiledPrompt, resource::Resources, tool::Tool};
 
 /// Immutable: a changed spec is a new engine. Connections open at the first call that needs them.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub struct Engine {
     pub(crate) template_listing: Arc<Listing<ResourceTemplate>>,
     pub(crate) prompts: HashMap<String, CompiledPrompt>,
     pub(crate) prompt_listing: Arc<Listing<Prompt>>,
+    pub(crate) completions: Completions,
 }
 
 impl Engine {
@@ -63,7 +64,7 @@ impl Server for Engine {
             tools: !self.tools.is_empty(),
             resources: !self.resources.is_empty(),
             prompts: !self.prompts.is_empty(),
-            completions: false,
+            completions: !self.completions.is_empty(),
         }
     }
 
@@ -101,6 +102,14 @@ impl Server for Engine {
         uri: &'a str,
     ) -> BoxFuture<'a, Result<Vec<ResourceContents>, Error>> {
         Box::pin(self.resources.read(cx, uri))
+    }
+
+    fn complete<'a>(
+        &'a self,
+        _: &'a CallContext,
+        completion: Completion<'a>,
+    ) -> BoxFuture<'a, Result<Vec<String>, Error>> {
+        Box::pin(async move { Ok(self.completions.find(completion)) })
     }
 
     fn get_prompt<'a>(

@@ -5,6 +5,7 @@
 
 mod answer;
 mod arguments;
+mod completion;
 mod cursor;
 mod engine;
 mod json;

@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::{
     Engine,
     arguments::Arguments,
+    completion::Completions,
     cursor::CursorKey,
     prompt::CompiledPrompt,
     resource::Resources,
@@ -84,6 +85,7 @@ impl Plan {
             resource_listing: listing(entries::resources(spec)),
             template_listing: listing(entries::templates(spec)),
             resources,
+            completions: Completions::of(spec),
             prompts,
             prompt_listing: listing(spec.prompts.iter().map(entries::prompt).collect()),
         };
