@@ -6,10 +6,13 @@
 
 mod calendar;
 mod error;
+mod pool;
+mod postgres;
 mod row;
 mod source;
 mod sqlite;
 mod statement;
+pub(crate) mod tls;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -30,6 +33,7 @@ pub struct Database {
 
 #[derive(Debug)]
 enum Driver {
+    Postgres(postgres::Postgres),
     Sqlite(sqlite::Sqlite),
     Server,
 }
@@ -111,7 +115,8 @@ impl Database {
         let config = Arc::new(config);
         let driver = match config.backend {
             Backend::Sqlite => Driver::Sqlite(sqlite::Sqlite::new(config.clone(), secrets, policy)),
-            Backend::Postgres | Backend::Mysql => Driver::Server,
+            Backend::Postgres => Driver::Postgres(postgres::Postgres::new(config.clone(), secrets, policy)),
+            Backend::Mysql => Driver::Server,
         };
         Ok(Self { config, driver })
     }
@@ -136,6 +141,7 @@ impl Database {
         options: &RunOptions,
     ) -> Result<(S, Outcome), Error> {
         match &self.driver {
+            Driver::Postgres(postgres) => postgres.run(statement, arguments, sink, options).await,
             Driver::Sqlite(sqlite) => sqlite.run(statement, arguments, sink, options).await,
             Driver::Server => Err(Error::new(Class::Unavailable, "this backend is not there yet")),
         }
@@ -144,6 +150,7 @@ impl Database {
     /// Opens a connection and asks the database for its version: for health checks and validation.
     pub async fn check(&self, timeout: Duration) -> Result<String, Error> {
         match &self.driver {
+            Driver::Postgres(postgres) => postgres.check(timeout).await,
             Driver::Sqlite(sqlite) => sqlite.check(timeout).await,
             Driver::Server => Err(Error::new(Class::Unavailable, "this backend is not there yet")),
         }
@@ -152,6 +159,7 @@ impl Database {
     /// Lets no new call in and closes idle connections.
     pub async fn close(&self) {
         match &self.driver {
+            Driver::Postgres(postgres) => postgres.close(),
             Driver::Sqlite(sqlite) => sqlite.close(),
             Driver::Server => {}
         }

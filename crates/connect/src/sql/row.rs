@@ -1,6 +1,12 @@
 //! How rows leave a driver: pushed cell by cell, borrowed from its buffers.
 
-use std::{fmt, ops::ControlFlow, sync::Arc};
+use std::{
+    fmt::{self, Write},
+    ops::ControlFlow,
+    sync::Arc,
+};
+
+use base64::Engine;
 
 /// Takes the rows of one statement. [`columns`](Self::columns) comes first and once (again after a
 /// [`reset`](Self::reset)), then for each row `begin_row`, a `cell` per column in order, `end_row`.
@@ -52,6 +58,51 @@ pub struct Column {
     pub name: Arc<str>,
     /// The database's own name of the type, for messages. Empty where it has none (an expression in SQLite).
     pub type_name: Arc<str>,
+}
+
+impl Cell<'_> {
+    /// The value as JSON, by the rules of `docs/types.md`: 64-bit integers are numbers, decimals strings, bytes base64,
+    /// and a float that JSON has no number for is a string (`"NaN"`, `"Infinity"`, `"-Infinity"`).
+    pub fn write_json(&self, out: &mut String) {
+        let written = match *self {
+            Self::Null => out.write_str("null"),
+            Self::Bool(value) => write!(out, "{value}"),
+            Self::I64(value) => write!(out, "{value}"),
+            Self::U64(value) => write!(out, "{value}"),
+            Self::F32(value) if value.is_finite() => write_serialized(out, &value),
+            Self::F64(value) if value.is_finite() => write_serialized(out, &value),
+            Self::F32(value) => out.write_str(not_finite(value.into())),
+            Self::F64(value) => out.write_str(not_finite(value)),
+            Self::Json(text) | Self::Nested(text) => out.write_str(text),
+            Self::Bytes(bytes) => {
+                out.push('"');
+                base64::engine::general_purpose::STANDARD.encode_string(bytes, out);
+                out.write_str("\"")
+            }
+            Self::Decimal(text)
+            | Self::Text(text)
+            | Self::Timestamp(text)
+            | Self::Date(text)
+            | Self::Time(text)
+            | Self::Interval(text)
+            | Self::Uuid(text) => write_serialized(out, text),
+        };
+        written.expect("writing into a string never fails");
+    }
+}
+
+fn write_serialized<T: serde::Serialize + ?Sized>(out: &mut String, value: &T) -> fmt::Result {
+    out.write_str(&serde_json::to_string(value).map_err(|_| fmt::Error)?)
+}
+
+fn not_finite(value: f64) -> &'static str {
+    if value.is_nan() {
+        "\"NaN\""
+    } else if value > 0.0 {
+        "\"Infinity\""
+    } else {
+        "\"-Infinity\""
+    }
 }
 
 /// The columns of a statement. Clones share memory, so that what a caller derives from them can be kept: see

@@ -56,3 +56,21 @@ pub(super) fn sqlite_path(source: &Source, secrets: &dyn Secrets) -> Result<Path
 pub(super) fn configuration(message: impl Into<String>) -> Error {
     Error::new(Class::Configuration, message)
 }
+
+/// Takes options out of a URL that the driver does not know, or does not mean as we do. Works on text, since a URL of
+/// PostgreSQL may have several hosts.
+pub(super) fn take_options(url: &str, names: &[&str]) -> (Secret, Vec<Option<String>>) {
+    let mut taken = vec![None; names.len()];
+    let Some((place, query)) = url.split_once('?') else { return (Secret::new(url), taken) };
+    let mut kept = url::form_urlencoded::Serializer::new(String::new());
+    for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        match names.iter().position(|name| *name == key) {
+            Some(index) => taken[index] = Some(value.into_owned()),
+            None => drop(kept.append_pair(&key, &value)),
+        }
+    }
+    // PostgreSQL's driver reads `+` as itself.
+    let kept = kept.finish().replace('+', "%20");
+    let url = if kept.is_empty() { place.to_owned() } else { format!("{place}?{kept}") };
+    (Secret::new(url), taken)
+}

@@ -5,6 +5,10 @@ use std::sync::{
     atomic::{AtomicU32, Ordering::Relaxed},
 };
 
+use serde_json::Value;
+
+use super::{Class, Error};
+
 /// Made once and run often: it carries what is learned about it. Clones share that.
 #[derive(Debug, Clone)]
 pub struct Statement(pub(super) Arc<Inner>);
@@ -12,6 +16,8 @@ pub struct Statement(pub(super) Arc<Inner>);
 #[derive(Debug)]
 pub(super) struct Inner {
     pub text: Arc<str>,
+    /// The text with the hints: what decides how it is prepared.
+    pub key: Arc<str>,
     pub parameters: Vec<Parameter>,
     pub access: Access,
     /// Of a statement on SQLite.
@@ -77,7 +83,48 @@ impl Statement {
     /// `?` for MySQL (one parameter per `?`, so a name that stands twice is given twice).
     #[must_use]
     pub fn new(text: impl Into<Arc<str>>, parameters: Vec<Parameter>, access: Access) -> Self {
-        Self(Arc::new(Inner { text: text.into(), parameters, access, pace: Pace::default(), shape: Mutex::default() }))
+        let text = text.into();
+        let hints = parameters.iter().map(|parameter| char::from(b'a' + parameter.hint as u8)).collect::<String>();
+        let key = format!("{hints}\0{text}").into();
+        Self(Arc::new(Inner { text, key, parameters, access, pace: Pace::default(), shape: Mutex::default() }))
+    }
+
+    /// What changes a session or a transaction is no statement of a tool: it would reach the next one.
+    pub(super) fn check_single(&self, arguments: &[Value]) -> Result<(), Error> {
+        const REFUSED: [&str; 24] = [
+            "ABORT",
+            "BEGIN",
+            "CHECKPOINT",
+            "CLOSE",
+            "COMMIT",
+            "COPY",
+            "DEALLOCATE",
+            "DECLARE",
+            "DISCARD",
+            "END",
+            "FETCH",
+            "LISTEN",
+            "LOCK",
+            "NOTIFY",
+            "PREPARE",
+            "RELEASE",
+            "RESET",
+            "ROLLBACK",
+            "SAVEPOINT",
+            "SET",
+            "START",
+            "UNLISTEN",
+            "USE",
+            "XA",
+        ];
+        let word: String = self.text().trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
+        if REFUSED.contains(&word.to_ascii_uppercase().as_str()) {
+            return Err(Error::new(Class::Rejected, format!("`{word}` can't be a statement of its own here")));
+        }
+        if self.parameters().len() != arguments.len() {
+            return Err(Error::wrong_count(self.parameters().len(), self.parameters().len(), arguments.len()));
+        }
+        Ok(())
     }
 
     #[must_use]

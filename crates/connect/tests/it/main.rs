@@ -2,4 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod collect;
+mod postgres;
 mod sqlite;
+mod types;

@@ -1,0 +1,414 @@
+//! PostgreSQL. A read runs in a transaction of its own that can't write; its BEGIN and COMMIT travel with the statement, so
+//! they cost no round trip. Types of parameters are the server's own inference, and values travel as text one way and as
+//! binary the other.
+
+mod connect;
+mod decode;
+mod encode;
+
+use std::{ops::ControlFlow, pin::pin, sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, TryStreamExt, future};
+use serde_json::Value;
+use tokio_postgres::{CancelToken, RowStream, error::SqlState, types::Type};
+
+use self::{
+    connect::{Connection, Connector},
+    decode::{Decode, Raw},
+    encode::Bound,
+};
+use super::{
+    Access, Class, Column, Columns, DatabaseConfig, Error, Outcome, Parameter, RowSink, RunOptions, Statement,
+    pool::{Lease, Pool},
+};
+use crate::{Policy, Secrets};
+
+/// Statements kept prepared on one connection.
+const MAX_PREPARED: usize = 256;
+
+/// Rows beyond those that are wanted which are let go by, before the server is asked to stop sending.
+const MAX_IGNORED: usize = 256;
+
+/// How long a request to cancel may take. Nobody waits for it.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub(super) struct Postgres {
+    config: Arc<DatabaseConfig>,
+    pool: Arc<Pool<Connector>>,
+}
+
+#[derive(Debug)]
+pub struct Prepared {
+    statement: tokio_postgres::Statement,
+    columns: Columns,
+    decode: Vec<Decode>,
+}
+
+/// A statement on its way. Dropped before its end, it asks the server to stop, and its connection is closed.
+struct InFlight(Option<Lease<Connector>>);
+
+/// A failure and whether the connection is to blame.
+struct Failure {
+    error: Error,
+    /// The connection broke, so a read may be tried on another.
+    broken: bool,
+    /// The statement has to be prepared again.
+    stale: bool,
+    /// The server is still at work on it.
+    unfinished: bool,
+}
+
+impl Postgres {
+    pub fn new(config: Arc<DatabaseConfig>, secrets: Arc<dyn Secrets>, policy: Arc<Policy>) -> Self {
+        let connector = Connector { config: config.clone(), secrets, policy };
+        Self { pool: Pool::new(connector, config.clone()), config }
+    }
+
+    pub async fn run<S: RowSink>(
+        &self,
+        statement: &Statement,
+        arguments: Vec<Value>,
+        mut sink: S,
+        options: &RunOptions,
+    ) -> Result<(S, Outcome), Error> {
+        statement.check_single(&arguments)?;
+        let all = async {
+            let outcome = self.attempts(statement, &arguments, &mut sink, options).await?;
+            Ok((sink, outcome))
+        };
+        match tokio::time::timeout(options.timeout, all).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::timeout(options.timeout)),
+        }
+    }
+
+    pub async fn check(&self, timeout: Duration) -> Result<String, Error> {
+        let check = async {
+            let lease = self.pool.acquire().await?;
+            let row = lease.connection.client.query_one("SHOW server_version", &[]).await;
+            let version = row.map_err(|error| database_error(&error, &[]))?.try_get::<_, String>(0);
+            lease.give_back();
+            Ok(format!("PostgreSQL {}", version.unwrap_or_default()))
+        };
+        tokio::time::timeout(timeout, check).await.unwrap_or_else(|_| Err(Error::timeout(timeout)))
+    }
+
+    pub fn close(&self) {
+        self.pool.close();
+    }
+
+    async fn attempts<S: RowSink>(
+        &self,
+        statement: &Statement,
+        arguments: &[Value],
+        sink: &mut S,
+        options: &RunOptions,
+    ) -> Result<Outcome, Error> {
+        let mut last = false;
+        loop {
+            let lease = self.pool.acquire().await?;
+            let reused = lease.reused;
+            let mut flight = InFlight(Some(lease));
+            let result = self.attempt(flight.connection(), statement, arguments, sink, options).await;
+            let failure = match result {
+                Ok(outcome) => {
+                    flight.land();
+                    return Ok(outcome);
+                }
+                Err(failure) => failure,
+            };
+            if failure.broken {
+                flight.lose();
+            } else if failure.unfinished {
+                drop(flight);
+            } else {
+                if failure.stale {
+                    flight.connection().prepared.remove(&statement.0.key);
+                }
+                flight.land();
+            }
+            let again = failure.stale || (failure.broken && reused && statement.access() == Access::Read);
+            if last || !again {
+                return Err(failure.error);
+            }
+            last = true;
+            sink.reset();
+        }
+    }
+
+    async fn attempt<S: RowSink>(
+        &self,
+        connection: &mut Connection,
+        statement: &Statement,
+        arguments: &[Value],
+        sink: &mut S,
+        options: &RunOptions,
+    ) -> Result<Outcome, Failure> {
+        let prepared = connection.prepare(statement).await?;
+        let parameters = statement.parameters();
+        let bound = bind(&prepared, parameters, arguments)?;
+        let client = &connection.client;
+        let failed = |error: tokio_postgres::Error| Failure::new(&error, parameters);
+
+        let reads = statement.access() == Access::Read || self.config.read_only;
+        let begin = match (reads, options.session.is_empty()) {
+            (true, _) => Some("BEGIN READ ONLY"),
+            (false, false) => Some("BEGIN"),
+            (false, true) => None,
+        };
+        let query = async {
+            for (name, value) in &options.session {
+                client.query("SELECT set_config($1, $2, true)", &[name, value]).await?;
+            }
+            client.query_raw(&prepared.statement, &bound).await
+        };
+        let stream = match begin {
+            None => query.await,
+            // The order of polling is the order of sending.
+            Some(begin) => {
+                let (begun, stream) = future::join(client.batch_execute(begin), query).await;
+                begun.and(stream)
+            }
+        };
+        let result = match stream {
+            Ok(stream) => self.read(connection, &prepared, stream, sink, parameters, reads).await,
+            Err(error) => Err(failed(error)),
+        };
+        let client = &connection.client;
+        match (begin, &result) {
+            (None, _) => {}
+            (Some(_), Ok(_)) if !reads => client.batch_execute("COMMIT").await.map_err(failed)?,
+            // Sent and not waited for: whatever runs next on this connection comes behind it. A read has nothing to commit,
+            // and what it may have set for the session is undone.
+            (Some(_), _) => send_only(client, "ROLLBACK"),
+        }
+        result
+    }
+
+    async fn read<S: RowSink>(
+        &self,
+        connection: &Connection,
+        prepared: &Prepared,
+        stream: RowStream,
+        sink: &mut S,
+        parameters: &[Parameter],
+        reads: bool,
+    ) -> Result<Outcome, Failure> {
+        let failed = |error: tokio_postgres::Error| Failure::new(&error, parameters);
+        let has_rows = !prepared.columns.is_empty();
+        if has_rows {
+            sink.columns(&prepared.columns);
+        }
+        let mut stream = pin!(stream);
+        let mut scratch = String::new();
+        let mut stopped = false;
+        while let Some(row) = stream.try_next().await.map_err(failed)? {
+            sink.begin_row();
+            for (index, decode) in prepared.decode.iter().enumerate() {
+                let raw: Option<Raw<'_>> = row.try_get(index).map_err(failed)?;
+                match raw {
+                    None => sink.cell(index, super::Cell::Null),
+                    Some(Raw(bytes)) => match decode.cell(bytes, &mut scratch) {
+                        Some(cell) => sink.cell(index, cell),
+                        None => {
+                            let error = unreadable(&prepared.columns[index]);
+                            return Err(Failure { unfinished: true, ..error.into() });
+                        }
+                    },
+                }
+            }
+            if sink.end_row() == ControlFlow::Break(()) {
+                stopped = true;
+                break;
+            }
+        }
+        if stopped {
+            let mut ignored = 0;
+            loop {
+                match stream.try_next().await {
+                    Ok(Some(_)) => ignored += 1,
+                    Ok(None) => break,
+                    // That is the answer to the request below.
+                    Err(error) if ignored > MAX_IGNORED && error.code() == Some(&SqlState::QUERY_CANCELED) => break,
+                    Err(error) => return Err(failed(error)),
+                }
+                // A write is let run to its end, so that it is not undone.
+                if reads && ignored == MAX_IGNORED {
+                    ignored += 1;
+                    cancel(connection.client.cancel_token(), connection.tls.clone()).await;
+                }
+            }
+        }
+        let rows_affected = if reads { 0 } else { stream.rows_affected().unwrap_or(0) };
+        Ok(Outcome { rows_affected, has_rows, stopped })
+    }
+}
+
+impl Connection {
+    async fn prepare(&mut self, statement: &Statement) -> Result<Arc<Prepared>, Failure> {
+        if let Some(prepared) = self.prepared.get(&statement.0.key) {
+            return Ok(prepared.clone());
+        }
+        let parameters = statement.parameters();
+        let inner = self.infer(statement).await.map_err(|error| Failure::new(&error, parameters))?;
+        let decode: Vec<_> = inner.columns().iter().map(|column| Decode::of(column.type_())).collect();
+        let columns: Columns = inner
+            .columns()
+            .iter()
+            .map(|column| Column { name: column.name().into(), type_name: column.type_().name().into() })
+            .collect();
+        if let Some(index) = decode.iter().position(|decode| !decode.is_supported()) {
+            return Err(unreadable(&columns[index]).into());
+        }
+        let prepared = Arc::new(Prepared { statement: inner, columns, decode });
+        if self.prepared.len() >= MAX_PREPARED {
+            self.prepared.clear();
+        }
+        self.prepared.insert(statement.0.key.clone(), prepared.clone());
+        Ok(prepared)
+    }
+
+    /// Where the server can't tell the type of a parameter, the schema's is given for that one.
+    async fn infer(&self, statement: &Statement) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
+        let parameters = statement.parameters();
+        let mut types: Vec<Type> = Vec::new();
+        loop {
+            let error = match self.client.prepare_typed(statement.text(), &types).await {
+                Ok(prepared) => return Ok(prepared),
+                Err(error) => error,
+            };
+            let unclear =
+                matches!(error.code(), Some(&SqlState::INDETERMINATE_DATATYPE | &SqlState::AMBIGUOUS_PARAMETER));
+            let index = error.as_db_error().and_then(|db| parameter_number(db.message()));
+            match index {
+                Some(index) if unclear && index < parameters.len() => {
+                    types.resize(types.len().max(index + 1), Type::UNKNOWN);
+                    if types[index] != Type::UNKNOWN {
+                        return Err(error);
+                    }
+                    types[index] = encode::fallback(parameters[index].hint);
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+}
+
+fn bind(prepared: &Prepared, parameters: &[Parameter], arguments: &[Value]) -> Result<Vec<Bound>, Failure> {
+    let types = prepared.statement.params();
+    if types.len() != parameters.len() || arguments.len() != parameters.len() {
+        return Err(Error::wrong_count(types.len(), parameters.len(), arguments.len()).into());
+    }
+    let bound = types.iter().zip(parameters).zip(arguments);
+    Ok(bound.map(|((ty, parameter), value)| encode::bind(parameter, ty, value)).collect::<Result<_, _>>()?)
+}
+
+fn send_only(client: &tokio_postgres::Client, text: &str) {
+    let _ = client.batch_execute(text).now_or_never();
+}
+
+async fn cancel(token: CancelToken, tls: tokio_postgres_rustls::MakeRustlsConnect) {
+    let _ = tokio::time::timeout(CANCEL_TIMEOUT, token.cancel_query(tls)).await;
+}
+
+impl InFlight {
+    fn connection(&mut self) -> &mut Connection {
+        &mut self.0.as_mut().expect("it has not landed").connection
+    }
+
+    fn land(mut self) {
+        if let Some(lease) = self.0.take() {
+            lease.give_back();
+        }
+    }
+
+    fn lose(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let Some(lease) = self.0.take() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                cancel(lease.connection.client.cancel_token(), lease.connection.tls.clone()).await;
+                drop(lease);
+            });
+        }
+    }
+}
+
+// === errors ===
+
+impl Failure {
+    fn new(error: &tokio_postgres::Error, parameters: &[Parameter]) -> Self {
+        let code = error.code();
+        let gone = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
+        let broken = match code {
+            // Nothing from the server, and not a value that the driver could not read.
+            None => {
+                error.is_closed()
+                    || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+            }
+            Some(code) => gone.contains(code),
+        };
+        let changed = error.as_db_error().is_some_and(|db| db.message().starts_with("cached plan must not change"));
+        let stale = changed || code == Some(&SqlState::INVALID_SQL_STATEMENT_NAME);
+        Self { error: database_error(error, parameters), broken, stale, unfinished: false }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, broken: false, stale: false, unfinished: false }
+    }
+}
+
+fn unreadable(column: &Column) -> Error {
+    let Column { name, type_name } = column;
+    let message = format!(
+        "column `{name}` has the type `{type_name}`, which can't be read exactly; write `{name}::text` (or another type) in the statement"
+    );
+    Error::new(Class::Unreadable, message)
+}
+
+fn database_error(error: &tokio_postgres::Error, parameters: &[Parameter]) -> Error {
+    let Some(db) = error.as_db_error() else {
+        return Error::new(Class::Unavailable, "the connection to the database broke off");
+    };
+    let code = db.code().code();
+    let class = match (&code[..2], code) {
+        (_, "57014") => Class::Timeout,
+        (_, "25006") => Class::ReadOnly,
+        (_, "22012") => Class::Rejected,
+        (_, "40001" | "40P01" | "55P03") => Class::Busy,
+        ("08" | "57" | "53", _) => Class::Unavailable,
+        ("23", _) => Class::Constraint,
+        ("22", _) => Class::BadArgument,
+        ("28", _) => Class::Configuration,
+        _ => Class::Rejected,
+    };
+    let mut message = db.message().to_owned();
+    if class == Class::BadArgument
+        && let Some(parameter) = db.where_().and_then(parameter_number).and_then(|index| parameters.get(index))
+    {
+        message = format!("argument `{}`: {message}", parameter.name);
+    }
+    for (word, more) in [("", db.detail()), ("hint: ", db.hint())] {
+        if let Some(more) = more {
+            message.push_str("; ");
+            message.push_str(word);
+            message.push_str(more);
+        }
+    }
+    Error::new(class, message).with_code(code)
+}
+
+/// The index of `$3` in a message of the server.
+fn parameter_number(message: &str) -> Option<usize> {
+    let (_, behind) = message.split_once('$')?;
+    let digits = behind.len() - behind.trim_start_matches(|character: char| character.is_ascii_digit()).len();
+    behind[..digits].parse::<usize>().ok()?.checked_sub(1)
+}

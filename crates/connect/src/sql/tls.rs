@@ -1,0 +1,107 @@
+//! TLS for databases: rustls with ring and the roots of Mozilla, or those of a file.
+
+use std::{
+    path::Path,
+    sync::{Arc, LazyLock},
+};
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::CryptoProvider,
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+};
+
+use super::{Error, source::configuration};
+use crate::{Grant, Policy};
+
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+        LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
+    PROVIDER.clone()
+}
+
+pub(crate) fn verified() -> Arc<ClientConfig> {
+    static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        Arc::new(builder().with_root_certificates(roots).with_no_client_auth())
+    });
+    CONFIG.clone()
+}
+
+/// Trusts the authorities in a PEM file and no other.
+pub(super) fn verified_by(path: &str, policy: &Policy) -> Result<Arc<ClientConfig>, Error> {
+    policy.check(Grant::Path(path.into())).map_err(|denied| configuration(denied.to_string()))?;
+    let mut roots = RootCertStore::empty();
+    let unreadable = || configuration(format!("`{path}` holds no certificates that can be read"));
+    for certificate in CertificateDer::pem_file_iter(Path::new(path)).map_err(|_| unreadable())? {
+        roots.add(certificate.map_err(|_| unreadable())?).map_err(|_| unreadable())?;
+    }
+    if roots.is_empty() {
+        return Err(unreadable());
+    }
+    Ok(Arc::new(builder().with_root_certificates(roots).with_no_client_auth()))
+}
+
+/// Encrypts, and takes whoever answers. Only where not to encrypt at all would do as well.
+pub(super) fn unverified() -> Arc<ClientConfig> {
+    static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
+        let verifier = Arc::new(AnyCertificate(provider()));
+        Arc::new(builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+    });
+    CONFIG.clone()
+}
+
+fn builder() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
+    ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("ring has the default protocol versions")
+}
+
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

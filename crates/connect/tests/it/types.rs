@@ -1,0 +1,95 @@
+//! `docs/types.md` holds: every row of its tables is read back from the real database.
+
+use std::ops::ControlFlow;
+
+use mcp_factory_connect::sql::{Backend, Cell, Columns, Database, DatabaseConfig, RowSink, RunOptions, Source};
+use mcp_factory_testing::Postgres;
+
+use crate::collect::{execute, open, read};
+
+/// Keeps the JSON of the last cell.
+#[derive(Default)]
+struct Json(String);
+
+impl RowSink for Json {
+    fn columns(&mut self, _: &Columns) {}
+
+    fn cell(&mut self, _: usize, cell: Cell<'_>) {
+        self.0.clear();
+        cell.write_json(&mut self.0);
+    }
+
+    fn end_row(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn reset(&mut self) {}
+}
+
+struct Row {
+    ty: String,
+    value: String,
+    json: String,
+}
+
+fn table(heading: &str) -> Vec<Row> {
+    let document = include_str!("../../../../docs/types.md");
+    let section = document.split("\n## ").find(|section| section.starts_with(heading)).expect("the heading is there");
+    let code = |cell: &str| cell.trim().trim_start_matches('`').rsplit_once('`').map(|(code, _)| code.to_owned());
+    let first = |cell: &str| cell.trim().trim_start_matches('`').split_once('`').map(|(code, _)| code.to_owned());
+    let rows = section.lines().filter(|line| line.starts_with("| `")).map(|line| {
+        let cells: Vec<_> = line.trim_matches('|').split(" | ").collect();
+        let [ty, value, json] = cells.as_slice() else { panic!("three cells: {line}") };
+        Row { ty: first(ty).unwrap(), value: code(value).unwrap(), json: code(json).unwrap() }
+    });
+    rows.collect()
+}
+
+async fn json(database: &Database, text: &str) -> Result<String, String> {
+    let result = database.run(&read(text, &[]), vec![], Json::default(), &RunOptions::default()).await;
+    result.map(|(sink, _)| sink.0).map_err(|error| error.to_string())
+}
+
+fn hold(heading: &str, wrong: &[String]) {
+    assert!(wrong.is_empty(), "{heading}:\n{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn every_row_of_the_table_of_postgresql_holds() {
+    let postgres = Postgres::start();
+    let database = open(DatabaseConfig::new("db", Backend::Postgres, Source::Url(postgres.url())));
+    execute(&database, "CREATE TYPE mood AS ENUM ('sad', 'happy')").await;
+    execute(&database, "CREATE DOMAIN price AS numeric(10,2)").await;
+    execute(&database, "CREATE TYPE item AS (name text, price numeric, seen date)").await;
+    let rows = table("PostgreSQL");
+    assert!(rows.len() > 60);
+    let mut wrong = Vec::new();
+    for Row { ty, value, json: expected } in rows {
+        let text = if ty == "record" { format!("SELECT {value}") } else { format!("SELECT ({value})::{ty}") };
+        let got = json(&database, &text).await;
+        if got.as_ref() != Ok(&expected) {
+            wrong.push(format!("{text}: {got:?}, not {expected}"));
+        }
+    }
+    hold("PostgreSQL", &wrong);
+}
+
+async fn stored(database: &Database, Row { ty, value, json: expected }: Row) -> Result<(), String> {
+    execute(database, "DROP TABLE IF EXISTS stored").await;
+    execute(database, &format!("CREATE TABLE stored (v {ty})")).await;
+    execute(database, &format!("INSERT INTO stored VALUES ({value})")).await;
+    let got = json(database, "SELECT v FROM stored").await;
+    if got.as_ref() == Ok(&expected) { Ok(()) } else { Err(format!("{ty} {value}: {got:?}, not {expected}")) }
+}
+
+#[tokio::test]
+async fn every_row_of_the_table_of_sqlite_holds() {
+    let database = open(DatabaseConfig::new("db", Backend::Sqlite, Source::Memory));
+    let rows = table("SQLite");
+    assert!(rows.len() > 15);
+    let mut wrong = Vec::new();
+    for row in rows {
+        wrong.extend(stored(&database, row).await.err());
+    }
+    hold("SQLite", &wrong);
+}
