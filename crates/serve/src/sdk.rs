@@ -3,12 +3,9 @@
 //! One [`Adapter`] per session. It holds nothing of a caller but what the session subscribed to; who calls is read from each
 //! request.
 
-use std::{
-    borrow::Cow,
-    collections::HashSet,
-    panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError},
-};
+mod changes;
+
+use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use rmcp::{
@@ -18,16 +15,16 @@ use rmcp::{
         CompletionInfo, ContentBlock, DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
         GetPromptResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
         MetaObject, PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion, ReadResourceRequestParams,
-        ReadResourceResponse, ReadResourceResult, Reference, ResourceUpdatedNotificationParam, ServerConfig,
-        SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
+        ReadResourceResponse, ReadResourceResult, Reference, ServerConfig, SubscribeRequestParams, SubscriptionFilter,
+        UnsubscribeRequestParams,
     },
-    service::{NotificationContext, Peer, RequestContext, SubscriptionContext, SubscriptionSink},
+    service::{NotificationContext, RequestContext, SubscriptionContext},
 };
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
+use self::changes::Subscriptions;
 use crate::{
-    CallContext, Change, Completion, CompletionReference, Content, Error, Principal, Progress, Server, ToolResult,
-    call,
+    CallContext, Completion, CompletionReference, Content, Error, Principal, Progress, Server, ToolResult, call,
     limits::{Gate, Permit},
     wire::{Refusal, Version, code},
 };
@@ -56,23 +53,15 @@ pub(crate) enum Caller {
 pub(crate) struct Adapter {
     shared: Shared,
     meta: MetaObject,
-    /// Resources whose updates an older client asked for.
-    subscribed: Arc<Mutex<HashSet<String>>>,
-    /// Ends the forwarding of changes with the session.
-    ended: CancellationToken,
-    _end: DropGuard,
+    subscriptions: Subscriptions,
 }
-
-/// Subscriptions of one session.
-const SUBSCRIPTIONS: usize = 1_000;
 
 impl Adapter {
     pub(crate) fn new(shared: Shared) -> Self {
         let info = serde_json::to_value(shared.server.implementation()).expect("names and versions are JSON");
         let mut meta = MetaObject::default();
         meta.0.insert("io.modelcontextprotocol/serverInfo".to_owned(), info);
-        let ended = CancellationToken::new();
-        Self { shared, meta, subscribed: Arc::default(), _end: ended.clone().drop_guard(), ended }
+        Self { shared, meta, subscriptions: Subscriptions::default() }
     }
 
     fn principal(&self, cx: &RequestContext<RoleServer>) -> Result<Arc<Principal>, ErrorData> {
@@ -334,38 +323,15 @@ impl ServerHandler for Adapter {
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
-        let mut changes = self.shared.server.changes().map(crate::Changes::listen);
-        loop {
-            let next = async {
-                match &mut changes {
-                    Some(changes) => changes.next().await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = subscription.cancelled() => return Ok(()),
-                () = self.shared.stopping.cancelled() => return Ok(()),
-                change = next => match change {
-                    // What was not accepted is refused by the sink.
-                    Some(change) => drop(announce(subscription.sink(), change).await),
-                    None => return Ok(()),
-                },
-            }
-        }
+        let changes = self.shared.server.changes().map(crate::Changes::listen);
+        changes::announce(&subscription, changes, &self.shared.stopping).await;
+        Ok(())
     }
 
     async fn on_initialized(&self, cx: NotificationContext<RoleServer>) {
-        let Some(changes) = self.shared.server.changes() else { return };
-        let mut changes = changes.listen();
-        let subscribed = self.subscribed.clone();
-        let ended = self.ended.clone();
-        tokio::spawn(ended.run_until_cancelled_owned(async move {
-            while let Some(change) = changes.next().await {
-                if tell(&cx.peer, change, &subscribed).await.is_err() {
-                    return;
-                }
-            }
-        }));
+        if let Some(changes) = self.shared.server.changes() {
+            self.subscriptions.tell(cx.peer, changes.listen());
+        }
     }
 
     async fn subscribe(
@@ -374,13 +340,11 @@ impl ServerHandler for Adapter {
         _cx: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         Self::declared(self.subscribes(), "resources/subscribe")?;
-        let mut subscribed = self.subscribed.lock().unwrap_or_else(PoisonError::into_inner);
-        if subscribed.len() >= SUBSCRIPTIONS {
-            let message = "this session has too many subscriptions; end some with resources/unsubscribe";
-            return Err(ErrorData::new(ErrorCode(code::RATE_LIMITED), message, None));
+        if self.subscriptions.add(request.uri) {
+            return Ok(());
         }
-        subscribed.insert(request.uri);
-        Ok(())
+        let message = "this session has too many subscriptions; end some with resources/unsubscribe";
+        Err(ErrorData::new(ErrorCode(code::RATE_LIMITED), message, None))
     }
 
     async fn unsubscribe(
@@ -389,7 +353,7 @@ impl ServerHandler for Adapter {
         _cx: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         Self::declared(self.subscribes(), "resources/unsubscribe")?;
-        self.subscribed.lock().unwrap_or_else(PoisonError::into_inner).remove(&request.uri);
+        self.subscriptions.remove(&request.uri);
         Ok(())
     }
 }
@@ -397,33 +361,6 @@ impl ServerHandler for Adapter {
 impl Adapter {
     fn subscribes(&self) -> bool {
         self.shared.server.capabilities().resources && self.shared.server.changes().is_some()
-    }
-}
-
-async fn announce(sink: &SubscriptionSink, change: Change) -> Result<(), rmcp::service::SubscriptionSendError> {
-    match change {
-        Change::Tools => sink.notify_tool_list_changed().await,
-        Change::Prompts => sink.notify_prompt_list_changed().await,
-        Change::Resources => sink.notify_resource_list_changed().await,
-        Change::Resource(uri) => sink.notify_resource_updated(&*uri).await,
-    }
-}
-
-async fn tell(
-    peer: &Peer<RoleServer>,
-    change: Change,
-    subscribed: &Mutex<HashSet<String>>,
-) -> Result<(), rmcp::ServiceError> {
-    match change {
-        Change::Tools => peer.notify_tool_list_changed().await,
-        Change::Prompts => peer.notify_prompt_list_changed().await,
-        Change::Resources => peer.notify_resource_list_changed().await,
-        Change::Resource(uri) => {
-            if !subscribed.lock().unwrap_or_else(PoisonError::into_inner).contains(&*uri) {
-                return Ok(());
-            }
-            peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(&*uri)).await
-        }
     }
 }
 

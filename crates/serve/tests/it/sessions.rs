@@ -149,6 +149,9 @@ async fn a_session_hears_of_changes_on_its_stream() {
         [("mcp-session-id", id.as_str()), ("mcp-protocol-version", "2025-11-25"), ("accept", "text/event-stream")];
     let mut events = Events::of(running.send(running.request(Method::GET, &get, "")).await);
     ask(&running, &id, &[], "resources/subscribe", json!({"uri": "doc://a"})).await.result();
+    let headers = [("mcp-session-id", id.as_str()), ("mcp-protocol-version", "2025-11-25")];
+    let initialized = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+    assert_eq!(running.ask(running.post(&headers, initialized)).await.status, 202);
     // Both notifications are handled in tasks of the SDK; the listener is there once it hears something.
     let heard = async {
         loop {
@@ -162,13 +165,18 @@ async fn a_session_hears_of_changes_on_its_stream() {
     assert_eq!(crate::support::within(heard).await["method"], "notifications/tools/list_changed");
     running.server.notify(Change::Resource("doc://b".into()));
     running.server.notify(Change::Resource("doc://a".into()));
+    running.server.notify(Change::Prompts);
+    let mut updated = Vec::new();
     loop {
         let event = events.next().await.expect("a notification");
-        if event["method"] == "notifications/resources/updated" {
-            assert_eq!(event["params"]["uri"], "doc://a");
-            break;
+        match event["method"].as_str().expect("method") {
+            "notifications/resources/updated" => updated.push(event["params"]["uri"].clone()),
+            "notifications/prompts/list_changed" => break,
+            _ => {}
         }
     }
+    // Once, although it said twice that it is initialized.
+    assert_eq!(updated, [json!("doc://a")]);
 }
 
 #[tokio::test]
