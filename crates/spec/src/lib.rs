@@ -11,6 +11,7 @@ pub mod model;
 pub mod path;
 mod read;
 pub mod render;
+pub mod schedule;
 mod schema_of_language;
 pub mod secrets;
 pub mod sql;

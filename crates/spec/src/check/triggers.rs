@@ -11,9 +11,10 @@ use super::{
     tools::find,
 };
 use crate::{
-    Code, Spec,
+    Code, Node, Spec,
     model::{Connection, ConnectionName, Trigger, TriggerKind, TriggerName},
     path::Path,
+    schedule::{check_cron, check_timezone},
 };
 
 impl Checker<'_> {
@@ -41,7 +42,23 @@ impl Checker<'_> {
     fn check_source(&mut self, kind: &mut TriggerKind, spec: &Spec, at: &Path, used: &mut Used) {
         match kind {
             TriggerKind::Cron(cron) => {
-                let _ = cron;
+                let (schedule, timezone) = (at.key("schedule"), at.key("timezone"));
+                self.needs_content(&schedule, "the schedule");
+                // What is no text has been reported.
+                let is_text = |at| self.node(at).and_then(Node::as_str).is_some_and(|text| !text.trim().is_empty());
+                let (is_scheduled, is_placed) = (is_text(&schedule), is_text(&timezone));
+                if is_scheduled && let Err(problem) = check_cron(&cron.schedule) {
+                    self.report(Code::TriggerSchedule, &schedule, problem, None);
+                }
+                self.needs_content(&timezone, "the time zone");
+                if is_placed && let Err(near) = check_timezone(&cron.timezone) {
+                    let message = format!("there is no time zone `{}`", cron.timezone);
+                    let help = match near {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => "expected a name such as `Europe/Berlin` or `UTC`".to_owned(),
+                    };
+                    self.report(Code::TriggerTimezone, &timezone, message, Some(help));
+                }
             }
             TriggerKind::Webhook(webhook) => {
                 if self.has(&at.key("path")) {
