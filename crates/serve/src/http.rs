@@ -2,6 +2,11 @@
 //!
 //! 2026-07-28 and session-less requests of older clients are answered here, straight from the [`Server`]; sessions are the
 //! SDK's. Whatever the way, a request passes Host and Origin checks, authentication and the limits first.
+//!
+//! Where this differs from the SDK on purpose: malformed JSON is 400 with -32700 and a batch 400 with -32600 (there 415), in
+//! sessions too; `Accept` may be `*/*` or name one type (there 406); an older request without a session is served (there
+//! 400); a session is 404 for everybody but the principal that opened it, and limited in number; it ends with 204 (there
+//! 202); every modern result says who made it, not only `server/discover`.
 
 mod body;
 mod config;
