@@ -31,7 +31,7 @@ pub mod limits {
     /// Values that aliases copy, in the whole document.
     pub const ALIAS_NODES: usize = 10_000;
     /// Values and keys, in the whole document.
-    pub const NODES: usize = 1_000_000;
+    pub const NODES: usize = 500_000;
     /// Diagnostics that one reading gives.
     pub const DIAGNOSTICS: usize = 1_000;
 }
