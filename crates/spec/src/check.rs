@@ -12,7 +12,6 @@ mod excerpt;
 mod files;
 mod implementations;
 mod names;
-mod pieces;
 mod placeholders;
 mod resources;
 mod sql;

@@ -23,6 +23,11 @@ impl Path {
         Self(steps)
     }
 
+    /// Where it stands in; the root's is the root.
+    pub(crate) fn parent(&self) -> Self {
+        Self(self.0[..self.0.len().saturating_sub(1)].to_vec())
+    }
+
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
         let mut steps = self.0.clone();

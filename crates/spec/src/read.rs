@@ -141,6 +141,22 @@ impl Reader {
         None
     }
 
+    /// What has been told so far.
+    pub(crate) fn mark(&self) -> usize {
+        self.diagnostics.len()
+    }
+
+    /// Of what was told since, keeps what was not told before, in other words.
+    pub(crate) fn keep_new(&mut self, mark: usize, reword: impl Fn(&str) -> String) {
+        for mut diagnostic in self.diagnostics.split_off(mark) {
+            let known = |told: &Diagnostic| told.code == diagnostic.code && told.path == diagnostic.path;
+            if !self.diagnostics.iter().any(known) {
+                diagnostic.message = reword(&diagnostic.message);
+                self.diagnostics.push(diagnostic);
+            }
+        }
+    }
+
     fn unknown_field(&mut self, entry: &Entry, at: &Path, known: &[String]) {
         if self.is_full(Code::UnknownField) {
             return;

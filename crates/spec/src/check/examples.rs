@@ -3,15 +3,12 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::{
-    Checker,
-    catalogue::Catalogue,
-    pieces::{self, Piece},
-};
+use super::{Checker, catalogue::Catalogue};
 use crate::{
     Code,
     model::{Expectation, Tool, ValueTemplate},
     path::Path,
+    template::Text,
 };
 
 impl Checker<'_> {
@@ -70,7 +67,7 @@ fn unescaped_segment(segment: &str) -> String {
 
 fn is_literal(value: &Value) -> bool {
     match value {
-        Value::String(text) => pieces::parse(text).is_ok_and(|pieces| !pieces.iter().any(Piece::is_placeholder)),
+        Value::String(text) => Text::parse(text).is_ok_and(|text| text.placeholders().next().is_none()),
         Value::Array(items) => items.iter().all(is_literal),
         Value::Object(fields) => fields.values().all(is_literal),
         _ => true,
@@ -80,7 +77,7 @@ fn is_literal(value: &Value) -> bool {
 /// What a literal value is when braces are no longer doubled.
 fn unescaped(value: &Value) -> Value {
     match value {
-        Value::String(text) => text.replace("{{", "{").replace("}}", "}").into(),
+        Value::String(text) => Text::parse(text).map_or_else(|_| text.clone(), |text| text.plain(|_| None)).into(),
         Value::Array(items) => items.iter().map(unescaped).collect(),
         Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), unescaped(value))).collect(),
         other => other.clone(),

@@ -39,6 +39,14 @@ pub(super) fn character(text: &str, offset: usize) -> Range<usize> {
     start..text.ceil_char_boundary((start + 1).min(text.len()))
 }
 
+/// The word that begins at an offset of a text, or the character there.
+pub(super) fn word(text: &str, offset: usize) -> Range<usize> {
+    let one = character(text, offset.min(text.len()));
+    let rest = &text[one.start..];
+    let length = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+    one.start..one.end.max(one.start + length)
+}
+
 /// The bytes of `raw` that became `part` of `value`; not beyond the end of its first line.
 fn find_part(raw: &str, value: &str, part: Range<usize>) -> Option<Range<usize>> {
     if let Some(start) = raw.find(value) {

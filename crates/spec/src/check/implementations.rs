@@ -268,8 +268,7 @@ impl Checker<'_> {
             match &**element {
                 Value::String(text) if index == 0 => {
                     self.needs_content(&at, "the program");
-                    if super::pieces::parse(text).is_ok_and(|pieces| pieces.iter().any(|piece| piece.is_placeholder()))
-                    {
+                    if crate::template::Text::parse(text).is_ok_and(|text| text.placeholders().next().is_some()) {
                         let message = "a placeholder can't name the program: callers would choose what runs";
                         self.report(Code::ToolPlaceholder, &at, message, None);
                     }

@@ -5,14 +5,12 @@ use std::{cell::RefCell, collections::HashSet};
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::{
-    Checker, did_you_mean,
-    pieces::{self, Piece},
-};
+use super::{Checker, did_you_mean, excerpt::character};
 use crate::{
     Code,
     model::{Parameters, TriggerKind},
     path::Path,
+    template::Text,
 };
 
 /// What a name stands for.
@@ -84,12 +82,17 @@ impl<'s> Scope<'s> {
         self.used.borrow_mut().insert(name.to_owned());
     }
 
+    /// Takes note that anything may be used.
+    pub(super) fn note_all(&self) {
+        self.used.borrow_mut().extend(self.names.keys().map(|name| (*name).to_owned()));
+    }
+
     pub(super) fn uses(&self, name: &str) -> bool {
         self.used.borrow().contains(name)
     }
 
     /// What the placeholder is, or why it is none.
-    fn resolve(&self, name: &str) -> Result<Known, String> {
+    pub(super) fn resolve(&self, name: &str) -> Result<Known, String> {
         let (first, rest) = name.split_once('.').map_or((name, None), |(first, rest)| (first, Some(rest)));
         match (first, rest) {
             ("principal", Some("id")) | ("call", Some("id")) => return Ok(Known::Always),
@@ -176,28 +179,26 @@ impl Checker<'_> {
     }
 
     fn check_pieces(&mut self, text: &str, at: &Path, scope: &Scope<'_>, whole: Absence, inside: Absence) {
-        let pieces = match pieces::parse(text) {
-            Ok(pieces) => pieces,
-            Err(error) => {
-                return self.report(
-                    Code::ToolPlaceholder,
-                    at,
-                    error.to_string(),
-                    Some("`{{` and `}}` are braces".to_owned()),
-                );
+        let template = match Text::parse(text) {
+            Ok(template) => template,
+            Err(problem) => {
+                let part = character(text, problem.offset);
+                return self.report_within(Code::ToolPlaceholder, at, part, problem.message, None);
             }
         };
-        let absence = if pieces.len() == 1 { whole } else { inside };
-        for piece in &pieces {
-            let Piece::Placeholder(name) = piece else { continue };
+        let absence = if template.whole().is_some() { whole } else { inside };
+        for placeholder in template.placeholders() {
+            let name = &placeholder.name;
+            let part = placeholder.offset..placeholder.offset + name.len() + 2;
             match scope.resolve(name) {
                 Err(help) => {
-                    self.report(Code::ToolPlaceholder, at, format!("`{{{name}}}` names nothing here"), Some(help));
+                    let message = format!("`{{{name}}}` names nothing here");
+                    self.report_within(Code::ToolPlaceholder, at, part, message, Some(help));
                 }
                 Ok(Known::Sometimes) if absence == Absence::Breaks => {
                     let message = format!("`{name}` may be left out, and then nothing can stand for `{{{name}}}` here");
                     let help = Some(format!("make `{name}` required, or give it a default"));
-                    self.report(Code::ToolPlaceholder, at, message, help);
+                    self.report_within(Code::ToolPlaceholder, at, part, message, help);
                 }
                 Ok(_) => {}
             }

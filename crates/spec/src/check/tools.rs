@@ -77,9 +77,8 @@ impl Checker<'_> {
                 let help = format!("`{}` needs {}", kind.key(), crate::read::list(connections_of(kind)));
                 self.report(Code::ConnectionKind, &place, message, Some(help));
             } else if let ToolKind::Sql(sql) = kind {
-                let tool_at = self.element("tools", index);
-                let scope = Scope::parameters(&tool.parameters);
-                self.check_sql_there(sql, tool, Some(connection), &tool_at.key("sql"), &scope);
+                let statement = self.element("tools", index).key("sql");
+                self.check_sql_there(sql, tool, connection, &statement, &place);
             }
         }
     }
@@ -247,7 +246,7 @@ impl Checker<'_> {
 
     fn check_unused(&mut self, tool: &Tool, kind: &ToolKind, at: &Path, scope: &Scope<'_>) {
         // The arguments of these pass as they are.
-        if matches!(kind, ToolKind::Mcp(_) | ToolKind::Wasm(_) | ToolKind::Sql(_)) {
+        if matches!(kind, ToolKind::Mcp(_) | ToolKind::Wasm(_)) {
             return;
         }
         for (name, _) in tool.parameters.iter() {
