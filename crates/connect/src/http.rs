@@ -6,21 +6,33 @@
 
 mod auth;
 mod error;
+mod guard;
+mod redirect;
+mod retry;
+mod send;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use ::http::{HeaderMap, Method, StatusCode};
 use bytes::Bytes;
 
 pub use auth::Auth;
 pub use error::{Class, Error};
+use guard::Guard;
+pub use guard::{ResolveFuture, Resolver, SystemResolver};
 
-use crate::{Denied, Policy, Secrets};
+use crate::{Denied, Grant, Policy, Secrets};
 
 /// Shared by all calls to one upstream; keeps connections open between them.
 #[derive(Debug)]
 pub struct Client {
     config: ClientConfig,
+    secrets: Arc<dyn Secrets>,
+    guard: Guard,
+    inner: OnceLock<reqwest::Client>,
 }
 
 #[derive(Debug, Clone)]
@@ -84,8 +96,22 @@ pub struct Response {
 
 impl Client {
     /// Checks the configuration against the policy. Does no IO.
-    pub fn new(config: ClientConfig, _secrets: Arc<dyn Secrets>, _policy: Arc<Policy>) -> Result<Self, Denied> {
-        Ok(Self { config })
+    pub fn new(config: ClientConfig, secrets: Arc<dyn Secrets>, policy: Arc<Policy>) -> Result<Self, Denied> {
+        Self::with_resolver(config, secrets, &policy, Arc::new(SystemResolver))
+    }
+
+    /// The same, with names looked up elsewhere. What is found is checked all the same.
+    pub fn with_resolver(
+        config: ClientConfig,
+        secrets: Arc<dyn Secrets>,
+        policy: &Policy,
+        resolver: Arc<dyn Resolver>,
+    ) -> Result<Self, Denied> {
+        if config.allow_private_network {
+            policy.check(Grant::PrivateNetworks)?;
+        }
+        let guard = Guard { resolver, allow_private: config.allow_private_network };
+        Ok(Self { config, secrets, guard, inner: OnceLock::new() })
     }
 
     #[must_use]
@@ -94,8 +120,8 @@ impl Client {
     }
 
     /// Any status is a response; an error is what has none.
-    pub async fn send(&self, _request: Request) -> Result<Response, Error> {
-        Err(Error::new(Class::Unavailable, format!("`{}` can't be reached yet", self.config.name)))
+    pub async fn send(&self, request: Request) -> Result<Response, Error> {
+        send::send(self, request).await
     }
 }
 

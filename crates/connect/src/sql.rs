@@ -12,7 +12,6 @@ mod row;
 mod source;
 mod sqlite;
 mod statement;
-pub(crate) mod tls;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

@@ -1,5 +1,12 @@
 //! Credentials for an upstream, by the names of their secrets.
 
+use ::http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+use base64::Engine;
+use url::Url;
+
+use super::{Class, Error};
+use crate::{Secret, Secrets};
+
 /// Read and applied per request, only ever sent to the upstream's own origin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Auth {
@@ -20,4 +27,55 @@ pub enum Auth {
         name: String,
         secret: String,
     },
+}
+
+/// The credentials themselves, for one call.
+#[derive(Debug)]
+pub(super) enum Credentials {
+    None,
+    Header(HeaderName, HeaderValue),
+    Query(String, Secret),
+}
+
+impl Auth {
+    pub(super) fn read(&self, secrets: &dyn Secrets) -> Result<Credentials, Error> {
+        let get = |name: &str| secrets.get(name).map_err(|error| Error::new(Class::Configuration, error.to_string()));
+        let header = |name: HeaderName, value: String, secret: &str| {
+            let mut value = HeaderValue::try_from(value).map_err(|_| {
+                let message = format!("the secret `{secret}` holds a character that can't stand in a header");
+                Error::new(Class::Configuration, message)
+            })?;
+            value.set_sensitive(true);
+            Ok(Credentials::Header(name, value))
+        };
+        match self {
+            Self::None => Ok(Credentials::None),
+            Self::Bearer { secret } => header(AUTHORIZATION, format!("Bearer {}", get(secret)?.expose()), secret),
+            Self::Basic { user_secret, password_secret } => {
+                let pair = format!("{}:{}", get(user_secret)?.expose(), get(password_secret)?.expose());
+                let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+                header(AUTHORIZATION, format!("Basic {encoded}"), user_secret)
+            }
+            Self::Header { name, secret } => {
+                let header_name = HeaderName::try_from(name.as_str())
+                    .map_err(|_| Error::new(Class::Configuration, format!("`{name}` is not the name of a header")))?;
+                header(header_name, get(secret)?.expose().to_owned(), secret)
+            }
+            Self::Query { name, secret } => Ok(Credentials::Query(name.clone(), get(secret)?)),
+        }
+    }
+}
+
+impl Credentials {
+    pub fn apply(&self, url: &mut Url, headers: &mut HeaderMap) {
+        match self {
+            Self::None => {}
+            Self::Header(name, value) => drop(headers.insert(name, value.clone())),
+            Self::Query(name, secret) => {
+                if !url.query_pairs().any(|(key, _)| key == *name) {
+                    url.query_pairs_mut().append_pair(name, secret.expose());
+                }
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod collect;
+mod http;
 mod postgres;
 mod sqlite;
 mod types;

@@ -13,11 +13,10 @@ use super::{
     super::{
         Class, DatabaseConfig, Error, pool,
         source::{self, configuration},
-        tls,
     },
     Prepared,
 };
-use crate::{Policy, Secrets, address};
+use crate::{Policy, Secrets, address, tls};
 
 #[derive(Debug)]
 pub struct Connector {
@@ -84,7 +83,9 @@ impl Connector {
         let tls = match (mode, &options[1]) {
             ("allow" | "prefer", None) => tls::unverified(),
             (_, None) => tls::verified(),
-            (_, Some(path)) => tls::verified_by(path, &self.policy)?,
+            (_, Some(path)) => {
+                tls::verified_by(path, &self.policy).map_err(|error| configuration(error.to_string()))?
+            }
         };
         Ok((config, MakeRustlsConnect::new((*tls).clone())))
     }

@@ -1,4 +1,4 @@
-//! TLS for databases: rustls with ring and the roots of Mozilla, or those of a file.
+//! TLS for all that is talked to: rustls with ring and the roots of Mozilla, or those of a file.
 
 use std::{
     path::Path,
@@ -12,10 +12,18 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
 
-use super::{Error, source::configuration};
-use crate::{Grant, Policy};
+use crate::{Denied, Grant, Policy};
 
-pub(crate) fn provider() -> Arc<CryptoProvider> {
+/// Why the authorities of a file can't be trusted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RootsError {
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error("`{path}` holds no certificates that can be read")]
+    Unreadable { path: String },
+}
+
+fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> =
         LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
     PROVIDER.clone()
@@ -30,10 +38,10 @@ pub(crate) fn verified() -> Arc<ClientConfig> {
 }
 
 /// Trusts the authorities in a PEM file and no other.
-pub(super) fn verified_by(path: &str, policy: &Policy) -> Result<Arc<ClientConfig>, Error> {
-    policy.check(Grant::Path(path.into())).map_err(|denied| configuration(denied.to_string()))?;
+pub(crate) fn verified_by(path: &str, policy: &Policy) -> Result<Arc<ClientConfig>, RootsError> {
+    policy.check(Grant::Path(path.into()))?;
     let mut roots = RootCertStore::empty();
-    let unreadable = || configuration(format!("`{path}` holds no certificates that can be read"));
+    let unreadable = || RootsError::Unreadable { path: path.to_owned() };
     for certificate in CertificateDer::pem_file_iter(Path::new(path)).map_err(|_| unreadable())? {
         roots.add(certificate.map_err(|_| unreadable())?).map_err(|_| unreadable())?;
     }
@@ -44,7 +52,7 @@ pub(super) fn verified_by(path: &str, policy: &Policy) -> Result<Arc<ClientConfi
 }
 
 /// Encrypts, and takes whoever answers. Only where not to encrypt at all would do as well.
-pub(super) fn unverified() -> Arc<ClientConfig> {
+pub(crate) fn unverified() -> Arc<ClientConfig> {
     static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
         let verifier = Arc::new(AnyCertificate(provider()));
         Arc::new(builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
