@@ -89,7 +89,7 @@ impl<'a> Checker<'a> {
         let mut used = self.mentioned();
         let mut tools = std::mem::take(&mut spec.tools);
         self.complete_tools(&mut tools, spec, &mut used);
-        let catalogue = Catalogue::of(&tools);
+        let catalogue = Catalogue::of(&tools, self.reader.runs_away());
         self.check_tools(&catalogue, spec, &mut used);
         self.check_resources(&catalogue, spec, &mut used);
         self.check_triggers(&catalogue, spec, &mut used);

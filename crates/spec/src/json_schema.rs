@@ -22,16 +22,24 @@ const MOST: usize = 10_000;
 /// More findings than this nobody reads.
 const MOST_FOUND: usize = 500;
 
+/// What came of a schema.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked {
+    pub found: Vec<Diagnostic>,
+    /// Whether judging a value by the schema might never end, so that nobody may try.
+    pub runs_away: bool,
+}
+
 /// A schema that stands alone, such as `inputSchema` or `returns`, and whose objects the language closes.
 #[must_use]
-pub fn check(schema: &Node, at: &Path) -> Vec<Diagnostic> {
+pub fn check(schema: &Node, at: &Path) -> Checked {
     let root = model::close(schema.to_json());
     check_parts(&[Part { schema, at, pointer: String::new() }], &root, schema.span, true)
 }
 
 /// A schema that stays as it was written, such as what an example's result must fit.
 #[must_use]
-pub fn check_plain(schema: &Node, at: &Path) -> Vec<Diagnostic> {
+pub fn check_plain(schema: &Node, at: &Path) -> Checked {
     check_parts(&[Part { schema, at, pointer: String::new() }], &schema.to_json(), schema.span, false)
 }
 
@@ -44,27 +52,28 @@ pub(crate) struct Part<'n> {
 }
 
 /// Schemas that become parts of `whole`, in which their references are resolved.
-pub(crate) fn check_within(parts: &[Part<'_>], whole: &Value, span: Span) -> Vec<Diagnostic> {
+pub(crate) fn check_within(parts: &[Part<'_>], whole: &Value, span: Span) -> Checked {
     check_parts(parts, whole, span, true)
 }
 
-fn check_parts(parts: &[Part<'_>], whole: &Value, span: Span, closed: bool) -> Vec<Diagnostic> {
+fn check_parts(parts: &[Part<'_>], whole: &Value, span: Span, closed: bool) -> Checked {
     let mut walk = Walk::default();
     for part in parts {
         walk.schema(part.schema, part.at, &part.pointer, 0, closed);
     }
     walk.check_references();
+    let runs_away = walk.runs_away;
     if walk.found.iter().any(|found| found.code == Code::SchemaInvalid) {
-        return walk.found;
+        return Checked { found: walk.found, runs_away };
     }
     if let (Err(error), Some(part)) = (compile(whole), parts.first()) {
         let message = cut(&error.to_string());
         let path = part.at.clone();
         walk.found.push(Diagnostic { code: Code::SchemaInvalid, message, span, path, help: None, fix: None });
-        return walk.found;
+        return Checked { found: walk.found, runs_away };
     }
     walk.check_instances(whole);
-    walk.found
+    Checked { found: walk.found, runs_away }
 }
 
 /// What judges values by a schema that was checked: offline, and with patterns that can't run away.

@@ -87,6 +87,7 @@ pub(crate) struct Reader {
     found: [usize; 3],
     /// For lists that lost an element: where the remaining ones stand in the source.
     places: HashMap<Path, Vec<usize>>,
+    runs_away: bool,
 }
 
 impl Reader {
@@ -197,12 +198,12 @@ impl Reader {
 impl Reader {
     /// A JSON Schema within the spec.
     pub(crate) fn check_schema(&mut self, schema: &Node, at: &Path) {
-        json_schema::check(schema, at).into_iter().for_each(|found| self.add(found));
+        self.add_checked(json_schema::check(schema, at));
     }
 
     /// A JSON Schema that the language does not close.
     pub(crate) fn check_plain_schema(&mut self, schema: &Node, at: &Path) {
-        json_schema::check_plain(schema, at).into_iter().for_each(|found| self.add(found));
+        self.add_checked(json_schema::check_plain(schema, at));
     }
 
     /// The schemas of single parameters, whose references are resolved in the `whole` that is made of them.
@@ -217,7 +218,17 @@ impl Reader {
             .map(|(name, schema, at)| json_schema::Part { schema, at, pointer: format!("/properties/{name}") })
             .collect();
         let whole = Value::Object(whole.clone());
-        json_schema::check_within(&parts, &whole, node.span).into_iter().for_each(|found| self.add(found));
+        self.add_checked(json_schema::check_within(&parts, &whole, node.span));
+    }
+
+    fn add_checked(&mut self, checked: json_schema::Checked) {
+        self.runs_away |= checked.runs_away;
+        checked.found.into_iter().for_each(|found| self.add(found));
+    }
+
+    /// Whether no value may be judged by the schemas of the document, since that might never end.
+    pub(crate) fn runs_away(&self) -> bool {
+        self.runs_away
     }
 
     /// A placeholder that YAML took for a mapping.

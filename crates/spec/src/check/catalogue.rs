@@ -9,20 +9,25 @@ use std::{
 use jsonschema::Validator;
 use serde_json::Value;
 
-use crate::model::{Step, Tool, ToolKind};
+use crate::{
+    json_schema,
+    model::{Step, Tool, ToolKind},
+};
 
 pub(super) struct Catalogue<'s> {
     pub(super) tools: &'s [Tool],
     by_name: HashMap<&'s str, &'s Tool>,
     circular: HashSet<&'s str>,
+    /// Whether judging by a schema here might never end.
+    runs_away: bool,
     validators: RefCell<HashMap<&'s str, Option<Rc<Validator>>>>,
 }
 
 impl<'s> Catalogue<'s> {
-    pub(super) fn of(tools: &'s [Tool]) -> Self {
+    pub(super) fn of(tools: &'s [Tool], runs_away: bool) -> Self {
         let by_name: HashMap<&str, &Tool> = tools.iter().rev().map(|tool| (tool.name.as_str(), tool)).collect();
         let circular = circular(tools);
-        Self { tools, by_name, circular, validators: RefCell::default() }
+        Self { tools, by_name, circular, runs_away, validators: RefCell::default() }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&'s Tool> {
@@ -40,8 +45,11 @@ impl<'s> Catalogue<'s> {
 
     /// What judges the arguments of a tool; `None` where its schema is none, which is reported where that stands.
     pub(super) fn validator(&self, tool: &'s Tool) -> Option<Rc<Validator>> {
+        if self.runs_away {
+            return None;
+        }
         let mut validators = self.validators.borrow_mut();
-        let compile = || jsonschema::draft202012::new(&Value::Object(tool.input_schema())).ok().map(Rc::new);
+        let compile = || json_schema::compile(&Value::Object(tool.input_schema())).ok().map(Rc::new);
         validators.entry(tool.name.as_str()).or_insert_with(compile).clone()
     }
 }

@@ -24,6 +24,7 @@ impl<'n> Walk<'n> {
                         from.extend(schema);
                     }
                     Err((message, help)) => {
+                        self.runs_away = true;
                         let at = self.schemas[index].at.key("$ref");
                         self.invalid(node.span, &at, message, help);
                     }
@@ -36,6 +37,7 @@ impl<'n> Walk<'n> {
             let mut seen = vec![Seen::Not; edges.len()];
             for index in 0..edges.len() {
                 if let Err((schema, message)) = follow(index, 0, edges, loops, &mut seen) {
+                    self.runs_away = true;
                     let schema = &self.schemas[schema];
                     let (span, at) = (schema.node.span, schema.at.clone());
                     return self.invalid(span, &at, message.to_owned(), None);

@@ -4,7 +4,7 @@ use crate::{Format, NodeValue, syntax, syntax::Entry};
 fn found(text: &str) -> Vec<Diagnostic> {
     let (root, wrong) = syntax::read(text.as_bytes(), Format::Yaml);
     assert_eq!(wrong, [], "{text}");
-    check(&root.expect("a document"), &Path::default())
+    check(&root.expect("a document"), &Path::default()).found
 }
 
 fn valid(text: &str) {
@@ -99,7 +99,7 @@ fn what_nothing_can_satisfy_is_invalid() {
 #[test]
 fn a_plain_schema_is_not_closed() {
     let (root, _) = syntax::read(b"{ properties: { a: true }, required: [b], default: { b: 1 } }", Format::Yaml);
-    assert_eq!(check_plain(&root.expect("a document"), &Path::default()), []);
+    assert_eq!(check_plain(&root.expect("a document"), &Path::default()).found, []);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_schema_that_could_run_away_is_invalid() {
         let entry = Entry { key: "items".into(), key_span: Span::default(), value: inner };
         Node { span: Span::default(), value: NodeValue::Mapping(vec![entry]) }
     });
-    let all = check(&deep, &Path::default());
+    let all = check(&deep, &Path::default()).found;
     assert!(all.len() == 1 && all[0].message.contains("deeper"), "{all:#?}");
 }
 
@@ -187,4 +187,35 @@ fn an_unknown_keyword_is_a_warning_with_a_fix() {
 fn many_findings_are_cut() {
     let text = format!("{{ allOf: [{}] }}", vec!["{ minLenght: 1, type: int }"; 5_000].join(", "));
     assert!(found(&text).len() <= MOST_FOUND);
+}
+
+#[test]
+fn an_example_is_not_judged_by_a_schema_that_could_run_away() {
+    struct Nothing;
+    impl crate::Probe for Nothing {
+        fn is_file(&self, _: &str) -> bool {
+            false
+        }
+        fn is_folder(&self, _: &str) -> bool {
+            false
+        }
+    }
+    let twice = |index: usize| {
+        format!("d{index}: {{ allOf: [{{ $ref: '#/$defs/d{0}' }}, {{ $ref: '#/$defs/d{0}' }}] }}", index + 1)
+    };
+    let many: Vec<String> = (0..30).map(twice).collect();
+    for schema in [
+        "{ type: object, $ref: '#' }".to_owned(),
+        format!("{{ type: object, $defs: {{ {}, d30: {{ type: object }} }}, $ref: '#/$defs/d0' }}", many.join(", ")),
+    ] {
+        let text = format!(
+            "name: a\ntools: [{{ name: t, description: T, inputSchema: {schema}, command: {{ argv: [t] }}, examples: [{{ arguments: {{ a: 1 }}, expect: {{ value: 1 }} }}] }}]\n"
+        );
+        let reading = crate::read(&crate::Source { name: "a", bytes: text.as_bytes(), format: Format::Yaml }, &Nothing);
+        assert!(
+            reading.diagnostics.iter().any(|found| found.code == Code::SchemaInvalid),
+            "{:#?}",
+            reading.diagnostics
+        );
+    }
 }

@@ -23,6 +23,8 @@ pub(super) struct Walk<'n> {
     pub(super) places: HashMap<String, usize>,
     pub(super) anchors: HashMap<&'n str, usize>,
     pub(super) found: Vec<Diagnostic>,
+    /// Whether judging a value by the schema might never end, so that nobody may try.
+    pub(super) runs_away: bool,
     is_too_large: bool,
 }
 
@@ -62,12 +64,14 @@ impl<'n> Walk<'n> {
             }
         };
         if depth > DEEPEST {
+            self.runs_away = true;
             self.invalid(node.span, at, format!("the schema is deeper than {DEEPEST} levels"), None);
             return None;
         }
         if self.schemas.len() == MOST {
             if !self.is_too_large {
                 self.is_too_large = true;
+                self.runs_away = true;
                 self.invalid(node.span, at, format!("the schema consists of more than {MOST} schemas"), None);
             }
             return None;
