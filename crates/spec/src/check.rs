@@ -15,6 +15,7 @@ mod names;
 mod placeholders;
 mod resources;
 mod sql;
+mod steps;
 mod tools;
 mod toolsets;
 mod triggers;

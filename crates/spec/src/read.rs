@@ -3,15 +3,18 @@
 //! Reading never stops at the first problem: what is unusable is reported and stood in for, so that the rest is still
 //! checked. Nothing here touches the file system; a [`Probe`] answers for it.
 
+mod collections;
 mod fields;
 mod object;
 mod scalars;
+mod written;
 
 use std::collections::HashMap;
 
+pub(crate) use collections::Key;
 pub(crate) use fields::{Fields, camel_case, spells};
 pub(crate) use object::{Field, MISSING, Object, keyed, object, put, tagged, words};
-pub(crate) use scalars::{Key, name, parsed, quantity};
+pub(crate) use written::{name, parsed, quantity};
 
 use serde_json::{Map, Value};
 

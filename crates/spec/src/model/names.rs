@@ -19,7 +19,7 @@ fn is_word(name: &str) -> bool {
 
 name! {
     /// A server's name, unique per factory.
-    pub struct ServerName: "^[a-z][a-z0-9-]{0,62}$", |name| {
+    pub struct ServerName, "the name of a server": "lower-case letters, digits and `-`, beginning with a letter, at most 63", "^[a-z][a-z0-9-]{0,62}$", |name| {
         name.len() <= 63
             && name.starts_with(|c: char| c.is_ascii_lowercase())
             && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
@@ -28,14 +28,14 @@ name! {
 
 name! {
     /// A tool's name.
-    pub struct ToolName: "^[A-Za-z0-9_.-]{1,128}$", |name| {
+    pub struct ToolName, "the name of a tool": "letters, digits, `_`, `.` and `-`, at most 128", "^[A-Za-z0-9_.-]{1,128}$", |name| {
         (1..=128).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
     };
 }
 
 name! {
     /// A tool's name, or a pattern of names in which `*` stands for any characters.
-    pub struct ToolPattern: "^[A-Za-z0-9_.*-]{1,128}$", |name| {
+    pub struct ToolPattern, "the name of a tool, or a pattern": "letters, digits, `_`, `.`, `-` and `*`, at most 128", "^[A-Za-z0-9_.*-]{1,128}$", |name| {
         (1..=128).contains(&name.len())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '*'))
     };
@@ -63,44 +63,44 @@ impl ToolPattern {
 
 name! {
     /// A connection's name.
-    pub struct ConnectionName: "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
+    pub struct ConnectionName, "the name of a connection": "letters, digits, `_` and `-`, not beginning with a digit, at most 64", "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
 }
 
 name! {
     /// A toolset's name.
-    pub struct ToolsetName: "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
+    pub struct ToolsetName, "the name of a toolset": "letters, digits, `_` and `-`, not beginning with a digit, at most 64", "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
 }
 
 name! {
     /// A trigger's name.
-    pub struct TriggerName: "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
+    pub struct TriggerName, "the name of a trigger": "letters, digits, `_` and `-`, not beginning with a digit, at most 64", "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
 }
 
 name! {
     /// An event's name; may have dots.
-    pub struct EventName: "^[A-Za-z_][A-Za-z0-9_.-]{0,63}$", |name| {
+    pub struct EventName, "the name of an event": "letters, digits, `_`, `.` and `-`, not beginning with a digit, at most 64", "^[A-Za-z_][A-Za-z0-9_.-]{0,63}$", |name| {
         starts_like_a_word(name) && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
     };
 }
 
 name! {
     /// A prompt's name.
-    pub struct PromptName: "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
+    pub struct PromptName, "the name of a prompt": "letters, digits, `_` and `-`, not beginning with a digit, at most 64", "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
 }
 
 name! {
     /// A parameter's name.
-    pub struct ParameterName: "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
+    pub struct ParameterName, "the name of a parameter": "letters, digits, `_` and `-`, not beginning with a digit, at most 64", "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
 }
 
 name! {
     /// An environment's name.
-    pub struct EnvironmentName: "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
+    pub struct EnvironmentName, "the name of an environment": "letters, digits, `_` and `-`, not beginning with a digit, at most 64", "^[A-Za-z_][A-Za-z0-9_-]{0,63}$", is_word;
 }
 
 name! {
     /// The name of a secret or setting: a variable of the process environment, or an entry of the owner's store.
-    pub struct Variable: "^[A-Z_][A-Z0-9_]*$", |name| {
+    pub struct Variable, "the name of an environment variable": "capital letters, digits and `_`, not beginning with a digit, such as `DATABASE_URL`", "^[A-Z_][A-Z0-9_]*$", |name| {
         name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
             && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
     };
@@ -108,7 +108,7 @@ name! {
 
 name! {
     /// The name of an HTTP header.
-    pub struct HeaderName: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", |name| {
+    pub struct HeaderName, "the name of a header": "letters, digits and `-`, such as `X-API-Key`", "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", |name| {
         !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+.^_`|~-".contains(c))
     };
 }
@@ -177,7 +177,7 @@ impl Field for Url {
 
 name! {
     /// The name of a column or a table, perhaps qualified.
-    pub struct ColumnName: "^[A-Za-z_][A-Za-z0-9_$]*([.][A-Za-z_][A-Za-z0-9_$]*)*$", |name| {
+    pub struct ColumnName, "the name of a column or table": "letters, digits and `_`, not beginning with a digit", "^[A-Za-z_][A-Za-z0-9_$]*([.][A-Za-z_][A-Za-z0-9_$]*)*$", |name| {
         name.split('.').all(|part| {
             part.starts_with(|c: char| c.is_alphabetic() || c == '_')
                 && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
