@@ -6,6 +6,7 @@
 
 mod calendar;
 mod error;
+mod mysql;
 mod pool;
 mod postgres;
 mod row;
@@ -33,8 +34,8 @@ pub struct Database {
 #[derive(Debug)]
 enum Driver {
     Postgres(postgres::Postgres),
+    Mysql(mysql::Server),
     Sqlite(sqlite::Sqlite),
-    Server,
 }
 
 #[derive(Debug, Clone)]
@@ -115,7 +116,7 @@ impl Database {
         let driver = match config.backend {
             Backend::Sqlite => Driver::Sqlite(sqlite::Sqlite::new(config.clone(), secrets, policy)),
             Backend::Postgres => Driver::Postgres(postgres::Postgres::new(config.clone(), secrets, policy)),
-            Backend::Mysql => Driver::Server,
+            Backend::Mysql => Driver::Mysql(mysql::Server::new(config.clone(), secrets, policy)),
         };
         Ok(Self { config, driver })
     }
@@ -142,7 +143,7 @@ impl Database {
         match &self.driver {
             Driver::Postgres(postgres) => postgres.run(statement, arguments, sink, options).await,
             Driver::Sqlite(sqlite) => sqlite.run(statement, arguments, sink, options).await,
-            Driver::Server => Err(Error::new(Class::Unavailable, "this backend is not there yet")),
+            Driver::Mysql(mysql) => mysql.run(statement, arguments, sink, options).await,
         }
     }
 
@@ -151,7 +152,7 @@ impl Database {
         match &self.driver {
             Driver::Postgres(postgres) => postgres.check(timeout).await,
             Driver::Sqlite(sqlite) => sqlite.check(timeout).await,
-            Driver::Server => Err(Error::new(Class::Unavailable, "this backend is not there yet")),
+            Driver::Mysql(mysql) => mysql.check(timeout).await,
         }
     }
 
@@ -160,7 +161,7 @@ impl Database {
         match &self.driver {
             Driver::Postgres(postgres) => postgres.close(),
             Driver::Sqlite(sqlite) => sqlite.close(),
-            Driver::Server => {}
+            Driver::Mysql(mysql) => mysql.close(),
         }
     }
 }

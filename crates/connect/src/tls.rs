@@ -29,6 +29,12 @@ fn provider() -> Arc<CryptoProvider> {
     PROVIDER.clone()
 }
 
+/// For a driver that takes whatever the process has set.
+pub(crate) fn install_provider() {
+    // Somebody else may have been first, with a provider that is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 pub(crate) fn verified() -> Arc<ClientConfig> {
     static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };

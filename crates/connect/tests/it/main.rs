@@ -3,6 +3,7 @@
 
 mod collect;
 mod http;
+mod mysql;
 mod postgres;
 mod sqlite;
 mod types;

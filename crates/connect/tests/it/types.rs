@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use mcp_factory_connect::sql::{Backend, Cell, Columns, Database, DatabaseConfig, RowSink, RunOptions, Source};
-use mcp_factory_testing::Postgres;
+use mcp_factory_testing::{Mariadb, Postgres};
 
 use crate::collect::{execute, open, read};
 
@@ -80,6 +80,19 @@ async fn stored(database: &Database, Row { ty, value, json: expected }: Row) -> 
     execute(database, &format!("INSERT INTO stored VALUES ({value})")).await;
     let got = json(database, "SELECT v FROM stored").await;
     if got.as_ref() == Ok(&expected) { Ok(()) } else { Err(format!("{ty} {value}: {got:?}, not {expected}")) }
+}
+
+#[tokio::test]
+async fn every_row_of_the_table_of_mysql_holds() {
+    let mariadb = Mariadb::start();
+    let database = open(DatabaseConfig::new("db", Backend::Mysql, Source::Url(mariadb.url())));
+    let rows = table("MySQL");
+    assert!(rows.len() > 25);
+    let mut wrong = Vec::new();
+    for row in rows {
+        wrong.extend(stored(&database, row).await.err());
+    }
+    hold("MySQL", &wrong);
 }
 
 #[tokio::test]

@@ -1,0 +1,171 @@
+use std::{sync::Arc, time::Duration};
+
+use mcp_factory_connect::{
+    FixedSecrets, Policy,
+    sql::{Backend, Class, Database, DatabaseConfig, Hint, RunOptions, Source},
+};
+use mcp_factory_testing::Mariadb;
+use serde_json::json;
+
+use crate::collect::{Collect, execute, open, read, rows, run, write};
+
+fn config(mariadb: &Mariadb) -> DatabaseConfig {
+    DatabaseConfig::new("db", Backend::Mysql, Source::Url(mariadb.url()))
+}
+
+#[tokio::test]
+async fn arguments_are_bound_and_reads_can_not_write() {
+    let mariadb = Mariadb::start();
+    let database = open(config(&mariadb));
+    let hints = [Hint::Any, Hint::Any, Hint::Any, Hint::Number, Hint::Bytes, Hint::Json, Hint::Integer, Hint::Integer];
+    let nasty = "'; DROP TABLE items; -- \\ ? :name \u{202e}🦀";
+    let arguments = vec![
+        json!(nasty),
+        json!(i64::MIN),
+        json!(u64::MAX),
+        json!("19.90"),
+        json!("AP8Q"),
+        json!({"a": [1]}),
+        json!(2.0),
+        json!(null),
+    ];
+    let text = "SELECT ?, ?, ?, CAST(? AS DECIMAL(10,2)), HEX(?), ?, ? + 1, ?";
+    let (sink, _) = run(&database, &read(text, &hints), arguments).await.unwrap();
+    let expected = [
+        format!("Text({nasty:?})"),
+        "I64(-9223372036854775808)".into(),
+        "U64(18446744073709551615)".into(),
+        "Decimal(\"19.90\")".into(),
+        "Text(\"00FF10\")".into(),
+        r#"Text("{\"a\":[1]}")"#.into(),
+        "I64(3)".into(),
+        "Null".into(),
+    ];
+    assert_eq!(sink.rows, [expected]);
+    let error = run(&database, &read("SELECT ?", &[Hint::Bytes]), vec![json!("***")]).await.unwrap_err();
+    assert_eq!((error.class(), error.message()), (Class::BadArgument, "argument `p1` is not base64"));
+
+    execute(&database, "CREATE TABLE items (id INT PRIMARY KEY, stock TINYINT CHECK (stock >= 0), place POINT)").await;
+    let outcome = execute(&database, "INSERT INTO items SELECT seq, seq, NULL FROM seq_1_to_5").await;
+    assert_eq!((outcome.rows_affected, outcome.has_rows), (5, false));
+    assert_eq!(
+        execute(&database, "UPDATE items SET stock = stock WHERE id > 2").await.rows_affected,
+        3,
+        "matched rows"
+    );
+
+    for text in ["DELETE FROM items", "INSERT INTO items VALUES (9, 9, NULL)", "CREATE TABLE x (y INT)"] {
+        let error = run(&database, &read(text, &[]), vec![]).await.unwrap_err();
+        assert_eq!((error.class(), error.code()), (Class::ReadOnly, Some("25006")), "{text}: {error}");
+    }
+    execute(&database, "UPDATE items SET stock = 1 WHERE id = 1").await;
+    let locked = open(DatabaseConfig { read_only: true, ..config(&mariadb) });
+    let error = run(&locked, &write("DELETE FROM items", &[]), vec![]).await.unwrap_err();
+    assert_eq!(error.class(), Class::ReadOnly);
+    assert_eq!(rows(&locked, "SELECT count(*) FROM items").await, [["I64(5)"]]);
+
+    let check = async |text: &str, class: Class, code: &str, message: &str| {
+        let error = run(&database, &write(text, &[]), vec![]).await.unwrap_err();
+        assert_eq!((error.class(), error.code()), (class, Some(code)), "{error}");
+        assert!(error.message().contains(message), "{error}");
+    };
+    check("INSERT INTO items VALUES (1, 1, NULL)", Class::Constraint, "23000", "Duplicate entry '1'").await;
+    check("UPDATE items SET stock = -1", Class::Constraint, "23000", "CONSTRAINT `items.stock` failed").await;
+    check("UPDATE items SET stock = 1000", Class::BadArgument, "22003", "Out of range value for column 'stock'").await;
+    check("SELECT colour FROM items", Class::Rejected, "42S22", "Unknown column 'colour'").await;
+    check("SELEC 1", Class::Rejected, "42000", "syntax").await;
+    check("SELECT 1; DELETE FROM items", Class::Rejected, "42000", "syntax").await;
+    for text in ["BEGIN", "SET autocommit = 0", "USE mysql"] {
+        assert_eq!(run(&database, &write(text, &[]), vec![]).await.unwrap_err().class(), Class::Rejected);
+    }
+    let error = run(&database, &read("SELECT id, place FROM items", &[]), vec![]).await.unwrap_err();
+    assert!(error.message().starts_with("column `place` has the type `geometry`"), "{error}");
+
+    let sink = Collect { limit: Some(1), ..Collect::default() };
+    let many = read("SELECT seq FROM seq_1_to_5000000", &[]);
+    let (sink, outcome) = database.run(&many, vec![], sink, &RunOptions::default()).await.unwrap();
+    assert_eq!((sink.rows.len(), outcome.stopped), (1, true));
+    let sink = Collect { limit: Some(1), ..Collect::default() };
+    let delete = write("DELETE FROM items WHERE id > 1 RETURNING id", &[]);
+    let (sink, outcome) = database.run(&delete, vec![], sink, &RunOptions::default()).await.unwrap();
+    assert_eq!((sink.rows.len(), outcome.stopped), (1, true));
+    assert_eq!(rows(&database, "SELECT count(*) FROM items").await, [["I64(1)"]]);
+}
+
+/// Waits until no session sleeps in a query.
+async fn quiet(observer: &Database) {
+    let sleeping = "SELECT count(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'";
+    while rows(observer, sleeping).await != [["I64(0)"]] {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn timeouts_and_dropped_calls_reach_the_database() {
+    let mariadb = Mariadb::start();
+    let observer = open(config(&mariadb));
+    let mut small = config(&mariadb);
+    small.pool.max = 1;
+    small.pool.acquire_timeout = Duration::from_millis(500);
+    let database = Arc::new(open(small));
+    let sleep = read("SELECT SLEEP(600)", &[]);
+
+    let options = RunOptions { timeout: Duration::from_millis(300), ..RunOptions::default() };
+    let error = database.run(&sleep, vec![], Collect::default(), &options).await.unwrap_err();
+    assert_eq!((error.class(), error.message()), (Class::Timeout, "the statement was stopped after 300ms"));
+    quiet(&observer).await;
+
+    let call = run(&database, &sleep, vec![]);
+    assert!(tokio::time::timeout(Duration::from_millis(300), call).await.is_err());
+    quiet(&observer).await;
+    assert_eq!(rows(&database, "SELECT 1").await, [["I64(1)"]]);
+
+    let holder = tokio::spawn({
+        let (database, sleep) = (database.clone(), sleep.clone());
+        async move { run(&database, &sleep, vec![]).await.map(|_| ()) }
+    });
+    tokio::task::yield_now().await;
+    let error = run(&database, &read("SELECT 1", &[]), vec![]).await.unwrap_err();
+    assert_eq!(error.class(), Class::Busy);
+    holder.abort();
+}
+
+#[tokio::test]
+async fn an_outage_is_told_clearly_and_gone_when_the_database_is_back() {
+    let mariadb = Mariadb::start();
+    let secrets: FixedSecrets = [("DATABASE_URL", mariadb.url())].into_iter().collect();
+    let config = DatabaseConfig::new("shop", Backend::Mysql, Source::Secret("DATABASE_URL".into()));
+    let database = Database::new(config, Arc::new(secrets), Arc::new(Policy::operator())).unwrap();
+    assert!(database.check(Duration::from_secs(5)).await.unwrap().starts_with("MariaDB 1"));
+    mariadb.stop();
+    for _ in 0..2 {
+        let error = run(&database, &read("SELECT 1", &[]), vec![]).await.unwrap_err();
+        assert_eq!(error.class(), Class::Unavailable);
+        assert!(!error.to_string().contains("sesame"), "{error}");
+        let place = format!("`shop` at 127.0.0.1:{}/factory can't be reached", mariadb.port());
+        assert!(error.message().starts_with(&place), "{error}");
+    }
+    mariadb.restart();
+    assert_eq!(rows(&database, "SELECT 1").await, [["I64(1)"]]);
+    // A connection that broke while it lay idle is noticed before a write is sent on it.
+    mariadb.stop();
+    mariadb.restart();
+    execute(&database, "CREATE TABLE back (a INT)").await;
+
+    let wrong = mariadb.url().replace("open%20sesame", "hunter2");
+    let database = open(DatabaseConfig::new("shop", Backend::Mysql, Source::Url(wrong)));
+    let error = run(&database, &read("SELECT 1", &[]), vec![]).await.unwrap_err();
+    assert_eq!((error.class(), error.code()), (Class::Configuration, Some("28000")), "{error}");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+}
+
+#[tokio::test]
+async fn private_networks_need_their_grant() {
+    for place in ["127.0.0.1", "localhost", "10.0.0.1", "[::1]"] {
+        let config = DatabaseConfig::new("db", Backend::Mysql, Source::Url(format!("mysql://u@{place}/d")));
+        let database = Database::new(config, Arc::new(FixedSecrets::default()), Arc::new(Policy::none())).unwrap();
+        let error = run(&database, &read("SELECT 1", &[]), vec![]).await.unwrap_err();
+        assert_eq!(error.class(), Class::Configuration);
+        assert!(error.message().starts_with("a private network is not granted"), "{place}: {error}");
+    }
+}
