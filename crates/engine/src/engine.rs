@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use mcp_serve::{
-    BoxFuture, CallContext, Capabilities, Completion, Error, Listing, PromptText, Server, ToolResult,
+    BoxFuture, CallContext, Capabilities, Completion, Error, Listing, ParameterHeader, PromptText, Server, ToolResult,
     model::{Implementation, Prompt, Resource, ResourceContents, ResourceTemplate, Tool as ToolEntry},
 };
 use serde_json::{Map, Value};
@@ -70,6 +70,10 @@ impl Server for Engine {
 
     fn tools(&self, _: &CallContext) -> Arc<Listing<ToolEntry>> {
         Arc::clone(&self.tool_listing)
+    }
+
+    fn parameter_headers(&self, tool: &str) -> &[ParameterHeader] {
+        self.tools.get(tool).map_or(&[], |tool| &tool.headers)
     }
 
     fn resources(&self, _: &CallContext) -> Arc<Listing<Resource>> {

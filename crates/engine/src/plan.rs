@@ -11,7 +11,7 @@ use std::{collections::HashMap, fmt, fs, io::Read as _, path::PathBuf, sync::Arc
 
 use mcp_factory_connect::{Denied, Policy, Secrets};
 use mcp_factory_spec::{Spec, model};
-use mcp_serve::{Gate, Limits, Listing, Rate, model::Implementation};
+use mcp_serve::{Gate, Limits, Listing, ParameterHeader, Rate, model::Implementation};
 use serde_json::Value;
 
 use crate::{
@@ -155,8 +155,9 @@ impl<'a> Builder<'a> {
 
     fn tool(&mut self, position: usize, tool: &model::Tool) -> Option<Tool> {
         let path = format!("tools[{position}]");
-        let schema = Value::Object(tool.input_schema());
-        let compiled = Arguments::compile(&schema)
+        let schema = tool.input_schema();
+        let headers = ParameterHeader::of(&schema);
+        let compiled = Arguments::compile(&Value::Object(schema))
             .map_err(|error| error.to_string())
             .and_then(|arguments| Ok((self.kind(tool)?, arguments)));
         let (kind, arguments) = match compiled {
@@ -170,6 +171,7 @@ impl<'a> Builder<'a> {
             name: Arc::from(tool.name.as_str()),
             scopes: tool.scopes.clone(),
             arguments,
+            headers,
             timeout: tool.limits.timeout.at().map(model::Duration::get),
             gate: Gate::new(&limits(&tool.limits)),
             read_only: tool.annotations.read_only.unwrap_or_else(|| kind.only_reads()) && kind.may_only_read(),

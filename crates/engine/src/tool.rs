@@ -6,7 +6,7 @@ pub mod sql;
 
 use std::{sync::Arc, time::Duration};
 
-use mcp_serve::{CallContext, Error, Gate, ToolResult};
+use mcp_serve::{CallContext, Error, Gate, ParameterHeader, ToolResult};
 use serde_json::{Map, Value};
 
 use crate::arguments::Arguments;
@@ -16,6 +16,8 @@ pub struct Tool {
     pub name: Arc<str>,
     pub scopes: Vec<String>,
     pub arguments: Arguments,
+    /// What clients of 2026-07-28 repeat in headers, because the schema says so.
+    pub headers: Vec<ParameterHeader>,
     pub timeout: Option<Duration>,
     pub gate: Gate,
     /// It changes nothing, so it may be called unasked.
