@@ -1,0 +1,76 @@
+//! A spec as text becomes an engine; tools are called as a principal.
+
+use std::{path::Path, sync::Arc};
+
+use mcp_factory_connect::{Policy, secrets::FixedSecrets};
+use mcp_factory_engine::{CursorKey, Engine, Plan, Problem, Surroundings};
+use mcp_factory_spec::{Format, Probe, Source, Spec};
+use mcp_serve::{CallContext, Content, Error, Principal, Server as _, ToolResult};
+use serde_json::{Map, Value};
+
+/// Every file is there: what a plan reads it reads itself.
+struct Everything;
+
+impl Probe for Everything {
+    fn is_file(&self, _: &str) -> bool {
+        true
+    }
+
+    fn is_folder(&self, _: &str) -> bool {
+        true
+    }
+}
+
+pub fn spec(text: &str) -> Spec {
+    let reading = mcp_factory_spec::read(
+        &Source { name: "test.yaml", bytes: text.as_bytes(), format: Format::Yaml },
+        &Everything,
+    );
+    reading.spec.unwrap_or_else(|| panic!("{:#?}\n{text}", reading.diagnostics))
+}
+
+pub fn plan(text: &str, folder: &Path, secrets: &[(&str, &str)]) -> Result<Engine, Vec<Problem>> {
+    let surroundings = Surroundings {
+        folder: folder.canonicalize().unwrap(),
+        secrets: Arc::new(secrets.iter().copied().collect::<FixedSecrets>()),
+        policy: Policy::operator(),
+        cursor_key: CursorKey::new(b"a key for tests"),
+        fresh_seeds: None,
+    };
+    Plan::new(&spec(text), &surroundings).map(Plan::build)
+}
+
+pub async fn call_as(
+    engine: &Engine,
+    principal: Arc<Principal>,
+    tool: &str,
+    arguments: Value,
+) -> Result<ToolResult, Error> {
+    let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
+    engine.call_tool(&CallContext::new(principal), tool, arguments).await
+}
+
+/// The structured answer, or the error's text.
+pub async fn call(engine: &Engine, tool: &str, arguments: Value) -> Result<Value, String> {
+    answer(call_as(engine, Principal::trusted("alice"), tool, arguments).await.expect("the tool is known"))
+}
+
+pub fn answer(result: ToolResult) -> Result<Value, String> {
+    let value = match result.content {
+        Content::Json(json) | Content::Both { json, .. } => serde_json::from_str(json.get()).unwrap(),
+        Content::Blocks(blocks) => {
+            let texts: Vec<&str> =
+                blocks.iter().filter_map(|block| block.as_text()).map(|text| text.text.as_str()).collect();
+            Value::String(texts.join("\n"))
+        }
+    };
+    match (result.is_error, value) {
+        (true, Value::String(text)) => Err(text),
+        (true, value) => Err(value.to_string()),
+        (false, value) => Ok(value),
+    }
+}
+
+pub fn object(pairs: &[(&str, Value)]) -> Value {
+    Value::Object(pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect::<Map<_, _>>())
+}

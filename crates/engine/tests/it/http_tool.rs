@@ -1,0 +1,185 @@
+//! `http` tools against a real upstream on loopback, which writes down what it was asked.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, StatusCode, Uri, header},
+    response::IntoResponse,
+};
+use mcp_factory_engine::Engine;
+use serde_json::{Value, json};
+
+use crate::harness::{call, plan};
+
+#[derive(Debug, Clone)]
+struct Asked {
+    method: String,
+    uri: String,
+    headers: HeaderMap,
+    body: String,
+}
+
+type Log = Arc<Mutex<Vec<Asked>>>;
+
+const TOOLS: &str = r#"
+tools:
+  - name: get
+    description: Path, query and header
+    parameters:
+      id: { type: string, required: true }
+      tags: { type: array, items: { type: string } }
+      note: { type: string }
+    http:
+      path: "/customers/{id}/orders"
+      query: { tag: "{tags}", fixed: "a&b", note: "{note}" }
+      headers: { X-Note: "n:{note}", X-Caller: "{principal.id}" }
+      select: /data
+    returns: { type: object, properties: { id: { type: string }, total: { type: number } } }
+  - name: post
+    description: A JSON body
+    parameters: { name: { type: string, required: true }, age: { type: integer }, tags: { type: array } }
+    http: { method: POST, path: /people, body: { person: { name: "{name}", age: "{age}" }, greeting: "Hi {name}", tags: "{tags}" } }
+  - name: form
+    description: A form
+    parameters: { name: { type: string, required: true } }
+    http: { method: POST, path: /form, bodyType: form, body: { name: "{name}", fixed: "x y" } }
+  - name: text
+    description: Text
+    parameters: { name: { type: string, required: true } }
+    http: { method: PUT, path: /text, bodyType: text, body: "Hello {name}" }
+  - { name: fails, description: Fails, http: { path: /fails } }
+  - { name: nothing, description: Selects nothing, http: { path: /people, select: /no/such } }
+"#;
+
+async fn upstream(
+    State(log): State<Log>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> impl IntoResponse {
+    log.lock().unwrap().push(Asked {
+        method: method.to_string(),
+        uri: uri.to_string(),
+        headers,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    });
+    if uri.path() == "/base/fails" {
+        return (StatusCode::UNPROCESSABLE_ENTITY, [(header::CONTENT_TYPE, "text/plain")], "no such thing".to_owned());
+    }
+    let answer = json!({ "data": { "id": 7, "total": "12.50", "secret": "x" } });
+    (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], answer.to_string())
+}
+
+async fn start() -> (Engine, Log) {
+    let log = Log::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().fallback(upstream).with_state(Arc::clone(&log));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let text = format!(
+        "name: crm\nconnections:\n  - {{ name: api, type: http, url: 'http://{address}/base', allowPrivateNetwork: true, \
+         auth: {{ type: bearer, envVar: TOKEN }} }}\n{TOOLS}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    (plan(&text, folder.path(), &[("TOKEN", "t0p")]).unwrap(), log)
+}
+
+fn last(log: &Log) -> Asked {
+    log.lock().unwrap().last().cloned().unwrap()
+}
+
+#[tokio::test]
+async fn a_request_is_made_of_its_parts_and_the_answer_is_selected_and_shaped() {
+    let (engine, log) = start().await;
+    let answer = call(&engine, "get", json!({ "id": "a/b c", "tags": ["x", "y&z"] })).await;
+    assert_eq!(answer, Ok(json!({ "id": "7", "total": 12.5 })));
+    let asked = last(&log);
+    assert_eq!(asked.uri, "/base/customers/a%2Fb%20c/orders?tag=x&tag=y%26z&fixed=a%26b");
+    assert_eq!(asked.headers["authorization"], "Bearer t0p");
+    assert_eq!(asked.headers["x-caller"], "alice");
+    assert!(!asked.headers.contains_key("x-note"), "a header whose argument was left out goes whole");
+}
+
+#[tokio::test]
+async fn bodies_keep_types_and_lose_what_was_left_out() {
+    let (engine, log) = start().await;
+    call(&engine, "post", json!({ "name": "Ann \"A\"", "tags": [1, null] })).await.unwrap();
+    let body: Value = serde_json::from_str(&last(&log).body).unwrap();
+    assert_eq!(body, json!({ "person": { "name": "Ann \"A\"" }, "greeting": "Hi Ann \"A\"", "tags": [1, null] }));
+    call(&engine, "form", json!({ "name": "a=b&c" })).await.unwrap();
+    assert_eq!(last(&log).body, "name=a%3Db%26c&fixed=x+y");
+    call(&engine, "text", json!({ "name": "Bob" })).await.unwrap();
+    assert_eq!((last(&log).body, last(&log).method), ("Hello Bob".to_owned(), "PUT".to_owned()));
+}
+
+#[tokio::test]
+async fn no_string_leaves_its_place_in_a_request() {
+    let (engine, log) = start().await;
+    let nasty = [
+        "../../admin",
+        "x?admin=1",
+        "x#y",
+        "a%2f..%2fb",
+        "http://evil.example/",
+        "//evil",
+        "\\..\\",
+        "a b",
+        "é",
+        ";jsessionid=1",
+        "%00",
+        "a&b=c",
+    ];
+    for value in nasty {
+        call(&engine, "get", json!({ "id": value, "note": value })).await.unwrap();
+        let asked = last(&log);
+        let (path, query) = asked.uri.split_once('?').unwrap();
+        assert_eq!(path.split('/').count(), 5, "{value}: {path}");
+        assert!(path.starts_with("/base/customers/") && path.ends_with("/orders"), "{value}: {path}");
+        assert_eq!(query.split('&').count(), 2, "{value}: {query}");
+        call(&engine, "post", json!({ "name": value })).await.unwrap();
+        let body: Value = serde_json::from_str(&last(&log).body).unwrap();
+        assert_eq!(body["person"]["name"], value);
+    }
+    let before = log.lock().unwrap().len();
+    for value in ["..", ".", "", "a\r\nX-Admin: 1"] {
+        let refused = call(&engine, "get", json!({ "id": value, "note": "a\r\nX-Admin: 1" })).await;
+        assert!(refused.is_err(), "{value:?}: {refused:?}");
+    }
+    assert_eq!(log.lock().unwrap().len(), before, "nothing was sent");
+}
+
+#[tokio::test]
+async fn an_upstream_that_fails_says_why_and_never_the_credential() {
+    let (engine, _) = start().await;
+    let failed = call(&engine, "fails", json!({})).await.unwrap_err();
+    assert!(failed.contains("422") && failed.contains("no such thing") && !failed.contains("t0p"), "{failed}");
+    let nothing = call(&engine, "nothing", json!({})).await.unwrap_err();
+    assert!(nothing.contains("/no/such"), "{nothing}");
+}
+
+#[tokio::test]
+async fn a_private_address_is_refused_unless_the_spec_and_the_policy_allow_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for url in [
+        "http://127.0.0.1:1/",
+        "http://localhost:1/",
+        "http://2130706433/",
+        "http://0x7f.1/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://169.254.169.254/",
+    ] {
+        let text = format!(
+            "name: a\nconnections:\n  - {{ name: api, type: http, url: '{url}' }}\ntools:\n  - {{ name: get, description: Get, http: {{ path: /x }} }}\n"
+        );
+        let engine = plan(&text, folder.path(), &[]).unwrap();
+        let refused = call(&engine, "get", json!({})).await.unwrap_err();
+        assert!(
+            refused.contains("private") || refused.contains("not public") || refused.contains("allowPrivateNetwork"),
+            "{url}: {refused}"
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! Specs that run: the same tools on every database, and HTTP tools against a real upstream.
+
+mod databases;
+mod harness;
+mod http_tool;
+mod plan;
+mod prompts_and_resources;

@@ -1,0 +1,64 @@
+//! What this build can't run is said before anything starts, and is never left out quietly.
+
+use serde_json::json;
+
+use crate::harness::{call, plan};
+
+fn problems(text: &str) -> Vec<(&'static str, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    plan(text, folder.path(), &[]).unwrap_err().into_iter().map(|problem| (problem.code, problem.path)).collect()
+}
+
+#[test]
+fn a_tool_kind_that_is_not_built_yet_is_not_supported() {
+    let text = "
+name: a
+tools:
+  - { name: a, description: A, command: { argv: [git, log] } }
+  - { name: b, description: B, static: { text: hello }, confirm: Really? }
+";
+    let expected = [("plan/not-supported", "tools[0].command"), ("plan/not-supported", "tools[1].confirm")];
+    assert_eq!(problems(text), expected.map(|(code, path)| (code, path.to_owned())));
+}
+
+#[test]
+fn what_keeps_callers_apart_is_refused_rather_than_left_out() {
+    let text = "
+name: a
+connections:
+  - { name: db, type: postgresql, envVar: DB, per: principal }
+  - { name: rows, type: postgresql, envVar: DB, session: { app.user: '{principal.id}' } }
+tools:
+  - { name: a, description: A, connection: db, sql: SELECT 1, annotations: { readOnly: true } }
+  - { name: b, description: B, connection: rows, sql: SELECT 1, annotations: { readOnly: true } }
+toolsets:
+  - { name: all, description: All, tools: [a, b] }
+access:
+  - { group: eng, toolsets: [all] }
+";
+    let paths: Vec<String> = problems(text).into_iter().map(|(_, path)| path).collect();
+    assert_eq!(paths, ["connections[0].per", "connections[1].session", "access"]);
+}
+
+#[tokio::test]
+async fn a_stub_says_that_it_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = plan("name: a\ntools:\n  - { name: later, description: Later }\n", folder.path(), &[]).unwrap();
+    let error = call(&engine, "later", json!({})).await.unwrap_err();
+    assert!(error.contains("not implemented"), "{error}");
+}
+
+#[tokio::test]
+async fn a_secret_that_is_not_set_is_named_in_the_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "
+name: a
+connections:
+  - { name: db, type: postgresql, envVar: NOT_SET }
+tools:
+  - { name: a, description: A, sql: SELECT 1, annotations: { readOnly: true } }
+";
+    let engine = plan(text, folder.path(), &[]).unwrap();
+    let error = call(&engine, "a", json!({})).await.unwrap_err();
+    assert!(error.contains("NOT_SET"), "{error}");
+}

@@ -1,0 +1,91 @@
+//! Prompts, resources, static answers and completion.
+
+use mcp_serve::{CallContext, Completion, CompletionReference, Error, Principal, Server as _, model::ResourceContents};
+use serde_json::{Map, json};
+
+use crate::harness::{call, plan};
+
+const TEXT: &str = "
+name: a
+tools:
+  - { name: greet, description: Greets, static: { text: hello }, parameters: { kind: { type: string, enum: [plain, formal] } } }
+  - { name: list, description: Lists, static: { json: [1, 2] } }
+  - { name: picture, description: Shows, static: { image: dot.png, mimeType: image/png } }
+resources:
+  - { uri: 'doc://a', name: A, mimeType: text/markdown, text: '# A' }
+  - { uri: 'doc://b', name: B, file: b.txt }
+  - { uriTemplate: 'kind://{kind}', name: Kind, static: { json: { a: 1 } } }
+prompts:
+  - name: ask
+    arguments: [{ name: kind, required: true }, { name: more }]
+    messages:
+      - { role: user, text: 'Be {kind}. {more}{{}}' }
+      - { role: assistant, resource: 'doc://a' }
+";
+
+fn engine(folder: &std::path::Path) -> mcp_factory_engine::Engine {
+    std::fs::write(folder.join("dot.png"), [0x89, 0x50]).unwrap();
+    std::fs::write(folder.join("b.txt"), "bee").unwrap();
+    plan(TEXT, folder, &[]).unwrap()
+}
+
+#[tokio::test]
+async fn static_answers_are_what_they_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path());
+    assert_eq!(call(&engine, "greet", json!({})).await, Ok(json!("hello")));
+    assert_eq!(call(&engine, "list", json!({})).await, Ok(json!({ "items": [1, 2] })));
+}
+
+#[tokio::test]
+async fn resources_are_read_by_address_and_by_template() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path());
+    let cx = CallContext::new(Principal::local());
+    for (uri, expected) in [("doc://a", "# A"), ("doc://b", "bee"), ("kind://plain", r#"{"a":1}"#)] {
+        let contents = engine.read_resource(&cx, uri).await.unwrap();
+        match &contents[0] {
+            ResourceContents::TextResourceContents { uri: at, text, .. } => {
+                assert_eq!((at.as_str(), text.as_str()), (uri, expected))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    for uri in ["doc://c", "kind://", "kind://a/b", ""] {
+        assert!(matches!(engine.read_resource(&cx, uri).await, Err(Error::UnknownResource { .. })), "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn prompts_are_filled_in_and_refuse_what_they_do_not_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path());
+    let cx = CallContext::new(Principal::local());
+    let get = |arguments: serde_json::Value| {
+        let arguments: Map<_, _> = arguments.as_object().cloned().unwrap();
+        engine.get_prompt(&cx, "ask", arguments)
+    };
+    let prompt = get(json!({ "kind": "{more} plain" })).await.unwrap();
+    assert_eq!(
+        prompt.messages[0].content.as_text().unwrap().text,
+        "Be {more} plain. {}",
+        "what is filled in is not read again"
+    );
+    for wrong in [json!({}), json!({ "kind": 1 }), json!({ "kind": "a", "other": "b" })] {
+        assert!(matches!(get(wrong).await, Err(Error::InvalidParams { .. })));
+    }
+}
+
+#[tokio::test]
+async fn arguments_complete_from_the_values_of_parameters_of_that_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path());
+    let cx = CallContext::new(Principal::local());
+    let complete = |reference, argument, value| engine.complete(&cx, Completion { reference, argument, value });
+    assert_eq!(complete(CompletionReference::Prompt("ask"), "kind", "F").await.unwrap(), ["formal"]);
+    assert_eq!(
+        complete(CompletionReference::ResourceTemplate("kind://{kind}"), "kind", "").await.unwrap(),
+        ["formal", "plain"]
+    );
+    assert!(complete(CompletionReference::Prompt("nobody"), "kind", "").await.unwrap().is_empty());
+}
