@@ -6,7 +6,7 @@ use mcp_factory_connect::{Policy, secrets::FixedSecrets};
 use mcp_factory_engine::{CursorKey, Engine, Plan, Problem, Surroundings};
 use mcp_factory_spec::{Format, Probe, Source, Spec};
 use mcp_serve::{CallContext, Content, Error, Principal, Server as _, ToolResult};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// Every file is there: what a plan reads it reads itself.
 struct Everything;
@@ -69,8 +69,4 @@ pub fn answer(result: ToolResult) -> Result<Value, String> {
         (true, value) => Err(value.to_string()),
         (false, value) => Ok(value),
     }
-}
-
-pub fn object(pairs: &[(&str, Value)]) -> Value {
-    Value::Object(pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect::<Map<_, _>>())
 }

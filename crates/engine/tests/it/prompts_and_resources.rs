@@ -17,9 +17,9 @@ resources:
   - { uriTemplate: 'kind://{kind}', name: Kind, static: { json: { a: 1 } } }
 prompts:
   - name: ask
-    arguments: [{ name: kind, required: true }, { name: more }]
+    arguments: [{ name: kind, required: true }]
     messages:
-      - { role: user, text: 'Be {kind}. {more}{{}}' }
+      - { role: user, text: 'Be {kind}. {{}}' }
       - { role: assistant, resource: 'doc://a' }
 ";
 
