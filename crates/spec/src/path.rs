@@ -23,6 +23,11 @@ impl Path {
         Self(steps)
     }
 
+    /// Whether it is the other, or within it.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+
     /// Where it stands in; the root's is the root.
     pub(crate) fn parent(&self) -> Self {
         Self(self.0[..self.0.len().saturating_sub(1)].to_vec())

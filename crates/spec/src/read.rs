@@ -19,8 +19,8 @@ pub(crate) use written::{name, parsed, quantity};
 use serde_json::{Map, Value};
 
 use crate::{
-    Code, Diagnostic, Fix, Format, Node, NodeValue, Probe, Span, Spec, Verdict, check, json_schema, path::Path,
-    secrets, suggest::nearest, syntax, syntax::Entry,
+    Code, Diagnostic, Fix, Format, Node, NodeValue, Probe, Severity, Span, Spec, Verdict, check, json_schema,
+    path::Path, secrets, suggest::nearest, syntax, syntax::Entry,
 };
 
 /// A document to read.
@@ -145,6 +145,11 @@ impl Reader {
         None
     }
 
+    /// Whether something within this place is wrong.
+    pub(crate) fn is_wrong(&self, at: &Path) -> bool {
+        self.diagnostics.iter().any(|told| told.code.severity() == Severity::Error && told.path.is_within(at))
+    }
+
     /// What has been told so far.
     pub(crate) fn mark(&self) -> usize {
         self.diagnostics.len()
@@ -161,7 +166,7 @@ impl Reader {
         }
     }
 
-    fn unknown_field(&mut self, entry: &Entry, at: &Path, known: &[String]) {
+    fn unknown_field(&mut self, entry: &Entry, at: &Path, known: &[String], missing: &[String]) {
         if self.is_full(Code::UnknownField) {
             return;
         }
@@ -177,7 +182,12 @@ impl Reader {
             span: entry.key_span,
             path: at.clone(),
             help,
-            fix: near.map(|replacement| Fix { span: entry.key_span, replacement }),
+            // A field that is there already is none that somebody wanted to write.
+            fix: near.filter(|near| missing.contains(near)).map(|near| {
+                let plain = (entry.key_span.end.offset - entry.key_span.start.offset) as usize == entry.key.len();
+                let replacement = if plain { near } else { format!("\"{near}\"") };
+                Fix { span: entry.key_span, replacement }
+            }),
         });
     }
 
@@ -301,3 +311,6 @@ pub(crate) fn unquoted_placeholder(node: &Node) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -249,6 +249,11 @@ impl Checker<'_> {
         if matches!(kind, ToolKind::Mcp(_) | ToolKind::Wasm(_)) {
             return;
         }
+        let unused = tool.parameters.iter().any(|(name, _)| !scope.uses(name));
+        // What could not be read may have used it.
+        if !unused || self.reader.is_wrong(&at.key(kind.key())) {
+            return;
+        }
         for (name, _) in tool.parameters.iter() {
             if !scope.uses(name) && !self.reader.is_full(Code::ToolUnusedParameter) {
                 let place = self.parameter(at, name);

@@ -117,12 +117,14 @@ impl<'n> Fields<'n> {
 
     /// Reports what is left over.
     pub(crate) fn close(self, reader: &mut Reader) {
-        if self.open_ended {
+        if self.open_ended || self.taken.iter().all(|taken| *taken) {
             return;
         }
         let known: Vec<String> = self.known.iter().map(|key| camel_case(key)).collect();
+        let is_there = |key: &&str| self.entries.iter().any(|entry| spells(&entry.key, key));
+        let missing: Vec<String> = self.known.iter().filter(|key| !is_there(key)).map(|key| camel_case(key)).collect();
         for (entry, _) in self.entries.iter().zip(&self.taken).filter(|(_, taken)| !**taken) {
-            reader.unknown_field(entry, &self.at.key(&entry.key), &known);
+            reader.unknown_field(entry, &self.at.key(&entry.key), &known, &missing);
         }
     }
 }

@@ -86,7 +86,8 @@ fn all_environments_are_checked_at_once() {
 
 #[test]
 fn a_statement_is_checked_in_the_language_of_each_database() {
-    let found = codes(&SHOP.replace("SELECT id FROM products WHERE owner = :principal.id", "REPLACE INTO logs VALUES (1)"));
+    let found =
+        codes(&SHOP.replace("SELECT id FROM products WHERE owner = :principal.id", "REPLACE INTO logs VALUES (1)"));
     assert_eq!(found, [("sql/parse".to_owned(), "tools[0].sql".to_owned())]);
 }
 
