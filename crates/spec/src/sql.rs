@@ -9,7 +9,7 @@ mod paging;
 mod scope;
 mod statement;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use sqlparser::{ast::Statement as Ast, parser::Parser};
 
@@ -22,6 +22,8 @@ use lexer::{Lexeme, LexemeKind};
 
 /// `[[ ]]` clauses of one statement; 2^8 variants are parsed at load.
 const MOST_CLAUSES: usize = 8;
+/// What is told of one statement.
+const MOST_PROBLEMS: usize = 20;
 /// Bytes of one statement.
 const LONGEST: usize = 256 * 1024;
 
@@ -91,6 +93,7 @@ impl Template {
         refuse_more_statements(&lexemes, &mut problems);
         refuse_confusion(&placeholders, &mut problems);
         if !problems.is_empty() {
+            problems.truncate(MOST_PROBLEMS);
             return Err(problems);
         }
         let plain = respell(text, &placeholders);
@@ -272,12 +275,11 @@ fn refuse_more_statements(lexemes: &[Lexeme], problems: &mut Vec<Problem>) {
 
 /// An argument must never be taken for the caller.
 fn refuse_confusion(placeholders: &[Placeholder], problems: &mut Vec<Problem>) {
+    let dotted: HashMap<String, &str> =
+        placeholders.iter().map(|p| (spelled(&p.name), &*p.name)).filter(|(spelled, name)| spelled != name).collect();
     for placeholder in placeholders {
-        let met = placeholders
-            .iter()
-            .find(|other| other.name != placeholder.name && spelled(&other.name) == placeholder.name);
-        if let Some(other) = met {
-            let message = format!("`:{}` is too much like `:{}`", placeholder.name, other.name);
+        if let Some(other) = dotted.get(&placeholder.name) {
+            let message = format!("`:{}` is too much like `:{other}`", placeholder.name);
             problems.push(
                 Problem::new(Code::ToolPlaceholder, placeholder.offset, message).with_help("rename the parameter"),
             );

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, ops::ControlFlow};
 use sqlparser::ast::{
     AssignmentTarget, BinaryOperator, Delete, Expr, FromTable, Ident, Insert, Join, JoinConstraint, JoinOperator,
     ObjectName, OnConflictAction, OnInsert, Select, SelectItem, SetExpr, Statement, TableFactor, TableObject,
-    TableWithJoins, Update, Value, Visit, Visitor,
+    TableWithJoins, Update, UpdateTableFromKind, Value, Visit, Visitor,
 };
 
 use super::{Problem, lexer, spelled};
@@ -34,7 +34,13 @@ impl Scope<'_> {
         last(name).is_some_and(|ident| self.tables.iter().any(|table| table.eq_ignore_ascii_case(&ident.value)))
     }
 
+    /// For what must be the column: another one may differ in quotes alone.
     fn is_column(&self, ident: &Ident) -> bool {
+        ident.value == self.column || ident.quote_style.is_none() && self.may_be_column(ident)
+    }
+
+    /// For what must not be the column.
+    fn may_be_column(&self, ident: &Ident) -> bool {
         ident.value.eq_ignore_ascii_case(self.column)
     }
 
@@ -54,10 +60,28 @@ impl Scope<'_> {
 pub fn unscoped(statement: &Statement, text: &str, scope: &Scope<'_>) -> BTreeSet<(usize, String)> {
     let mut finder = Finder { scope, mentioned: Vec::new(), proven: BTreeSet::new() };
     let _ = statement.visit(&mut finder);
+    if !matches!(statement, Statement::Query(_) | Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_)) {
+        // What reaches a whole table (DROP, COPY, LOCK ...) has names that no visitor is shown.
+        return named(text, scope);
+    }
     let places = finder.mentioned.iter().filter(|(place, _)| !finder.proven.contains(place));
     places
         .map(|((line, column), table)| (lexer::offset_of(text, *line as usize, *column as usize), table.clone()))
         .collect()
+}
+
+fn named(text: &str, scope: &Scope<'_>) -> BTreeSet<(usize, String)> {
+    let part_of_word = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
+    let mut found = BTreeSet::new();
+    let mut offset = 0;
+    for word in text.split_inclusive(|letter| !part_of_word(letter)) {
+        let name = word.trim_end_matches(|letter| !part_of_word(letter));
+        if scope.tables.iter().any(|table| table.eq_ignore_ascii_case(name)) {
+            found.insert((offset, name.to_owned()));
+        }
+        offset += word.len();
+    }
+    found
 }
 
 type Place = (u64, u64);
@@ -98,38 +122,40 @@ impl Visitor for Finder<'_> {
 
 impl Finder<'_> {
     fn prove_tables(&mut self, from: &[TableWithJoins], selection: Option<&Expr>) {
-        let alone = from.len() == 1 && from[0].joins.is_empty();
+        let names = Names::of(from);
         for table in from {
             // Rows that a RIGHT or FULL join adds have nothing of the tables before it, so WHERE still holds for all.
-            self.prove_factor(&table.relation, selection, None, alone);
-            for join in &table.joins {
-                self.prove_factor(&join.relation, selection, restricting(join), false);
-            }
+            self.prove_joined(table, selection, None, &names);
         }
     }
 
-    fn prove_factor(&mut self, factor: &TableFactor, selection: Option<&Expr>, on: Option<&Expr>, alone: bool) {
+    fn prove_joined(&mut self, table: &TableWithJoins, selection: Option<&Expr>, on: Option<&Expr>, names: &Names) {
+        self.prove_factor(&table.relation, selection, on, names);
+        for join in &table.joins {
+            self.prove_factor(&join.relation, selection, restricting(join), names);
+        }
+    }
+
+    fn prove_factor(&mut self, factor: &TableFactor, selection: Option<&Expr>, on: Option<&Expr>, names: &Names) {
         match factor {
             TableFactor::Table { name, alias, args: None, .. } if self.scope.is_scoped(name) => {
                 let Some(ident) = last(name) else { return };
-                let known_as = alias.as_ref().map_or(&ident.value, |alias| &alias.name.value);
+                let known_as = alias.as_ref().map_or(ident, |alias| &alias.name);
+                let alone = names.are_one();
                 let binds = |condition: Option<&Expr>| condition.is_some_and(|c| self.binds(c, known_as, alone));
-                if binds(selection) || binds(on) {
+                if names.only_once(known_as) && (binds(selection) || binds(on)) {
                     self.proven.insert(place(ident));
                 }
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => {
-                self.prove_factor(&table_with_joins.relation, selection, on, false);
-                for join in &table_with_joins.joins {
-                    self.prove_factor(&join.relation, selection, restricting(join), false);
-                }
+                self.prove_joined(table_with_joins, selection, on, names);
             }
             _ => {}
         }
     }
 
     /// Whether the condition, wherever it holds, has the table's column bound to the caller.
-    fn binds(&self, condition: &Expr, table: &str, alone: bool) -> bool {
+    fn binds(&self, condition: &Expr, table: &Ident, alone: bool) -> bool {
         match condition {
             Expr::Nested(inner) => self.binds(inner, table, alone),
             Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
@@ -145,11 +171,11 @@ impl Finder<'_> {
         }
     }
 
-    fn is_column_of(&self, expr: &Expr, table: &str, alone: bool) -> bool {
+    fn is_column_of(&self, expr: &Expr, table: &Ident, alone: bool) -> bool {
         match expr {
             Expr::Identifier(column) => alone && self.scope.is_column(column),
             Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-                [.., owner, column] => self.scope.is_column(column) && owner.value.eq_ignore_ascii_case(table),
+                [.., owner, column] => self.scope.is_column(column) && is_same(owner, table),
                 _ => false,
             },
             _ => false,
@@ -160,21 +186,22 @@ impl Finder<'_> {
         if !update.assignments.iter().all(|assignment| self.keeps_owner(&assignment.target, &assignment.value)) {
             return;
         }
-        let more = !update.table.joins.is_empty() || update.from.is_some();
-        self.prove_factor(&update.table.relation, update.selection.as_ref(), None, !more);
-        for join in &update.table.joins {
-            self.prove_factor(&join.relation, update.selection.as_ref(), restricting(join), false);
-        }
+        let more = match &update.from {
+            Some(UpdateTableFromKind::BeforeSet(from) | UpdateTableFromKind::AfterSet(from)) => from.as_slice(),
+            None => &[],
+        };
+        let names = Names::of(std::iter::once(&update.table).chain(more));
+        self.prove_joined(&update.table, update.selection.as_ref(), None, &names);
     }
 
     fn prove_delete(&mut self, delete: &Delete) {
         let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
-        let alone = from.len() == 1 && from[0].joins.is_empty() && delete.using.is_none() && delete.tables.is_empty();
+        if !delete.tables.is_empty() {
+            return;
+        }
+        let names = Names::of(from.iter().chain(delete.using.iter().flatten()));
         for table in from {
-            self.prove_factor(&table.relation, delete.selection.as_ref(), None, alone);
-            for join in &table.joins {
-                self.prove_factor(&join.relation, delete.selection.as_ref(), restricting(join), false);
-            }
+            self.prove_joined(table, delete.selection.as_ref(), None, &names);
         }
     }
 
@@ -206,7 +233,7 @@ impl Finder<'_> {
             Some(OnInsert::OnConflict(conflict)) => match &conflict.action {
                 OnConflictAction::DoNothing => false,
                 OnConflictAction::DoUpdate(update) => {
-                    !update.selection.as_ref().is_some_and(|selection| self.binds(selection, &ident.value, false))
+                    !update.selection.as_ref().is_some_and(|selection| self.binds(selection, ident, false))
                         || !update.assignments.iter().all(|a| self.keeps_owner(&a.target, &a.value))
                 }
             },
@@ -221,13 +248,57 @@ impl Finder<'_> {
     fn keeps_owner(&self, target: &AssignmentTarget, value: &Expr) -> bool {
         match target {
             AssignmentTarget::ColumnName(name) => {
-                !last(name).is_some_and(|ident| self.scope.is_column(ident)) || self.scope.is_caller(value)
+                !last(name).is_some_and(|ident| self.scope.may_be_column(ident)) || self.scope.is_caller(value)
             }
             AssignmentTarget::Tuple(names) => {
-                !names.iter().any(|name| last(name).is_some_and(|ident| self.scope.is_column(ident)))
+                !names.iter().any(|name| last(name).is_some_and(|ident| self.scope.may_be_column(ident)))
             }
         }
     }
+}
+
+/// What the tables of one block are called, in small letters. A condition on a name that two have proves neither.
+struct Names(Vec<String>);
+
+impl Names {
+    fn of<'t>(tables: impl IntoIterator<Item = &'t TableWithJoins>) -> Self {
+        let mut names = Self(Vec::new());
+        for table in tables {
+            names.add(table);
+        }
+        names
+    }
+
+    fn add(&mut self, table: &TableWithJoins) {
+        for factor in std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)) {
+            let name = match factor {
+                TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
+                    Some(&alias.name)
+                }
+                TableFactor::Table { name, .. } => last(name),
+                TableFactor::NestedJoin { table_with_joins, alias: None } => {
+                    self.add(table_with_joins);
+                    continue;
+                }
+                _ => None,
+            };
+            self.0.push(name.map_or_else(String::new, |name| name.value.to_lowercase()));
+        }
+    }
+
+    fn are_one(&self) -> bool {
+        self.0.len() == 1
+    }
+
+    fn only_once(&self, name: &Ident) -> bool {
+        self.0.iter().filter(|known| **known == name.value.to_lowercase()).count() == 1
+    }
+}
+
+/// Whether two names are one in every database, whatever it makes of quotes and capitals.
+fn is_same(a: &Ident, b: &Ident) -> bool {
+    let quoted_alike = a.quote_style.is_some() == b.quote_style.is_some();
+    a.value == b.value && (quoted_alike || !a.value.chars().any(char::is_uppercase))
 }
 
 /// The condition that every row of the joined table fulfils.

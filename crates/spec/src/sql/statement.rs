@@ -1,6 +1,6 @@
 //! A variant, taken apart for its driver: text and bound values in turn.
 
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _};
 
 use super::{Dialect, Placeholder, Problem, lexer, lexer::LexemeKind, paging, spelled};
 use crate::Code;
@@ -28,6 +28,11 @@ pub enum Piece {
 
 impl Statement {
     pub(super) fn of(text: &str, placeholders: &[Placeholder], dialect: Dialect) -> Result<Self, Problem> {
+        // A name may be bound thousands of times, so it is looked up and not searched for.
+        let mut known: HashMap<String, (&str, bool)> = HashMap::new();
+        for placeholder in placeholders {
+            known.entry(spelled(&placeholder.name)).or_insert((&placeholder.name, false)).1 |= placeholder.in_list;
+        }
         let mut pieces = Vec::new();
         let mut last = 0;
         for (position, found) in bound(text, dialect)? {
@@ -39,13 +44,11 @@ impl Statement {
                 paging::LIMIT => Piece::Limit,
                 paging::OFFSET => Piece::Offset,
                 word => {
-                    let known = placeholders.iter().find(|placeholder| spelled(&placeholder.name) == word);
-                    let known =
-                        known.ok_or_else(|| Problem::new(Code::SqlParse, 0, format!("`:{word}` came from nowhere")))?;
+                    let (name, listed) = *known
+                        .get(word)
+                        .ok_or_else(|| Problem::new(Code::SqlParse, 0, format!("`:{word}` came from nowhere")))?;
                     // The printed statement may write `IN (:ids)` elsewhere than the author did.
-                    let in_list =
-                        placeholders.iter().any(|p| p.name == known.name && p.in_list) && in_list(text, start, end);
-                    Piece::Bind { name: known.name.clone(), in_list }
+                    Piece::Bind { name: name.to_owned(), in_list: listed && in_list(text, start, end) }
                 }
             });
             last = end;
