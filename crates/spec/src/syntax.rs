@@ -30,8 +30,12 @@ pub mod limits {
     pub const DEPTH: usize = 64;
     /// Values that aliases copy, in the whole document.
     pub const ALIAS_NODES: usize = 10_000;
-    /// Values and keys, in the whole document.
-    pub const NODES: usize = 500_000;
+    /// Values and keys, in a document of so many bytes. What people write takes more bytes each; what takes fewer is made to
+    /// keep a machine busy, and this bounds the time and the memory that each byte of it can cost.
+    #[must_use]
+    pub const fn nodes(bytes: usize) -> usize {
+        100_000 + bytes / 16
+    }
     /// Diagnostics that one reading gives.
     pub const DIAGNOSTICS: usize = 1_000;
 }

@@ -50,8 +50,9 @@ impl Reader<'_, '_> {
     fn value(&mut self, depth: usize, trail: &Trail<'_>) -> Result<Node, Wrong> {
         let start = self.at;
         self.nodes += 1;
-        if self.nodes > limits::NODES {
-            return Err(self.limit(format!("more than {} values in the document", limits::NODES)));
+        let most = limits::nodes(self.text.len());
+        if self.nodes > most {
+            return Err(self.limit(format!("more than {most} values, over the limit for a document of this size")));
         }
         let value = match self.peek() {
             Some(b'{') => self.object(depth, trail)?,

@@ -100,8 +100,9 @@ impl Collector<'_, '_> {
     /// Whether the text could be read to its end.
     fn collect(&mut self, parser: Parser<'_, Rationed<'_>>, consumed: &Cell<usize>) -> bool {
         let mut whole = true;
+        let ration = input::ration(self.text.len());
         for event in parser {
-            if consumed.replace(0) > input::RATION {
+            if consumed.replace(0) > ration {
                 let at = self.open.first().map_or(0, |open| self.items[*open].start);
                 let span = self.places.span(at, at);
                 self.findings
@@ -193,8 +194,9 @@ impl Collector<'_, '_> {
     }
 
     fn push(&mut self, start: usize, end: usize, kind: Kind) -> bool {
-        if self.items.len() >= limits::NODES {
-            let message = format!("more than {} values in the document", limits::NODES);
+        let most = limits::nodes(self.text.len());
+        if self.items.len() >= most {
+            let message = format!("more than {most} values, over the limit for a document of this size");
             return self.stop(Code::SyntaxLimits, start, end, message);
         }
         self.items.push(Item { start, end: end.max(start), kind });

@@ -7,25 +7,29 @@ use std::{cell::Cell, rc::Rc};
 
 use saphyr_parser::{Input, StrInput, input::SkipTabs};
 
-/// Indicators between two events, some hundred bytes of tokens each. The longest prose in one scalar holds fewer.
-pub(super) const RATION: usize = 1 << 19;
+/// Indicators between two events, some hundred bytes of tokens each, in a text of so many bytes. Prose in one scalar holds
+/// fewer.
+pub(super) fn ration(bytes: usize) -> usize {
+    100_000 + bytes / 32
+}
 
 pub(super) struct Rationed<'a> {
     text: StrInput<'a>,
     /// Indicators consumed since the reader of the events set it to 0.
     consumed: Rc<Cell<usize>>,
+    ration: usize,
 }
 
 impl<'a> Rationed<'a> {
     pub(super) fn new(text: &'a str, consumed: Rc<Cell<usize>>) -> Self {
-        Self { text: StrInput::new(text), consumed }
+        Self { text: StrInput::new(text), consumed, ration: ration(text.len()) }
     }
 
     fn count(&mut self, character: char) {
         if matches!(character, '[' | ']' | '{' | '}' | ',' | ':' | '?' | '&' | '*' | '!' | '\'' | '"' | '%') {
             let consumed = self.consumed.get() + 1;
             self.consumed.set(consumed);
-            if consumed > RATION {
+            if consumed > self.ration {
                 self.text = StrInput::new("");
             }
         }
