@@ -144,5 +144,5 @@ impl ConfigPermissions {
 }
 
 crate::read::parsed! {
-    IpNet: Range, "a network such as `10.0.0.0/8`", { "type": "string" };
+    IpNet: Range, "a network such as `10.0.0.0/8`", { "type": "string", "pattern": "^[0-9a-fA-F.:]+/[0-9]+$" };
 }

@@ -55,5 +55,7 @@ object! {
 }
 
 crate::read::parsed! {
-    Version: Version, "a semantic version such as `1.0.0`, in quotes where YAML would read a number", { "type": "string" };
+    Version: Version, "a semantic version such as `1.0.0`, in quotes where YAML would read a number", {
+        "type": "string", "pattern": "^(0|[1-9][0-9]*)[.](0|[1-9][0-9]*)[.](0|[1-9][0-9]*)([-+][0-9A-Za-z.+-]+)?$"
+    };
 }

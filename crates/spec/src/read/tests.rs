@@ -1,5 +1,7 @@
 //! What is said about a document, word for word, and the fixes that can be made unasked.
 
+mod generated;
+
 use crate::{Code, Diagnostic, Format, Probe, Source};
 
 struct Everything;
