@@ -3,7 +3,8 @@
 //! A read is run at once, on the task that asks, under a budget of a millisecond: a lookup by key never leaves its thread. A
 //! statement that needs more is interrupted, its sink is reset, and it is run again on a thread of its own; it is
 //! remembered and goes there directly until it has been quick for a while. Long reads are bounded in number and never
-//! hold a connection that quick ones use. Writes have one connection and wait for it in line.
+//! hold a connection that quick ones use. What writes is found out by SQLite itself, has one connection and waits for it in
+//! line.
 
 mod execute;
 mod open;
@@ -85,23 +86,23 @@ impl Sqlite {
             Some(opened) => opened,
             None => self.open(deadline, options).await?,
         };
-        let lane = match statement.access() {
-            Access::Write if self.config.read_only => return Err(self.read_only()),
-            Access::Write => &opened.writes,
-            Access::Read => {
-                if !statement.0.pace.is_slow() {
-                    match opened.run_inline(&self.config, statement, &arguments, &mut sink) {
-                        Ok(outcome) => return Ok((sink, outcome)),
-                        Err(Failure::Error(error)) => return Err(error),
-                        Err(Failure::Interrupted) => statement.0.pace.exceeded(),
-                        Err(Failure::Locked(_)) => {}
-                    }
-                    sink.reset();
+        if statement.0.pace.writes() {
+            return opened.writes.run(statement, arguments, sink, deadline, options).await;
+        }
+        if !statement.0.pace.is_slow() {
+            match opened.run_inline(&self.config, statement, &arguments, &mut sink) {
+                Ok(outcome) => return Ok((sink, outcome)),
+                Err(Failure::Error(error)) => return Err(error),
+                Err(Failure::Writes) => {
+                    statement.0.pace.found_to_write();
+                    return opened.writes.run(statement, arguments, sink, deadline, options).await;
                 }
-                &opened.reads
+                Err(Failure::Interrupted) => statement.0.pace.exceeded(),
+                Err(Failure::Locked(_)) => {}
             }
-        };
-        lane.run(statement, arguments, sink, deadline, options).await
+            sink.reset();
+        }
+        opened.reads.run(statement, arguments, sink, deadline, options).await
     }
 
     pub async fn check(&self, timeout: Duration) -> Result<String, Error> {
@@ -142,10 +143,6 @@ impl Sqlite {
             .check(crate::Grant::Path(path.clone()))
             .map_err(|denied| Error::new(Class::Configuration, denied.to_string()))?;
         Ok(path)
-    }
-
-    fn read_only(&self) -> Error {
-        Error::new(Class::ReadOnly, format!("the connection `{}` is read-only", self.config.name))
     }
 }
 

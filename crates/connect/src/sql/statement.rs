@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicU32, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
 };
 
 use serde_json::Value;
@@ -25,10 +25,13 @@ pub(super) struct Inner {
     pub shape: Mutex<Option<super::sqlite::Shape>>,
 }
 
-/// Whether a statement is better run away from its caller's thread. A run over budget counts against it for a while, runs
+/// Where a statement is best run: whether it writes, and whether it is to leave its caller's thread. A run over budget counts against it for a while, runs
 /// that stay well within it count the other way.
 #[derive(Debug, Default)]
-pub(super) struct Pace(AtomicU32);
+pub(super) struct Pace {
+    debt: AtomicU32,
+    writes: AtomicBool,
+}
 
 /// What a placeholder stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,15 +69,23 @@ impl Pace {
     const MAX: u32 = 64;
 
     pub fn is_slow(&self) -> bool {
-        self.0.load(Relaxed) > 0
+        self.debt.load(Relaxed) > 0
+    }
+
+    pub fn writes(&self) -> bool {
+        self.writes.load(Relaxed)
+    }
+
+    pub fn found_to_write(&self) {
+        self.writes.store(true, Relaxed);
     }
 
     pub fn exceeded(&self) {
-        let _ = self.0.fetch_update(Relaxed, Relaxed, |debt| Some((debt * 2).clamp(Self::PENALTY, Self::MAX)));
+        let _ = self.debt.fetch_update(Relaxed, Relaxed, |debt| Some((debt * 2).clamp(Self::PENALTY, Self::MAX)));
     }
 
     pub fn kept(&self) {
-        let _ = self.0.fetch_update(Relaxed, Relaxed, |debt| debt.checked_sub(1));
+        let _ = self.debt.fetch_update(Relaxed, Relaxed, |debt| debt.checked_sub(1));
     }
 }
 

@@ -87,6 +87,27 @@ async fn a_write_tells_what_it_changed_and_what_it_returns() {
     assert_eq!(execute(&database, "CREATE TABLE other (a)").await.rows_affected, 0);
 }
 
+/// The connection that writes is busy: what only reads, whatever it was declared as, does not wait for it.
+#[tokio::test]
+async fn only_what_writes_waits_for_the_connection_that_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = file(&folder.path().join("a.db"), PRODUCTS);
+    config.pool.acquire_timeout = Duration::from_millis(50);
+    let database = Arc::new(open(config));
+    let text =
+        "INSERT INTO products (name) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
+    let writer = tokio::spawn({
+        let database = database.clone();
+        async move { run(&database, &write(text, &[]), vec![]).await.map(|_| ()) }
+    });
+    tokio::task::yield_now().await;
+    let (sink, _) = run(&database, &write("SELECT count(*) FROM products", &[]), vec![]).await.unwrap();
+    assert_eq!(sink.rows, [["I64(3)"]]);
+    let error = run(&database, &write("DELETE FROM products", &[]), vec![]).await.unwrap_err();
+    assert_eq!(error.message(), "the one connection of `db` stayed in use for 50ms; try again later");
+    writer.abort();
+}
+
 #[tokio::test]
 async fn a_read_can_not_write_whatever_it_looks_like() {
     let database = open(memory(PRODUCTS));
@@ -208,10 +229,9 @@ async fn a_dropped_call_stops_its_statement_and_gives_the_connection_back() {
 #[tokio::test]
 async fn a_dropped_write_changes_nothing() {
     let database = open(memory(PRODUCTS));
-    let text = format!(
-        "INSERT INTO products (name) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
-    );
-    let statement = write(&text, &[]);
+    let text =
+        "INSERT INTO products (name) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
+    let statement = write(text, &[]);
     let call = run(&database, &statement, vec![]);
     assert!(tokio::time::timeout(Duration::from_millis(30), call).await.is_err());
     execute(&database, "UPDATE products SET stock = 1").await;

@@ -20,6 +20,8 @@ use super::{
 pub enum Failure {
     /// The watch stopped it.
     Interrupted,
+    /// It is for the connection that writes. Nothing was done.
+    Writes,
     /// Somebody else holds a lock. Nothing was done.
     Locked(Error),
     Error(Error),
@@ -70,9 +72,12 @@ fn run<S: RowSink>(
     let connection = &session.connection;
     let mut prepared = connection.prepare_cached(statement.text()).map_err(failure)?;
     let writes = !prepared.readonly();
-    if writes && statement.access() == Access::Read {
+    if writes && (statement.access() == Access::Read || config.read_only) {
         let message = format!("the statement writes, and it was to run read-only on `{}`", config.name);
         return Err(Failure::Error(Error::new(Class::ReadOnly, message)));
+    }
+    if writes && session.access == Access::Read {
+        return Err(Failure::Writes);
     }
     bind(&mut prepared, statement.parameters(), arguments)?;
     let changes = if writes { connection.total_changes() } else { 0 };
@@ -242,6 +247,7 @@ fn argument_value<'a>(parameter: &Parameter, argument: &'a Value) -> Result<ToSq
 impl Failure {
     pub fn into_error(self) -> Error {
         match self {
+            Self::Writes => Error::new(Class::ReadOnly, "the statement writes on a connection that reads"),
             Self::Interrupted => Error::new(Class::Timeout, "the statement was stopped"),
             Self::Locked(error) | Self::Error(error) => error,
         }

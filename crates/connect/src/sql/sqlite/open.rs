@@ -22,6 +22,7 @@ const MAX_LENGTH: i32 = 64 << 20;
 #[derive(Debug)]
 pub struct Session {
     pub connection: Connection,
+    pub access: Access,
     pub watch: Arc<Watch>,
 }
 
@@ -134,7 +135,7 @@ impl Session {
         connection.set_prepared_statement_cache_capacity(256);
         confine(&mut connection)?;
         let watch = Watch::install(&mut connection)?;
-        Ok(Self { connection, watch })
+        Ok(Self { connection, access, watch })
     }
 }
 

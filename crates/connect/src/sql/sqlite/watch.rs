@@ -37,6 +37,10 @@ fn now() -> u64 {
 }
 
 impl Watch {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "SQLite tells nobody that a lock is free; on a thread for blocking work"
+    )]
     pub fn install(connection: &mut Connection) -> rusqlite::Result<Arc<Self>> {
         let watch = Arc::new(Self::default());
         let progress = watch.clone();
