@@ -61,7 +61,31 @@ fn v4(high: u16, low: u16) -> Ipv4Addr {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn another_form_of_an_address_is_no_way_around(bits: u32) {
+            let address = Ipv4Addr::from(bits);
+            let [a, b, c, d] = address.octets().map(u16::from);
+            let (high, low) = (a << 8 | b, c << 8 | d);
+            let forms = [
+                address.to_ipv6_mapped(),
+                Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low),
+                Ipv6Addr::new(0x2002, high, low, 0, 0, 0, 0, 1),
+                Ipv6Addr::new(0, 0, 0, 0, 0xffff, 0, high, low),
+            ];
+            for form in forms {
+                prop_assert_eq!(is_public(form.into()), is_public(address.into()), "{}", form);
+            }
+            prop_assert!(!is_public(address.to_ipv6_compatible().into()));
+            let std_says_no = address.is_private() || address.is_loopback() || address.is_link_local()
+                || address.is_broadcast() || address.is_documentation() || address.is_unspecified() || address.is_multicast();
+            prop_assert!(!(std_says_no && is_public(address.into())));
+        }
+    }
 
     #[test]
     fn nothing_but_the_public_internet_is_public() {

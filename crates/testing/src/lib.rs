@@ -4,9 +4,11 @@
 //! Every test process starts its own (a few hundred milliseconds): the data folder is made once per build folder and
 //! copied. A service that is not installed fails the test and names its Debian package.
 
+mod certificate;
 mod mariadb;
 mod postgres;
 mod service;
 
+pub use certificate::Certificate;
 pub use mariadb::Mariadb;
 pub use postgres::Postgres;

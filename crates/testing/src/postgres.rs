@@ -2,10 +2,12 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
 };
 
+use crate::Certificate;
 use crate::service::{Account, Service, copy_of_template, free_port, run};
 
 const ACCOUNT: Account = Account("postgres");
@@ -20,6 +22,16 @@ pub struct Postgres {
 impl Postgres {
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// With TLS, under this certificate.
+    #[must_use]
+    pub fn start_with_tls(certificate: &Certificate) -> Self {
+        Self::start_with(Some(certificate))
+    }
+
+    fn start_with(certificate: Option<&Certificate>) -> Self {
         let binaries = binaries();
         let version =
             binaries.parent().and_then(Path::file_name).map_or_else(String::new, |name| name.display().to_string());
@@ -46,6 +58,15 @@ impl Postgres {
             "log_statement=none",
         ];
         command.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting.to_owned()]));
+        if let Some(certificate) = certificate {
+            for (name, from) in [("server.crt", certificate.certificate()), ("server.key", certificate.key())] {
+                let path = folder.join("data").join(name);
+                fs::copy(from, &path).expect("the folder is ours");
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("as above");
+                ACCOUNT.own(&path);
+            }
+            command.extend(["-c".to_owned(), "ssl=on".to_owned()]);
+        }
         command.extend(["-c".to_owned(), format!("unix_socket_directories={}", folder.display())]);
         let postgres = Self { service: Service::start(folder, "QUIT", &command), port };
         postgres.wait();

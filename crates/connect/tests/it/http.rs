@@ -23,6 +23,7 @@ use mcp_factory_connect::{
     Denied, FixedSecrets, Grant, Policy,
     http::{Auth, Base, Class, Client, ClientConfig, Oversize, Request, ResolveFuture, Resolver, Response},
 };
+use mcp_factory_testing::Certificate;
 
 /// Answers names from lists of answers, one list per look-up; the last stays.
 #[derive(Debug, Default)]
@@ -391,4 +392,33 @@ async fn a_base_that_can_not_be_used_is_told() {
     check("nonsense", "the URL of `crm` is not a URL").await;
     check("ftp://example.com", "the URL of `crm` is not of http or https").await;
     check("https://u:s3cret@example.com", "the URL of `crm` holds a user or password; use `auth` instead").await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_can_not_prove_who_it_is_gets_nothing() {
+    use tokio_rustls::rustls::{
+        ServerConfig,
+        crypto::ring,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    };
+    let certificate = Certificate::generate();
+    let chain = vec![CertificateDer::from_pem_file(certificate.certificate()).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(certificate.key()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(async move {
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        acceptor.accept(listener.accept().await.unwrap().0).await.map(|_| ())
+    });
+    let config = ClientConfig { retries: 0, ..private(format!("https://127.0.0.1:{port}")) };
+    let (class, message) = refused(&client(config), get("/")).await;
+    assert_eq!(class, Class::Unavailable);
+    assert!(message.contains("invalid peer certificate: UnknownIssuer"), "{message}");
+    assert!(server.await.unwrap().is_err());
 }

@@ -4,7 +4,7 @@ use mcp_factory_connect::{
     FixedSecrets, Policy,
     sql::{Backend, Class, Database, DatabaseConfig, Hint, RunOptions, Source},
 };
-use mcp_factory_testing::Postgres;
+use mcp_factory_testing::{Certificate, Postgres};
 use serde_json::{Value, json};
 
 use crate::collect::{Collect, execute, open, read, rows, run, write};
@@ -265,4 +265,40 @@ async fn what_is_not_configured_is_named() {
         check(url(&format!("postgres://{place}/d")), Policy::none(), private).await;
     }
     check(url("postgres://h/d?hostaddr=169.254.169.254"), Policy::none(), private).await;
+}
+
+#[tokio::test]
+async fn tls_is_used_where_it_is_and_proved_where_it_must_be() {
+    let certificate = Certificate::generate();
+    let postgres = Postgres::start_with_tls(&certificate);
+    let encrypted = read("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", &[]);
+    let check = async |options: &str| {
+        let url = format!("{}?{options}", postgres.url().replace("127.0.0.1", "localhost"));
+        let database = open(DatabaseConfig::new("db", Backend::Postgres, Source::Url(url)));
+        match run(&database, &encrypted, vec![]).await {
+            Ok((sink, _)) => Ok(sink.rows[0][0].clone()),
+            Err(error) => Err((error.class(), error.message().to_owned())),
+        }
+    };
+    assert_eq!(check("").await, Ok("Bool(true)".into()));
+    assert_eq!(check("sslmode=disable").await, Ok("Bool(false)".into()));
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let (class, message) = check(&format!("sslmode={mode}")).await.unwrap_err();
+        assert_eq!(class, Class::Unavailable);
+        assert!(message.contains("invalid peer certificate: UnknownIssuer"), "{message}");
+        let trusted = format!("sslmode={mode}&sslrootcert={}", certificate.certificate().display());
+        assert_eq!(check(&trusted).await, Ok("Bool(true)".into()));
+    }
+    let missing = check("sslmode=require&sslrootcert=/nowhere.pem").await.unwrap_err();
+    assert_eq!(missing, (Class::Configuration, "`/nowhere.pem` holds no certificates that can be read".into()));
+
+    // Requests to cancel go the same way.
+    let observer = open(config(&postgres));
+    let url = format!("{}?sslmode=require&sslrootcert={}", postgres.url(), certificate.certificate().display());
+    let database = open(DatabaseConfig::new("db", Backend::Postgres, Source::Url(url)));
+    let options = RunOptions { timeout: Duration::from_millis(500), ..RunOptions::default() };
+    let sleep = read("SELECT pg_sleep(600)", &[]);
+    let error = database.run(&sleep, vec![], Collect::default(), &options).await.unwrap_err();
+    assert_eq!(error.class(), Class::Timeout);
+    quiet(&observer).await;
 }

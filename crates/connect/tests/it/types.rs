@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use mcp_factory_connect::sql::{Backend, Cell, Columns, Database, DatabaseConfig, RowSink, RunOptions, Source};
 use mcp_factory_testing::{Mariadb, Postgres};
 
-use crate::collect::{execute, open, read};
+use crate::collect::{Collect, execute, open, read};
 
 /// Keeps the JSON of the last cell.
 #[derive(Default)]
@@ -72,6 +72,37 @@ async fn every_row_of_the_table_of_postgresql_holds() {
         }
     }
     hold("PostgreSQL", &wrong);
+}
+
+/// What the server itself writes is what was read, for many values that the server makes.
+#[tokio::test]
+async fn numbers_dates_and_intervals_read_as_the_server_writes_them() {
+    let postgres = Postgres::start();
+    let database = open(DatabaseConfig::new("db", Backend::Postgres, Source::Url(postgres.url())));
+    let numbers = "(random()::numeric * 10::numeric ^ (i % 60 - 30) * (1 - i % 2 * 2))::numeric(80, 40)";
+    let scaled = "trim_scale((random() * 1e8)::int * 10::numeric ^ (i % 24 - 12))";
+    let days = "'0001-01-01'::date + i * 365 + i % 366";
+    let spans =
+        "make_interval(mins => (i * 7919) % 5000 - 2500, days => i % 61 - 30, months => i % 41 - 20, secs => i % 7)";
+    let checks = [
+        (numbers, "v::text"),
+        (scaled, "v::text"),
+        (days, "to_char(v, 'YYYY-MM-DD')"),
+        ("'1900-01-01'::timestamp + i * interval '1 year 3 hours 7.000009 seconds'", "to_json(v)#>>'{}'"),
+        (spans, "v::text"),
+        ("ARRAY[i, NULL, -i]", "replace(to_json(v)::text, ' ', '')"),
+    ];
+    let options = RunOptions { session: vec![("intervalstyle".into(), "iso_8601".into())], ..RunOptions::default() };
+    for (value, text) in checks {
+        let statement =
+            read(&format!("SELECT v, {text} FROM (SELECT {value} AS v FROM generate_series(1, 3000) i) s"), &[]);
+        let (sink, _) = database.run(&statement, vec![], Collect::default(), &options).await.unwrap();
+        assert_eq!(sink.rows.len(), 3_000);
+        for row in sink.rows {
+            let inner = |cell: &str| cell.split_once('(').map(|(_, rest)| rest.to_owned());
+            assert_eq!(inner(&row[0]), inner(&row[1]), "{value}");
+        }
+    }
 }
 
 async fn stored(database: &Database, Row { ty, value, json: expected }: Row) -> Result<(), String> {
