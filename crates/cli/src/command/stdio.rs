@@ -20,8 +20,7 @@ pub fn run(args: &args::Stdio) -> anyhow::Result<ExitCode> {
     let outcome = runtime.block_on(async move {
         let shutdown = signals::shutdown()?;
         tracing::info!(server = %spec.name, version = %spec.version, tools = spec.tools.len(), "serving on stdio");
-        let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
-        stdio::serve_on(Arc::new(engine), principal, &limits, input, output, shutdown).await?;
+        stdio::serve_with(Arc::new(engine), principal, &limits, shutdown).await?;
         Ok(ExitCode::SUCCESS)
     });
     // A read of standard input can't be cancelled; waiting for it would keep the process after a signal.

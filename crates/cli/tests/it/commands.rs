@@ -1,0 +1,126 @@
+//! `validate`, `schema`, `completions`, `test`: what they print, and how they exit.
+
+use serde_json::Value;
+
+use crate::run::Place;
+
+const VALID: &str = "name: a\ntools:\n  - { name: hello, description: Says hello, static: { text: hello } }\n";
+
+#[test]
+fn the_design_document_is_kept_with_its_six_findings() {
+    let said = Place::new().example("design-document.yaml").run(&["validate", "design-document.yaml"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "design-document.yaml: blocker: 6 findings\n"));
+    insta::assert_snapshot!("design_document_for_people", said.err);
+    let said =
+        Place::new().example("design-document.yaml").run(&["validate", "--output", "json", "design-document.yaml"]);
+    let line: Value = serde_json::from_str(&said.out).unwrap();
+    insta::assert_json_snapshot!("design_document_for_programs", line);
+}
+
+#[test]
+fn the_exit_code_says_what_was_found() {
+    let place = Place::new().file("valid.yaml", VALID).file("error.yaml", "name: A\n").example("design-document.yaml");
+    for (args, code) in [
+        (&["valid.yaml"][..], 0),
+        (&["--strict", "valid.yaml"], 0),
+        (&["design-document.yaml"], 0),
+        (&["--strict", "design-document.yaml"], 1),
+        (&["error.yaml"], 1),
+        (&["valid.yaml", "error.yaml"], 1),
+        (&["no-such-file.yaml"], 1),
+        (&[], 2),
+        (&["--no-such-option", "valid.yaml"], 2),
+    ] {
+        let said = place.run(&[&["validate"], args].concat());
+        assert_eq!(said.code, Some(code), "{args:?}: {said:?}");
+    }
+}
+
+#[test]
+fn each_file_is_one_json_line_and_nothing_else_is_printed() {
+    let place = Place::new().file("valid.yaml", VALID).file("valid.json", "{\"name\": \"a\", \"tool\": []}");
+    let said = place.run(&["validate", "--output", "json", "valid.yaml", "valid.json"]);
+    let lines: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0], serde_json::json!({ "verdict": "valid", "diagnostics": [] }));
+    assert_eq!((said.err.as_str(), lines.len()), ("", 2));
+    let unknown =
+        lines[1]["diagnostics"].as_array().unwrap().iter().find(|d| d["code"] == "spec/unknown-field").unwrap();
+    assert_eq!((&unknown["file"], &unknown["line"], &unknown["column"]), (&"valid.json".into(), &1.into(), &15.into()));
+    assert_eq!(unknown["fix"]["replacement"], "\"tools\"", "the fix can be pasted in: {unknown}");
+}
+
+#[test]
+fn standard_input_is_read_as_what_it_looks_like() {
+    assert_eq!(Place::new().run_with(&["validate", "-"], VALID).out, "<stdin>: valid: a 0.1.0 with 1 tool\n");
+    let json =
+        "{\"name\": \"a\", \"prompts\": [{\"name\": \"p\", \"messages\": [{\"role\": \"user\", \"text\": \"Hi\"}]}]}";
+    assert_eq!(Place::new().run_with(&["validate", "-"], json).out, "<stdin>: valid: a 0.1.0 with 0 tools\n");
+}
+
+#[test]
+fn the_schema_accepts_the_example() {
+    let said = Place::new().run(&["schema"]);
+    let schema: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    let published =
+        std::fs::read_to_string(crate::run::example("../../docs/mcp-factory.schema.json")).unwrap_or_default();
+    assert!(published == said.out, "run `mcp-factory schema > docs/mcp-factory.schema.json`");
+}
+
+#[test]
+fn every_shell_gets_a_completion_script() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let said = Place::new().run(&["completions", shell]);
+        assert!(said.code == Some(0) && said.out.contains("validate"), "{shell}");
+    }
+}
+
+#[test]
+fn the_example_passes_its_own_tests_in_both_eras() {
+    let place = Place::new().example("server.yaml").example("seed.sql");
+    let said = place.run(&["test", "server.yaml", "--all", "--output", "json"]);
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, &report["failed"], &report["skipped"]), (Some(0), &0.into(), &0.into()), "{report}");
+    assert!(report["passed"].as_u64().unwrap() > 30);
+    for era in ["2026-07-28", "2025-11-25"] {
+        assert!(report["tests"].as_array().unwrap().iter().any(|test| test["era"] == era));
+    }
+}
+
+#[test]
+fn a_test_that_fails_says_what_differs_and_exits_1() {
+    let text = "name: a\ntools:\n  - name: hello\n    description: Says hello\n    static: { json: { greeting: hello } }\n    \
+                annotations: { readOnly: true }\n    examples: [{ arguments: {}, expect: { greeting: bye } }]\n";
+    let said = Place::new().file("a.yaml", text).run(&["test", "a.yaml"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.out.contains("`greeting` is \"hello\", expected \"bye\""), "{}", said.out);
+}
+
+#[test]
+fn one_call_prints_its_answer() {
+    let place = Place::new().example("server.yaml").example("seed.sql");
+    let said = place.run(&["test", "server.yaml", "get_product", "{\"sku\": \"ENB-101\"}"]);
+    let answer: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, &answer["name"]), (Some(0), &"Laptop 13".into()));
+    let said = place.run(&["test", "server.yaml", "get_product", "{\"sku\": \"NOPE\"}"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(1), "there is no such row\n"));
+    for (args, expected) in [
+        (["get_produkt", "{}"], "there is no tool"),
+        (["get_product", "[]"], "not a JSON object"),
+        (["get_product", "{"], "not JSON"),
+    ] {
+        let said = place.run(&[&["test", "server.yaml"], &args[..]].concat());
+        assert!(said.code == Some(2) && said.err.contains(expected) && said.err.contains("hint:"), "{said:?}");
+    }
+}
+
+#[test]
+fn a_writing_example_never_touches_what_the_spec_did_not_make() {
+    let text = "name: a\nconnections:\n  - { name: db, type: sqlite, path: ./mine.db }\ntools:\n  - name: wipe\n    description: Wipes\n    \
+                sql: DELETE FROM t\n    examples: [{ arguments: {}, expect: { rowsAffected: 1 } }]\n";
+    let place = Place::new().file("a.yaml", text);
+    let said = place.run(&["test", "a.yaml"]);
+    assert!(said.code == Some(0) && said.out.contains("skipped"), "{said:?}");
+    let said = place.run(&["test", "a.yaml", "wipe"]);
+    assert!(said.code == Some(1) && said.err.contains("--writes"), "{said:?}");
+}

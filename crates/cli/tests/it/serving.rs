@@ -1,0 +1,94 @@
+//! `serve` and `stdio`: what starts, what does not, and how it ends.
+
+use crate::run::Place;
+
+const KEYS: &str = "name: a\nauth: { type: api_key, envVar: MCP_KEYS }\ntools:\n  - { name: hello, description: Says hello, static: { text: hello } }\n  \
+                    - { name: secret, description: Needs a scope, static: { text: s }, scopes: [s:read] }\n";
+
+#[test]
+fn a_server_answers_and_ends_when_it_is_told_to() {
+    let place = Place::new().example("server.yaml").example("seed.sql");
+    let server = place.serve(&["server.yaml"]);
+    let (head, body) = server.call(&[], "get_product", "{\"sku\":\"ENB-101\"}");
+    assert!(head.starts_with("HTTP/1.1 200") && body.contains("Laptop 13"), "{head} {body}");
+    let (code, log) = server.terminate();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(
+        log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()),
+        "logs are JSON lines: {log}"
+    );
+}
+
+#[test]
+fn keys_open_the_door_and_scopes_the_tools() {
+    let keys = r#"{"k-alice-1234": {"principal": "alice", "scopes": ["s:read"]}, "k-bob-567890": "bob"}"#;
+    let server = Place::new().file("a.yaml", KEYS).environment("MCP_KEYS", keys).serve(&["a.yaml"]);
+    let status =
+        |headers: &[(&str, &str)], tool| server.call(headers, tool, "{}").0.split(' ').nth(1).unwrap().to_owned();
+    assert_eq!(status(&[], "hello"), "401");
+    assert_eq!(status(&[("X-API-Key", "k-mallory-99")], "hello"), "401");
+    assert_eq!(status(&[("X-API-Key", "k-bob-567890")], "hello"), "200");
+    assert_eq!(status(&[("X-API-Key", "k-bob-567890")], "secret"), "403");
+    assert_eq!(status(&[("X-API-Key", "k-alice-1234")], "secret"), "200");
+    let (_, log) = server.terminate();
+    assert!(
+        !log.contains("k-alice") && !log.contains("k-bob") && !log.contains("k-mallory"),
+        "no key is logged: {log}"
+    );
+}
+
+#[test]
+fn what_would_be_open_or_can_not_be_checked_does_not_start() {
+    let open = "name: a\ntools:\n  - { name: hello, description: Says hello, static: { text: hello } }\n";
+    let jwt = format!(
+        "{open}auth: {{ type: jwt, issuer: 'https://i.example', audience: a, jwksUrl: 'https://i.example/jwks' }}\n"
+    );
+    let place = Place::new()
+        .file("open.yaml", open)
+        .file("jwt.yaml", &jwt)
+        .file("keys.yaml", KEYS)
+        .file("error.yaml", "name: 1\n");
+    for (args, expected) in [
+        (&["open.yaml", "--listen", "0.0.0.0:0"][..], "0.0.0.0"),
+        (&["jwt.yaml"], "jwt"),
+        (&["keys.yaml"], "MCP_KEYS"),
+        (&["error.yaml"], "nothing was started"),
+        (&["open.yaml", "--env", "nowhere"], "nowhere"),
+    ] {
+        let said = place.run(&[&["serve"], args].concat());
+        assert!(matches!(said.code, Some(1 | 2)) && said.err.contains(expected), "{args:?}: {said:?}");
+    }
+}
+
+#[test]
+fn blockers_do_not_start_unless_stubs_are_allowed() {
+    let place = Place::new().example("design-document.yaml");
+    let said = place.run(&["serve", "design-document.yaml"]);
+    assert!(said.code == Some(1) && said.err.contains("--allow-stubs"), "{said:?}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_with_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let place = Place::new().example("server.yaml").example("seed.sql");
+    let said = place.run(&["serve", "server.yaml", "--listen", &address]);
+    assert!(said.code == Some(1) && said.err.contains(&address) && said.err.contains("hint:"), "{said:?}");
+}
+
+#[test]
+fn stdio_writes_nothing_but_protocol() {
+    let requests = concat!(
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#,
+        "\n",
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        "\n",
+        r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"get_product","arguments":{"sku":"ENB-101"}}}"#,
+        "\n",
+    );
+    let said = Place::new().example("server.yaml").example("seed.sql").run_with(&["stdio", "server.yaml"], requests);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let replies: Vec<serde_json::Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(replies.iter().map(|reply| reply["id"].as_u64()).collect::<Vec<_>>(), [Some(1), Some(2)]);
+    assert_eq!(replies[1]["result"]["structuredContent"]["name"], "Laptop 13");
+}
