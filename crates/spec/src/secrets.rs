@@ -140,7 +140,11 @@ impl Search<'_> {
                 *from = start + part.len();
                 self.places.span(start, *from)
             }
-            None => span,
+            None => {
+                // Nor is the rest looked for: a long text with many would be searched as often.
+                *from = end;
+                span
+            }
         }
     }
 

@@ -192,3 +192,10 @@ fn no_more_than_so_many_are_told() {
     let text = "- sk-aaaaaaaaaaaaaaaaaaaa\n".repeat(limits::DIAGNOSTICS + 7);
     assert_eq!(found(&text).len(), limits::DIAGNOSTICS);
 }
+
+#[test]
+fn many_secrets_written_with_escapes_are_searched_once() {
+    let text =
+        format!("\"{}\"", "\\x73k-aaaaaaaaaaaaaaaaaaaa ".repeat(if cfg!(debug_assertions) { 2_000 } else { 500_000 }));
+    assert_eq!(found(&text), [text.as_str()]);
+}
