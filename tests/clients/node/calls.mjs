@@ -13,7 +13,7 @@ export function finish() {
   process.exit(failed ? 1 : 0);
 }
 
-const structured = (result) => result.structuredContent ?? {};
+export const structured = (result) => result.structuredContent ?? {};
 const text = (result) => (result.content ?? []).map((block) => block.text ?? "").join("\n");
 
 async function refused(promise) {

@@ -18,6 +18,11 @@ def check(name, holds, detail=""):
     print(f"{'ok' if holds else 'not ok'} - {name}" + ("" if holds else f" # {detail}"), flush=True)
 
 
+def finish():
+    print(f"# {passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
 def structured(result):
     return result.structured_content or {}
 
@@ -57,10 +62,20 @@ async def calls(label, client):
 
     is_error, code, said = await refused(client.call_tool("get_product", {"sku": 7}))
     say("is refused a wrong argument, by name", (is_error or code) and "sku" in said, said)
+    is_error, code, said = await refused(client.call_tool("get_product", {}))
+    say("is refused a missing argument, by name", (is_error or code) and "sku" in said, said)
+    is_error, code, said = await refused(client.call_tool("search_products", {"query": "a", "cursor": "AAAA"}))
+    say("is refused a forged cursor", is_error and "cursor" in said, said)
     is_error, code, said = await refused(client.call_tool("no_such_tool", {}))
     say("is told that a tool is unknown", code == -32602, (is_error, code, said))
     results = await asyncio.gather(*(client.call_tool("get_product", {"sku": f"ENB-10{1 + i % 4}"}) for i in range(40)))
     say("gets its own answer among many at once", all(structured(r)["sku"] == f"ENB-10{1 + i % 4}" for i, r in enumerate(results)))
+    [policy] = (await client.list_resources()).resources
+    say("lists resources", str(policy.uri) == "doc://returns", policy)
+    [template] = (await client.list_resource_templates()).resource_templates
+    say("lists resource templates", template.uri_template == "product://{sku}", template)
+    [prompt] = (await client.list_prompts()).prompts
+    say("lists prompts", prompt.name == "restock", prompt)
     contents = (await client.read_resource("product://ENB-101")).contents
     say("reads a resource by its template", "Laptop 13" in contents[0].text)
     prompt = await client.get_prompt("restock", {"sku": "ENB-101"})
@@ -77,8 +92,8 @@ async def main():
                 await calls(label, client)
         except Exception as error:
             check(f"{label}: ends without an exception", False, repr(error))
-    print(f"# {passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    finish()
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())
