@@ -98,7 +98,7 @@ fn nothing_is_refused() {
 }
 
 #[test]
-fn one_very_long_line_is_refused_in_good_time() {
+fn what_goes_on_for_long_is_refused_in_good_time() {
     for (name, text) in [
         ("keys.yaml", (0..100_000).map(|n| format!("key{n}: {n}\n")).collect::<String>()),
         ("same.yaml", "key: 1\n".repeat(100_000)),
@@ -198,7 +198,7 @@ fn very_many_of_something_are_survived() {
         String::new(),
         format!(
             r#", "toolsets": [{{ "name": "s", "description": "x", "tools": [{}] }}]"#,
-            vec![globs.as_str(); 3].join(",")
+            [globs.as_str(); 3].join(",")
         ),
         format!(
             r#", "toolsets": [{{ "name": "s", "description": "x", "tools": [{}] }}]"#,
