@@ -1,6 +1,7 @@
 //! What a caller sends, made into what a tool may use: nulls are omissions, the schema is enforced, defaults are filled in.
 
-use jsonschema::{Draft, PatternOptions, ValidationError, Validator, error::ValidationErrorKind};
+use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
+use mcp_factory_spec::json_schema;
 use serde_json::{Map, Value};
 
 /// How many faults a message lists; a model fixes the first ones anyway.
@@ -33,7 +34,7 @@ impl Arguments {
             .filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())))
             .collect();
         Ok(Self {
-            validator: compile(schema)?,
+            validator: json_schema::compile(schema).map_err(|error| SchemaError { message: error.to_string() })?,
             required: required.filter_map(Value::as_str).map(str::to_owned).collect(),
             defaults,
             properties,
@@ -101,24 +102,6 @@ impl Arguments {
             }
         }
     }
-}
-
-/// Compiles offline, as 2020-12 unless `$schema` says otherwise, with a linear-time regex engine.
-pub(crate) fn compile(schema: &Value) -> Result<Validator, SchemaError> {
-    let options = || {
-        jsonschema::options()
-            .with_draft(Draft::Draft202012)
-            .should_validate_formats(true)
-            .should_ignore_unknown_formats(true)
-            .offline()
-    };
-    options()
-        .with_pattern_options(PatternOptions::regex().size_limit(1 << 20))
-        .build(schema)
-        .or_else(|_| {
-            options().with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(10_000)).build(schema)
-        })
-        .map_err(|error| SchemaError { message: error.to_string() })
 }
 
 /// What was expected, to stand behind the argument's name.

@@ -64,7 +64,10 @@ fn the_schema_accepts_the_example() {
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     let published =
         std::fs::read_to_string(crate::run::example("../../docs/mcp-factory.schema.json")).unwrap_or_default();
-    assert!(published == said.out, "run `mcp-factory schema > docs/mcp-factory.schema.json`");
+    assert!(
+        published == said.out,
+        "docs/mcp-factory.schema.json is old; make it anew: mcp-factory schema > docs/mcp-factory.schema.json"
+    );
 }
 
 #[test]
@@ -123,4 +126,24 @@ fn a_writing_example_never_touches_what_the_spec_did_not_make() {
     assert!(said.code == Some(0) && said.out.contains("skipped"), "{said:?}");
     let said = place.run(&["test", "a.yaml", "wipe"]);
     assert!(said.code == Some(1) && said.err.contains("--writes"), "{said:?}");
+}
+
+#[test]
+fn the_example_is_the_same_server_on_postgresql() {
+    let database = mcp_factory_testing::Postgres::start();
+    let place = Place::new().example("server.yaml").example("seed.sql").environment("DATABASE_URL", &database.url());
+    let loaded = std::process::Command::new("psql")
+        .args(["--quiet", "--set", "ON_ERROR_STOP=1", "--file"])
+        .arg(crate::run::example("seed.sql"))
+        .arg(database.url())
+        .status()
+        .expect("psql is installed with PostgreSQL");
+    assert!(loaded.success());
+    let said = place.run(&["test", "server.yaml", "--env", "postgres", "--output", "json"]);
+    let report: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{said:?}"));
+    assert_eq!((said.code, &report["failed"]), (Some(0), &0.into()), "{report}");
+    assert_eq!(report["skipped"], 4, "the two writing examples wait for --writes, in each era: {report}");
+    let said = place.run(&["test", "server.yaml", "--env", "postgres", "--writes", "--output", "json"]);
+    let report: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{said:?}"));
+    assert_eq!((said.code, &report["failed"], &report["skipped"]), (Some(0), &0.into(), &0.into()), "{report}");
 }

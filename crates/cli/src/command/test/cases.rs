@@ -1,7 +1,7 @@
 //! Which calls a spec's tests are: its examples, and for every tool one call that must be refused.
 
 use mcp_factory_engine::Engine;
-use mcp_factory_spec::{Spec, model};
+use mcp_factory_spec::{Spec, json_schema, model};
 use serde_json::{Map, Value, json};
 
 use super::expectation::Expectation;
@@ -47,7 +47,7 @@ pub fn caller(tool: usize, example: usize) -> String {
 /// A call that the tool's schema refuses, so that it reaches nothing, whatever the tool does.
 fn refused(name: &str, tool: &model::Tool) -> Option<Case> {
     let schema = Value::Object(tool.input_schema());
-    let validator = jsonschema::draft202012::new(&schema).ok()?;
+    let validator = json_schema::compile(&schema).ok()?;
     let (what, arguments) = wrong(&schema).into_iter().find(|(_, arguments)| !validator.is_valid(arguments))?;
     let Value::Object(arguments) = arguments else { return None };
     let name = name.to_owned();

@@ -1,6 +1,6 @@
 //! What a test expects of an answer.
 
-use mcp_factory_spec::model;
+use mcp_factory_spec::{json_schema, model};
 use serde_json::Value;
 
 use super::client::{Answer, CallError};
@@ -44,7 +44,7 @@ impl Expectation {
                 Some(difference) => Err(difference),
             },
             Self::Schema(schema) => {
-                let validator = jsonschema::draft202012::new(schema).map_err(|error| error.to_string())?;
+                let validator = json_schema::compile(schema).map_err(|error| error.to_string())?;
                 validator.validate(&answer.value()).map_err(|error| format!("at `{}`: {error}", error.instance_path()))
             }
         }
