@@ -72,7 +72,7 @@ pub struct Request {
     pub query: Vec<(String, String)>,
     pub headers: HeaderMap,
     pub body: Option<Bytes>,
-    /// Less than the client's own, if given.
+    /// Instead of the client's own.
     pub timeout: Option<Duration>,
     pub max_bytes: usize,
     pub oversize: Oversize,

@@ -41,7 +41,7 @@ struct Hop {
 }
 
 pub(super) async fn send(client: &Client, request: Request) -> Result<Response, Error> {
-    let timeout = request.timeout.map_or(client.config.timeout, |timeout| timeout.min(client.config.timeout));
+    let timeout = request.timeout.unwrap_or(client.config.timeout);
     let deadline = Instant::now() + timeout;
     let origin = client.base()?;
     let credentials = client.config.auth.read(&*client.secrets)?;
@@ -90,12 +90,13 @@ impl Client {
             return Err(Error::new(Class::BadRequest, format!("the URL is longer than {MAX_URL} bytes")));
         }
         let mut headers = self.config.headers.clone();
-        for (name, value) in &request.headers {
+        for name in request.headers.keys() {
             if REFUSED_HEADERS.contains(name) || name.as_str().starts_with("proxy-") {
                 return Err(Error::new(Class::BadRequest, format!("the header `{name}` can't be set by a request")));
             }
-            headers.insert(name, value.clone());
+            headers.remove(name);
         }
+        headers.extend(request.headers.clone());
         let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
             return Err(Error::new(Class::BadRequest, "the request has too many headers, or too long ones"));

@@ -63,6 +63,10 @@ impl Server {
             return Err(Error::new(Class::Configuration, "mysql has no session settings"));
         }
         statement.check_single(&arguments)?;
+        if statement.access() == Access::Read && writes_file(statement.text()) {
+            let message = "`INTO OUTFILE` and `INTO DUMPFILE` write files, and the statement was to run read-only";
+            return Err(Error::new(Class::ReadOnly, message));
+        }
         let all = async {
             let outcome = self.attempts(statement, &arguments, &mut sink).await?;
             Ok((sink, outcome))
@@ -178,6 +182,12 @@ impl Server {
         finish(result).await?;
         Ok((Outcome { rows_affected, has_rows, stopped }, true))
     }
+}
+
+/// A read-only transaction lets a SELECT write files on the server.
+fn writes_file(text: &str) -> bool {
+    let words = text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+    words.into_iter().any(|word| word.eq_ignore_ascii_case("outfile") || word.eq_ignore_ascii_case("dumpfile"))
 }
 
 /// Reads what else a procedure returns.

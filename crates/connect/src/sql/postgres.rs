@@ -48,15 +48,23 @@ pub struct Prepared {
 /// A statement on its way. Dropped before its end, it asks the server to stop, and its connection is closed.
 struct InFlight(Option<Lease<Connector>>);
 
-/// A failure and whether the connection is to blame.
 struct Failure {
     error: Error,
-    /// The connection broke, so a read may be tried on another.
-    broken: bool,
-    /// The statement has to be prepared again.
-    stale: bool,
-    /// The server is still at work on it.
-    unfinished: bool,
+    connection: State,
+}
+
+/// How a failure leaves the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Usable,
+    /// Usable, once the statement is prepared again. It was not run.
+    Outdated,
+    /// The server is still at work on the statement.
+    Busy,
+    /// Gone. `sent` tells whether the statement may have been run.
+    Broken {
+        sent: bool,
+    },
 }
 
 impl Postgres {
@@ -118,17 +126,22 @@ impl Postgres {
                 }
                 Err(failure) => failure,
             };
-            if failure.broken {
-                flight.lose();
-            } else if failure.unfinished {
-                drop(flight);
-            } else {
-                if failure.stale {
-                    flight.connection().prepared.remove(&statement.0.key);
+            let again = match failure.connection {
+                State::Usable => {
+                    flight.land();
+                    false
                 }
-                flight.land();
-            }
-            let again = failure.stale || (failure.broken && reused && statement.access() == Access::Read);
+                State::Outdated => {
+                    flight.connection().prepared.remove(&statement.0.key);
+                    flight.land();
+                    true
+                }
+                State::Busy => false,
+                State::Broken { sent } => {
+                    flight.lose();
+                    reused && (!sent || statement.access() == Access::Read)
+                }
+            };
             if last || !again {
                 return Err(failure.error);
             }
@@ -213,7 +226,7 @@ impl Postgres {
                         Some(cell) => sink.cell(index, cell),
                         None => {
                             let error = unreadable(&prepared.columns[index]);
-                            return Err(Failure { unfinished: true, ..error.into() });
+                            return Err(Failure { error, connection: State::Busy });
                         }
                     },
                 }
@@ -251,7 +264,12 @@ impl Connection {
             return Ok(prepared.clone());
         }
         let parameters = statement.parameters();
-        let inner = self.infer(statement).await.map_err(|error| Failure::new(&error, parameters))?;
+        let inner = self.infer(statement).await.map_err(|error| match Failure::new(&error, parameters) {
+            Failure { error, connection: State::Broken { .. } } => {
+                Failure { error, connection: State::Broken { sent: false } }
+            }
+            failure => failure,
+        })?;
         let decode: Vec<_> = inner.columns().iter().map(|column| Decode::of(column.type_())).collect();
         let columns: Columns = inner
             .columns()
@@ -344,25 +362,22 @@ impl Drop for InFlight {
 
 impl Failure {
     fn new(error: &tokio_postgres::Error, parameters: &[Parameter]) -> Self {
-        let code = error.code();
-        let gone = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
-        let broken = match code {
-            // Nothing from the server, and not a value that the driver could not read.
-            None => {
-                error.is_closed()
-                    || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
-            }
-            Some(code) => gone.contains(code),
-        };
+        const GONE: [SqlState; 3] = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
         let changed = error.as_db_error().is_some_and(|db| db.message().starts_with("cached plan must not change"));
-        let stale = changed || code == Some(&SqlState::INVALID_SQL_STATEMENT_NAME);
-        Self { error: database_error(error, parameters), broken, stale, unfinished: false }
+        let connection = match error.code() {
+            // It did not come from the server.
+            None => State::Broken { sent: true },
+            Some(code) if GONE.contains(code) => State::Broken { sent: true },
+            Some(code) if changed || *code == SqlState::INVALID_SQL_STATEMENT_NAME => State::Outdated,
+            Some(_) => State::Usable,
+        };
+        Self { error: database_error(error, parameters), connection }
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { error, broken: false, stale: false, unfinished: false }
+        Self { error, connection: State::Usable }
     }
 }
 

@@ -71,8 +71,8 @@ async fn upstream<R: IntoResponse + 'static>(
             let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
             let target = head.uri.to_string();
             let mut line = format!("{} {target}", head.method);
-            for name in ["host", "authorization", "x-api-key", "x-own", "cookie", "content-type"] {
-                if let Some(value) = head.headers.get(name) {
+            for name in ["host", "x-many", "authorization", "x-api-key", "x-own", "cookie", "content-type"] {
+                for value in head.headers.get_all(name) {
                     line += &format!(" {name}={}", value.to_str().unwrap());
                 }
             }
@@ -119,6 +119,8 @@ async fn a_request_is_the_base_with_its_path_query_headers_and_body() {
     let mut request = Request::new(Method::POST, "/things/a%2Fb");
     request.query = vec![("q".into(), "a&b=c d".into())];
     request.headers = [(header::CONTENT_TYPE, "text/plain".parse().unwrap())].into_iter().collect::<HeaderMap>();
+    request.headers.append("x-many", "1".parse().unwrap());
+    request.headers.append("x-many", "2".parse().unwrap());
     request.body = Some(Bytes::from_static(b"hello"));
     let Response { status, headers, body, truncated } = client(config).send(request).await.unwrap();
     assert_eq!(
@@ -126,7 +128,7 @@ async fn a_request_is_the_base_with_its_path_query_headers_and_body() {
         (StatusCode::CREATED, &"yes".parse().unwrap(), &b"made"[..], false)
     );
     let line = format!(
-        "POST /api/things/a%2Fb?v=1&q=a%26b%3Dc+d host=127.0.0.1:{port} x-own=config content-type=text/plain [hello]"
+        "POST /api/things/a%2Fb?v=1&q=a%26b%3Dc+d host=127.0.0.1:{port} x-many=1 x-many=2 x-own=config content-type=text/plain [hello]"
     );
     assert_eq!(seen.lines(), [line]);
 }

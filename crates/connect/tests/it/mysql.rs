@@ -58,6 +58,9 @@ async fn arguments_are_bound_and_reads_can_not_write() {
         let error = run(&database, &read(text, &[]), vec![]).await.unwrap_err();
         assert_eq!((error.class(), error.code()), (Class::ReadOnly, Some("25006")), "{text}: {error}");
     }
+    for text in ["SELECT 1 INTO OUTFILE '/tmp/x'", "SELECT 1 into/**/dumpfile '/tmp/x'"] {
+        assert_eq!(run(&database, &read(text, &[]), vec![]).await.unwrap_err().class(), Class::ReadOnly);
+    }
     execute(&database, "UPDATE items SET stock = 1 WHERE id = 1").await;
     let locked = open(DatabaseConfig { read_only: true, ..config(&mariadb) });
     let error = run(&locked, &write("DELETE FROM items", &[]), vec![]).await.unwrap_err();

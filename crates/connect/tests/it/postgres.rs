@@ -52,6 +52,8 @@ async fn arguments_get_the_type_that_the_database_infers() {
     .await;
     ok("SELECT $1::bytea", Hint::Bytes, json!("AP8Q"), "Bytes([0, 255, 16])").await;
     ok("SELECT $1::jsonb", Hint::Json, json!({"a": [1, "ä"]}), r#"Json("{\"a\": [1, \"ä\"]}")"#).await;
+    ok("SELECT $1::jsonb", Hint::Text, json!("{\"a\": 1}"), r#"Json("{\"a\": 1}")"#).await;
+    ok("SELECT $1::jsonb", Hint::Any, json!("{"), r#"Json("\"{\"")"#).await;
     ok("SELECT $1::bool", Hint::Any, json!(true), "Bool(true)").await;
     ok(
         "SELECT $1::text[]",

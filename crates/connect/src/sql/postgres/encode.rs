@@ -86,6 +86,8 @@ fn text(hint: Hint, ty: &Type, value: &Value) -> Result<String, String> {
         _ => {}
     }
     match (ty, value) {
+        // A string by its schema is JSON text, as a literal would be; otherwise a string is a JSON string.
+        (&Type::JSON | &Type::JSONB, Value::String(text)) if hint == Hint::Text => Ok(text.clone()),
         (&Type::JSON | &Type::JSONB, _) => Ok(value.to_string()),
         (&Type::BOOL, Value::Bool(value)) => Ok(value.to_string()),
         (&Type::BOOL, Value::String(text)) if matches!(text.as_str(), "true" | "false") => Ok(text.clone()),
