@@ -29,8 +29,8 @@ def candidates(binary):
     """Name, command, port, path, whether the call is of 2026-07-28, whether it has a slow tool."""
     ours = f"exec {binary} serve hotels.yaml --listen 127.0.0.1:7104 --log-level error"
     rows = [
-        ("bare", "exec bare/release/bare 7101 hotels.db", 7101, "/mcp", False, False),
-        ("bare off the reactor", "exec bare/release/bare 7101 hotels.db", 7101, "/fair", False, False),
+        ("bare", "exec bin/bare 7101 hotels.db", 7101, "/mcp", False, False),
+        ("bare off the reactor", "exec bin/bare 7101 hotels.db", 7101, "/fair", False, False),
         ("mcp-factory", ours, 7104, "/mcp", False, True),
         ("mcp-factory 2026-07-28", ours, 7104, "/mcp", True, True),
         ("toolbox", TOOLBOX, 7102, "/mcp", False, True),
@@ -71,7 +71,9 @@ def call(candidate, tool, timeout):
     with open(body(candidate, tool)) as text:
         connection.request("POST", candidate["path"], text.read(), sent)
     reply = connection.getresponse()
-    return reply.status, reply.read().decode(errors="replace")
+    content = reply.read()
+    size = len(f"HTTP/1.1 {reply.status} {reply.reason}\r\n\r\n") + sum(len(n) + len(v) + 4 for n, v in reply.getheaders())
+    return reply.status, content.decode(errors="replace"), size + len(content)
 
 
 def first_answer(candidate, deadline=60):
@@ -79,8 +81,9 @@ def first_answer(candidate, deadline=60):
     start, last = time.perf_counter(), "no connection"
     while time.perf_counter() - start < deadline:
         try:
-            status, text = call(candidate, "get_hotel", 5)
+            status, text, size = call(candidate, "get_hotel", 5)
             if status == 200 and "Hotel number 7" in text:
+                candidate["size"] = size
                 return time.perf_counter() - start
             last = f"{status} {text[:200]}"
         except OSError as error:
@@ -98,9 +101,13 @@ def load(candidate, connections, seconds):
     url = f"http://127.0.0.1:{candidate['port']}{candidate['path']}"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", os.path.join(HERE, "load.lua"), url]
     out = subprocess.run(command, env=environment, capture_output=True, text=True).stdout
-    figures = json.loads(out.strip().splitlines()[-1])
+    figures = json.loads(out.strip().splitlines()[-1].replace("-nan", "NaN").replace("nan", "NaN"))
+    if not figures["rps"]:  # nobody was answered for as long as it took
+        return figures | {"p50_ms": seconds * 1000, "p99_ms": seconds * 1000}
     if figures["bad"]:
         print(f"{candidate['name']}: {figures['bad']} failed requests at {connections} connections", file=sys.stderr)
+    if abs(figures["bytes"] - candidate["size"]) > 8:  # a refusal has another size than the right answer
+        print(f"{candidate['name']}: answers of {figures['bytes']} bytes, the right one has {candidate['size']}", file=sys.stderr)
     return figures
 
 

@@ -1,4 +1,4 @@
-"""The comparison's server in FastMCP."""
+"""The comparison's server in FastMCP. The slow tool has a connection of its own, as one connection does one thing at a time."""
 import sqlite3
 import sys
 
@@ -19,7 +19,7 @@ def get_hotel(id: int) -> dict:
 def slow() -> dict:
     """A query of some seconds"""
     sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000000) SELECT COUNT(*) FROM n"
-    return {"numbers": db.execute(sql).fetchone()[0]}
+    return {"numbers": sqlite3.connect(sys.argv[2]).execute(sql).fetchone()[0]}
 
 
 mcp.run(transport="http", host="127.0.0.1", port=int(sys.argv[1]), stateless_http=True, json_response=True, show_banner=False)
