@@ -7,6 +7,7 @@ use std::{
     process::Command,
 };
 
+use crate::Certificate;
 use crate::service::{Account, Service, copy_of_template, free_port, run};
 
 const ACCOUNT: Account = Account("mysql");
@@ -28,6 +29,16 @@ pub struct Mariadb {
 impl Mariadb {
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// With TLS, under this certificate.
+    #[must_use]
+    pub fn start_with_tls(certificate: &Certificate) -> Self {
+        Self::start_with(Some(certificate))
+    }
+
+    fn start_with(certificate: Option<&Certificate>) -> Self {
         let server = Path::new("/usr/sbin/mariadbd");
         assert!(server.exists(), "MariaDB is not installed; install the Debian package `mariadb-server`");
         let folder = copy_of_template("mariadb", ACCOUNT, |data| {
@@ -67,6 +78,14 @@ impl Mariadb {
             "--max-connections=60",
         ];
         command.extend(settings.map(str::to_owned));
+        if let Some(certificate) = certificate {
+            for (name, from) in [("cert", certificate.certificate()), ("key", certificate.key())] {
+                let path = folder.join(name);
+                fs::copy(from, &path).expect("the folder is ours");
+                ACCOUNT.own(&path);
+                command.push(format!("--ssl-{name}={}", path.display()));
+            }
+        }
         let mariadb = Self { service: Service::start(folder, "KILL", &command), port };
         mariadb.wait();
         mariadb

@@ -4,7 +4,7 @@ use mcp_factory_connect::{
     FixedSecrets, Policy,
     sql::{Backend, Class, Database, DatabaseConfig, Hint, RunOptions, Source},
 };
-use mcp_factory_testing::Mariadb;
+use mcp_factory_testing::{Certificate, Mariadb};
 use serde_json::json;
 
 use crate::collect::{Collect, execute, open, read, rows, run, write};
@@ -171,4 +171,38 @@ async fn private_networks_need_their_grant() {
         assert_eq!(error.class(), Class::Configuration);
         assert!(error.message().starts_with("a private network is not granted"), "{place}: {error}");
     }
+}
+
+#[tokio::test]
+async fn tls_is_used_where_it_is_and_proved_where_it_must_be() {
+    let certificate = Certificate::generate();
+    let mariadb = Mariadb::start_with_tls(&certificate);
+    let cipher = read("SHOW SESSION STATUS LIKE 'Ssl_cipher'", &[]);
+    let check = async |options: &str| {
+        let url = format!("{}{options}", mariadb.url().replace("127.0.0.1", "localhost"));
+        let database = open(DatabaseConfig::new("db", Backend::Mysql, Source::Url(url)));
+        match run(&database, &cipher, vec![]).await {
+            Ok((sink, _)) => Ok(sink.rows[0][1] != "Text(\"\")"),
+            Err(error) => Err((error.class(), error.message().to_owned())),
+        }
+    };
+    assert_eq!(check("").await, Ok(true));
+    assert_eq!(check("?ssl-mode=DISABLED").await, Ok(false));
+    for mode in ["REQUIRED", "VERIFY_CA", "verify-identity"] {
+        let (class, message) = check(&format!("?ssl-mode={mode}")).await.unwrap_err();
+        assert_eq!(class, Class::Unavailable);
+        assert!(message.contains("invalid peer certificate"), "{message}");
+        let trusted = format!("?ssl-mode={mode}&ssl-ca={}", certificate.certificate().display());
+        assert_eq!(check(&trusted).await, Ok(true));
+    }
+    let unknown = check("?ssl-mode=maybe").await.unwrap_err();
+    assert_eq!(unknown, (Class::Configuration, "`db` has an unknown `ssl-mode` in its URL".into()));
+
+    // Whoever kills a query comes the same way.
+    let database = open(DatabaseConfig::new("db", Backend::Mysql, Source::Url(mariadb.url())));
+    let options = RunOptions { timeout: Duration::from_millis(500), ..RunOptions::default() };
+    let sleep = read("SELECT SLEEP(600)", &[]);
+    let error = database.run(&sleep, vec![], Collect::default(), &options).await.unwrap_err();
+    assert_eq!(error.class(), Class::Timeout);
+    quiet(&open(config(&mariadb))).await;
 }

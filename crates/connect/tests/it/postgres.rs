@@ -166,6 +166,16 @@ async fn reads_can_not_write_and_errors_keep_what_the_database_said() {
         1
     );
 
+    let mut single = config(&postgres);
+    single.pool.max = 1;
+    let single = open(single);
+    let repeated = read("SELECT count(*) FROM items WHERE id > $1", &[Hint::Integer]);
+    for id in 0..5 {
+        run(&single, &repeated, vec![json!(id)]).await.unwrap();
+    }
+    let prepared = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%items WHERE id > $1'";
+    assert_eq!(rows(&single, prepared).await, [["I64(1)"]], "prepared once");
+
     // A table that changed under a prepared statement.
     let all = read("SELECT * FROM items WHERE id = 1", &[]);
     execute(&database, "ALTER TABLE items DROP COLUMN place").await;
