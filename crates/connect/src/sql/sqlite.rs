@@ -11,7 +11,7 @@ mod open;
 mod watch;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, TryLockError,
         atomic::{AtomicUsize, Ordering},
@@ -137,12 +137,23 @@ impl Sqlite {
             .await
     }
 
+    /// The path is judged as it is written and as what it is: a link inside a granted folder leads nowhere else.
     fn file(&self, source: &Source) -> Result<PathBuf, Error> {
+        let check = |path: &PathBuf| {
+            let denied = |denied: crate::Denied| Error::new(Class::Configuration, denied.to_string());
+            self.policy.check(crate::Grant::Path(path.clone())).map_err(denied)
+        };
         let path = source::sqlite_path(source, &*self.secrets)?;
-        self.policy
-            .check(crate::Grant::Path(path.clone()))
-            .map_err(|denied| Error::new(Class::Configuration, denied.to_string()))?;
-        Ok(path)
+        check(&path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let real = path.canonicalize().or_else(|_| {
+            let name = path.file_name().ok_or(std::io::ErrorKind::InvalidInput)?;
+            folder.canonicalize().map(|folder| folder.join(name))
+        });
+        // Where there is no such folder, opening says so.
+        let real = real.unwrap_or(path);
+        check(&real)?;
+        Ok(real)
     }
 }
 

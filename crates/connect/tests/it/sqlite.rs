@@ -1,5 +1,5 @@
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -305,6 +305,27 @@ async fn a_path_needs_its_grant() {
     let error = run(&database, &read("SELECT 1", &[]), vec![]).await.unwrap_err();
     assert_eq!(error.class(), Class::Configuration);
     assert!(error.message().starts_with("the path `/data/a.db` is not granted"), "{error}");
+}
+
+#[tokio::test]
+async fn a_link_leads_out_of_no_granted_folder() {
+    let (granted, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let real = |folder: &tempfile::TempDir| folder.path().canonicalize().unwrap();
+    rows(&open(file(&outside.path().join("there.db"), PRODUCTS)), "SELECT 1").await;
+    let link = std::os::unix::fs::symlink::<PathBuf, PathBuf>;
+    link(real(&outside).join("there.db"), real(&granted).join("there.db")).unwrap();
+    link(real(&outside).join("new.db"), real(&granted).join("new.db")).unwrap();
+    link(real(&outside), real(&granted).join("folder")).unwrap();
+    let policy = Arc::new(Policy::none().with(Grant::Path(real(&granted))));
+    for name in ["there.db", "new.db", "folder/there.db"] {
+        let config = DatabaseConfig { seed: None, ..file(&real(&granted).join(name), "") };
+        let database = Database::new(config, Arc::new(FixedSecrets::default()), policy.clone()).unwrap();
+        run(&database, &read("SELECT 1", &[]), vec![]).await.unwrap_err();
+    }
+    assert!(!outside.path().join("new.db").exists());
+    // The operator may link as they like.
+    let linked = open(DatabaseConfig { seed: None, ..file(&granted.path().join("folder/there.db"), "") });
+    assert_eq!(rows(&linked, "SELECT count(*) FROM products").await, [["I64(3)"]]);
 }
 
 #[tokio::test]

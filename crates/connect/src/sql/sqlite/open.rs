@@ -107,8 +107,10 @@ impl Session {
             (Target::Memory(_), _) => {
                 OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_URI
             }
-            (Target::File(_), true) => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-            (Target::File(_), false) => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            (Target::File(_), true) => {
+                OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NOFOLLOW
+            }
+            (Target::File(_), false) => OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NOFOLLOW,
         };
         let mut connection = match target {
             Target::Memory(uri) => Connection::open_with_flags(uri, flags)?,
