@@ -67,18 +67,67 @@ fn circular(tools: &[Tool]) -> HashSet<&str> {
             calls.entry(&tool.name).or_default().extend(called);
         }
     }
-    // Longer chains than this are none that somebody wrote.
-    for _ in 0..1_000 {
-        let called: HashSet<&str> = calls.values().flatten().copied().collect();
-        let left: HashSet<&str> = calls.keys().copied().filter(|name| called.contains(name)).collect();
-        let before = calls.len();
-        calls.retain(|name, targets| {
-            targets.retain(|target| left.contains(target));
-            left.contains(name) && !targets.is_empty()
-        });
-        if calls.len() == before {
-            break;
+    let mut callers: HashMap<&str, HashSet<&str>> = HashMap::new();
+    for (caller, called) in &calls {
+        for called in called {
+            callers.entry(called).or_default().insert(caller);
         }
     }
-    calls.into_keys().collect()
+    let mut left: HashSet<&str> = calls.keys().copied().collect();
+    take_ends(&mut left, &calls, &callers);
+    take_ends(&mut left, &callers, &calls);
+    left
+}
+
+/// Takes away whatever leads to nothing that is left, in time that is linear in the calls.
+fn take_ends<'s>(
+    left: &mut HashSet<&'s str>,
+    forth: &HashMap<&'s str, HashSet<&'s str>>,
+    back: &HashMap<&'s str, HashSet<&'s str>>,
+) {
+    let leads_to = |name: &&'s str| forth.get(name).into_iter().flatten().filter(|next| left.contains(**next)).count();
+    let mut counts: HashMap<&str, usize> = left.iter().map(|name| (*name, leads_to(name))).collect();
+    let mut ends: Vec<&str> = counts.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect();
+    while let Some(end) = ends.pop() {
+        left.remove(end);
+        for before in back.get(end).into_iter().flatten() {
+            if let Some(count) = counts.get_mut(before).filter(|count| **count > 0) {
+                *count -= 1;
+                if *count == 0 {
+                    ends.push(before);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::take_ends;
+    use std::collections::{HashMap, HashSet};
+
+    #[test]
+    fn only_circles_are_left() {
+        let calls: HashMap<&str, HashSet<&str>> = [
+            ("start", &["a"][..]),
+            ("a", &["b"]),
+            ("b", &["c", "end"]),
+            ("c", &["a"]),
+            ("end", &["nothing"]),
+            ("itself", &["itself"]),
+            ("alone", &[]),
+        ]
+        .map(|(caller, called)| (caller, called.iter().copied().collect()))
+        .into();
+        let mut callers: HashMap<&str, HashSet<&str>> = HashMap::new();
+        for (caller, called) in &calls {
+            for called in called {
+                callers.entry(called).or_default().insert(caller);
+            }
+        }
+        let mut left: HashSet<&str> = calls.keys().copied().collect();
+        take_ends(&mut left, &calls, &callers);
+        take_ends(&mut left, &callers, &calls);
+        assert_eq!(left, HashSet::from(["a", "b", "c", "itself"]));
+    }
 }

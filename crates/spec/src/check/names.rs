@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Patterns against names.
-const MOST_COMPARISONS: usize = 10_000_000;
+const MOST_COMPARISONS: usize = 1_000_000;
 
 /// The tools that callers get where toolsets are dynamic.
 const META_TOOLS: [&str; 7] = [

@@ -28,6 +28,7 @@ pub(super) enum Known {
 pub(super) struct Scope<'s> {
     names: IndexMap<&'s str, Known>,
     trigger: Option<&'s TriggerKind>,
+    anything: bool,
     used: RefCell<HashSet<String>>,
 }
 
@@ -47,7 +48,7 @@ impl<'s> Scope<'s> {
     }
 
     pub(super) fn of(names: Vec<(&'s str, Known)>) -> Self {
-        Self { names: names.into_iter().collect(), trigger: None, used: RefCell::default() }
+        Self { names: names.into_iter().collect(), trigger: None, anything: false, used: RefCell::default() }
     }
 
     pub(super) fn parameters(parameters: &'s Parameters) -> Self {
@@ -62,6 +63,11 @@ impl<'s> Scope<'s> {
             if given && !null { Known::Always } else { Known::Sometimes }
         };
         Self::of(parameters.iter().map(|(name, schema)| (name, known(name, schema))).collect())
+    }
+
+    /// For texts whose names have been checked.
+    pub(super) fn anything() -> Self {
+        Self { anything: true, ..Self::caller() }
     }
 
     pub(super) fn trigger(kind: &'s TriggerKind) -> Self {
@@ -104,6 +110,9 @@ impl<'s> Scope<'s> {
             }
             ("trigger", Some(field)) if self.trigger.is_some() => return self.resolve_trigger(field),
             _ => {}
+        }
+        if self.anything {
+            return Ok(Known::Always);
         }
         let Some(known) = self.names.get(first) else {
             return Err(match did_you_mean(first, self.names.keys().copied().take(100)) {

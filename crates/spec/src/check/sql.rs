@@ -106,14 +106,14 @@ impl Checker<'_> {
     pub(super) fn check_sql_there(
         &mut self,
         text: &str,
-        tool: &Tool,
+        tool: Option<&Tool>,
         connection: &Connection,
         at: &Path,
         place: &Path,
+        scope: &Scope<'_>,
     ) {
-        let scope = Scope::parameters(&tool.parameters);
         let told = self.reader.mark();
-        self.check_sql(text, Some(tool), Some(connection), at, &scope);
+        self.check_sql(text, tool, Some(connection), at, scope);
         self.reader.keep_new(told, |message| format!("{message} (with `{place}`)"));
     }
 }

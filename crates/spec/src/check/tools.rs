@@ -1,11 +1,9 @@
 //! Tools: what each says of itself. What its kind does is [`super::implementations`]' subject.
 
-use std::collections::HashMap;
-
 use super::{Checker, catalogue::Catalogue, connections::Used, placeholders::Scope};
 use crate::{
     Code, NodeValue, Spec,
-    model::{Connection, ConnectionName, Environment, PageStyle, Tool, ToolKind},
+    model::{Connection, ConnectionName, PageStyle, Tool, ToolKind},
     path::Path,
 };
 
@@ -55,31 +53,6 @@ impl Checker<'_> {
                 self.check_unused(tool, kind, &at, &scope);
             }
             self.check_examples(tool, catalogue, &at);
-        }
-    }
-
-    /// The tools whose connection is something else in an environment.
-    pub(super) fn check_tools_there(&mut self, spec: &Spec, environment: &Environment, at: &Path) {
-        let changed: HashMap<&str, Connection> = spec
-            .connections
-            .iter()
-            .filter_map(|connection| {
-                Some((connection.name.as_str(), connection.replaced(environment.connections.get(&connection.name)?)))
-            })
-            .collect();
-        for (index, tool) in spec.tools.iter().enumerate() {
-            let (Some(kind), Some(name)) = (&tool.kind, &tool.connection) else { continue };
-            let Some(connection) = changed.get(name.as_str()) else { continue };
-            let place = at.key("connections").key(name);
-            if !suits(kind, connection) {
-                let word = connection.type_word().unwrap_or("shared");
-                let message = format!("the tool `{}` can't use a `{word}` connection", tool.name);
-                let help = format!("`{}` needs {}", kind.key(), crate::read::list(connections_of(kind)));
-                self.report(Code::ConnectionKind, &place, message, Some(help));
-            } else if let ToolKind::Sql(sql) = kind {
-                let statement = self.element("tools", index).key("sql");
-                self.check_sql_there(sql, tool, connection, &statement, &place);
-            }
         }
     }
 
@@ -269,13 +242,13 @@ pub(super) fn find<'c>(connections: &'c [Connection], name: Option<&ConnectionNa
 }
 
 /// Whether a kind can use a connection. What the operator shares may be anything.
-fn suits(kind: &ToolKind, connection: &Connection) -> bool {
+pub(super) fn suits(kind: &ToolKind, connection: &Connection) -> bool {
     let types = connections_of(kind);
     connection.type_word().map_or(!types.is_empty(), |word| types.contains(&word))
 }
 
 /// The types of connection that a kind can use.
-fn connections_of(kind: &ToolKind) -> &'static [&'static str] {
+pub(super) fn connections_of(kind: &ToolKind) -> &'static [&'static str] {
     match kind {
         ToolKind::Sql(_) => &["postgresql", "mysql", "sqlite"],
         ToolKind::Mongo(_) => &["mongodb"],

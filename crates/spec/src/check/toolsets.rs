@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Patterns against names, of all toolsets together.
-const MOST_COMPARISONS: usize = 10_000_000;
+const MOST_COMPARISONS: usize = 1_000_000;
 
 impl Checker<'_> {
     pub(super) fn check_toolsets(&mut self, spec: &Spec) {

@@ -17,6 +17,19 @@ use crate::{
     schedule::{check_cron, check_timezone},
 };
 
+/// The types of connection that can fire a queue's trigger, and a database's.
+const QUEUES: [&str; 4] = ["redis", "rabbitmq", "nats", "sqs"];
+const DATABASES: [&str; 2] = ["postgresql", "mongodb"];
+
+/// The connection of a trigger that has one, and the types it can be of.
+pub(super) fn sources_of(kind: &TriggerKind) -> Option<(&Option<ConnectionName>, &'static [&'static str])> {
+    match kind {
+        TriggerKind::Queue(queue) => Some((&queue.connection, &QUEUES)),
+        TriggerKind::Database(change) => Some((&change.connection, &DATABASES)),
+        _ => None,
+    }
+}
+
 impl Checker<'_> {
     pub(super) fn check_triggers(&mut self, catalogue: &Catalogue<'_>, spec: &mut Spec, used: &mut Used) {
         let mut triggers = std::mem::take(&mut spec.triggers);
@@ -88,11 +101,10 @@ impl Checker<'_> {
             }
             TriggerKind::Queue(queue) => {
                 self.needs_content(&at.key("queue"), "the name of the queue");
-                let types = &["redis", "rabbitmq", "nats", "sqs"];
-                self.check_source_connection(&mut queue.connection, types, spec, at, used);
+                self.check_source_connection(&mut queue.connection, &QUEUES, spec, at, used);
             }
             TriggerKind::Database(change) => {
-                self.check_source_connection(&mut change.connection, &["postgresql", "mongodb"], spec, at, used);
+                self.check_source_connection(&mut change.connection, &DATABASES, spec, at, used);
                 self.check_change(find(&spec.connections, change.connection.as_ref()), at);
             }
             TriggerKind::Startup => {}

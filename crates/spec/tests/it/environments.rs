@@ -92,6 +92,23 @@ fn a_statement_is_checked_in_the_language_of_each_database() {
 }
 
 #[test]
+fn resources_and_triggers_are_checked_there_too() {
+    let found = codes(
+        "
+name: shop
+connections: [{ name: db, type: mysql, envVar: A }, { name: jobs, type: redis, envVar: B }]
+tools: [{ name: ping, description: Answer pong, static: { text: pong } }]
+resources: [{ uriTemplate: \"product://{sku}\", name: A, sql: \"SELECT * FROM `order` WHERE sku = :sku\" }]
+triggers: [{ name: changed, type: queue, queue: products, tool: ping }]
+environments:
+  local: { connections: { db: { type: postgresql, envVar: A }, jobs: { type: smtp, envVar: B } } }
+",
+    );
+    let expected = [("sql/parse", "resources[0].sql"), ("trigger/connection", "environments.local.connections.jobs")];
+    assert_eq!(found, expected.map(|(code, path)| (code.to_owned(), path.to_owned())));
+}
+
+#[test]
 fn connections_that_are_left_out_are_named_in_the_canonical_form() {
     let spec = read_spec(SHOP);
     assert_eq!(spec.tools[0].connection, ConnectionName::new("db"));
