@@ -5,11 +5,12 @@
 
 mod connections;
 mod entries;
+mod fault;
 mod support;
 
 use std::{collections::HashMap, fmt, fs, io::Read as _, path::PathBuf, sync::Arc};
 
-use mcp_factory_connect::{Denied, Policy, Secrets};
+use mcp_factory_connect::{Policy, Secrets};
 use mcp_factory_spec::{Spec, model};
 use mcp_serve::{Gate, Limits, Listing, ParameterHeader, Rate, model::Implementation};
 use serde_json::Value;
@@ -25,6 +26,7 @@ use crate::{
 };
 use connections::Connections;
 pub use connections::SqlConnection;
+pub use fault::Fault;
 
 /// What a plan is made against.
 #[derive(Debug)]
@@ -109,7 +111,7 @@ fn prompts(spec: &Spec, builder: &mut Builder<'_>) -> HashMap<String, CompiledPr
     for (position, prompt) in spec.prompts.iter().enumerate() {
         match CompiledPrompt::compile(prompt, spec, builder) {
             Ok(compiled) => drop(prompts.insert(prompt.name.to_string(), compiled)),
-            Err(message) => builder.unusable(format!("prompts[{position}]"), message),
+            Err(message) => builder.report(format!("prompts[{position}]"), message.into()),
         }
     }
     prompts
@@ -134,8 +136,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    pub fn unusable(&mut self, path: String, message: String) {
-        self.problems.push(Problem { code: "plan/unusable", path, message });
+    pub fn report(&mut self, path: String, fault: Fault) {
+        self.problems.push(Problem { code: fault.code, path, message: fault.message });
     }
 
     /// A file that the spec names, whole. It must lie below the spec's folder, wherever links lead.
@@ -158,12 +160,12 @@ impl<'a> Builder<'a> {
         let schema = tool.input_schema();
         let headers = ParameterHeader::of(&schema);
         let compiled = Arguments::compile(&Value::Object(schema))
-            .map_err(|error| error.to_string())
+            .map_err(|error| Fault::from(error.to_string()))
             .and_then(|arguments| Ok((self.kind(tool)?, arguments)));
         let (kind, arguments) = match compiled {
             Ok(compiled) => compiled,
-            Err(message) => {
-                self.unusable(path, message);
+            Err(fault) => {
+                self.report(path, fault);
                 return None;
             }
         };
@@ -180,7 +182,7 @@ impl<'a> Builder<'a> {
         })
     }
 
-    fn kind(&mut self, tool: &model::Tool) -> Result<Kind, String> {
+    fn kind(&mut self, tool: &model::Tool) -> Result<Kind, Fault> {
         let connection = tool.connection.as_ref().map(|name| name.as_str());
         Ok(match &tool.kind {
             None => Kind::Stub,
@@ -219,10 +221,4 @@ fn implementation(spec: &Spec) -> Implementation {
 
 fn listing<T: serde::Serialize>(entries: Vec<T>) -> Arc<Listing<T>> {
     Listing::new(entries).expect("the protocol's types can be written as JSON")
-}
-
-impl From<(String, Denied)> for Problem {
-    fn from((path, denied): (String, Denied)) -> Self {
-        Self { code: denied.grant.code(), path, message: denied.to_string() }
-    }
 }

@@ -15,7 +15,7 @@ use mcp_serve::{
 use serde_json::{Map, Value};
 
 use crate::{
-    plan::Builder,
+    plan::{Builder, Fault},
     tool::{Kind, fixed, http::HttpTool, run_kind, sql::SqlTool},
 };
 
@@ -40,14 +40,14 @@ impl Resources {
     pub fn compile(spec: &Spec, builder: &mut Builder<'_>) -> Self {
         let mut resources = Self::default();
         for (position, resource) in spec.resources.iter().enumerate() {
-            if let Err(message) = resources.add(resource, builder) {
-                builder.unusable(format!("resources[{position}]"), message);
+            if let Err(fault) = resources.add(resource, builder) {
+                builder.report(format!("resources[{position}]"), fault);
             }
         }
         resources
     }
 
-    fn add(&mut self, resource: &model::Resource, builder: &mut Builder<'_>) -> Result<(), String> {
+    fn add(&mut self, resource: &model::Resource, builder: &mut Builder<'_>) -> Result<(), Fault> {
         match &resource.address {
             model::Address::Uri(uri) => {
                 let source = source(resource, uri, builder)?;
@@ -98,12 +98,12 @@ impl Source {
     }
 }
 
-fn source(resource: &model::Resource, uri: &str, builder: &mut Builder<'_>) -> Result<Source, String> {
+fn source(resource: &model::Resource, uri: &str, builder: &mut Builder<'_>) -> Result<Source, Fault> {
     if let Some(contents) = fixed_contents(resource, uri, builder)? {
         return Ok(Source::Fixed(contents));
     }
     let model::Content::Kind { connection, kind } = &resource.content else {
-        return Err("nothing to read".to_owned());
+        return Err("nothing to read".to_owned().into());
     };
     let connection = connection.as_ref().map(|name| name.as_str());
     let kind = match &**kind {

@@ -13,7 +13,7 @@ use mcp_factory_spec::{
     sql::Dialect,
 };
 
-use super::Surroundings;
+use super::{Fault, Surroundings};
 
 /// Databases and upstreams by the names of their connections.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl<'a> Connections<'a> {
         }
     }
 
-    pub fn database(&mut self, name: Option<&str>) -> Result<SqlConnection, String> {
+    pub fn database(&mut self, name: Option<&str>) -> Result<SqlConnection, Fault> {
         let connection = self.declared(name)?;
         if let Some(known) = self.databases.get(connection.name.as_str()) {
             return Ok(known.clone());
@@ -57,27 +57,25 @@ impl<'a> Connections<'a> {
             }
             Some(ConnectionKind::Mysql(server)) => (self.server(&name, Backend::Mysql, server), Dialect::Mysql, false),
             Some(ConnectionKind::Sqlite(file)) => (self.file(&name, file)?, Dialect::Sqlite, file.seed.is_some()),
-            _ => return Err(format!("the connection `{name}` is no SQL database")),
+            _ => return Err(format!("the connection `{name}` is no SQL database").into()),
         };
-        let database = Database::new(config, Arc::clone(&self.surroundings.secrets), Arc::clone(&self.policy))
-            .map_err(|denied| format!("{}: {denied}", denied.grant.code()))?;
+        let database = Database::new(config, Arc::clone(&self.surroundings.secrets), Arc::clone(&self.policy))?;
         let connection = SqlConnection { database: Arc::new(database), dialect, seeded };
         self.databases.insert(name, connection.clone());
         Ok(connection)
     }
 
-    pub fn client(&mut self, name: Option<&str>) -> Result<Arc<Client>, String> {
+    pub fn client(&mut self, name: Option<&str>) -> Result<Arc<Client>, Fault> {
         let connection = self.declared(name)?;
         if let Some(known) = self.clients.get(connection.name.as_str()) {
             return Ok(Arc::clone(known));
         }
         let name = connection.name.to_string();
         let Some(ConnectionKind::Http(server)) = &connection.kind else {
-            return Err(format!("the connection `{name}` is no HTTP API"));
+            return Err(format!("the connection `{name}` is no HTTP API").into());
         };
         let client =
-            Client::new(upstream(&name, server)?, Arc::clone(&self.surroundings.secrets), Arc::clone(&self.policy))
-                .map_err(|denied| format!("{}: {denied}", denied.grant.code()))?;
+            Client::new(upstream(&name, server)?, Arc::clone(&self.surroundings.secrets), Arc::clone(&self.policy))?;
         let client = Arc::new(client);
         self.clients.insert(name, Arc::clone(&client));
         Ok(client)

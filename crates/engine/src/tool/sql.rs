@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::{
     answer,
     cursor::CursorKey,
-    plan::{Builder, SqlConnection},
+    plan::{Builder, Fault, SqlConnection},
     rows::{Caps, Layouts, RowWriter, Rows},
     shape::Shape,
     values::Values,
@@ -61,7 +61,7 @@ struct Settings<'a> {
 }
 
 impl SqlTool {
-    pub fn of_tool(tool: &model::Tool, sql: &str, builder: &mut Builder<'_>) -> Result<Self, String> {
+    pub fn of_tool(tool: &model::Tool, sql: &str, builder: &mut Builder<'_>) -> Result<Self, Fault> {
         let schema = tool.input_schema();
         let settings = Settings {
             name: tool.name.as_str(),
@@ -81,7 +81,7 @@ impl SqlTool {
         connection: Option<&str>,
         sql: &str,
         builder: &mut Builder<'_>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Fault> {
         let limits = model::ToolLimits::default();
         let settings = Settings {
             name: uri,
@@ -96,7 +96,7 @@ impl SqlTool {
         Self::compile(settings, sql, builder)
     }
 
-    fn compile(settings: Settings<'_>, sql: &str, builder: &mut Builder<'_>) -> Result<Self, String> {
+    fn compile(settings: Settings<'_>, sql: &str, builder: &mut Builder<'_>) -> Result<Self, Fault> {
         let connection = builder.connections.database(settings.connection)?;
         let template = Template::parse(sql, connection.dialect)
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;

@@ -30,10 +30,19 @@ pub fn spec(text: &str) -> Spec {
 }
 
 pub fn plan(text: &str, folder: &Path, secrets: &[(&str, &str)]) -> Result<Engine, Vec<Problem>> {
+    plan_under(Policy::operator(), text, folder, secrets)
+}
+
+/// Of an owner to whom nothing was granted.
+pub fn plan_of_a_stranger(text: &str, folder: &Path) -> Result<Engine, Vec<Problem>> {
+    plan_under(Policy::none(), text, folder, &[])
+}
+
+fn plan_under(policy: Policy, text: &str, folder: &Path, secrets: &[(&str, &str)]) -> Result<Engine, Vec<Problem>> {
     let surroundings = Surroundings {
         folder: folder.canonicalize().unwrap(),
         secrets: Arc::new(secrets.iter().copied().collect::<FixedSecrets>()),
-        policy: Policy::operator(),
+        policy,
         cursor_key: CursorKey::new(b"a key for tests"),
         fresh_seeds: None,
     };

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{call, plan};
+use crate::harness::{call, plan, plan_of_a_stranger};
 
 fn problems(text: &str) -> Vec<(&'static str, String)> {
     let folder = tempfile::tempdir().unwrap();
@@ -61,4 +61,21 @@ tools:
     let engine = plan(text, folder.path(), &[]).unwrap();
     let error = call(&engine, "a", json!({})).await.unwrap_err();
     assert!(error.contains("NOT_SET"), "{error}");
+}
+
+#[test]
+fn what_the_operator_did_not_grant_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "
+name: a
+connections:
+  - { name: db, type: sqlite, envVar: DB }
+  - { name: api, type: http, url: 'https://example.com', allowPrivateNetwork: true }
+tools:
+  - { name: a, description: A, sql: SELECT 1, annotations: { readOnly: true } }
+  - { name: b, description: B, http: { path: /x } }
+";
+    let problems = plan_of_a_stranger(text, folder.path()).unwrap_err();
+    let found: Vec<(&str, &str)> = problems.iter().map(|problem| (problem.code, problem.path.as_str())).collect();
+    assert_eq!(found, [("policy/private-networks", "tools[1]")]);
 }
