@@ -1,7 +1,7 @@
 //! The typed model of the language: one file per subject, fields named as in the spec.
 //!
 //! A [`Spec`] is always canonical: names are checked, references resolved, short forms written out. It is made by
-//! [`crate::read`] and by nothing else.
+//! [`crate::read()`] and by nothing else.
 
 mod access;
 mod auth;
