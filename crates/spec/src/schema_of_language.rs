@@ -46,6 +46,12 @@ impl Schemas {
         json!({ "$ref": format!("#/$defs/{name}") })
     }
 
+    /// A reference to a schema that no type declares.
+    pub(crate) fn define(&mut self, name: &str, schema: fn() -> Value) -> Value {
+        self.definitions.entry(name).or_insert_with(schema);
+        json!({ "$ref": format!("#/$defs/{name}") })
+    }
+
     fn closed<T: Object>(&mut self) -> Value {
         let mut shape = Shape::default();
         T::describe(&mut shape, self);

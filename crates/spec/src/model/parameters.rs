@@ -165,12 +165,47 @@ impl Field for ParametersForms {
         Value::Null
     }
 
-    fn schema(_: &mut Schemas) -> Value {
-        // `required: true|false` belongs to the parameter here, which JSON Schema's own meta-schema would refuse.
-        let parameter = json!({ "type": "object" });
+    fn schema(schemas: &mut Schemas) -> Value {
+        let parameter = schemas.define("parameters.Parameter", parameter_schema);
+        let mut listed = parameter.clone();
+        listed["required"] = json!(["name"]);
         json!({ "anyOf": [
             { "type": "object", "additionalProperties": parameter },
-            { "type": "array", "items": { "type": "object", "required": ["name"] } },
+            { "type": "array", "items": listed },
         ] })
     }
+}
+
+/// The keywords that people write most. JSON Schema's own meta-schema would refuse `required: true`, which belongs to the
+/// parameter here; the reader checks every keyword.
+fn parameter_schema() -> Value {
+    let types = ["string", "integer", "number", "boolean", "array", "object", "null"];
+    json!({
+        "description": "A parameter: a JSON Schema (draft 2020-12), and whether it is required.",
+        "type": "object",
+        "properties": {
+            "name": { "type": "string", "description": "Its name, where parameters are a list." },
+            "type": {
+                "anyOf": [{ "enum": types }, { "type": "array", "items": { "enum": types } }],
+                "description": "What it is.",
+            },
+            "required": {
+                "type": ["boolean", "array"],
+                "description": "Whether it must be given; as a list: which properties of this object must be.",
+            },
+            "description": { "type": "string", "description": "What it means, for the model." },
+            "default": { "description": "What stands where it is left out." },
+            "enum": { "type": "array", "description": "All that it can be." },
+            "examples": { "type": "array", "description": "What it could be." },
+            "format": { "type": "string", "description": "What sort of text it is, such as `date`." },
+            "pattern": { "type": "string", "description": "A regular expression that the text matches." },
+            "minLength": { "type": "integer", "description": "How long the text is at least." },
+            "maxLength": { "type": "integer", "description": "How long the text is at most." },
+            "minimum": { "type": "number", "description": "The least it can be." },
+            "maximum": { "type": "number", "description": "The most it can be." },
+            "items": { "description": "What the elements of the list are." },
+            "properties": { "type": "object", "description": "The properties of the object." },
+            "contentEncoding": { "type": "string", "description": "How bytes are written as text, such as `base64`." },
+        },
+    })
 }

@@ -55,6 +55,9 @@ impl Generator<'_> {
 
     fn value(&mut self, schema: &Value, depth: usize) -> Value {
         if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+            if reference.ends_with("parameters.Parameter") {
+                return self.parameter(schema.get("required").is_some());
+            }
             return match reference.strip_prefix('#') {
                 Some(pointer) => {
                     self.value(self.schema.pointer(pointer).expect("the reference leads somewhere"), depth)
@@ -84,6 +87,20 @@ impl Generator<'_> {
             Some("boolean") => json!(self.below(2) == 0),
             _ => [json!(null), json!(1), json!("{name}"), json!({ "a": [true] })][self.below(4)].clone(),
         }
+    }
+
+    fn parameter(&mut self, named: bool) -> Value {
+        let mut parameter = [
+            json!({ "type": "string", "required": true, "maxLength": 5 }),
+            json!({ "type": "integer", "default": 3 }),
+            json!({ "type": "object", "required": true, "properties": { "a": { "type": "string", "required": true } } }),
+            json!({ "type": "array", "items": { "enum": ["a", 1] } }),
+        ][self.below(4)]
+        .clone();
+        if named {
+            parameter["name"] = format!("p{}", self.state >> 40).into();
+        }
+        parameter
     }
 
     fn object(&mut self, schema: &Value, depth: usize) -> Value {
