@@ -9,9 +9,12 @@ mod paging;
 mod scope;
 mod statement;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use sqlparser::{ast::Statement as Ast, parser::Parser};
+use sqlparser::{
+    ast::Statement as Ast,
+    parser::{Parser, ParserError},
+};
 
 use crate::Code;
 
@@ -26,6 +29,12 @@ const MOST_CLAUSES: usize = 8;
 const MOST_PROBLEMS: usize = 20;
 /// Bytes of one statement.
 const LONGEST: usize = 256 * 1024;
+/// Words and signs of one statement.
+const MOST_LEXEMES: usize = 10_000;
+/// The same of all variants together.
+const MOST_LEXEMES_OF_VARIANTS: usize = 200_000;
+/// Enough for a tree of that many levels; only what is used of it is ever memory.
+const STACK: usize = 128 * 1024 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dialect {
@@ -73,23 +82,40 @@ struct Clause {
     end: usize,
 }
 
+/// What is known of a variant. Its tree is parsed again where it is needed: kept, it would be most of a server's memory.
 #[derive(Debug, Clone)]
 struct Variant {
     /// As long as the author's text, so that places in it are places in the author's text.
     text: String,
-    ast: Ast,
+    reads: bool,
+    returns_rows: bool,
+    has_limit: bool,
+    has_order: bool,
 }
 
 impl Template {
     pub fn parse(text: &str, dialect: Dialect) -> Result<Self, Vec<Problem>> {
+        with_stack(|| Self::parse_here(text, dialect))
+    }
+
+    fn parse_here(text: &str, dialect: Dialect) -> Result<Self, Vec<Problem>> {
         if text.len() > LONGEST {
             let message = format!("the statement is longer than {LONGEST} bytes");
             return Err(vec![Problem::new(Code::SqlParse, 0, message)]);
         }
         let lexemes = lexer::lex(text, dialect).map_err(|problem| vec![problem])?;
+        if let Some(last) = lexemes.get(MOST_LEXEMES) {
+            let message = format!("the statement has more than {MOST_LEXEMES} words and signs");
+            return Err(vec![Problem::new(Code::SqlParse, last.start, message)]);
+        }
         let mut problems = Vec::new();
         let clauses = clauses(&lexemes, &mut problems);
         let placeholders = placeholders(text, &lexemes, &clauses, &mut problems);
+        if clauses.len() <= MOST_CLAUSES && lexemes.len() << clauses.len() > MOST_LEXEMES_OF_VARIANTS {
+            let message =
+                "the statement is too long for so many `[[ ]]` clauses, which all have to be read with and without";
+            problems.push(Problem::new(Code::SqlParse, clauses[0].start, message));
+        }
         refuse_more_statements(&lexemes, &mut problems);
         refuse_confusion(&placeholders, &mut problems);
         if !problems.is_empty() {
@@ -103,7 +129,7 @@ impl Template {
             let expected =
                 placeholders.iter().filter(|p| p.clause.is_none_or(|clause| kept & 1 << clause != 0)).count();
             match parse_one(&variant, dialect, expected) {
-                Ok(ast) => variants.push(Variant { text: variant, ast }),
+                Ok(ast) => variants.push(Variant::of(variant, &ast)),
                 Err(problem) => return Err(vec![problem]),
             }
         }
@@ -123,34 +149,30 @@ impl Template {
     /// Whether every variant only looks. What can't be told is a write.
     #[must_use]
     pub fn reads(&self) -> bool {
-        self.variants.iter().all(|variant| effect::reads(&variant.ast))
+        self.variants.iter().all(|variant| variant.reads)
     }
 
     /// Whether it answers rows, perhaps none.
     #[must_use]
     pub fn returns_rows(&self) -> bool {
-        self.variants.iter().all(|variant| effect::returns_rows(&variant.ast))
+        self.variants.iter().all(|variant| variant.returns_rows)
     }
 
     /// Whether it cuts its rows itself, so that `paginate` can't.
     #[must_use]
     pub fn has_limit(&self) -> bool {
-        self.variants.iter().any(|variant| paging::has_limit(&variant.ast))
+        self.variants.iter().any(|variant| variant.has_limit)
     }
 
     #[must_use]
     pub fn has_order(&self) -> bool {
-        self.variants.iter().any(|variant| paging::has_order(&variant.ast))
+        self.variants.iter().any(|variant| variant.has_order)
     }
 
     /// The places of tables whose rows belong to somebody and that are not bound to the caller, in any variant.
     #[must_use]
     pub fn unscoped(&self, scope: &Scope<'_>) -> Vec<Problem> {
-        let mut found = BTreeSet::new();
-        for variant in &self.variants {
-            found.extend(scope::unscoped(&variant.ast, &variant.text, scope));
-        }
-        found.into_iter().map(|(offset, table)| scope.problem(offset, &table)).collect()
+        with_stack(|| scope::unscoped(self, scope))
     }
 
     /// Which clauses stay: those whose arguments are all there.
@@ -173,15 +195,32 @@ impl Template {
     }
 
     /// A variant as it is run. `order_by` is set as its order (`name, id DESC`); `paged` adds LIMIT and OFFSET as two more
-    /// bound values, named `limit` and `offset` under [`Piece`].
+    /// bound values ([`Piece::Limit`], [`Piece::Offset`]).
     pub fn statement(&self, variant: usize, order_by: Option<&str>, paged: bool) -> Result<Statement, Problem> {
-        let Variant { text, ast } = &self.variants[variant];
-        if order_by.is_none() && !paged {
-            return statement::Statement::of(text, &self.placeholders, self.dialect);
-        }
-        let ast = paging::set(ast.clone(), order_by, paged, self.dialect)?;
-        statement::Statement::of(&ast.to_string(), &self.placeholders, self.dialect)
+        let text = &self.variants[variant].text;
+        let tail = match (order_by, paged) {
+            (None, false) => Vec::new(),
+            _ => with_stack(|| paging::tail(text, order_by, paged, self.dialect))?,
+        };
+        Statement::of(text, &tail, &self.placeholders, self.dialect)
     }
+}
+
+impl Variant {
+    fn of(text: String, ast: &Ast) -> Self {
+        Self {
+            text,
+            reads: effect::reads(ast),
+            returns_rows: effect::returns_rows(ast),
+            has_limit: paging::has_limit(ast),
+            has_order: paging::has_order(ast),
+        }
+    }
+}
+
+/// A chain of operators becomes a tree as deep as the chain is long, and trees are walked, compared and dropped by recursion.
+fn with_stack<R>(work: impl FnOnce() -> R) -> R {
+    stacker::grow(STACK, work)
 }
 
 impl Problem {
@@ -273,13 +312,14 @@ fn refuse_more_statements(lexemes: &[Lexeme], problems: &mut Vec<Problem>) {
     }
 }
 
-/// An argument must never be taken for the caller.
+/// An argument must never be taken for the caller, nor one claim for another.
 fn refuse_confusion(placeholders: &[Placeholder], problems: &mut Vec<Problem>) {
-    let dotted: HashMap<String, &str> =
-        placeholders.iter().map(|p| (spelled(&p.name), &*p.name)).filter(|(spelled, name)| spelled != name).collect();
+    let mut known: HashMap<String, &str> = HashMap::new();
     for placeholder in placeholders {
-        if let Some(other) = dotted.get(&placeholder.name) {
-            let message = format!("`:{}` is too much like `:{other}`", placeholder.name);
+        let name = &*placeholder.name;
+        let other = *known.entry(spelled(name)).or_insert(name);
+        if other != name {
+            let message = format!("`:{name}` is too much like `:{other}`");
             problems.push(
                 Problem::new(Code::ToolPlaceholder, placeholder.offset, message).with_help("rename the parameter"),
             );
@@ -290,12 +330,14 @@ fn refuse_confusion(placeholders: &[Placeholder], problems: &mut Vec<Problem>) {
 /// The text in which every placeholder is a plain word, as long as the author's: sqlparser takes `:principal.id` for
 /// `:principal`.
 fn respell(text: &str, placeholders: &[Placeholder]) -> String {
-    let mut plain = text.to_owned();
+    let mut plain = String::with_capacity(text.len());
+    let mut last = 0;
     for placeholder in placeholders {
-        let (start, end) = (placeholder.offset, placeholder.offset + 1 + placeholder.name.len());
-        plain.replace_range(start..end, &format!(":{}", spelled(&placeholder.name)));
+        plain.push_str(&text[last..=placeholder.offset]);
+        plain.push_str(&spelled(&placeholder.name));
+        last = placeholder.offset + 1 + placeholder.name.len();
     }
-    plain
+    plain + &text[last..]
 }
 
 /// `principal.id` as `principal_id`. Two names that meet so are refused: see [`refuse_confusion`].
@@ -324,18 +366,28 @@ fn with_clauses(text: &str, clauses: &[Clause], kept: u32) -> String {
     String::from_utf8(bytes).expect("whole characters were blanked")
 }
 
+fn parse_statements(text: &str, dialect: Dialect) -> Result<Vec<Ast>, ParserError> {
+    Parser::new(dialect.parser()).with_recursion_limit(64).try_with_sql(text)?.parse_statements()
+}
+
+/// A text that was parsed when the template was made.
+fn parse_again(text: &str, dialect: Dialect) -> Ast {
+    let parsed = parse_statements(text, dialect).ok().and_then(|mut statements| statements.pop());
+    parsed.expect("it was parsed before, and parsing depends on the text alone")
+}
+
 fn parse_one(text: &str, dialect: Dialect, placeholders: usize) -> Result<Ast, Problem> {
-    let parsed = Parser::new(dialect.parser())
-        .with_recursion_limit(64)
-        .try_with_sql(text)
-        .and_then(|mut parser| parser.parse_statements());
-    let statements = parsed.map_err(|error| parse_problem(text, &error.to_string()))?;
+    let statements = parse_statements(text, dialect).map_err(|error| parse_problem(text, &error.to_string()))?;
     let mut statements = statements.into_iter();
     let Some(ast) = statements.next() else {
         return Err(Problem::new(Code::Missing, 0, "there is no statement"));
     };
     if statements.next().is_some() {
         return Err(Problem::new(Code::SqlMultipleStatements, 0, "more than one statement"));
+    }
+    if effect::has_table_command(&ast) {
+        let problem = Problem::new(Code::SqlParse, 0, "`TABLE name` is not understood");
+        return Err(problem.with_help("write `SELECT * FROM name`"));
     }
     if effect::placeholders(&ast) != placeholders {
         let problem = Problem::new(Code::ToolPlaceholder, 0, "a placeholder stands where a value can't be bound");

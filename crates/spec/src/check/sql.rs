@@ -70,6 +70,8 @@ impl Checker<'_> {
             let help = Some("take the LIMIT away: `paginate` sets it for each page".to_owned());
             let message = "`paginate` stands beside a LIMIT in the statement";
             self.report(Code::Conflict, &at.key("paginate"), message, help);
+        } else if pages && let Err(problem) = template.statement(0, None, true) {
+            self.report(problem.code, &at.key("paginate"), problem.message, problem.help);
         }
         if !tool.sort.is_empty() && template.has_order() {
             let help = Some("take the ORDER BY away: `sort` sets it for each call".to_owned());

@@ -39,9 +39,31 @@ const WRITING: &[&str] = &[
     "lowrite",
     "loread",
     "dblink*",
+    "pg_backup_*",
+    "pg_start_backup",
+    "pg_stop_backup",
+    "pg_copy_*",
+    "pg_export_snapshot",
+    "pg_import_*",
+    "pg_log_*",
+    "pg_restore_*",
+    "pg_set_*",
+    "pg_clear_*",
+    "pg_stat_statements_reset",
+    "brin_*",
+    "gin_clean_pending_list",
     "query_to_xml*",
+    "cursor_to_xml*",
     "table_to_xml*",
+    "schema_to_xml*",
     "database_to_xml*",
+    "crosstab*",
+    "connectby",
+    "ts_stat",
+    "ts_rewrite",
+    "eval",
+    "group_replication_*",
+    "asynchronous_connection_failover_*",
     "txid_current",
     "pg_current_xact_id",
     "load_file",
@@ -94,6 +116,26 @@ fn query_returns_rows(query: &Query) -> bool {
         | SetExpr::Merge(statement) => returns_rows(statement),
         _ => true,
     }
+}
+
+/// Whether `TABLE name` stands in it, of which the parser skips what is behind the name.
+pub fn has_table_command(statement: &Statement) -> bool {
+    fn is_one(body: &SetExpr) -> bool {
+        match body {
+            SetExpr::Table(_) => true,
+            SetExpr::SetOperation { left, right, .. } => is_one(left) || is_one(right),
+            _ => false,
+        }
+    }
+    struct Tables;
+    impl Visitor for Tables {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+            break_if(is_one(&query.body))
+        }
+    }
+    statement.visit(&mut Tables).is_break()
 }
 
 /// How many values are bound.

@@ -128,7 +128,9 @@ impl Lexer<'_> {
     }
 
     fn line_comment(&mut self) {
-        self.at = self.end_of(self.at, |byte| byte != b'\n');
+        // PostgreSQL ends it at either, and a comment that ends sooner hides less.
+        let ends_at_return = self.dialect == Dialect::Postgres;
+        self.at = self.end_of(self.at, |byte| byte != b'\n' && !(ends_at_return && byte == b'\r'));
     }
 
     fn block_comment(&mut self) -> Result<(), Problem> {

@@ -2,17 +2,22 @@
 //!
 //! A mention is proven by `table.column = :principal.id` that must hold for each of its rows: in the conjunction of the
 //! block's WHERE, or of the ON of the inner join (or of the outer join that can only lose its rows) that brings the table in.
+//! Nothing is proven where the database might read the text in another way than the parser did.
+
+mod names;
+mod opaque;
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
 use sqlparser::ast::{
-    AssignmentTarget, BinaryOperator, Delete, Expr, FromTable, Ident, Insert, Join, JoinConstraint, JoinOperator,
-    ObjectName, OnConflictAction, OnInsert, Select, SelectItem, SetExpr, Statement, TableFactor, TableObject,
-    TableWithJoins, Update, UpdateTableFromKind, Value, Visit, Visitor,
+    Assignment, AssignmentTarget, BinaryOperator, Delete, Expr, FromTable, Ident, Insert, Join, JoinConstraint,
+    JoinOperator, ObjectName, OnConflictAction, OnInsert, Select, SelectItem, SetExpr, SqliteOnConflict, Statement,
+    TableFactor, TableObject, TableWithJoins, Update, UpdateTableFromKind, Value, Visit, Visitor,
 };
 
-use super::{Problem, lexer, spelled};
+use super::{Dialect, Problem, Template, lexer, parse_again, spelled};
 use crate::Code;
+use names::Names;
 
 /// Which column of which tables holds what of the caller.
 #[derive(Debug, Clone, Copy)]
@@ -24,60 +29,76 @@ pub struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    pub(super) fn problem(&self, offset: usize, table: &str) -> Problem {
+    fn is_scoped(&self, name: &ObjectName) -> bool {
+        last(name).is_some_and(|ident| self.is_scoped_table(&ident.value))
+    }
+
+    /// Liberal: with any schema before it, in any case.
+    fn is_scoped_table(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        self.tables.iter().any(|table| table.rsplit('.').next().unwrap_or(table).to_lowercase() == name)
+    }
+
+    /// Liberal, as is_scoped_table: whether something is written to the column.
+    fn may_be_column(&self, name: &ObjectName) -> bool {
+        let is = |ident: &Ident| ident.value.to_lowercase() == self.column.to_lowercase();
+        name.0.iter().any(|part| part.as_ident().is_none_or(is))
+    }
+
+    fn unscoped(&self, offset: usize, table: &str) -> Problem {
         let message = format!("rows of `{table}` belong to somebody, and this does not ask whose");
         Problem::new(Code::TenantUnscoped, offset, message)
             .with_help(format!("bind the column: `{table}.{} = :{}`", self.column, self.by))
     }
+}
 
-    fn is_scoped(&self, name: &ObjectName) -> bool {
-        last(name).is_some_and(|ident| self.tables.iter().any(|table| table.eq_ignore_ascii_case(&ident.value)))
-    }
-
-    /// For what must be the column: another one may differ in quotes alone.
-    fn is_column(&self, ident: &Ident) -> bool {
-        ident.value == self.column || ident.quote_style.is_none() && self.may_be_column(ident)
-    }
-
-    /// For what must not be the column.
-    fn may_be_column(&self, ident: &Ident) -> bool {
-        ident.value.eq_ignore_ascii_case(self.column)
-    }
-
-    fn is_caller(&self, expr: &Expr) -> bool {
-        match expr {
-            Expr::Nested(inner) => self.is_caller(inner),
-            Expr::Cast { expr, .. } => self.is_caller(expr),
-            Expr::Value(value) => {
-                matches!(&value.value, Value::Placeholder(name) if name.strip_prefix(':') == Some(&*spelled(self.by)))
-            }
-            _ => false,
+/// What reaches rows that are not proven to be the caller's, in any variant.
+pub fn unscoped(template: &Template, scope: &Scope<'_>) -> Vec<Problem> {
+    // A placeholder is found by its spelling in the parsed text, which a parameter may share: `:principal_id`.
+    let by = template.placeholders.iter().any(|placeholder| placeholder.name == scope.by);
+    let by = by.then(|| format!(":{}", spelled(scope.by)));
+    let mut places = BTreeSet::new();
+    let mut opaque = None;
+    for variant in &template.variants {
+        let ast = parse_again(&variant.text, template.dialect);
+        if let Some(what) = opaque::find(&ast) {
+            opaque = Some(what);
+            places.extend(named(&variant.text, scope));
+            continue;
         }
+        let mut finder = Finder {
+            scope,
+            by: by.as_deref(),
+            sure: template.dialect != Dialect::Mysql || !opaque::binds_otherwise_in_mysql(&ast),
+            dialect: template.dialect,
+            mentioned: Vec::new(),
+            proven: BTreeSet::new(),
+        };
+        let _ = ast.visit(&mut finder);
+        let unproven = finder.mentioned.iter().filter(|(place, _)| !finder.proven.contains(place));
+        places.extend(unproven.map(|((line, column), table)| {
+            (lexer::offset_of(&variant.text, *line as usize, *column as usize), table.clone())
+        }));
+    }
+    match opaque {
+        Some(what) if places.is_empty() => {
+            let message = format!("{what} may reach rows that belong to somebody, unseen");
+            let help = "`scope: none` on the tool says that it is meant to";
+            vec![Problem::new(Code::TenantUnscoped, 0, message).with_help(help)]
+        }
+        _ => places.into_iter().map(|(offset, table)| scope.unscoped(offset, &table)).collect(),
     }
 }
 
-/// Where the unproven mentions stand, in bytes, and of which table they are.
-pub fn unscoped(statement: &Statement, text: &str, scope: &Scope<'_>) -> BTreeSet<(usize, String)> {
-    let mut finder = Finder { scope, mentioned: Vec::new(), proven: BTreeSet::new() };
-    let _ = statement.visit(&mut finder);
-    if !matches!(statement, Statement::Query(_) | Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_)) {
-        // What reaches a whole table (DROP, COPY, LOCK ...) has names that no visitor is shown.
-        return named(text, scope);
-    }
-    let places = finder.mentioned.iter().filter(|(place, _)| !finder.proven.contains(place));
-    places
-        .map(|((line, column), table)| (lexer::offset_of(text, *line as usize, *column as usize), table.clone()))
-        .collect()
-}
-
-fn named(text: &str, scope: &Scope<'_>) -> BTreeSet<(usize, String)> {
+/// Every word that is the name of such a table, within literals too.
+fn named(text: &str, scope: &Scope<'_>) -> Vec<(usize, String)> {
     let part_of_word = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
-    let mut found = BTreeSet::new();
+    let mut found = Vec::new();
     let mut offset = 0;
     for word in text.split_inclusive(|letter| !part_of_word(letter)) {
         let name = word.trim_end_matches(|letter| !part_of_word(letter));
-        if scope.tables.iter().any(|table| table.eq_ignore_ascii_case(name)) {
-            found.insert((offset, name.to_owned()));
+        if scope.is_scoped_table(name) {
+            found.push((offset, name.to_owned()));
         }
         offset += word.len();
     }
@@ -88,6 +109,11 @@ type Place = (u64, u64);
 
 struct Finder<'a> {
     scope: &'a Scope<'a>,
+    /// How the parsed text spells the caller; `None` if it does not.
+    by: Option<&'a str>,
+    /// Whether conditions mean to the database what they mean to the parser.
+    sure: bool,
+    dialect: Dialect,
     mentioned: Vec<(Place, String)>,
     proven: BTreeSet<Place>,
 }
@@ -105,7 +131,7 @@ impl Visitor for Finder<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
-        self.prove_tables(&select.from, select.selection.as_ref());
+        self.prove_tables(&Vec::from_iter(&select.from), select.selection.as_ref());
         ControlFlow::Continue(())
     }
 
@@ -121,9 +147,9 @@ impl Visitor for Finder<'_> {
 }
 
 impl Finder<'_> {
-    fn prove_tables(&mut self, from: &[TableWithJoins], selection: Option<&Expr>) {
-        let names = Names::of(from);
-        for table in from {
+    fn prove_tables(&mut self, tables: &[&TableWithJoins], selection: Option<&Expr>) {
+        let names = Names::of(tables);
+        for table in tables {
             // Rows that a RIGHT or FULL join adds have nothing of the tables before it, so WHERE still holds for all.
             self.prove_joined(table, selection, None, &names);
         }
@@ -139,18 +165,29 @@ impl Finder<'_> {
     fn prove_factor(&mut self, factor: &TableFactor, selection: Option<&Expr>, on: Option<&Expr>, names: &Names) {
         match factor {
             TableFactor::Table { name, alias, args: None, .. } if self.scope.is_scoped(name) => {
+                // `products AS p (owner, id)` calls other columns so.
+                if alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
+                    return;
+                }
                 let Some(ident) = last(name) else { return };
                 let known_as = alias.as_ref().map_or(ident, |alias| &alias.name);
                 let alone = names.are_one();
                 let binds = |condition: Option<&Expr>| condition.is_some_and(|c| self.binds(c, known_as, alone));
                 if names.only_once(known_as) && (binds(selection) || binds(on)) {
-                    self.proven.insert(place(ident));
+                    self.prove(ident);
                 }
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => {
                 self.prove_joined(table_with_joins, selection, on, names);
             }
             _ => {}
+        }
+    }
+
+    fn prove(&mut self, ident: &Ident) {
+        // Mentions without a place of their own would prove each other.
+        if self.sure && place(ident) != (0, 0) {
+            self.proven.insert(place(ident));
         }
     }
 
@@ -162,9 +199,8 @@ impl Finder<'_> {
                 self.binds(left, table, alone) || self.binds(right, table, alone)
             }
             Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
-                let pair = |column: &Expr, value: &Expr| {
-                    self.is_column_of(column, table, alone) && self.scope.is_caller(value)
-                };
+                let pair =
+                    |column: &Expr, value: &Expr| self.is_column_of(column, table, alone) && self.is_caller(value);
                 pair(left, right) || pair(right, left)
             }
             _ => false,
@@ -173,132 +209,103 @@ impl Finder<'_> {
 
     fn is_column_of(&self, expr: &Expr, table: &Ident, alone: bool) -> bool {
         match expr {
-            Expr::Identifier(column) => alone && self.scope.is_column(column),
+            Expr::Identifier(column) => alone && self.is_column(column),
             Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-                [.., owner, column] => self.scope.is_column(column) && is_same(owner, table),
+                [.., owner, column] => self.is_column(column) && names::are_same(owner, table, self.dialect),
                 _ => false,
             },
             _ => false,
         }
     }
 
+    fn is_column(&self, ident: &Ident) -> bool {
+        names::is_column(ident, self.scope.column, self.dialect)
+    }
+
+    fn is_caller(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::Nested(inner) => self.is_caller(inner),
+            // Elsewhere a cast may make two callers one: in MySQL any text is equal to the number 0.
+            Expr::Cast { expr, data_type, .. } if self.dialect == Dialect::Postgres => {
+                names::keeps_apart(data_type) && self.is_caller(expr)
+            }
+            Expr::Value(value) => {
+                matches!(&value.value, Value::Placeholder(name) if Some(&**name) == self.by)
+            }
+            _ => false,
+        }
+    }
+
     fn prove_update(&mut self, update: &Update) {
-        if !update.assignments.iter().all(|assignment| self.keeps_owner(&assignment.target, &assignment.value)) {
+        let replaces = update.or.as_ref().is_some_and(|or| matches!(or, SqliteOnConflict::Replace));
+        if replaces || !self.keep_owner(&update.assignments) {
             return;
         }
-        let more = match &update.from {
-            Some(UpdateTableFromKind::BeforeSet(from) | UpdateTableFromKind::AfterSet(from)) => from.as_slice(),
-            None => &[],
-        };
-        let names = Names::of(std::iter::once(&update.table).chain(more));
-        self.prove_joined(&update.table, update.selection.as_ref(), None, &names);
+        let mut tables = vec![&update.table];
+        match &update.from {
+            Some(UpdateTableFromKind::BeforeSet(from) | UpdateTableFromKind::AfterSet(from)) => tables.extend(from),
+            None => {}
+        }
+        self.prove_tables(&tables, update.selection.as_ref());
     }
 
     fn prove_delete(&mut self, delete: &Delete) {
         let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
-        if !delete.tables.is_empty() {
-            return;
+        let mut tables: Vec<_> = from.iter().collect();
+        if let Some(using) = &delete.using {
+            tables.extend(using);
         }
-        let names = Names::of(from.iter().chain(delete.using.iter().flatten()));
-        for table in from {
-            self.prove_joined(table, delete.selection.as_ref(), None, &names);
-        }
+        self.prove_tables(&tables, delete.selection.as_ref());
     }
 
     /// Every row that is made has the caller in the column, and none that is there is touched.
     fn prove_insert(&mut self, insert: &Insert) {
         let TableObject::TableName(name) = &insert.table else { return };
         let Some(ident) = last(name) else { return };
-        let column =
-            insert.columns.iter().position(|column| last(column).is_some_and(|ident| self.scope.is_column(ident)));
+        let column = insert.columns.iter().position(|column| last(column).is_some_and(|ident| self.is_column(ident)));
         let (Some(column), Some(source)) = (column, &insert.source) else { return };
         let makes = match &*source.body {
             SetExpr::Values(values) => {
-                values.rows.iter().all(|row| row.content.get(column).is_some_and(|value| self.scope.is_caller(value)))
+                values.rows.iter().all(|row| row.content.get(column).is_some_and(|value| self.is_caller(value)))
             }
             SetExpr::Select(select) => match select.projection.get(column) {
                 Some(SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. }) => {
                     let named = |item: &SelectItem| {
                         matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. })
                     };
-                    self.scope.is_caller(value) && select.projection[..column].iter().all(named)
+                    self.is_caller(value) && select.projection[..column].iter().all(named)
                 }
                 _ => false,
             },
             _ => false,
         };
-        let replaces = insert.replace_into || insert.or.is_some() || insert.overwrite;
+        let replaces = insert.replace_into
+            || insert.or.as_ref().is_some_and(|or| !matches!(or, SqliteOnConflict::Ignore))
+            || insert.overwrite;
         let touches = match &insert.on {
             None => false,
             Some(OnInsert::OnConflict(conflict)) => match &conflict.action {
                 OnConflictAction::DoNothing => false,
                 OnConflictAction::DoUpdate(update) => {
-                    !update.selection.as_ref().is_some_and(|selection| self.binds(selection, ident, false))
-                        || !update.assignments.iter().all(|a| self.keeps_owner(&a.target, &a.value))
+                    let known_as = insert.table_alias.as_ref().map_or(ident, |alias| &alias.alias);
+                    !update.selection.as_ref().is_some_and(|selection| self.binds(selection, known_as, false))
+                        || !self.keep_owner(&update.assignments)
                 }
             },
             Some(_) => true,
         };
         if makes && !replaces && !touches {
-            self.proven.insert(place(ident));
+            self.prove(ident);
         }
     }
 
     /// An assignment may set the column to the caller and to nothing else.
-    fn keeps_owner(&self, target: &AssignmentTarget, value: &Expr) -> bool {
-        match target {
-            AssignmentTarget::ColumnName(name) => {
-                !last(name).is_some_and(|ident| self.scope.may_be_column(ident)) || self.scope.is_caller(value)
-            }
-            AssignmentTarget::Tuple(names) => {
-                !names.iter().any(|name| last(name).is_some_and(|ident| self.scope.may_be_column(ident)))
-            }
-        }
+    fn keep_owner(&self, assignments: &[Assignment]) -> bool {
+        assignments.iter().all(|Assignment { target, value }| match target {
+            AssignmentTarget::ColumnName(name) => !self.scope.may_be_column(name) || self.is_caller(value),
+            AssignmentTarget::Tuple(names) => !names.iter().any(|name| self.scope.may_be_column(name)),
+        })
     }
-}
-
-/// What the tables of one block are called, in small letters. A condition on a name that two have proves neither.
-struct Names(Vec<String>);
-
-impl Names {
-    fn of<'t>(tables: impl IntoIterator<Item = &'t TableWithJoins>) -> Self {
-        let mut names = Self(Vec::new());
-        for table in tables {
-            names.add(table);
-        }
-        names
-    }
-
-    fn add(&mut self, table: &TableWithJoins) {
-        for factor in std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)) {
-            let name = match factor {
-                TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
-                    Some(&alias.name)
-                }
-                TableFactor::Table { name, .. } => last(name),
-                TableFactor::NestedJoin { table_with_joins, alias: None } => {
-                    self.add(table_with_joins);
-                    continue;
-                }
-                _ => None,
-            };
-            self.0.push(name.map_or_else(String::new, |name| name.value.to_lowercase()));
-        }
-    }
-
-    fn are_one(&self) -> bool {
-        self.0.len() == 1
-    }
-
-    fn only_once(&self, name: &Ident) -> bool {
-        self.0.iter().filter(|known| **known == name.value.to_lowercase()).count() == 1
-    }
-}
-
-/// Whether two names are one in every database, whatever it makes of quotes and capitals.
-fn is_same(a: &Ident, b: &Ident) -> bool {
-    let quoted_alike = a.quote_style.is_some() == b.quote_style.is_some();
-    a.value == b.value && (quoted_alike || !a.value.chars().any(char::is_uppercase))
 }
 
 /// The condition that every row of the joined table fulfils.

@@ -2,7 +2,11 @@
 
 use std::{collections::HashMap, fmt::Write as _};
 
-use super::{Dialect, Placeholder, Problem, lexer, lexer::LexemeKind, paging, spelled};
+use super::{
+    Dialect, Placeholder, Problem, is_in_list, lexer,
+    lexer::{Lexeme, LexemeKind},
+    spelled,
+};
 use crate::Code;
 
 /// Ready to run: nothing is parsed any more when it is called.
@@ -27,36 +31,39 @@ pub enum Piece {
 }
 
 impl Statement {
-    pub(super) fn of(text: &str, placeholders: &[Placeholder], dialect: Dialect) -> Result<Self, Problem> {
+    /// The author's text word for word, without its `;`, and behind it the `tail`.
+    pub(super) fn of(
+        text: &str,
+        tail: &[Piece],
+        placeholders: &[Placeholder],
+        dialect: Dialect,
+    ) -> Result<Self, Problem> {
         // A name may be bound thousands of times, so it is looked up and not searched for.
-        let mut known: HashMap<String, (&str, bool)> = HashMap::new();
-        for placeholder in placeholders {
-            known.entry(spelled(&placeholder.name)).or_insert((&placeholder.name, false)).1 |= placeholder.in_list;
-        }
+        let names: HashMap<String, &str> =
+            placeholders.iter().map(|placeholder| (spelled(&placeholder.name), &*placeholder.name)).collect();
         let mut pieces = Vec::new();
         let mut last = 0;
-        for (position, found) in bound(text, dialect)? {
-            let (start, end) = position;
-            if start > last {
-                pieces.push(Piece::Text(text[last..start].to_owned()));
+        let lexemes = lexer::lex(text, dialect)?;
+        for (position, lexeme) in lexemes.iter().enumerate() {
+            if lexeme.kind != LexemeKind::Placeholder {
+                continue;
             }
-            pieces.push(match &*found {
-                paging::LIMIT => Piece::Limit,
-                paging::OFFSET => Piece::Offset,
-                word => {
-                    let (name, listed) = *known
-                        .get(word)
-                        .ok_or_else(|| Problem::new(Code::SqlParse, 0, format!("`:{word}` came from nowhere")))?;
-                    // The printed statement may write `IN (:ids)` elsewhere than the author did.
-                    Piece::Bind { name: name.to_owned(), in_list: listed && in_list(text, start, end) }
-                }
-            });
-            last = end;
+            let word = &text[lexeme.start + 1..lexeme.end];
+            let name = names
+                .get(word)
+                .ok_or_else(|| Problem::new(Code::SqlParse, lexeme.start, format!("`:{word}` came from nowhere")))?;
+            if lexeme.start > last {
+                pieces.push(Piece::Text(text[last..lexeme.start].to_owned()));
+            }
+            let in_list = is_in_list(text, &lexemes, position);
+            pieces.push(Piece::Bind { name: (*name).to_owned(), in_list });
+            last = lexeme.end;
         }
-        let rest = text[last..].trim_end().trim_end_matches(';').trim_end();
+        let rest = text[last..body(text, &lexemes)].trim_end();
         if !rest.is_empty() {
             pieces.push(Piece::Text(rest.to_owned()));
         }
+        pieces.extend_from_slice(tail);
         Ok(Self { dialect, pieces })
     }
 
@@ -76,7 +83,7 @@ impl Statement {
     #[must_use]
     pub fn render(&self, length: impl Fn(&str) -> usize) -> (String, Vec<Parameter>) {
         let mut text = String::new();
-        let mut parameters: Vec<Parameter> = Vec::new();
+        let mut parameters = Parameters::default();
         for piece in &self.pieces {
             let parameter = match piece {
                 Piece::Text(piece) => {
@@ -98,29 +105,44 @@ impl Statement {
             };
             self.mark(&mut text, &mut parameters, parameter);
         }
-        (text, parameters)
+        (text, parameters.all)
     }
 
     /// Writes the driver's mark. Where marks have numbers, the same value has the same one.
-    fn mark(&self, text: &mut String, parameters: &mut Vec<Parameter>, parameter: Parameter) {
+    fn mark(&self, text: &mut String, parameters: &mut Parameters, parameter: Parameter) {
         let sign = match self.dialect {
             Dialect::Mysql => {
                 text.push('?');
-                return parameters.push(parameter);
+                return parameters.all.push(parameter);
             }
             Dialect::Postgres => '$',
             Dialect::Sqlite => '?',
         };
-        let number = parameters.iter().position(|known| *known == parameter).unwrap_or_else(|| {
-            parameters.push(parameter);
-            parameters.len() - 1
-        });
-        write!(text, "{sign}{}", number + 1).expect("writing to a string can't fail");
+        let number = parameters.number(parameter);
+        write!(text, "{sign}{number}").expect("writing to a string can't fail");
+    }
+}
+
+#[derive(Default)]
+struct Parameters {
+    all: Vec<Parameter>,
+    numbers: HashMap<Parameter, usize>,
+}
+
+impl Parameters {
+    /// From 1.
+    fn number(&mut self, parameter: Parameter) -> usize {
+        if let Some(number) = self.numbers.get(&parameter) {
+            return *number;
+        }
+        self.all.push(parameter.clone());
+        self.numbers.insert(parameter, self.all.len());
+        self.all.len()
     }
 }
 
 /// What one parameter of the driver is bound to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Parameter {
     Value {
         name: String,
@@ -134,32 +156,8 @@ pub enum Parameter {
     Offset,
 }
 
-/// The placeholders of a variant's text, with the two of paging.
-fn bound(text: &str, dialect: Dialect) -> Result<Vec<((usize, usize), String)>, Problem> {
-    let lexemes = lexer::lex(text, dialect)?;
-    let mut found = Vec::new();
-    for (position, lexeme) in lexemes.iter().enumerate() {
-        match lexeme.kind {
-            LexemeKind::Placeholder => {
-                found.push(((lexeme.start, lexeme.end), text[lexeme.start + 1..lexeme.end].to_owned()))
-            }
-            // `:0limit`: a colon and what begins with a digit.
-            LexemeKind::Other if &text[lexeme.start..lexeme.end] == ":" => {
-                let Some(word) = lexemes.get(position + 1).filter(|word| word.start == lexeme.end) else { continue };
-                let name = &text[word.start..word.end];
-                if matches!(name, paging::LIMIT | paging::OFFSET) {
-                    found.push(((lexeme.start, word.end), name.to_owned()));
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(found)
-}
-
-fn in_list(text: &str, start: usize, end: usize) -> bool {
-    let before = text[..start].trim_end().strip_suffix('(').map(str::trim_end);
-    let after = text[end..].trim_start().starts_with(')');
-    let word = before.and_then(|before| before.rsplit(|c: char| !c.is_ascii_alphabetic()).next());
-    after && word.is_some_and(|word| word.eq_ignore_ascii_case("in"))
+/// Where the statement ends: before its `;`, if it has one.
+pub(super) fn body(text: &str, lexemes: &[Lexeme]) -> usize {
+    let end = lexemes.iter().find(|lexeme| lexeme.kind == LexemeKind::Semicolon);
+    end.map_or(text.len(), |semicolon| semicolon.start)
 }

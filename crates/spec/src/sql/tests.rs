@@ -84,14 +84,19 @@ fn clauses_go_when_an_argument_in_them_is_left_out() {
     }
 }
 
+fn template_of_all() -> Template {
+    parse("SELECT * FROM t", Dialect::Postgres)
+}
+
 #[test]
 fn paging_is_set_in_the_parsed_statement() {
     for (text, expected) in [
-        ("SELECT a FROM t ORDER BY a", "SELECT a FROM t ORDER BY a LIMIT $1 OFFSET $2"),
-        ("SELECT a FROM t UNION SELECT b FROM u", "SELECT a FROM t UNION SELECT b FROM u LIMIT $1 OFFSET $2"),
+        ("SELECT a FROM t ORDER BY a ;", "SELECT a FROM t ORDER BY a\nLIMIT $1 OFFSET $2"),
+        ("SELECT a FROM t UNION SELECT b FROM u", "SELECT a FROM t UNION SELECT b FROM u\nLIMIT $1 OFFSET $2"),
+        ("SELECT  a FROM t -- all", "SELECT  a FROM t -- all\nLIMIT $1 OFFSET $2"),
         (
             "WITH x AS (SELECT a FROM t LIMIT 3) SELECT a FROM x WHERE a = :principal.id",
-            "WITH x AS (SELECT a FROM t LIMIT 3) SELECT a FROM x WHERE a = $1 LIMIT $2 OFFSET $3",
+            "WITH x AS (SELECT a FROM t LIMIT 3) SELECT a FROM x WHERE a = $1\nLIMIT $2 OFFSET $3",
         ),
     ] {
         let statement = parse(text, Dialect::Postgres).statement(0, None, true).unwrap();
@@ -99,9 +104,23 @@ fn paging_is_set_in_the_parsed_statement() {
     }
     let template = parse("SELECT a FROM t WHERE a IN (:ids)", Dialect::Mysql);
     let sorted = template.statement(0, Some("a DESC, b"), true).unwrap().render(|_| 2).0;
-    assert_eq!(sorted, "SELECT a FROM t WHERE a IN (?, ?) ORDER BY a DESC, b LIMIT ? OFFSET ?");
+    assert_eq!(sorted, "SELECT a FROM t WHERE a IN (?, ?)\nORDER BY a DESC, b\nLIMIT ? OFFSET ?");
     assert!(template.statement(0, Some("a; DROP TABLE t"), false).is_err());
     assert!(template.statement(0, Some("a LIMIT 1"), false).is_err());
+    for order in ["a -- ", "a /* x */", "a DESC -- all", "lower(a), \"b -- c\""] {
+        let (sql, _) = template_of_all().statement(0, Some(order), true).unwrap().render(|_| 1);
+        assert_eq!(sql, format!("SELECT * FROM t\nORDER BY {order}\nLIMIT $1 OFFSET $2"));
+    }
+    for order in
+        ["a)", "a FOR UPDATE", "a; --", "a /*", "1 UNION SELECT 1", "a, :b", "a OFFSET 1", "'", "nextval('s')", ""]
+    {
+        assert!(template_of_all().statement(0, Some(order), true).is_err(), "{order}");
+    }
+    let literal = parse("SELECT 'it\\'s', 'a\\\\', \"b\" FROM t WHERE a LIKE '\\%'", Dialect::Mysql);
+    let (sql, _) = literal.statement(0, None, true).unwrap().render(|_| 1);
+    assert!(sql.starts_with("SELECT 'it\\'s', 'a\\\\', \"b\" FROM t WHERE a LIKE '\\%'\nLIMIT"), "{sql}");
+    let moves = parse("WITH x AS (DELETE FROM t RETURNING *) SELECT * FROM x", Dialect::Postgres);
+    assert_eq!(moves.statement(0, None, true).unwrap_err().code, Code::Conflict);
     let limited = parse("SELECT a FROM t LIMIT 5", Dialect::Sqlite);
     assert!(limited.has_limit());
     assert_eq!(limited.statement(0, None, true).unwrap_err().code, Code::Conflict);
@@ -119,6 +138,8 @@ fn what_is_wrong_has_its_code() {
         assert_eq!(codes("SELECT :principal_id, :principal.id", dialect), [Code::ToolPlaceholder]);
         let many = "[[ AND a = :a ]] ".repeat(9);
         assert_eq!(codes(&format!("SELECT 1 FROM t WHERE 1 = 1 {many}"), dialect), [Code::SqlParse]);
+        let long = format!("SELECT {}1 FROM t WHERE 1 = 1 {}", "1, ".repeat(1_000), &many[..8 * 17]);
+        assert_eq!(codes(&long, dialect), [Code::SqlParse]);
     }
     assert_eq!(codes("SELECT * FROM t WHERE a = $1", Dialect::Postgres), [Code::ToolPlaceholder]);
     assert_eq!(codes("SELECT * FROM t WHERE a = ?", Dialect::Sqlite), [Code::ToolPlaceholder]);
@@ -212,6 +233,98 @@ proptest! {
             prop_assert_eq!(names(&sql, dialect), ["a"]);
             let (rendered, _) = render(&sql, dialect);
             prop_assert!(rendered.contains(&text));
+        }
+    }
+}
+
+fn unscoped(text: &str, dialect: Dialect, by: &str) -> usize {
+    let scope = Scope { column: "owner", by, tables: &["shop.products", "orders"] };
+    parse(text, dialect).unscoped(&scope).len()
+}
+
+#[test]
+fn a_parameter_that_is_spelled_like_the_caller_is_not_the_caller() {
+    for dialect in ALL {
+        assert_eq!(unscoped("SELECT * FROM products WHERE owner = :principal_id", dialect, "principal.id"), 1);
+        let text = "SELECT * FROM products WHERE owner = :principal.claims.a_b";
+        assert_eq!(unscoped(text, dialect, "principal.claims.a.b"), 1);
+        assert_eq!(unscoped(text, dialect, "principal.claims.a_b"), 0);
+        let both = "SELECT :principal.claims.a_b, :principal.claims.a.b";
+        assert_eq!(codes(both, dialect), [Code::ToolPlaceholder]);
+    }
+}
+
+#[test]
+fn operators_that_bind_weaker_in_mysql_than_for_the_parser_prove_nothing() {
+    for condition in ["1 = 1 || a = 2 AND owner = :principal.id", "a XOR b AND owner = :principal.id"] {
+        let text = format!("SELECT * FROM products WHERE {condition}");
+        assert_eq!(unscoped(&text, Dialect::Mysql, "principal.id"), 1, "{condition}");
+    }
+    let text = "SELECT * FROM products WHERE a || b = 'ab' AND owner = :principal.id";
+    assert_eq!(unscoped(text, Dialect::Postgres, "principal.id"), 0);
+}
+
+#[test]
+fn what_can_not_be_looked_through_is_unscoped() {
+    for text in [
+        "SELECT query_to_xml('select * from products', true, false, '')",
+        "SELECT * FROM dblink('', 'select 1') AS t (a int)",
+        "CALL p()",
+        "COPY products TO STDOUT",
+        "TRUNCATE products",
+        "DROP TABLE orders",
+    ] {
+        assert!(unscoped(text, Dialect::Postgres, "principal.id") > 0, "{text}");
+    }
+    assert_eq!(codes("WITH x AS (TABLE products x y) SELECT * FROM x", Dialect::Postgres), [Code::SqlParse]);
+    let explained = "EXPLAIN SELECT * FROM products WHERE owner = :principal.id";
+    assert_eq!(unscoped(explained, Dialect::Postgres, "principal.id"), 0);
+}
+
+#[test]
+fn names_and_casts_that_lead_elsewhere_prove_nothing() {
+    for (text, dialect, expected) in [
+        ("SELECT * FROM products AS p (id, owner) WHERE p.owner = :principal.id", Dialect::Postgres, 1),
+        ("SELECT * FROM shop.products WHERE owner = :principal.id::varchar(1)", Dialect::Postgres, 1),
+        ("SELECT * FROM shop.products WHERE owner = :principal.id::text", Dialect::Postgres, 0),
+        ("SELECT * FROM products WHERE \"OWNER\" = :principal.id", Dialect::Postgres, 1),
+        ("SELECT * FROM products WHERE owner = CAST(:principal.id AS SIGNED)", Dialect::Mysql, 1),
+        ("SELECT * FROM products P, other p WHERE p.owner = :principal.id", Dialect::Mysql, 1),
+        ("SELECT * FROM Products WHERE products.owner = :principal.id", Dialect::Postgres, 0),
+        ("UPDATE OR REPLACE products SET sku = 1 WHERE owner = :principal.id", Dialect::Sqlite, 1),
+        ("INSERT OR IGNORE INTO products (owner) VALUES (:principal.id)", Dialect::Sqlite, 0),
+    ] {
+        assert_eq!(unscoped(text, dialect, "principal.id"), expected, "{text}");
+    }
+}
+
+#[test]
+fn tables_beside_the_one_that_is_changed_are_bound_too() {
+    for (text, expected) in [
+        ("UPDATE products p SET a = 1 FROM orders o WHERE o.id = p.id AND p.owner = :principal.id", 1),
+        (
+            "UPDATE products p SET a = 1 FROM orders o WHERE o.id = p.id AND p.owner = :principal.id AND o.owner = :principal.id",
+            0,
+        ),
+        (
+            "DELETE FROM products p USING orders o WHERE o.id = p.id AND p.owner = :principal.id AND o.owner = :principal.id",
+            0,
+        ),
+    ] {
+        assert_eq!(unscoped(text, Dialect::Postgres, "principal.id"), expected, "{text}");
+    }
+}
+
+#[test]
+fn chains_as_long_as_a_statement_may_be_do_not_break_the_stack() {
+    for dialect in ALL {
+        for chain in [" + 1", "+1", " OR a", " || a", "::text", " UNION SELECT 1", " COLLATE c", " ISNULL", "!"] {
+            for length in [2_000, 4_900, 9_900, 60_000] {
+                let text = format!("SELECT 1{}", chain.repeat(length));
+                if let Ok(template) = Template::parse(&text, dialect) {
+                    let _ = (template.reads(), template.statement(0, None, true));
+                }
+            }
         }
     }
 }
