@@ -120,7 +120,7 @@ impl Generator<'_> {
             }
         }
         for together in
-            [&ToolKind::KEYS[..], &["parameters", "inputSchema"], &["access", "permissions"], &["uri", "uriTemplate"]]
+            [ToolKind::KEYS, &["parameters", "inputSchema"], &["access", "permissions"], &["uri", "uriTemplate"]]
         {
             let given: Vec<&str> = together.iter().copied().filter(|key| object.contains_key(*key)).collect();
             if given.len() > 1 {
