@@ -1,5 +1,7 @@
 //! Specs that run: the same tools on every database, and HTTP tools against a real upstream.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 mod databases;
 mod harness;
 mod http_tool;
