@@ -148,7 +148,7 @@ impl Collector<'_, '_> {
                 if plain && text.is_empty() {
                     // Nothing stands behind what stands before it, wherever the parser noticed.
                     let at = self.text[..start].trim_end().len();
-                    self.extend(at);
+                    self.extend(at, at);
                     return self.push(at, at, Kind::Scalar { text: text.into(), plain });
                 }
                 let end = self.end_of_scalar(start, end, style);
@@ -200,14 +200,16 @@ impl Collector<'_, '_> {
             return self.stop(Code::SyntaxLimits, start, end, message);
         }
         self.items.push(Item { start, end: end.max(start), kind });
-        self.extend(end);
+        self.extend(start, end);
         true
     }
 
-    /// The innermost collection reaches at least to here.
-    fn extend(&mut self, end: usize) {
+    /// The innermost collection reaches at least from here to there. (Where a block sequence stands no deeper than its key, the
+    /// parser begins it behind the dash.)
+    fn extend(&mut self, start: usize, end: usize) {
         if let Some(open) = self.open.last() {
             let item = &mut self.items[*open];
+            item.start = item.start.min(start);
             item.end = item.end.max(end);
         }
     }
@@ -219,8 +221,8 @@ impl Collector<'_, '_> {
         if let Kind::Sequence { until } | Kind::Mapping { until } = &mut item.kind {
             *until = count;
         }
-        let end = item.end;
-        self.extend(end);
+        let (start, end) = (item.start, item.end);
+        self.extend(start, end);
     }
 
     /// Notes the anchor, refuses the tag, and gives where the value itself begins.

@@ -81,6 +81,13 @@ proptest! {
     }
 
     #[test]
+    fn places_of_anything_are_in_order(text in "(a:|- | - |  |#| x|\n|\\[|\\]|\\{|\\}|,|\\?|'b'|\"c\"|&d |\\*d|\\|){0,12}") {
+        if let (Some(root), _) = read(text.as_bytes(), Format::Yaml) && !text.contains('*') {
+            check_places(&text, &root);
+        }
+    }
+
+    #[test]
     fn any_yaml_ends_in_a_tree_or_a_diagnostic(text in "[ab1 {}\\[\\]:,&*#?|<>=!%@\\\\'\"\\n\\t-]{0,40}") {
         let (root, found) = read(text.as_bytes(), Format::Yaml);
         prop_assert!(root.is_some() || !found.is_empty());
