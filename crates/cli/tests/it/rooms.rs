@@ -9,7 +9,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mcp-factory-spec", &[]),
     ("mcp-serve", &[]),
     ("mcp-factory-testing", &[]),
-    ("mcp-factory-connect", &["mcp-factory-spec"]),
+    ("mcp-factory-connect", &[]),
     ("mcp-factory-engine", &["mcp-factory-connect", "mcp-factory-spec", "mcp-serve"]),
     ("mcp-factory-cli", &["mcp-factory-connect", "mcp-factory-engine", "mcp-factory-spec", "mcp-serve"]),
 ];
