@@ -2,12 +2,13 @@
 //!
 //! A read is run at once, on the task that asks, under a budget of a millisecond: a lookup by key never leaves its thread. A
 //! statement that needs more is interrupted, its sink is reset, and it is run again on a thread of its own; it is
-//! remembered and goes there directly until it has been quick for a while. Long reads are bounded in number and never
-//! hold a connection that quick ones use. What writes is found out by SQLite itself, has one connection and waits for it in
-//! line.
+//! remembered and goes there directly until it has been quick for a while. Long reads are bounded in number, never hold a
+//! connection that quick ones use, and come after them when cores are scarce. What writes is found out by SQLite itself,
+//! has one connection and waits for it in line.
 
 mod execute;
 mod open;
+mod threads;
 mod watch;
 
 use std::{
@@ -222,7 +223,7 @@ impl Lane {
         let lane = self.clone();
         let statement = statement.clone();
         let (started, watching) = tokio::sync::oneshot::channel();
-        let task = tokio::task::spawn_blocking(move || {
+        let work = move || {
             // The permit goes when the connection is back, so there are never more of them than permits.
             let _permit = permit;
             let session = lane.take()?;
@@ -237,7 +238,12 @@ impl Lane {
                 statement.0.pace.kept();
             }
             result.map(|outcome| (sink, outcome)).map_err(Failure::into_error)
-        });
+        };
+        // A write holds the lock that others wait for, so it is done as soon as can be.
+        let task = match self.access {
+            Access::Read => threads::spawn(work)?,
+            Access::Write => tokio::task::spawn_blocking(work),
+        };
         let finish = async {
             // Until the run has begun there is nothing to cancel; dropping `watching` then stops it before its first step.
             let _guard = watching.await.ok().map(|(watch, run)| watch::CancelOnDrop { watch, run });

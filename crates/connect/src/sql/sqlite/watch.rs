@@ -44,7 +44,17 @@ impl Watch {
     pub fn install(connection: &mut Connection) -> rusqlite::Result<Arc<Self>> {
         let watch = Arc::new(Self::default());
         let progress = watch.clone();
-        connection.progress_handler(STEPS, Some(move || progress.is_over()))?;
+        connection.progress_handler(
+            STEPS,
+            Some(move || {
+                // A kernel lets a thread of the same class run on until its next tick, milliseconds later, though another
+                // was woken for a call that needs microseconds. Who runs for long asks by itself.
+                if progress.patient.load(Relaxed) {
+                    std::thread::yield_now();
+                }
+                progress.is_over()
+            }),
+        )?;
         let busy = watch.clone();
         connection.busy_handler(Some(move |attempts: i32| {
             let wait = busy.patient.load(Relaxed) && !busy.is_over();
