@@ -1,9 +1,10 @@
-//! What an MCP server talks to: databases, HTTP upstreams, secrets, and the operator's policy.
+//! What an MCP server talks to: databases, HTTP upstreams, programs, secrets, and the operator's policy.
 //!
 //! Knows no tool and no protocol. Everything here takes plain configuration, does no IO before it is used, and is bounded:
 //! in time, in connections, in bytes. Nothing here logs an argument or puts a secret into an error.
 
 mod address;
+pub mod command;
 pub mod http;
 pub mod policy;
 pub mod secrets;

@@ -7,6 +7,8 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use crate::command::{Launcher, ProcessLimits};
+
 /// Everything an owner may reach outside their own store.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
@@ -15,6 +17,8 @@ pub struct Policy {
     private_networks: bool,
     paths: Vec<PathBuf>,
     command: bool,
+    launcher: Option<Launcher>,
+    process_limits: Option<ProcessLimits>,
     shared_connections: BTreeSet<String>,
 }
 
@@ -65,6 +69,30 @@ impl Policy {
             Grant::SharedConnection(name) => drop(self.shared_connections.insert(name)),
         }
         self
+    }
+
+    /// Programs are started through this, which lets them die with us.
+    #[must_use]
+    pub fn with_launcher(mut self, launcher: Launcher) -> Self {
+        self.launcher = Some(launcher);
+        self
+    }
+
+    /// What each started program may use. Without a launcher, which sets these limits, no program is started.
+    #[must_use]
+    pub fn with_process_limits(mut self, limits: ProcessLimits) -> Self {
+        self.process_limits = Some(limits);
+        self
+    }
+
+    #[must_use]
+    pub fn launcher(&self) -> Option<&Launcher> {
+        self.launcher.as_ref()
+    }
+
+    #[must_use]
+    pub fn process_limits(&self) -> Option<ProcessLimits> {
+        self.process_limits
     }
 
     #[must_use]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod collect;
+mod command;
 mod http;
 mod mysql;
 mod postgres;
