@@ -65,6 +65,7 @@ impl Server for Engine {
             resources: !self.resources.is_empty(),
             prompts: !self.prompts.is_empty(),
             completions: !self.completions.is_empty(),
+            logging: !self.tools.is_empty(),
         }
     }
 

@@ -11,6 +11,7 @@ mod engine;
 mod json;
 mod plan;
 mod prompt;
+mod pulse;
 mod resource;
 mod rows;
 mod shape;

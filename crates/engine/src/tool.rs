@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use mcp_serve::{CallContext, Error, Gate, ParameterHeader, ToolResult};
 use serde_json::{Map, Value};
 
-use crate::arguments::Arguments;
+use crate::{arguments::Arguments, pulse};
 
 #[derive(Debug)]
 pub struct Tool {
@@ -76,7 +76,8 @@ impl Tool {
             Ok(arguments) => arguments,
             Err(faults) => return Ok(ToolResult::error(faults)),
         };
-        Ok(run_kind(&self.kind, &self.name, self.timeout, cx, arguments).await)
+        let work = run_kind(&self.kind, &self.name, self.timeout, cx, arguments);
+        Ok(pulse::during(cx, self.timeout, work).await)
     }
 }
 
@@ -106,6 +107,6 @@ pub async fn run_kind(
 }
 
 /// `30s`, `250ms`.
-fn humane(time: Duration) -> String {
+pub(crate) fn humane(time: Duration) -> String {
     if time.subsec_millis() == 0 { format!("{}s", time.as_secs()) } else { format!("{}ms", time.as_millis()) }
 }

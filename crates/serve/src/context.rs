@@ -8,7 +8,9 @@ use std::{
     },
 };
 
-use crate::{Principal, Progress};
+use serde_json::Value;
+
+use crate::{Log, LogLevel, Principal, Progress};
 
 /// One per call. There is no token to cancel with: the caller drops the call's future.
 #[derive(Debug, Clone)]
@@ -17,12 +19,18 @@ pub struct CallContext {
     /// The id of this call, the same over retries of it inside the server.
     pub call_id: CallId,
     pub progress: Progress,
+    pub log: Log,
 }
 
 impl CallContext {
     #[must_use]
     pub fn new(principal: Arc<Principal>) -> Self {
-        Self { principal, call_id: CallId::next(), progress: Progress::none() }
+        Self { principal, call_id: CallId::next(), progress: Progress::none(), log: Log::none() }
+    }
+
+    /// Tells the caller who asked for such messages. Never a secret, nothing of other callers.
+    pub fn log(&self, level: LogLevel, logger: &str, data: impl Into<Value>) {
+        self.log.send(level, logger, data);
     }
 }
 

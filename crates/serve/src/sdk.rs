@@ -4,8 +4,16 @@
 //! request.
 
 mod changes;
+mod news;
 
-use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    borrow::Cow,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
 
 use futures_util::FutureExt;
 use rmcp::{
@@ -14,8 +22,8 @@ use rmcp::{
         CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
         CompletionInfo, ContentBlock, DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
         GetPromptResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-        MetaObject, PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion, ReadResourceRequestParams,
-        ReadResourceResponse, ReadResourceResult, Reference, ServerConfig, SubscribeRequestParams, SubscriptionFilter,
+        MetaObject, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+        ReadResourceResult, Reference, ServerConfig, SubscribeRequestParams, SubscriptionFilter,
         UnsubscribeRequestParams,
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
@@ -24,7 +32,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::changes::Subscriptions;
 use crate::{
-    CallContext, Completion, CompletionReference, Content, Error, Principal, Progress, Server, ToolResult, call,
+    CallContext, Completion, CompletionReference, Content, Error, Log, LogLevel, Principal, Progress, Server,
+    ToolResult, call,
     limits::{Gate, Permit},
     wire::{Refusal, Version, code},
 };
@@ -54,6 +63,8 @@ pub(crate) struct Adapter {
     shared: Shared,
     meta: MetaObject,
     subscriptions: Subscriptions,
+    /// The messages that this session asked for; 0 is none.
+    log_level: AtomicU8,
 }
 
 impl Adapter {
@@ -61,7 +72,7 @@ impl Adapter {
         let info = serde_json::to_value(shared.server.implementation()).expect("names and versions are JSON");
         let mut meta = MetaObject::default();
         meta.0.insert("io.modelcontextprotocol/serverInfo".to_owned(), info);
-        Self { shared, meta, subscriptions: Subscriptions::default() }
+        Self { shared, meta, subscriptions: Subscriptions::default(), log_level: AtomicU8::new(0) }
     }
 
     fn principal(&self, cx: &RequestContext<RoleServer>) -> Result<Arc<Principal>, ErrorData> {
@@ -101,6 +112,14 @@ impl Adapter {
 
     fn scope(&self) -> CacheScope {
         if self.shared.public { CacheScope::Public } else { CacheScope::Private }
+    }
+
+    /// The log messages that this request asks for, or its session.
+    fn log_level(&self, cx: &RequestContext<RoleServer>, modern: bool) -> Option<LogLevel> {
+        if modern {
+            return cx.meta.log_level().map(news::asked);
+        }
+        LogLevel::from_number(self.log_level.load(Ordering::Relaxed))
     }
 
     fn meta(&self, modern: bool) -> Option<MetaObject> {
@@ -229,28 +248,16 @@ impl ServerHandler for Adapter {
         };
         let arguments = request.arguments.unwrap_or_default();
         let server = self.shared.server.clone();
-        let outcome = match cx.meta.get_progress_token() {
-            None => run(call::call_tool(&*server, &call, &request.name, arguments), &call, version, &cx.ct).await,
-            Some(token) => {
-                let (progress, mut steps) = Progress::channel();
-                call.progress = progress;
-                let work = call::call_tool(&*server, &call, &request.name, arguments);
-                let work = run(work, &call, version, &cx.ct);
-                tokio::pin!(work);
-                loop {
-                    tokio::select! {
-                        biased;
-                        Some(step) = steps.recv() => {
-                            let mut news = ProgressNotificationParam::new(token.clone(), step.progress);
-                            news.total = step.total;
-                            news.message = step.message;
-                            // A client that is gone shows in `cx.ct`.
-                            let _ = cx.peer.notify_progress(news).await;
-                        }
-                        outcome = &mut work => break outcome,
-                    }
-                }
-            }
+        let token = cx.meta.get_progress_token();
+        let level = self.log_level(&cx, modern);
+        let outcome = if token.is_none() && level.is_none() {
+            run(call::call_tool(&*server, &call, &request.name, arguments), &call, version, &cx.ct).await
+        } else {
+            let (sender, said) = crate::news::channel();
+            call.log = level.map_or_else(Log::none, |level| Log::new(level, sender.clone()));
+            call.progress = token.as_ref().map_or_else(Progress::none, |_| Progress::new(sender));
+            let work = call::call_tool(&*server, &call, &request.name, arguments);
+            news::passing_on(run(work, &call, version, &cx.ct), said, token.as_ref(), &cx.peer).await
         };
         let mut result = call_tool_result(outcome?);
         result.meta = self.meta(modern);
@@ -315,6 +322,18 @@ impl ServerHandler for Adapter {
         let mut result = CompleteResult::new(info);
         result.meta = self.meta(modern);
         Ok(result)
+    }
+
+    #[expect(deprecated, reason = "log messages are deprecated by 2026-07-28, not gone: clients still ask for them")]
+    async fn set_level(
+        &self,
+        request: rmcp::model::SetLevelRequestParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let (_, _, modern) = self.call(&cx)?;
+        Self::declared(!modern && self.shared.server.capabilities().logging, "logging/setLevel")?;
+        self.log_level.store(news::asked(request.level) as u8, Ordering::Relaxed);
+        Ok(())
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {

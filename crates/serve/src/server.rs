@@ -17,6 +17,8 @@ pub struct Capabilities {
     pub resources: bool,
     pub prompts: bool,
     pub completions: bool,
+    /// Calls have log messages for callers who ask for them.
+    pub logging: bool,
 }
 
 impl Capabilities {
@@ -34,6 +36,9 @@ impl Capabilities {
         }
         if self.completions {
             declared.insert("completions".to_owned(), json!({}));
+        }
+        if self.logging {
+            declared.insert("logging".to_owned(), json!({}));
         }
         Value::Object(declared)
     }

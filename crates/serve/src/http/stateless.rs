@@ -14,8 +14,9 @@ use super::{
     stream,
 };
 use crate::{
-    CallContext, Completion, CompletionReference, Error, Listing, Principal, Progress, call,
+    CallContext, Completion, CompletionReference, Error, Listing, Log, LogLevel, Principal, Progress, call,
     limits::Permit,
+    news,
     wire::{Mismatch, Params, Refusal, Request, Version, agree, code, sse_event},
 };
 
@@ -149,9 +150,11 @@ async fn call_tool(
     }
     let (mut cx, permit) = enter(shared, principal, version)?;
     let token = request.params.meta.as_ref().and_then(|meta| meta.progress_token);
-    if let Some(token) = token.filter(|_| accepts.events) {
-        let (progress, steps) = Progress::channel();
-        cx.progress = progress;
+    let level = log_level(request, version)?;
+    if (token.is_some() || level.is_some()) && accepts.events {
+        let (sender, said) = news::channel();
+        cx.log = level.map_or_else(Log::none, |level| Log::new(level, sender.clone()));
+        cx.progress = token.map_or_else(Progress::none, |_| Progress::new(sender));
         let (shared, id, name) = (shared.clone(), request.id.to_owned(), name.to_owned());
         let keep_alive = shared.config.keep_alive;
         let call = async move {
@@ -160,11 +163,20 @@ async fn call_tool(
             Ok(shared.replies.tool(&id, version, &result))
         };
         let id = request.id.to_owned();
-        return stream::with_progress(call, steps, token.to_owned(), id, keep_alive, accepts).await;
+        return stream::with_news(call, said, token.map(RawValue::to_owned), id, keep_alive, accepts).await;
     }
     let result = run(call::call_tool(&*shared.server, &cx, name, arguments), &cx, version).await?;
     drop(permit);
     Ok(sent(shared.replies.tool(request.id, version, &result), accepts))
+}
+
+/// The log messages that this request asks for. Older clients ask in a session, and here is none.
+fn log_level(request: &Request<'_>, version: Version) -> Result<Option<LogLevel>, Refusal> {
+    let asked = request.params.meta.as_ref().and_then(|meta| meta.log_level.as_deref());
+    match asked.filter(|_| version.is_modern()).map(LogLevel::parse) {
+        Some(None) => Err(invalid("`io.modelcontextprotocol/logLevel` is none of the levels of the protocol")),
+        level => Ok(level.flatten()),
+    }
 }
 
 /// An answer as the client can read it.

@@ -1,4 +1,4 @@
-//! Answers that take their time: a call that reports progress, and `subscriptions/listen`. Both end with the connection,
+//! Answers that take their time: a call that says something before its answer, and `subscriptions/listen`. Both end with the connection,
 //! because what runs is owned by the body that is sent.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
@@ -23,8 +23,8 @@ use super::{
 };
 use crate::{
     Change, Changes,
-    progress::Step,
-    wire::{Refusal, Request, SUBSCRIPTION_ID, code, notification, progress, sse_event},
+    news::News,
+    wire::{Refusal, Request, SUBSCRIPTION_ID, code, news, notification, sse_event},
 };
 
 /// A response of server-sent events.
@@ -54,17 +54,17 @@ type Outcome = Result<Vec<u8>, Refusal>;
 struct Call<F> {
     running: Option<Pin<Box<F>>>,
     answer: Option<Bytes>,
-    steps: mpsc::Receiver<Step>,
-    token: Box<RawValue>,
+    said: mpsc::Receiver<News>,
+    token: Option<Box<RawValue>>,
     id: Box<RawValue>,
     ticks: Interval,
 }
 
-/// One JSON answer if the call ends without a word, else a stream of its progress and the answer.
-pub(super) async fn with_progress<F>(
+/// One JSON answer if the call ends without a word, else a stream of what it says and the answer.
+pub(super) async fn with_news<F>(
     call: F,
-    mut steps: mpsc::Receiver<Step>,
-    token: Box<RawValue>,
+    mut said: mpsc::Receiver<News>,
+    token: Option<Box<RawValue>>,
     id: Box<RawValue>,
     keep_alive: Duration,
     accepts: Accepts,
@@ -75,23 +75,22 @@ where
     let mut running = Box::pin(call);
     let first = tokio::select! {
         biased;
-        Some(step) = steps.recv() => step,
-        outcome = &mut running => match steps.try_recv() {
+        Some(first) = said.recv() => first,
+        outcome = &mut running => match said.try_recv() {
             Err(_) => return outcome.map(|reply| sent(reply, accepts)),
-            Ok(step) => {
-                let mut call: Call<F> =
-                    Call { running: None, answer: None, steps, token, id, ticks: ticks(keep_alive) };
-                call.answer = Some(call.last(outcome));
-                return Ok(call.stream(step));
+            Ok(first) => {
+                let mut call: Call<F> = Call { running: None, answer: None, said, token, id, ticks: ticks(keep_alive) };
+                call.end(outcome);
+                return Ok(call.stream(&first));
             }
         },
     };
-    Ok(Call { running: Some(running), answer: None, steps, token, id, ticks: ticks(keep_alive) }.stream(first))
+    Ok(Call { running: Some(running), answer: None, said, token, id, ticks: ticks(keep_alive) }.stream(&first))
 }
 
 impl<F: Future<Output = Outcome> + Send + 'static> Call<F> {
-    fn stream(self, first: Step) -> Response<Body> {
-        let first = event(&progress(&self.token, &first));
+    fn stream(self, first: &News) -> Response<Body> {
+        let first = self.news(first);
         events(Body::stream(unfold((Some(first), self), |(first, mut call)| async {
             match first {
                 Some(first) => Some((first, (None, call))),
@@ -104,22 +103,28 @@ impl<F: Future<Output = Outcome> + Send + 'static> Call<F> {
         if let Some(running) = &mut self.running {
             let outcome = tokio::select! {
                 biased;
-                Some(step) = self.steps.recv() => return Some(event(&progress(&self.token, &step))),
+                Some(said) = self.said.recv() => return Some(self.news(&said)),
                 outcome = running => outcome,
                 _ = self.ticks.tick() => return Some(KEEP_ALIVE),
             };
             self.running = None;
-            self.answer = Some(self.last(outcome));
+            self.end(outcome);
         }
-        // What was reported before the end comes before the answer.
-        match self.steps.try_recv() {
-            Ok(step) => Some(event(&progress(&self.token, &step))),
+        // What was said before the end comes before the answer.
+        match self.said.try_recv() {
+            Ok(said) => Some(self.news(&said)),
             Err(_) => self.answer.take(),
         }
     }
 
-    fn last(&self, outcome: Outcome) -> Bytes {
-        event(&outcome.unwrap_or_else(|refusal| refusal.to_json(Some(&self.id))))
+    fn news(&self, said: &News) -> Bytes {
+        event(&news(self.token.as_deref(), said))
+    }
+
+    /// Whatever still runs somewhere has nothing to say any more.
+    fn end(&mut self, outcome: Outcome) {
+        self.said.close();
+        self.answer = Some(event(&outcome.unwrap_or_else(|refusal| refusal.to_json(Some(&self.id)))));
     }
 }
 

@@ -8,7 +8,9 @@ use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 
 use super::Version;
-use crate::{Content, Error, PromptText, Server, ToolResult, context::CallId, progress::Step};
+use crate::{
+    Content, Error, PromptText, Server, ToolResult, context::CallId, logging::Message, news::News, progress::Step,
+};
 
 /// What every answer of one server shares.
 #[derive(Debug)]
@@ -186,8 +188,18 @@ pub(crate) fn notification(method: &str, params: &Value) -> Vec<u8> {
     text
 }
 
+/// The notification for what a call says before its answer. Without a token there are no steps.
+pub(crate) fn news(token: Option<&RawValue>, news: &News) -> Vec<u8> {
+    match news {
+        News::Step(step) => progress(token.unwrap_or(RawValue::NULL), step),
+        News::Message(Message { level, logger, data }) => {
+            notification("notifications/message", &json!({ "level": level.as_str(), "logger": logger, "data": data }))
+        }
+    }
+}
+
 /// `notifications/progress` for one step.
-pub(crate) fn progress(token: &RawValue, step: &Step) -> Vec<u8> {
+fn progress(token: &RawValue, step: &Step) -> Vec<u8> {
     #[derive(Serialize)]
     struct Params<'a> {
         #[serde(rename = "progressToken")]

@@ -60,6 +60,8 @@ pub struct Meta<'a> {
     pub client_capabilities: Option<&'a RawValue>,
     #[serde(borrow, rename = "progressToken")]
     pub progress_token: Option<&'a RawValue>,
+    #[serde(borrow, rename = "io.modelcontextprotocol/logLevel")]
+    pub log_level: Option<Text<'a>>,
 }
 
 /// A string, borrowed unless it holds escapes. (`Option<Cow<str>>` would always be owned.)

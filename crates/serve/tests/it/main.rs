@@ -7,6 +7,7 @@ mod guard;
 mod limits;
 mod listen;
 mod log;
+mod logging;
 mod modern;
 mod older;
 mod parity;

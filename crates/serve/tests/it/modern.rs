@@ -22,6 +22,7 @@ async fn discover_tells_versions_capabilities_and_who_it_is() {
                 "resources": {"listChanged": true, "subscribe": true},
                 "prompts": {"listChanged": true},
                 "completions": {},
+            "logging": {},
             },
             "instructions": "Ask \"nicely\".",
             "_meta": {SERVER_INFO: {"name": "test", "version": "1.2.3"}},

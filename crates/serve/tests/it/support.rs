@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use mcp_serve::{
     Authenticator, BoxFuture, CallContext, Capabilities, Change, Changes, Completion, Content, Error, Listing,
-    NoAuthentication, ParameterHeader, PromptText, Server, ToolResult,
+    LogLevel, NoAuthentication, ParameterHeader, PromptText, Server, ToolResult,
     http::{Config, ServeError, Summary},
     model::{
         ContentBlock, Implementation, Prompt, PromptMessage, Resource, ResourceContents, ResourceTemplate, Role, Tool,
@@ -111,7 +111,7 @@ impl Server for TestServer {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { tools: true, resources: true, prompts: true, completions: true }
+        Capabilities { tools: true, resources: true, prompts: true, completions: true, logging: true }
     }
 
     fn changes(&self) -> Option<&Changes> {
@@ -165,6 +165,12 @@ impl Server for TestServer {
                         tokio::task::yield_now().await;
                     }
                     Ok(ToolResult::text("counted"))
+                }
+                "talk" => {
+                    cx.log(LogLevel::Debug, "talk", "a detail");
+                    cx.progress.report(1.0, None, None);
+                    cx.log(LogLevel::Warning, "talk", json!({"rows": 3}));
+                    Ok(ToolResult::text("talked"))
                 }
                 "hurry" => {
                     cx.progress.report(1.0, None, None);
