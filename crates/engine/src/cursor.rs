@@ -1,11 +1,16 @@
 //! Cursors: opaque, signed, and good only for the tool, the caller and the arguments they were given for.
+//!
+//! An offset is signed. What an upstream said of its next page is sealed as well: it may hold what callers must not see.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use serde_json::{Map, Value};
 use sha2::Sha256;
 
 const TAG_BYTES: usize = 16;
+/// A sealed cursor is no longer than this, in characters.
+const LONGEST: usize = 8 << 10;
 
 /// Signs cursors. One per factory, so that a cursor outlives a restart.
 #[derive(Clone)]
@@ -59,6 +64,56 @@ impl CursorKey {
         Ok(offset)
     }
 
+    /// A cursor that holds whatever says where to go on; `None` if that is too long to be handed out.
+    #[must_use]
+    pub fn seal(&self, state: &[u8], tool: &str, principal: &str, arguments: &Map<String, Value>) -> Option<String> {
+        let context = self.context(tool, principal, arguments);
+        // Made of what is sealed, so one nonce never stands for two texts.
+        let mut nonce = self.0.clone();
+        nonce.update(b"cursor/2/nonce");
+        nonce.update(&context);
+        nonce.update(state);
+        let nonce = *nonce.finalize().into_bytes().first_chunk::<NONCE_LEN>().expect("a hash is longer than a nonce");
+        let mut sealed = state.to_vec();
+        let key = self.sealing_key();
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut sealed).ok()?;
+        let cursor = URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat());
+        (cursor.len() <= LONGEST).then_some(cursor)
+    }
+
+    /// What [`seal`](Self::seal) was given.
+    pub fn open(
+        &self,
+        cursor: &str,
+        tool: &str,
+        principal: &str,
+        arguments: &Map<String, Value>,
+    ) -> Result<Vec<u8>, BadCursor> {
+        if cursor.len() > LONGEST {
+            return Err(BadCursor);
+        }
+        let mut bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| BadCursor)?;
+        let (nonce, sealed) = bytes.split_first_chunk_mut::<NONCE_LEN>().ok_or(BadCursor)?;
+        let context = Aad::from(self.context(tool, principal, arguments));
+        let key = self.sealing_key();
+        let state = key.open_in_place(Nonce::assume_unique_for_key(*nonce), context, sealed).map_err(|_| BadCursor)?;
+        Ok(state.to_vec())
+    }
+
+    fn sealing_key(&self) -> LessSafeKey {
+        let mut key = self.0.clone();
+        key.update(b"cursor/2/key");
+        let key = UnboundKey::new(&CHACHA20_POLY1305, &key.finalize().into_bytes()).expect("a key is 32 bytes");
+        LessSafeKey::new(key)
+    }
+
+    fn context(&self, tool: &str, principal: &str, arguments: &Map<String, Value>) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        mac.update(b"cursor/2/context");
+        call(&mut mac, tool, principal, arguments);
+        mac.finalize().into_bytes().into()
+    }
+
     fn tag(&self, offset: u64, tool: &str, principal: &str, arguments: &Map<String, Value>) -> [u8; 32] {
         self.mac(offset, tool, principal, arguments).finalize().into_bytes().into()
     }
@@ -67,19 +122,23 @@ impl CursorKey {
         let mut mac = self.0.clone();
         mac.update(b"cursor/1");
         mac.update(&offset.to_be_bytes());
-        for text in [tool, principal] {
-            mac.update(&(text.len() as u64).to_be_bytes());
-            mac.update(text.as_bytes());
-        }
-        // Sorted, so that the order in which a client writes its arguments does not matter.
-        let mut names: Vec<&String> = arguments.keys().collect();
-        names.sort();
-        for name in names {
-            let pair = serde_json::to_vec(&(name, &arguments[name])).expect("a JSON value can be written");
-            mac.update(&(pair.len() as u64).to_be_bytes());
-            mac.update(&pair);
-        }
+        call(&mut mac, tool, principal, arguments);
         mac
+    }
+}
+
+fn call(mac: &mut Hmac<Sha256>, tool: &str, principal: &str, arguments: &Map<String, Value>) {
+    for text in [tool, principal] {
+        mac.update(&(text.len() as u64).to_be_bytes());
+        mac.update(text.as_bytes());
+    }
+    // Sorted, so that the order in which a client writes its arguments does not matter.
+    let mut names: Vec<&String> = arguments.keys().collect();
+    names.sort();
+    for name in names {
+        let pair = serde_json::to_vec(&(name, &arguments[name])).expect("a JSON value can be written");
+        mac.update(&(pair.len() as u64).to_be_bytes());
+        mac.update(&pair);
     }
 }
 
@@ -115,7 +174,32 @@ mod tests {
         assert_eq!(CursorKey::new(b"another").decode(&cursor, "t", "p", &arguments), Err(BadCursor));
     }
 
+    #[test]
+    fn a_sealed_cursor_shows_nothing_and_is_good_for_nothing_else() {
+        let arguments = object(json!({ "q": "a" }));
+        let cursor = key().seal(b"after=secret", "t", "p", &arguments).unwrap();
+        let bytes = URL_SAFE_NO_PAD.decode(&cursor).unwrap();
+        assert!(!bytes.windows(6).any(|window| window == b"secret"));
+        assert_eq!(key().open(&cursor, "t", "p", &arguments), Ok(b"after=secret".to_vec()));
+        assert_eq!(key().open(&cursor, "other", "p", &arguments), Err(BadCursor));
+        assert_eq!(key().open(&cursor, "t", "other", &arguments), Err(BadCursor));
+        assert_eq!(key().open(&cursor, "t", "p", &object(json!({ "q": "b" }))), Err(BadCursor));
+        assert_eq!(CursorKey::new(b"another").open(&cursor, "t", "p", &arguments), Err(BadCursor));
+        assert_eq!(key().seal(&[0; LONGEST], "t", "p", &arguments), None);
+    }
+
     proptest! {
+        #[test]
+        fn a_sealed_cursor_that_was_changed_is_refused(state: Vec<u8>, at: prop::sample::Index, bit in 0_u8..8) {
+            let arguments = Map::new();
+            let cursor = key().seal(&state, "t", "p", &arguments).unwrap();
+            prop_assert_eq!(key().open(&cursor, "t", "p", &arguments), Ok(state));
+            let mut bytes = URL_SAFE_NO_PAD.decode(&cursor).unwrap();
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            prop_assert_eq!(key().open(&URL_SAFE_NO_PAD.encode(bytes), "t", "p", &arguments), Err(BadCursor));
+        }
+
         #[test]
         fn whatever_is_sent_as_a_cursor_is_refused_or_was_ours(cursor in ".{0,80}", offset: u64) {
             let arguments = Map::new();
