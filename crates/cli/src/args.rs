@@ -66,6 +66,9 @@ pub struct Spec {
     /// Use the overrides of this environment of the spec.
     #[arg(long, value_name = "NAME")]
     pub env: Option<String>,
+    /// The secrets of principals and tenants, for connections with `per`: a JSON file that only you can read.
+    #[arg(long, value_hint = ValueHint::FilePath, value_name = "FILE", env = "MCP_FACTORY_PRINCIPAL_SECRETS")]
+    pub principal_secrets: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -9,7 +9,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use mcp_factory_connect::{policy::Policy, secrets::Environment};
+use mcp_factory_connect::{
+    policy::Policy,
+    secrets::{Environment, Secrets, SecretsFile},
+};
 use mcp_factory_engine::{Engine, Plan, Surroundings};
 use mcp_factory_spec::{Format, Probe, Reading, Source, Spec, Verdict, render};
 
@@ -87,7 +90,7 @@ pub fn engine(args: &args::Spec, allow_stubs: bool, seeds: Seeds) -> anyhow::Res
     };
     let surroundings = Surroundings {
         folder: fs::canonicalize(&folder).with_context(|| format!("can't find `{}`", folder.display()))?,
-        secrets: Arc::new(Environment),
+        secrets: secrets(args, &spec)?,
         policy: Policy::operator(),
         cursor_key: key::load()?,
         fresh_seeds: match seeds {
@@ -104,6 +107,21 @@ pub fn engine(args: &args::Spec, allow_stubs: bool, seeds: Seeds) -> anyhow::Res
         tracing::warn!("{notice}");
     }
     Ok((spec, plan.build()))
+}
+
+/// The process environment, and the file of what belongs to principals and tenants.
+fn secrets(args: &args::Spec, spec: &Spec) -> anyhow::Result<Arc<dyn Secrets>> {
+    if let Some(file) = &args.principal_secrets {
+        let secrets = SecretsFile::open(file, Arc::new(Environment)).context("can't use `--principal-secrets`")?;
+        return Ok(Arc::new(secrets));
+    }
+    for connection in spec.connections.iter().filter(|connection| connection.per.is_some()) {
+        tracing::warn!(
+            "nobody can use the connection `{}`, which each caller has of their own: there are no `--principal-secrets`",
+            connection.name
+        );
+    }
+    Ok(Arc::new(Environment))
 }
 
 /// Whether people look at standard error and want colours.

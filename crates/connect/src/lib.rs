@@ -12,4 +12,4 @@ pub mod sql;
 mod tls;
 
 pub use policy::{Denied, Grant, Policy};
-pub use secrets::{Environment, FixedSecrets, Secret, SecretError, Secrets};
+pub use secrets::{Environment, FixedSecrets, Secret, SecretError, Secrets, SecretsFile, Subject};

@@ -1,13 +1,29 @@
 //! Secrets are named in a spec and read here when they are needed, never stored in it.
 
-use std::{collections::BTreeMap, fmt};
+mod file;
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use zeroize::Zeroizing;
+
+pub use file::{SecretsFile, SecretsFileError};
 
 /// Where named secrets come from: the process environment for one's own file, the owner's store in a shared factory.
 pub trait Secrets: Send + Sync + fmt::Debug {
     /// Reads the value now, so that a rotated secret is seen by the next connection.
     fn get(&self, name: &str) -> Result<Secret, SecretError>;
+
+    /// The store of one principal or tenant. What is not in it is nowhere: it never falls back to the owner's.
+    fn of(&self, subject: &Subject) -> Result<Arc<dyn Secrets>, SecretError> {
+        Err(SecretError::NoStore { subject: subject.clone() })
+    }
+}
+
+/// Whose secrets they are, where they are not the owner's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    Principal(String),
+    Tenant(String),
 }
 
 /// A value that shows itself only when asked to, and is wiped when dropped.
@@ -24,6 +40,12 @@ pub enum SecretError {
     Name { name: String },
     #[error("there is no secret `{name}`; add it to the secrets of this server's owner")]
     Missing { name: String },
+    #[error("there is no secret `{name}` of {subject}; the operator can add it to the secrets of {subject}")]
+    MissingOf { name: String, subject: Subject },
+    #[error("nobody keeps secrets of {subject} for this server; the operator can, in a file for `--principal-secrets`")]
+    NoStore { subject: Subject },
+    #[error("the secrets of {subject} can't be read: {source}")]
+    File { subject: Subject, source: SecretsFileError },
 }
 
 /// The process environment.
@@ -32,7 +54,12 @@ pub struct Environment;
 
 /// A fixed set of secrets, for tests and for values handed over by another process.
 #[derive(Debug, Clone, Default)]
-pub struct FixedSecrets(BTreeMap<String, Secret>);
+pub struct FixedSecrets {
+    values: BTreeMap<String, Secret>,
+    subjects: BTreeMap<Subject, BTreeMap<String, Secret>>,
+    /// Whose `values` are.
+    subject: Option<Subject>,
+}
 
 // === impl Secret ===
 
@@ -70,13 +97,50 @@ impl Secrets for Environment {
 impl Secrets for FixedSecrets {
     fn get(&self, name: &str) -> Result<Secret, SecretError> {
         check_name(name)?;
-        self.0.get(name).cloned().ok_or_else(|| SecretError::Missing { name: name.to_owned() })
+        self.values.get(name).cloned().ok_or_else(|| SecretError::missing(name, self.subject.as_ref()))
+    }
+
+    fn of(&self, subject: &Subject) -> Result<Arc<dyn Secrets>, SecretError> {
+        let values = self.subjects.get(subject).cloned().unwrap_or_default();
+        Ok(Arc::new(Self { values, subjects: BTreeMap::new(), subject: Some(subject.clone()) }))
+    }
+}
+
+impl FixedSecrets {
+    /// The same, and one more of a principal or tenant.
+    #[must_use]
+    pub fn with(mut self, subject: Subject, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.subjects.entry(subject).or_default().insert(name.into(), Secret::new(value));
+        self
     }
 }
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for FixedSecrets {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(values: I) -> Self {
-        Self(values.into_iter().map(|(name, value)| (name.into(), Secret::new(value))).collect())
+        let values = values.into_iter().map(|(name, value)| (name.into(), Secret::new(value))).collect();
+        Self { values, ..Self::default() }
+    }
+}
+
+impl SecretError {
+    fn missing(name: &str, subject: Option<&Subject>) -> Self {
+        let name = name.to_owned();
+        match subject {
+            None => Self::Missing { name },
+            Some(subject) => Self::MissingOf { name, subject: subject.clone() },
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, id) = match self {
+            Self::Principal(id) => ("principal", id),
+            Self::Tenant(id) => ("tenant", id),
+        };
+        // An id may hold anything, and be of any length.
+        let shown: String = id.chars().take(64).collect();
+        write!(f, "the {word} `{}`", shown.escape_debug())
     }
 }
 
@@ -98,6 +162,21 @@ mod tests {
         let secret = secrets.get("API_KEY").unwrap();
         assert_eq!(secret.expose(), "hunter2");
         assert!(!format!("{secret:?} {secrets:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn each_store_is_its_own_and_none_falls_back_to_another() {
+        let secrets = [("TOKEN", "owners")].into_iter().collect::<FixedSecrets>();
+        let alice = Subject::Principal("alice".into());
+        let secrets =
+            secrets.with(alice.clone(), "TOKEN", "of alice").with(Subject::Tenant("bob".into()), "TOKEN", "x");
+        assert_eq!(secrets.of(&alice).unwrap().get("TOKEN").unwrap().expose(), "of alice");
+        let missing = secrets.of(&Subject::Principal("bob".into())).unwrap().get("TOKEN").unwrap_err();
+        assert_eq!(
+            missing.to_string(),
+            "there is no secret `TOKEN` of the principal `bob`; the operator can add it to the secrets of the principal `bob`"
+        );
+        assert_eq!(Environment.of(&alice).unwrap_err(), SecretError::NoStore { subject: alice });
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod completion;
 mod cursor;
 mod engine;
 mod json;
+mod per;
 mod plan;
 mod prompt;
 mod pulse;

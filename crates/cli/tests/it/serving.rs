@@ -92,3 +92,42 @@ fn stdio_writes_nothing_but_protocol() {
     assert_eq!(replies.iter().map(|reply| reply["id"].as_u64()).collect::<Vec<_>>(), [Some(1), Some(2)]);
     assert_eq!(replies[1]["result"]["structuredContent"]["name"], "Laptop 13");
 }
+
+const NOTES: &str = "
+name: notes
+auth: { type: api_key, envVar: MCP_KEYS }
+connections: [{ name: db, type: sqlite, envVar: NOTES, seed: seed.sql, per: principal }]
+tools:
+  - { name: add, description: Adds a note, sql: 'INSERT INTO notes VALUES (:text)', parameters: { text: { type: string, required: true } } }
+  - { name: list, description: All notes, sql: SELECT text FROM notes }
+";
+
+#[test]
+fn each_caller_has_the_database_that_the_file_of_secrets_names() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let keys = r#"{"k-alice-1234": "alice", "k-bob-567890": "bob", "k-carol-1234": "carol"}"#;
+    let secrets = r#"{ "principals": { "alice": { "NOTES": "alice.db" }, "bob": { "NOTES": "bob.db" } } }"#;
+    let place = Place::new()
+        .file("notes.yaml", NOTES)
+        .file("seed.sql", "CREATE TABLE notes (text TEXT)")
+        .file("secrets.json", secrets)
+        .environment("MCP_KEYS", keys)
+        .environment("NOTES", "of-the-owner.db");
+    let serve = ["notes.yaml", "--principal-secrets", "secrets.json"];
+    let said = place.run(&[&["serve"], &serve[..]].concat());
+    assert!(said.code == Some(1) && said.err.contains("chmod 600"), "others can read it: {said:?}");
+    std::fs::set_permissions(place.path("secrets.json"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let server = place.serve(&serve);
+    let call = |key, tool, arguments| server.call(&[("X-API-Key", key)], tool, arguments).1;
+    call("k-alice-1234", "add", r#"{"text": "a note of alice"}"#);
+    assert!(call("k-alice-1234", "list", "{}").contains("a note of alice"));
+    assert!(call("k-bob-567890", "list", "{}").contains(r#""items":[]"#));
+    let refused = call("k-carol-1234", "list", "{}");
+    assert!(refused.contains("`NOTES`") && refused.contains("`carol`"), "{refused}");
+    assert!(!place.path("of-the-owner.db").exists(), "nobody falls back to the owner's");
+    drop(server.terminate());
+    let server = place.serve(&["notes.yaml"]);
+    let refused = server.call(&[("X-API-Key", "k-alice-1234")], "list", "{}").1;
+    assert!(refused.contains("--principal-secrets"), "{refused}");
+}

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use mcp_factory_connect::{
-    Policy,
+    Denied, Policy, Secrets,
     http::{self, Client, ClientConfig},
     sql::{Backend, Database, DatabaseConfig, PoolConfig, Seed, Source},
 };
@@ -14,6 +14,12 @@ use mcp_factory_spec::{
 };
 
 use super::{Fault, Surroundings};
+use crate::per::{Bounds, Connected};
+
+/// Callers whose own connections to a database are kept open. Each may have as many as the pool's `max`.
+const MOST_DATABASES: usize = 32;
+/// The same for an HTTP API, where they cost less.
+const MOST_CLIENTS: usize = 256;
 
 /// Databases and upstreams by the names of their connections.
 #[derive(Debug)]
@@ -22,13 +28,13 @@ pub struct Connections<'a> {
     surroundings: &'a Surroundings,
     policy: Arc<Policy>,
     databases: HashMap<String, SqlConnection>,
-    clients: HashMap<String, Arc<Client>>,
+    clients: HashMap<String, Connected<Client>>,
 }
 
 /// A database, and what a plan has to know of it.
 #[derive(Debug, Clone)]
 pub struct SqlConnection {
-    pub database: Arc<Database>,
+    pub database: Connected<Database>,
     pub dialect: Dialect,
     /// The spec made this database, so a test may write to it.
     pub seeded: bool,
@@ -59,26 +65,53 @@ impl<'a> Connections<'a> {
             Some(ConnectionKind::Sqlite(file)) => (self.file(&name, file)?, Dialect::Sqlite, file.seed.is_some()),
             _ => return Err(format!("the connection `{name}` is no SQL database").into()),
         };
-        let database = Database::new(config, Arc::clone(&self.surroundings.secrets), Arc::clone(&self.policy))?;
-        let connection = SqlConnection { database: Arc::new(database), dialect, seeded };
+        let needed = match &config.source {
+            Source::Secret(name) => vec![name.clone()],
+            Source::Url(_) | Source::Path(_) | Source::Memory => Vec::new(),
+        };
+        let PoolConfig { idle_timeout, acquire_timeout, .. } = config.pool;
+        let bounds = Bounds { most: MOST_DATABASES, idle: idle_timeout, wait: acquire_timeout };
+        let open = move |secrets, policy| Database::new(config.clone(), secrets, policy);
+        let database = self.connected(connection, needed, bounds, open)?;
+        let connection = SqlConnection { database, dialect, seeded };
         self.databases.insert(name, connection.clone());
         Ok(connection)
     }
 
-    pub fn client(&mut self, name: Option<&str>) -> Result<Arc<Client>, Fault> {
+    pub fn client(&mut self, name: Option<&str>) -> Result<Connected<Client>, Fault> {
         let connection = self.declared(name)?;
         if let Some(known) = self.clients.get(connection.name.as_str()) {
-            return Ok(Arc::clone(known));
+            return Ok(known.clone());
         }
         let name = connection.name.to_string();
         let Some(ConnectionKind::Http(server)) = &connection.kind else {
             return Err(format!("the connection `{name}` is no HTTP API").into());
         };
-        let client =
-            Client::new(upstream(&name, server)?, Arc::clone(&self.surroundings.secrets), Arc::clone(&self.policy))?;
-        let client = Arc::new(client);
-        self.clients.insert(name, Arc::clone(&client));
+        let config = upstream(&name, server)?;
+        let PoolConfig { idle_timeout, acquire_timeout, .. } = PoolConfig::default();
+        let bounds = Bounds { most: MOST_CLIENTS, idle: idle_timeout, wait: acquire_timeout };
+        let open = move |secrets, policy| Client::new(config.clone(), secrets, policy);
+        let client = self.connected(connection, secrets_of(server), bounds, open)?;
+        self.clients.insert(name, client.clone());
         Ok(client)
+    }
+
+    /// One connection for all, with the owner's secrets, or one for each caller, with the caller's.
+    fn connected<T: Send + Sync + 'static>(
+        &self,
+        connection: &Connection,
+        needed: Vec<String>,
+        bounds: Bounds,
+        open: impl Fn(Arc<dyn Secrets>, Arc<Policy>) -> Result<T, Denied> + Send + Sync + 'static,
+    ) -> Result<Connected<T>, Denied> {
+        let (secrets, policy) = (Arc::clone(&self.surroundings.secrets), Arc::clone(&self.policy));
+        let name = connection.name.as_str();
+        match connection.per {
+            None => Ok(Connected::shared(name, open(secrets, policy)?)),
+            Some(per) => {
+                Connected::each(name, per, secrets, needed, bounds, move |secrets| open(secrets, Arc::clone(&policy)))
+            }
+        }
     }
 
     fn declared(&self, name: Option<&str>) -> Result<&'a Connection, String> {
@@ -123,6 +156,19 @@ fn pool(pool: &Pool) -> PoolConfig {
         acquire_timeout: pool.acquire_timeout.get(),
         idle_timeout: pool.idle_timeout.get(),
     }
+}
+
+/// The names of all secrets that requests to the API need.
+fn secrets_of(server: &HttpServer) -> Vec<String> {
+    let auth = match &server.auth {
+        None | Some(OutboundAuth::Principal(_)) => Vec::new(),
+        Some(OutboundAuth::Bearer(auth)) => vec![&auth.env_var],
+        Some(OutboundAuth::Basic(auth)) => vec![&auth.user_env_var, &auth.password_env_var],
+        Some(OutboundAuth::Header(auth)) => vec![&auth.env_var],
+        Some(OutboundAuth::Query(auth)) => vec![&auth.env_var],
+        Some(OutboundAuth::Oauth2ClientCredentials(auth)) => vec![&auth.client_id_env_var, &auth.client_secret_env_var],
+    };
+    server.env_var.iter().chain(auth).map(ToString::to_string).collect()
 }
 
 fn upstream(name: &str, server: &HttpServer) -> Result<ClientConfig, String> {

@@ -47,9 +47,6 @@ pub fn check(spec: &Spec, problems: &mut Vec<Problem>) -> Vec<String> {
 
 fn connection_gaps(connection: &Connection) -> Vec<(&'static str, &'static str)> {
     let mut gaps = Vec::new();
-    if connection.per.is_some() {
-        gaps.push((".per", "connections of each principal or tenant"));
-    }
     match &connection.kind {
         None => gaps.push((".use", "connections that an operator shares")),
         Some(ConnectionKind::Postgresql(server) | ConnectionKind::Mysql(server)) if !server.session.is_empty() => {

@@ -1,6 +1,6 @@
 //! `http`: one request to an upstream, its parts encoded by where they stand, and what comes back.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use mcp_factory_connect::http::{Client, Oversize, Request, Response};
@@ -11,14 +11,14 @@ use mcp_factory_spec::{
 use mcp_serve::{CallContext, ToolResult};
 use serde_json::{Map, Value};
 
-use crate::{answer, shape::Shape, values::Values};
+use crate::{answer, per::Connected, shape::Shape, values::Values};
 
 /// How much of an upstream's complaint the model is shown, in characters.
 const SHOWN: usize = 2000;
 
 #[derive(Debug)]
 pub struct HttpTool {
-    client: Arc<Client>,
+    client: Connected<Client>,
     method: Method,
     path: Text,
     query: Vec<(String, Json)>,
@@ -35,7 +35,7 @@ impl HttpTool {
         request: &HttpRequest,
         returns: Option<&model::Schema>,
         limits: &model::ToolLimits,
-        client: Arc<Client>,
+        client: Connected<Client>,
     ) -> Result<Self, String> {
         let text = |text: &str| Text::parse(text).map_err(|problem| problem.to_string());
         let json = |value: &Value| Json::parse(value).map_err(|problem| problem.to_string());
@@ -78,7 +78,11 @@ impl HttpTool {
             Ok(request) => request,
             Err(message) => return ToolResult::error(message),
         };
-        match self.client.send(request).await {
+        let client = match self.client.of(cx).await {
+            Ok(client) => client,
+            Err(message) => return ToolResult::error(message),
+        };
+        match client.send(request).await {
             Ok(response) => self.answer(&response),
             Err(error) => ToolResult::error(error.to_string()),
         }

@@ -209,7 +209,8 @@ impl SqlTool {
         let bound = parameters.iter().map(|parameter| self.bind(parameter, &values, offset)).collect();
         let writer = RowWriter::new(Arc::clone(&self.layouts), self.caps);
         let options = RunOptions { timeout: timeout.unwrap_or(LONGEST), ..RunOptions::default() };
-        let run = self.connection.database.run(prepared, bound, writer, &options).await;
+        let database = self.connection.database.of(cx).await?;
+        let run = database.run(prepared, bound, writer, &options).await;
         let (writer, outcome) = run.map_err(|error| error.to_string())?;
         Ok((writer.finish()?, outcome))
     }

@@ -167,7 +167,7 @@ async fn start(backend: Backend) -> Fixture {
     Fixture { engine, folder, running }
 }
 
-struct Nothing;
+pub struct Nothing;
 
 impl RowSink for Nothing {
     fn columns(&mut self, _: &Columns) {}

@@ -5,5 +5,6 @@
 mod databases;
 mod harness;
 mod http_tool;
+mod per;
 mod plan;
 mod prompts_and_resources;

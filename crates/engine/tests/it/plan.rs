@@ -26,10 +26,10 @@ fn what_keeps_callers_apart_is_refused_rather_than_left_out() {
     let text = "
 name: a
 connections:
-  - { name: db, type: postgresql, envVar: DB, per: principal }
+  - { use: shop_db }
   - { name: rows, type: postgresql, envVar: DB, session: { app.user: '{principal.id}' } }
 tools:
-  - { name: a, description: A, connection: db, sql: SELECT 1, annotations: { readOnly: true } }
+  - { name: a, description: A, connection: rows, sql: SELECT 1, annotations: { readOnly: true } }
   - { name: b, description: B, connection: rows, sql: SELECT 1, annotations: { readOnly: true } }
 toolsets:
   - { name: all, description: All, tools: [a, b] }
@@ -37,7 +37,7 @@ access:
   - { group: eng, toolsets: [all] }
 ";
     let paths: Vec<String> = problems(text).into_iter().map(|(_, path)| path).collect();
-    assert_eq!(paths, ["connections[0].per", "connections[1].session", "access"]);
+    assert_eq!(paths, ["connections[0].use", "connections[1].session", "access"]);
 }
 
 #[tokio::test]
