@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use crate::{Authenticator, Server};
+use crate::{Authenticator, Live, Server};
 
 pub use body::Body;
 pub use config::{Config, ConfigError};
@@ -46,8 +46,16 @@ pub async fn serve(
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary, ServeError> {
-    let address = listener.local_addr().map_err(ServeError::Listener)?;
-    config.check(address, &*authenticator)?;
-    let endpoint = Endpoint::new(server, authenticator, config)?;
+    serve_live(Live::new(server, authenticator, config), listener, shutdown).await
+}
+
+/// The same for a server that may be replaced while it is served.
+pub async fn serve_live(
+    live: Live,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Summary, ServeError> {
+    live.serve_at(listener.local_addr().map_err(ServeError::Listener)?)?;
+    let endpoint = Endpoint::new(live)?;
     Ok(connections::run(endpoint, listener, shutdown).await)
 }

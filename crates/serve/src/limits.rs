@@ -47,6 +47,7 @@ pub struct Rate {
 #[derive(Debug)]
 pub struct Gate {
     running: Arc<Running>,
+    limits: Limits,
     concurrency: usize,
     rate: Option<Buckets>,
 }
@@ -74,11 +75,21 @@ impl Drop for Permit {
 impl Gate {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
+        Self::counting(Arc::default(), limits)
+    }
+
+    fn counting(running: Arc<Running>, limits: &Limits) -> Self {
         Self {
-            running: Arc::default(),
+            running,
+            limits: limits.clone(),
             concurrency: limits.concurrency.unwrap_or(usize::MAX),
             rate: limits.rate.map(Buckets::new),
         }
+    }
+
+    /// The same gate if the limits are the same; else one that counts the calls that run, and everybody's rate anew.
+    pub(crate) fn with_limits(self: &Arc<Self>, limits: &Limits) -> Arc<Self> {
+        if self.limits == *limits { self.clone() } else { Arc::new(Self::counting(self.running.clone(), limits)) }
     }
 
     pub fn enter(&self, principal: &Principal) -> Result<Permit, Error> {

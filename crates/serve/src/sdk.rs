@@ -32,23 +32,20 @@ use tokio_util::sync::CancellationToken;
 
 use self::changes::Subscriptions;
 use crate::{
-    CallContext, Completion, CompletionReference, Content, Error, Log, LogLevel, Principal, Progress, Server,
-    ToolResult, call,
-    limits::{Gate, Permit},
+    CallContext, Completion, CompletionReference, Content, Error, Live, Log, LogLevel, Principal, Progress, ToolResult,
+    call,
+    limits::Permit,
+    live::Serving,
     wire::{Refusal, Version, code},
 };
 
 /// What all sessions of one server share.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    pub(crate) server: Arc<dyn Server>,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) live: Live,
     pub(crate) caller: Caller,
     /// Ends listen streams with a result.
     pub(crate) stopping: CancellationToken,
-    pub(crate) list_ttl_ms: u64,
-    /// All callers see the same.
-    pub(crate) public: bool,
 }
 
 /// Where the principal of a request comes from.
@@ -61,7 +58,6 @@ pub(crate) enum Caller {
 
 pub(crate) struct Adapter {
     shared: Shared,
-    meta: MetaObject,
     subscriptions: Subscriptions,
     /// The messages that this session asked for; 0 is none.
     log_level: AtomicU8,
@@ -69,10 +65,12 @@ pub(crate) struct Adapter {
 
 impl Adapter {
     pub(crate) fn new(shared: Shared) -> Self {
-        let info = serde_json::to_value(shared.server.implementation()).expect("names and versions are JSON");
-        let mut meta = MetaObject::default();
-        meta.0.insert("io.modelcontextprotocol/serverInfo".to_owned(), info);
-        Self { shared, meta, subscriptions: Subscriptions::default(), log_level: AtomicU8::new(0) }
+        Self { shared, subscriptions: Subscriptions::default(), log_level: AtomicU8::new(0) }
+    }
+
+    /// What is served now; for one request.
+    fn serving(&self) -> Arc<Serving> {
+        self.shared.live.serving()
     }
 
     fn principal(&self, cx: &RequestContext<RoleServer>) -> Result<Arc<Principal>, ErrorData> {
@@ -94,8 +92,8 @@ impl Adapter {
         Ok((CallContext::new(self.principal(cx)?), version, version.is_modern()))
     }
 
-    fn enter(&self, cx: &CallContext, version: Version) -> Result<Permit, ErrorData> {
-        self.shared.gate.enter(&cx.principal).map_err(|error| refuse(&error, cx, version))
+    fn enter(serving: &Serving, cx: &CallContext, version: Version) -> Result<Permit, ErrorData> {
+        serving.gate.enter(&cx.principal).map_err(|error| refuse(&error, cx, version))
     }
 
     /// The list methods have one page, so no cursor is one of ours.
@@ -110,16 +108,22 @@ impl Adapter {
         if declared { Ok(()) } else { Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None)) }
     }
 
-    fn scope(&self) -> CacheScope {
-        if self.shared.public { CacheScope::Public } else { CacheScope::Private }
-    }
-
     /// The log messages that this request asks for, or its session.
     fn log_level(&self, cx: &RequestContext<RoleServer>, modern: bool) -> Option<LogLevel> {
         if modern {
             return cx.meta.log_level().map(news::asked);
         }
         LogLevel::from_number(self.log_level.load(Ordering::Relaxed))
+    }
+
+    fn list_ttl_ms(&self) -> u64 {
+        u64::try_from(self.shared.live.config().list_ttl.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Serving {
+    fn scope(&self) -> CacheScope {
+        if self.public { CacheScope::Public } else { CacheScope::Private }
     }
 
     fn meta(&self, modern: bool) -> Option<MetaObject> {
@@ -156,14 +160,15 @@ fn error_data(refusal: Refusal) -> ErrorData {
 
 macro_rules! list {
     ($self:ident, $request:ident, $cx:ident, $capability:ident, $method:literal, $list:ident, $result:ident) => {{
-        Self::declared($self.shared.server.capabilities().$capability, $method)?;
+        let serving = $self.serving();
+        Self::declared(serving.server.capabilities().$capability, $method)?;
         Self::one_page($request)?;
         let (call, _, modern) = $self.call(&$cx)?;
-        let mut result = $result::with_all_items($self.shared.server.$list(&call).items().to_vec());
-        result.meta = $self.meta(modern);
+        let mut result = $result::with_all_items(serving.server.$list(&call).items().to_vec());
+        result.meta = serving.meta(modern);
         if modern {
-            result.ttl_ms = Some($self.shared.list_ttl_ms);
-            result.cache_scope = Some($self.scope());
+            result.ttl_ms = Some($self.list_ttl_ms());
+            result.cache_scope = Some(serving.scope());
         }
         Ok(result)
     }};
@@ -171,7 +176,8 @@ macro_rules! list {
 
 impl ServerHandler for Adapter {
     fn get_info(&self) -> ServerConfig {
-        let server = &self.shared.server;
+        let serving = self.serving();
+        let server = &serving.server;
         let declared = server.capabilities().to_json(server.changes().is_some());
         let mut info = ServerConfig::new(serde_json::from_value(declared).expect("capabilities are the protocol's"));
         info.protocol_version = ProtocolVersion::V_2025_11_25;
@@ -193,8 +199,8 @@ impl ServerHandler for Adapter {
     async fn discover(&self, _cx: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
         let versions = self.supported_protocol_versions().into_owned();
         let mut result = DiscoverResult::from_server_info(versions, self.get_info());
-        result.ttl_ms = self.shared.list_ttl_ms;
-        result.cache_scope = self.scope();
+        result.ttl_ms = self.list_ttl_ms();
+        result.cache_scope = self.serving().scope();
         Ok(result)
     }
 
@@ -235,32 +241,33 @@ impl ServerHandler for Adapter {
         request: CallToolRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        Self::declared(self.shared.server.capabilities().tools, "tools/call")?;
+        let serving = self.serving();
+        Self::declared(serving.server.capabilities().tools, "tools/call")?;
         let (mut call, version, modern) = self.call(&cx)?;
-        let _permit = match self.shared.gate.enter(&call.principal) {
+        let _permit = match serving.gate.enter(&call.principal) {
             Ok(permit) => permit,
             // Words for the model: it can wait and try again, which a protocol error does not tell it.
             Err(error) => {
                 let mut result = call_tool_result(ToolResult::error(error.to_string()));
-                result.meta = self.meta(modern);
+                result.meta = serving.meta(modern);
                 return Ok(result.into());
             }
         };
         let arguments = request.arguments.unwrap_or_default();
-        let server = self.shared.server.clone();
+        let server = &serving.server;
         let token = cx.meta.get_progress_token();
         let level = self.log_level(&cx, modern);
         let outcome = if token.is_none() && level.is_none() {
-            run(call::call_tool(&*server, &call, &request.name, arguments), &call, version, &cx.ct).await
+            run(call::call_tool(&**server, &call, &request.name, arguments), &call, version, &cx.ct).await
         } else {
             let (sender, said) = crate::news::channel();
             call.log = level.map_or_else(Log::none, |level| Log::new(level, sender.clone()));
             call.progress = token.as_ref().map_or_else(Progress::none, |_| Progress::new(sender));
-            let work = call::call_tool(&*server, &call, &request.name, arguments);
+            let work = call::call_tool(&**server, &call, &request.name, arguments);
             news::passing_on(run(work, &call, version, &cx.ct), said, token.as_ref(), &cx.peer).await
         };
         let mut result = call_tool_result(outcome?);
-        result.meta = self.meta(modern);
+        result.meta = serving.meta(modern);
         Ok(result.into())
     }
 
@@ -269,15 +276,16 @@ impl ServerHandler for Adapter {
         request: ReadResourceRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        Self::declared(self.shared.server.capabilities().resources, "resources/read")?;
+        let serving = self.serving();
+        Self::declared(serving.server.capabilities().resources, "resources/read")?;
         let (call, version, modern) = self.call(&cx)?;
-        let _permit = self.enter(&call, version)?;
-        let read = self.shared.server.read_resource(&call, &request.uri);
+        let _permit = Self::enter(&serving, &call, version)?;
+        let read = serving.server.read_resource(&call, &request.uri);
         let mut result = ReadResourceResult::new(run(read, &call, version, &cx.ct).await?);
-        result.meta = self.meta(modern);
+        result.meta = serving.meta(modern);
         if modern {
             result.ttl_ms = Some(0);
-            result.cache_scope = Some(self.scope());
+            result.cache_scope = Some(serving.scope());
         }
         Ok(result.into())
     }
@@ -287,14 +295,15 @@ impl ServerHandler for Adapter {
         request: GetPromptRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        Self::declared(self.shared.server.capabilities().prompts, "prompts/get")?;
+        let serving = self.serving();
+        Self::declared(serving.server.capabilities().prompts, "prompts/get")?;
         let (call, version, modern) = self.call(&cx)?;
-        let _permit = self.enter(&call, version)?;
-        let prompt = self.shared.server.get_prompt(&call, &request.name, request.arguments.unwrap_or_default());
+        let _permit = Self::enter(&serving, &call, version)?;
+        let prompt = serving.server.get_prompt(&call, &request.name, request.arguments.unwrap_or_default());
         let prompt = run(prompt, &call, version, &cx.ct).await?;
         let mut result = GetPromptResult::new(prompt.messages);
         result.description = prompt.description;
-        result.meta = self.meta(modern);
+        result.meta = serving.meta(modern);
         Ok(result.into())
     }
 
@@ -303,16 +312,17 @@ impl ServerHandler for Adapter {
         request: CompleteRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        Self::declared(self.shared.server.capabilities().completions, "completion/complete")?;
+        let serving = self.serving();
+        Self::declared(serving.server.capabilities().completions, "completion/complete")?;
         let (call, version, modern) = self.call(&cx)?;
-        let _permit = self.enter(&call, version)?;
+        let _permit = Self::enter(&serving, &call, version)?;
         let reference = match &request.r#ref {
             Reference::Prompt(prompt) => CompletionReference::Prompt(&prompt.name),
             Reference::Resource(resource) => CompletionReference::ResourceTemplate(&resource.uri),
             _ => return Err(ErrorData::invalid_params("`ref` must be a prompt or a resource template", None)),
         };
         let completion = Completion { reference, argument: &request.argument.name, value: &request.argument.value };
-        let mut values = run(self.shared.server.complete(&call, completion), &call, version, &cx.ct).await?;
+        let mut values = run(serving.server.complete(&call, completion), &call, version, &cx.ct).await?;
         let total = values.len();
         values.truncate(CompletionInfo::MAX_VALUES);
         let more = values.len() < total;
@@ -320,7 +330,7 @@ impl ServerHandler for Adapter {
         info.total = u32::try_from(total).ok();
         info.has_more = Some(more);
         let mut result = CompleteResult::new(info);
-        result.meta = self.meta(modern);
+        result.meta = serving.meta(modern);
         Ok(result)
     }
 
@@ -331,24 +341,24 @@ impl ServerHandler for Adapter {
         cx: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let (_, _, modern) = self.call(&cx)?;
-        Self::declared(!modern && self.shared.server.capabilities().logging, "logging/setLevel")?;
+        Self::declared(!modern && self.serving().server.capabilities().logging, "logging/setLevel")?;
         self.log_level.store(news::asked(request.level) as u8, Ordering::Relaxed);
         Ok(())
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
         // What is not declared is taken out by the SDK.
-        Some(if self.shared.server.changes().is_some() { requested.clone() } else { SubscriptionFilter::new() })
+        Some(if self.serving().server.changes().is_some() { requested.clone() } else { SubscriptionFilter::new() })
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
-        let changes = self.shared.server.changes().map(crate::Changes::listen);
+        let changes = self.serving().server.changes().map(crate::Changes::listen);
         changes::announce(&subscription, changes, &self.shared.stopping).await;
         Ok(())
     }
 
     async fn on_initialized(&self, cx: NotificationContext<RoleServer>) {
-        if let Some(changes) = self.shared.server.changes() {
+        if let Some(changes) = self.serving().server.changes() {
             self.subscriptions.tell(cx.peer, changes.listen());
         }
     }
@@ -379,7 +389,8 @@ impl ServerHandler for Adapter {
 
 impl Adapter {
     fn subscribes(&self) -> bool {
-        self.shared.server.capabilities().resources && self.shared.server.changes().is_some()
+        let serving = self.serving();
+        serving.server.capabilities().resources && serving.server.changes().is_some()
     }
 }
 

@@ -11,9 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Limits, Principal, Server,
+    Limits, Live, Principal, Server,
     http::Config,
-    limits::Gate,
     sdk::{Adapter, Caller, Shared},
 };
 
@@ -42,6 +41,16 @@ pub async fn serve_with(
     serve_on(server, principal, limits, input, output, shutdown).await
 }
 
+/// The same for a server that may be replaced while it is served.
+pub async fn serve_live(
+    live: Live,
+    principal: Arc<Principal>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StdioError> {
+    let (input, output) = stdio_pipes();
+    serve_live_on(live, principal, input, output, shutdown).await
+}
+
 /// The same on any pair of streams, until the input ends or `shutdown` does.
 pub async fn serve_on(
     server: Arc<dyn Server>,
@@ -51,15 +60,18 @@ pub async fn serve_on(
     output: impl AsyncWrite + Send + Unpin + 'static,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StdioError> {
+    serve_live_on(Live::of_one_caller(server, limits), principal, input, output, shutdown).await
+}
+
+async fn serve_live_on(
+    live: Live,
+    principal: Arc<Principal>,
+    input: impl AsyncRead + Send + Unpin + 'static,
+    output: impl AsyncWrite + Send + Unpin + 'static,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StdioError> {
     let stopping = CancellationToken::new();
-    let adapter = Adapter::new(Shared {
-        server,
-        gate: Arc::new(Gate::new(limits)),
-        caller: Caller::Fixed(principal),
-        stopping: stopping.clone(),
-        list_ttl_ms: Config::DEFAULT_LIST_TTL_MS,
-        public: false,
-    });
+    let adapter = Adapter::new(Shared { live, caller: Caller::Fixed(principal), stopping: stopping.clone() });
     let transport =
         AsyncRwTransport::<RoleServer, _, _>::new_server(input, output).with_max_line_length(Config::DEFAULT_MAX_BODY);
     let running = async {

@@ -39,7 +39,7 @@ pub(super) async fn run(endpoint: Endpoint, listener: TcpListener, shutdown: imp
     let closing = CancellationToken::new();
     let force = CancellationToken::new();
     let forced = Arc::new(AtomicUsize::new(0));
-    let places = Arc::new(Semaphore::new(endpoint.shared().config.max_connections));
+    let places = Arc::new(Semaphore::new(endpoint.shared().config().max_connections));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = async {
@@ -84,11 +84,11 @@ pub(super) async fn run(endpoint: Endpoint, listener: TcpListener, shutdown: imp
     shared.stopping.cancel();
     let drained = async {
         // Calls in sessions first: their streams end with the sessions.
-        shared.gate.idle().await;
+        shared.live.serving().gate.idle().await;
         shared.sessions.end();
         connections.wait().await;
     };
-    if tokio::time::timeout(shared.config.drain, drained).await.is_err() {
+    if tokio::time::timeout(shared.config().drain, drained).await.is_err() {
         shared.sessions.end();
         force.cancel();
         connections.wait().await;
@@ -126,10 +126,10 @@ async fn converse(endpoint: &Endpoint, stream: Prompt, closing: &CancellationTok
         }))
     });
     let mut stream = TimeoutWriter::new(stream);
-    stream.set_timeout(Some(endpoint.shared().config.write_timeout));
+    stream.set_timeout(Some(endpoint.shared().config().write_timeout));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(endpoint.shared().config.head_timeout)
+        .header_read_timeout(endpoint.shared().config().head_timeout)
         .max_header_size(MAX_HEAD)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut connection = std::pin::pin!(connection);

@@ -21,10 +21,10 @@ use super::{
     stateless,
 };
 use crate::{
-    Authentication, Authenticator, Principal, Server,
-    limits::Gate,
+    Authentication, Live, Principal,
+    live::Serving,
     sdk,
-    wire::{Message, Refusal, Replies, Request as Call, Version, code, depth, parse_request},
+    wire::{Message, Refusal, Request as Call, Version, code, depth, parse_request},
 };
 
 pub(super) const HEALTH: &str = "/healthz";
@@ -36,50 +36,35 @@ pub(super) const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 pub struct Endpoint(Arc<Shared>);
 
 pub(super) struct Shared {
-    pub(super) server: Arc<dyn Server>,
-    pub(super) authenticator: Arc<dyn Authenticator>,
-    pub(super) config: Config,
-    pub(super) gate: Arc<Gate>,
-    pub(super) replies: Replies,
+    pub(super) live: Live,
     pub(super) sessions: Sessions,
     /// Ends listen streams.
     pub(super) stopping: CancellationToken,
     guard: Guard,
 }
 
+impl Shared {
+    pub(super) fn config(&self) -> &Config {
+        self.live.config()
+    }
+}
+
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoint").field("path", &self.0.config.path).finish_non_exhaustive()
+        f.debug_struct("Endpoint").field("path", &self.0.config().path).finish_non_exhaustive()
     }
 }
 
 impl Endpoint {
-    pub fn new(
-        server: Arc<dyn Server>,
-        authenticator: Arc<dyn Authenticator>,
-        config: Config,
-    ) -> Result<Self, ConfigError> {
-        let gate = Arc::new(Gate::new(&config.limits));
+    pub fn new(live: Live) -> Result<Self, ConfigError> {
         let stopping = CancellationToken::new();
-        let public = authenticator.is_open();
-        let replies = Replies::new(&*server, public, config.list_ttl);
-        let shared = sdk::Shared {
-            server: server.clone(),
-            gate: gate.clone(),
-            caller: sdk::Caller::OfRequest,
-            stopping: stopping.clone(),
-            list_ttl_ms: u64::try_from(config.list_ttl.as_millis()).unwrap_or(u64::MAX),
-            public,
-        };
+        let shared = sdk::Shared { live: live.clone(), caller: sdk::Caller::OfRequest, stopping: stopping.clone() };
+        let config = live.config();
         Ok(Self(Arc::new(Shared {
             guard: Guard::new(&config.allowed_hosts, &config.allowed_origins)?,
-            sessions: Sessions::new(shared, &config),
-            server,
-            authenticator,
-            gate,
-            replies,
+            sessions: Sessions::new(shared),
             stopping,
-            config,
+            live,
         })))
     }
 
@@ -102,7 +87,7 @@ impl Endpoint {
             Ok(origin) => origin.cloned(),
             Err(refusal) => return refuse(refusal, None),
         };
-        if path != shared.config.path {
+        if path != shared.config().path {
             return Box::pin(self.route(request)).await;
         }
         let (head, body) = request.into_parts();
@@ -118,7 +103,8 @@ impl Endpoint {
         B: HttpBody<Data = Bytes>,
     {
         let shared = &self.0;
-        let outcome = match shared.authenticator.authenticate(&head) {
+        let serving = shared.live.serving();
+        let outcome = match serving.authenticator.authenticate(&head) {
             Authentication::Ready(outcome) => outcome,
             Authentication::Pending(outcome) => outcome.await,
         };
@@ -131,8 +117,8 @@ impl Endpoint {
                 if let Err(refusal) = is_json(&head.headers) {
                     return refuse(refusal, None);
                 }
-                match read(body, shared.config.max_body, shared.config.body_timeout).await {
-                    Ok(body) => self.post(head, body, principal).await,
+                match read(body, shared.config().max_body, shared.config().body_timeout).await {
+                    Ok(body) => self.post(serving, head, body, principal).await,
                     Err(refusal) => refuse(refusal, None),
                 }
             }
@@ -153,7 +139,7 @@ impl Endpoint {
         }
     }
 
-    async fn post(&self, head: Parts, body: Bytes, principal: Arc<Principal>) -> Response<Body> {
+    async fn post(&self, serving: Arc<Serving>, head: Parts, body: Bytes, principal: Arc<Principal>) -> Response<Body> {
         let shared = &self.0;
         let message = match parse_request(&body) {
             Ok(message) => message,
@@ -168,7 +154,7 @@ impl Endpoint {
         let in_session = head.headers.contains_key(SESSION_ID);
         match message {
             Message::Request(call) => {
-                let max_depth = shared.config.max_depth;
+                let max_depth = shared.config().max_depth;
                 if call.params.arguments.is_some_and(|arguments| depth(arguments.get()) > max_depth) {
                     let message = format!("the arguments are nested more than {max_depth} deep");
                     return refuse(Refusal::new(StatusCode::OK, code::INVALID_PARAMS, message), Some(call.id));
@@ -183,7 +169,7 @@ impl Endpoint {
                         Box::pin(shared.sessions.handle(head, body, principal)).await
                     };
                 }
-                stateless::answer(shared, &head.headers, &call, principal)
+                stateless::answer(shared, &serving, &head.headers, &call, principal)
                     .await
                     .unwrap_or_else(|refusal| refuse(refusal, Some(call.id)))
             }
@@ -202,7 +188,7 @@ impl Endpoint {
     where
         B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
-        let mut routes = self.0.config.routes.clone();
+        let mut routes = self.0.config().routes.clone();
         match routes.call(request.map(axum::body::Body::new)).await {
             Ok(response) => response.map(Body::routes),
             Err(never) => match never {},

@@ -24,12 +24,12 @@ use rmcp::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Body, Config,
+    Body,
     body::refuse,
     endpoint::{Accepts, PROTOCOL_VERSION, SESSION_ID},
 };
 use crate::{
-    Principal,
+    Live, Principal,
     sdk::{Adapter, Shared},
     wire::{Refusal, code},
 };
@@ -37,14 +37,14 @@ use crate::{
 pub(super) struct Sessions {
     service: StreamableHttpService<Adapter, Bound>,
     owners: Arc<Owners>,
-    most: usize,
-    most_of_one: usize,
+    live: Live,
     ending: CancellationToken,
 }
 
 impl Sessions {
-    pub(super) fn new(shared: Shared, config: &Config) -> Self {
-        let public = shared.public;
+    pub(super) fn new(shared: Shared) -> Self {
+        let live = shared.live.clone();
+        let config = live.config();
         let owners = Arc::new(Owners::default());
         let mut manager = LocalSessionManager::default();
         manager.session_config.keep_alive = Some(config.session_idle);
@@ -58,9 +58,14 @@ impl Sessions {
             .with_max_request_body_bytes(config.max_body)
             .with_cancellation_token(ending.clone());
         let service = StreamableHttpService::new(move || Ok(Adapter::new(shared.clone())), Arc::new(manager), sdk);
-        let most = config.max_sessions;
-        let most_of_one = if public { most } else { config.max_sessions_per_principal };
-        Self { service, owners, most, most_of_one, ending }
+        Self { service, owners, live, ending }
+    }
+
+    /// How many there may be, and how many of one principal.
+    fn most(&self) -> (usize, usize) {
+        let config = self.live.config();
+        let of_one = if self.live.serving().public { config.max_sessions } else { config.max_sessions_per_principal };
+        (config.max_sessions, of_one)
     }
 
     /// Ends every session and its streams.
@@ -195,9 +200,10 @@ struct Opening<'a>(&'a Owners);
 
 impl<'a> Opening<'a> {
     fn begin(sessions: &'a Sessions, owner: &Owner) -> Option<Self> {
+        let (most, most_of_one) = sessions.most();
         let mut open = sessions.owners.lock();
         let of_owner = || open.sessions.values().filter(|session| session.as_ref() == Some(owner)).count();
-        if open.sessions.len() + open.opening >= sessions.most || of_owner() >= sessions.most_of_one {
+        if open.sessions.len() + open.opening >= most || of_owner() >= most_of_one {
             return None;
         }
         open.opening += 1;

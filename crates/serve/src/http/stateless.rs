@@ -16,12 +16,14 @@ use super::{
 use crate::{
     CallContext, Completion, CompletionReference, Error, Listing, Log, LogLevel, Principal, Progress, call,
     limits::Permit,
+    live::Serving,
     news,
     wire::{Mismatch, Params, Refusal, Request, Version, agree, code, sse_event},
 };
 
 pub(super) async fn answer(
     shared: &Arc<Shared>,
+    serving: &Arc<Serving>,
     headers: &HeaderMap,
     request: &Request<'_>,
     principal: Arc<Principal>,
@@ -31,7 +33,7 @@ pub(super) async fn answer(
     if version.is_modern() {
         check_standard_headers(headers, request)?;
     }
-    let Shared { server, replies, .. } = &**shared;
+    let Serving { server, replies, .. } = &**serving;
     let Request { id, params, .. } = request;
     let declared = server.capabilities();
     let one_page = || match &params.cursor {
@@ -41,7 +43,7 @@ pub(super) async fn answer(
     let list = |key, items: &RawValue| replies.list(id, version, key, items);
     let reply = match &*request.method {
         "tools/call" if declared.tools => {
-            return call_tool(shared, headers, accepts, version, request, principal).await;
+            return call_tool(shared, serving, headers, accepts, version, request, principal).await;
         }
         "tools/list" if declared.tools => list("tools", Listing::json(&server.tools(&one_page()?))),
         "prompts/list" if declared.prompts => list("prompts", Listing::json(&server.prompts(&one_page()?))),
@@ -50,25 +52,25 @@ pub(super) async fn answer(
             list("resourceTemplates", Listing::json(&server.resource_templates(&one_page()?)))
         }
         "prompts/get" if declared.prompts => {
-            let (cx, _permit) = enter(shared, principal, version)?;
+            let (cx, _permit) = enter(serving, principal, version)?;
             let (name, arguments) = named(params)?;
             let prompt = run(async { server.get_prompt(&cx, name, arguments).await }, &cx, version).await?;
             replies.prompt(id, version, &prompt)
         }
         "resources/read" if declared.resources => {
-            let (cx, _permit) = enter(shared, principal, version)?;
+            let (cx, _permit) = enter(serving, principal, version)?;
             let uri = params.uri.as_deref().ok_or_else(|| invalid("`uri` is missing"))?;
             let contents = run(async { server.read_resource(&cx, uri).await }, &cx, version).await?;
             replies.resource(id, version, &contents)
         }
         "completion/complete" if declared.completions => {
-            let (cx, _permit) = enter(shared, principal, version)?;
+            let (cx, _permit) = enter(serving, principal, version)?;
             let asked = Asked::of(params)?;
             let values = run(async { server.complete(&cx, asked.completion()).await }, &cx, version).await?;
             replies.completion(id, version, &values)
         }
         "server/discover" if version.is_modern() => replies.discover(id, version),
-        "subscriptions/listen" if version.is_modern() => return stream::listen(shared, accepts, request),
+        "subscriptions/listen" if version.is_modern() => return stream::listen(shared, serving, accepts, request),
         "ping" if !version.is_modern() => replies.empty(id, version),
         method => {
             let status = if version.is_modern() { StatusCode::NOT_FOUND } else { StatusCode::OK };
@@ -135,7 +137,8 @@ fn check_standard_headers(headers: &HeaderMap, request: &Request<'_>) -> Result<
 }
 
 async fn call_tool(
-    shared: &Arc<Shared>,
+    shared: &Shared,
+    serving: &Arc<Serving>,
     headers: &HeaderMap,
     accepts: Accepts,
     version: Version,
@@ -144,30 +147,30 @@ async fn call_tool(
 ) -> Result<Response<Body>, Refusal> {
     let (name, arguments) = named(&request.params)?;
     if version.is_modern() {
-        for parameter in shared.server.parameter_headers(name) {
+        for parameter in serving.server.parameter_headers(name) {
             parameter.agree(headers, &arguments).map_err(|error| mismatch(&error))?;
         }
     }
-    let (mut cx, permit) = enter(shared, principal, version)?;
+    let (mut cx, permit) = enter(serving, principal, version)?;
     let token = request.params.meta.as_ref().and_then(|meta| meta.progress_token);
     let level = log_level(request, version)?;
     if (token.is_some() || level.is_some()) && accepts.events {
         let (sender, said) = news::channel();
         cx.log = level.map_or_else(Log::none, |level| Log::new(level, sender.clone()));
         cx.progress = token.map_or_else(Progress::none, |_| Progress::new(sender));
-        let (shared, id, name) = (shared.clone(), request.id.to_owned(), name.to_owned());
-        let keep_alive = shared.config.keep_alive;
+        let (serving, id, name) = (serving.clone(), request.id.to_owned(), name.to_owned());
+        let keep_alive = shared.config().keep_alive;
         let call = async move {
             let _permit = permit;
-            let result = run(call::call_tool(&*shared.server, &cx, &name, arguments), &cx, version).await?;
-            Ok(shared.replies.tool(&id, version, &result))
+            let result = run(call::call_tool(&*serving.server, &cx, &name, arguments), &cx, version).await?;
+            Ok(serving.replies.tool(&id, version, &result))
         };
         let id = request.id.to_owned();
         return stream::with_news(call, said, token.map(RawValue::to_owned), id, keep_alive, accepts).await;
     }
-    let result = run(call::call_tool(&*shared.server, &cx, name, arguments), &cx, version).await?;
+    let result = run(call::call_tool(&*serving.server, &cx, name, arguments), &cx, version).await?;
     drop(permit);
-    Ok(sent(shared.replies.tool(request.id, version, &result), accepts))
+    Ok(sent(serving.replies.tool(request.id, version, &result), accepts))
 }
 
 /// The log messages that this request asks for. Older clients ask in a session, and here is none.
@@ -184,9 +187,9 @@ pub(super) fn sent(reply: Vec<u8>, accepts: Accepts) -> Response<Body> {
     if accepts.json { json(reply) } else { stream::events(Body::whole(sse_event(&reply))) }
 }
 
-fn enter(shared: &Shared, principal: Arc<Principal>, version: Version) -> Result<(CallContext, Permit), Refusal> {
+fn enter(serving: &Serving, principal: Arc<Principal>, version: Version) -> Result<(CallContext, Permit), Refusal> {
     let cx = CallContext::new(principal);
-    match shared.gate.enter(&cx.principal) {
+    match serving.gate.enter(&cx.principal) {
         Ok(permit) => Ok((cx, permit)),
         Err(error) => Err(Refusal::of(&error, cx.call_id, version)),
     }

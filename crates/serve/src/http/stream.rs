@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     Change, Changes,
+    live::Serving,
     news::News,
     wire::{Refusal, Request, SUBSCRIPTION_ID, code, news, notification, sse_event},
 };
@@ -142,11 +143,11 @@ impl Filter {
     /// URIs of one listener.
     const MOST: usize = 1_000;
 
-    fn honoured(self, shared: &Shared) -> Self {
-        if shared.server.changes().is_none() {
+    fn honoured(self, serving: &Serving) -> Self {
+        if serving.server.changes().is_none() {
             return Self::default();
         }
-        let declared = shared.server.capabilities();
+        let declared = serving.server.capabilities();
         Self {
             tools_list_changed: self.tools_list_changed && declared.tools,
             prompts_list_changed: self.prompts_list_changed && declared.prompts,
@@ -203,7 +204,12 @@ enum State {
     Ended,
 }
 
-pub(super) fn listen(shared: &Arc<Shared>, accepts: Accepts, request: &Request<'_>) -> Result<Response<Body>, Refusal> {
+pub(super) fn listen(
+    shared: &Arc<Shared>,
+    serving: &Serving,
+    accepts: Accepts,
+    request: &Request<'_>,
+) -> Result<Response<Body>, Refusal> {
     if !accepts.events {
         let message = "`subscriptions/listen` answers as text/event-stream, which `Accept` does not name";
         return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, code::INVALID_REQUEST, message));
@@ -220,10 +226,10 @@ pub(super) fn listen(shared: &Arc<Shared>, accepts: Accepts, request: &Request<'
     let listening = Listening {
         shared: shared.clone(),
         // From before the acknowledgement on, so that nothing is lost in between.
-        changes: shared.server.changes().map(Changes::listen),
-        filter: asked.honoured(shared),
+        changes: serving.server.changes().map(Changes::listen),
+        filter: asked.honoured(serving),
         id: request.id.to_owned(),
-        ticks: ticks(shared.config.keep_alive),
+        ticks: ticks(shared.config().keep_alive),
         state: State::Opening,
     };
     Ok(events(Body::stream(unfold(listening, |mut listening| async {
@@ -251,7 +257,7 @@ impl Listening {
             };
             let Some(change) = change else {
                 self.state = State::Ended;
-                return Some(event(&self.shared.replies.listen_end(&self.id)));
+                return Some(event(&self.shared.live.serving().replies.listen_end(&self.id)));
             };
             if let Some((method, params)) = self.filter.notification(&change) {
                 return Some(self.event(method, params));

@@ -6,6 +6,7 @@ mod errors;
 mod guard;
 mod limits;
 mod listen;
+mod live;
 mod log;
 mod logging;
 mod modern;

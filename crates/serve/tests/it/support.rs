@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use mcp_serve::{
-    Authenticator, BoxFuture, CallContext, Capabilities, Change, Changes, Completion, Content, Error, Listing,
+    Authenticator, BoxFuture, CallContext, Capabilities, Change, Changes, Completion, Content, Error, Listing, Live,
     LogLevel, NoAuthentication, ParameterHeader, PromptText, Server, ToolResult,
     http::{Config, ServeError, Summary},
     model::{
@@ -233,6 +233,7 @@ impl Server for TestServer {
 /// A server that runs until it is stopped or dropped.
 pub struct Running {
     pub server: Arc<TestServer>,
+    pub live: Live,
     pub address: SocketAddr,
     stop: CancellationToken,
     task: Option<JoinHandle<Result<Summary, ServeError>>>,
@@ -252,9 +253,9 @@ impl Running {
         let address = listener.local_addr().expect("an address");
         let stop = CancellationToken::new();
         let shutdown = stop.clone().cancelled_owned();
-        let task =
-            tokio::spawn(mcp_serve::http::serve(server.clone(), listener, Arc::new(authenticator), config, shutdown));
-        Self { server, address, stop, task: Some(task) }
+        let live = Live::new(server.clone(), Arc::new(authenticator), config);
+        let task = tokio::spawn(mcp_serve::http::serve_live(live.clone(), listener, shutdown));
+        Self { server, live, address, stop, task: Some(task) }
     }
 
     pub fn begin_stop(&self) {
@@ -445,4 +446,13 @@ impl Events {
             self.text.push_str(std::str::from_utf8(frame.data_ref().expect("data")).expect("text"));
         }
     }
+}
+
+/// The status of an empty POST.
+pub async fn status_of(stream: TcpStream, path: &str) -> u16 {
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("handshake");
+    tokio::spawn(connection);
+    let request = Request::post(path).header("host", "127.0.0.1").body(Full::<Bytes>::default()).expect("a request");
+    within(sender.send_request(request)).await.expect("a response").status().as_u16()
 }
