@@ -15,7 +15,7 @@ use crate::{completion::Completions, prompt::CompiledPrompt, resource::Resources
 pub struct Engine {
     pub(crate) implementation: Implementation,
     pub(crate) instructions: Option<String>,
-    pub(crate) tools: HashMap<String, Tool>,
+    pub(crate) tools: HashMap<String, Arc<Tool>>,
     pub(crate) tool_listing: Arc<Listing<ToolEntry>>,
     pub(crate) resources: Resources,
     pub(crate) resource_listing: Arc<Listing<Resource>>,

@@ -6,11 +6,15 @@
 mod connections;
 mod entries;
 mod fault;
+mod order;
 mod support;
 
 use std::{collections::HashMap, fmt, fs, io::Read as _, path::PathBuf, sync::Arc};
 
-use mcp_factory_connect::{Policy, Secrets};
+use mcp_factory_connect::{
+    Policy, Secrets,
+    command::{Program, ProgramError},
+};
 use mcp_factory_spec::{Spec, model};
 use mcp_serve::{Gate, Limits, Listing, ParameterHeader, Rate, model::Implementation};
 use serde_json::Value;
@@ -22,7 +26,7 @@ use crate::{
     cursor::CursorKey,
     prompt::CompiledPrompt,
     resource::Resources,
-    tool::{Kind, Tool, fixed, http::HttpTool, sql::SqlTool},
+    tool::{Kind, Tool, command::CommandTool, fixed, http::HttpTool, sql::SqlTool, steps::StepsTool},
 };
 use connections::Connections;
 pub use connections::SqlConnection;
@@ -68,12 +72,7 @@ impl Plan {
     pub fn new(spec: &Spec, surroundings: &Surroundings) -> Result<Self, Vec<Problem>> {
         let mut builder = Builder::new(spec, surroundings);
         let notices = support::check(spec, &mut builder.problems);
-        let tools: HashMap<String, Tool> = spec
-            .tools
-            .iter()
-            .enumerate()
-            .filter_map(|(position, tool)| Some((tool.name.to_string(), builder.tool(position, tool)?)))
-            .collect();
+        let tools = order::tools(spec, &mut builder);
         let resources = Resources::compile(spec, &mut builder);
         let prompts = prompts(spec, &mut builder);
         if !builder.problems.is_empty() {
@@ -155,13 +154,35 @@ impl<'a> Builder<'a> {
         Ok(bytes)
     }
 
-    fn tool(&mut self, position: usize, tool: &model::Tool) -> Option<Tool> {
+    /// A program that a `command` may start.
+    pub fn program(&self, name: &str) -> Result<Program, Fault> {
+        match Program::find(name, &self.surroundings.folder, &self.surroundings.policy) {
+            Ok(program) => Ok(program),
+            Err(ProgramError::Denied(denied)) => Err(denied.into()),
+            Err(error) => Err(error.to_string().into()),
+        }
+    }
+
+    /// A folder that the spec names, or its own. It must lie below that, wherever links lead.
+    pub fn folder(&self, folder: Option<&str>) -> Result<PathBuf, String> {
+        let own = &self.surroundings.folder;
+        let Some(folder) = folder else { return Ok(own.clone()) };
+        let path = fs::canonicalize(own.join(folder)).map_err(|error| format!("can't find `{folder}`: {error}"))?;
+        match path {
+            path if !path.starts_with(own) => Err(format!("`{folder}` leads out of the folder of the spec")),
+            path if !path.is_dir() => Err(format!("`{folder}` is no folder")),
+            path => Ok(path),
+        }
+    }
+
+    /// `compiled` holds the tools that this one calls.
+    fn tool(&mut self, position: usize, tool: &model::Tool, compiled: &HashMap<String, Arc<Tool>>) -> Option<Tool> {
         let path = format!("tools[{position}]");
         let schema = tool.input_schema();
         let headers = ParameterHeader::of(&schema);
         let compiled = Arguments::compile(&Value::Object(schema))
             .map_err(|error| Fault::from(error.to_string()))
-            .and_then(|arguments| Ok((self.kind(tool)?, arguments)));
+            .and_then(|arguments| Ok((self.kind(tool, compiled)?, arguments)));
         let (kind, arguments) = match compiled {
             Ok(compiled) => compiled,
             Err(fault) => {
@@ -169,9 +190,15 @@ impl<'a> Builder<'a> {
                 return None;
             }
         };
+        let mut scopes = tool.scopes.clone();
+        if let Kind::Steps(steps) = &kind {
+            scopes.extend(steps.scopes().cloned());
+            scopes.sort();
+            scopes.dedup();
+        }
         Some(Tool {
             name: Arc::from(tool.name.as_str()),
-            scopes: tool.scopes.clone(),
+            scopes,
             arguments,
             headers,
             timeout: tool.limits.timeout.at().map(model::Duration::get),
@@ -182,7 +209,7 @@ impl<'a> Builder<'a> {
         })
     }
 
-    fn kind(&mut self, tool: &model::Tool) -> Result<Kind, Fault> {
+    fn kind(&mut self, tool: &model::Tool, compiled: &HashMap<String, Arc<Tool>>) -> Result<Kind, Fault> {
         let connection = tool.connection.as_ref().map(|name| name.as_str());
         Ok(match &tool.kind {
             None => Kind::Stub,
@@ -191,7 +218,13 @@ impl<'a> Builder<'a> {
                 let client = self.connections.client(connection)?;
                 Kind::Http(Box::new(HttpTool::compile(request, tool.returns.as_ref(), &tool.limits, client)?))
             }
+            Some(model::ToolKind::Command(command)) => {
+                Kind::Command(Box::new(CommandTool::compile(command, tool, self)?))
+            }
             Some(model::ToolKind::Static(fixed)) => Kind::Fixed(fixed::compile(fixed, self)?),
+            Some(model::ToolKind::Steps(steps)) => {
+                Kind::Steps(StepsTool::compile(steps, tool, |name| compiled.get(name).cloned())?)
+            }
             // `support` has refused the others.
             Some(_) => Kind::Stub,
         })

@@ -1,8 +1,10 @@
 //! One tool, compiled: what every call goes through, whatever the tool does.
 
+pub mod command;
 pub mod fixed;
 pub mod http;
 pub mod sql;
+pub mod steps;
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,7 +34,9 @@ pub struct Tool {
 pub enum Kind {
     Sql(Box<sql::SqlTool>),
     Http(Box<http::HttpTool>),
+    Command(Box<command::CommandTool>),
     Fixed(ToolResult),
+    Steps(steps::StepsTool),
     /// Declared, and not implemented yet.
     Stub,
 }
@@ -45,22 +49,29 @@ impl Kind {
             Self::Sql(sql) => sql.reads(),
             Self::Http(http) => http.is_safe(),
             Self::Fixed(_) => true,
-            Self::Stub => false,
+            Self::Steps(steps) => steps.reads(),
+            Self::Command(_) | Self::Stub => false,
         }
     }
 
-    /// Whether it can be believed to change nothing when its author says so. A statement that writes can't.
+    /// Whether it can be believed to change nothing when its author says so. A statement that writes can't, nor can steps
+    /// that call such a tool.
     #[must_use]
     pub fn may_only_read(&self) -> bool {
-        !matches!(self, Self::Sql(sql) if !sql.reads())
+        match self {
+            Self::Sql(sql) => sql.reads(),
+            Self::Steps(steps) => steps.reads(),
+            _ => true,
+        }
     }
 
     #[must_use]
     pub fn is_seeded(&self) -> bool {
         match self {
             Self::Sql(sql) => sql.is_seeded(),
-            Self::Http(_) | Self::Stub => false,
+            Self::Http(_) | Self::Command(_) | Self::Stub => false,
             Self::Fixed(_) => true,
+            Self::Steps(steps) => steps.is_seeded(),
         }
     }
 }
@@ -93,7 +104,9 @@ pub async fn run_kind(
         match kind {
             Kind::Sql(sql) => sql.call(cx, arguments, timeout).await,
             Kind::Http(http) => http.call(cx, &arguments, timeout).await,
+            Kind::Command(command) => command.call(cx, &arguments, timeout).await,
             Kind::Fixed(result) => result.clone(),
+            Kind::Steps(steps) => steps.call(cx, arguments).await,
             Kind::Stub => ToolResult::error(format!("the tool `{name}` is not implemented yet")),
         }
     };

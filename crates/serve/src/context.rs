@@ -45,6 +45,14 @@ impl CallId {
         let process = *PROCESS.get_or_init(|| u64::from_ne_bytes(crate::random()));
         Self(u128::from(process) << 64 | u128::from(NEXT.fetch_add(1, Ordering::Relaxed)))
     }
+
+    /// The id of a call that is made as a part of this one: another one for each, and the same over retries.
+    #[must_use]
+    pub fn step(self, index: usize) -> Self {
+        // Odd numbers, so that nothing is lost: the golden ratio, as hashes have it.
+        const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+        Self((self.0 ^ (index as u128 + 1).wrapping_mul(SPREAD)).wrapping_mul(SPREAD))
+    }
 }
 
 impl fmt::Display for CallId {

@@ -2,7 +2,7 @@
 
 use mcp_factory_spec::{
     Spec,
-    model::{Access, BodyType, Connection, ConnectionKind, Content, Mode, OutboundAuth, ToolKind},
+    model::{Access, BodyType, Connection, ConnectionKind, Content, Mode, OutboundAuth, Step, ToolKind},
 };
 
 use super::Problem;
@@ -21,8 +21,10 @@ pub fn check(spec: &Spec, problems: &mut Vec<Problem>) -> Vec<String> {
     }
     for (position, tool) in spec.tools.iter().enumerate() {
         let path = format!("tools[{position}]");
-        if let Some(kind) = &tool.kind {
-            kind_gaps(kind, &path, &mut refuse);
+        match &tool.kind {
+            None | Some(ToolKind::Command(_)) => {}
+            Some(ToolKind::Steps(steps)) => step_gaps(steps, spec, &path, &mut refuse),
+            Some(kind) => kind_gaps(kind, &path, &mut refuse),
         }
         if tool.confirm.is_some() {
             refuse(format!("{path}.confirm"), "`confirm`, and never leaves a confirmation out");
@@ -72,6 +74,22 @@ fn kind_gaps(kind: &ToolKind, path: &str, refuse: &mut impl FnMut(String, &str))
             BodyType::Binary => refuse(format!("{path}.http.bodyType"), "binary bodies"),
         },
         other => refuse(format!("{path}.{}", other.key()), &format!("`{}` tools", other.key())),
+    }
+}
+
+/// Somebody who is asked in the middle might say no, and what was done before stays done. Who says yes would have it done
+/// twice: a confirmed call is a repeated one.
+fn step_gaps(steps: &[Step], spec: &Spec, path: &str, refuse: &mut impl FnMut(String, &str)) {
+    for (index, step) in steps.iter().enumerate() {
+        let Step::Call(call) = step else { continue };
+        let called = spec.tools.iter().find(|tool| tool.name == call.call);
+        if called.is_some_and(|called| called.confirm.is_some()) {
+            let what = format!(
+                "a confirmation in the middle of steps (`{}` asks for one; put `confirm` on this tool, and call one without)",
+                call.call
+            );
+            refuse(format!("{path}.steps[{index}].call"), &what);
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod command;
 mod databases;
 mod harness;
 mod http_tool;
 mod per;
 mod plan;
 mod prompts_and_resources;
+mod steps;

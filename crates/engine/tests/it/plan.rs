@@ -13,11 +13,13 @@ fn problems(text: &str) -> Vec<(&'static str, String)> {
 fn a_tool_kind_that_is_not_built_yet_is_not_supported() {
     let text = "
 name: a
+connections:
+  - { name: cache, type: redis, envVar: REDIS_URL }
 tools:
-  - { name: a, description: A, command: { argv: [git, log] } }
+  - { name: a, description: A, redis: [GET, cart] }
   - { name: b, description: B, static: { text: hello }, confirm: Really? }
 ";
-    let expected = [("plan/not-supported", "tools[0].command"), ("plan/not-supported", "tools[1].confirm")];
+    let expected = [("plan/not-supported", "tools[0].redis"), ("plan/not-supported", "tools[1].confirm")];
     assert_eq!(problems(text), expected.map(|(code, path)| (code, path.to_owned())));
 }
 
