@@ -4,12 +4,17 @@
 //! It resolves names itself, checks every answer and connects to what it checked, so a name that changes between check and
 //! use changes nothing. Redirects are followed by hand and checked again. Nothing of a credential is in an error.
 
+mod answer;
 mod auth;
+mod cache;
 mod error;
 mod guard;
+mod hosts;
 mod redirect;
 mod retry;
 mod send;
+mod target;
+mod token;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -19,10 +24,16 @@ use std::{
 use ::http::{HeaderMap, Method, StatusCode};
 use bytes::Bytes;
 
+pub use answer::Answer;
 pub use auth::Auth;
+use cache::Cache;
 pub use error::{Class, Error};
 use guard::Guard;
 pub use guard::{ResolveFuture, Resolver, SystemResolver};
+pub use hosts::Hosts;
+pub use target::Link;
+pub use token::ClientCredentials;
+use token::Tokens;
 
 use crate::{Denied, Grant, Policy, Secrets};
 
@@ -33,6 +44,8 @@ pub struct Client {
     secrets: Arc<dyn Secrets>,
     guard: Guard,
     inner: OnceLock<reqwest::Client>,
+    tokens: Tokens,
+    cache: Arc<Cache>,
 }
 
 #[derive(Debug, Clone)]
@@ -53,6 +66,10 @@ pub struct ClientConfig {
     /// How often an idempotent request is tried again.
     pub retries: u32,
     pub retry_backoff: (Duration, Duration),
+    /// How many requests go to one host at once; shared with other connections.
+    pub hosts: Arc<Hosts>,
+    /// Of answers that are kept to be asked for again.
+    pub kept_bytes: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -70,8 +87,12 @@ pub struct Request {
     pub path: String,
     /// Encoded here, behind whatever query the base URL has.
     pub query: Vec<(String, String)>,
+    /// Instead of the base URL's query, already encoded: that of a [`Link`].
+    pub whole_query: Option<String>,
     pub headers: HeaderMap,
     pub body: Option<Bytes>,
+    /// On whose behalf: what an upstream calls private is kept for nobody else.
+    pub caller: Option<String>,
     /// Instead of the client's own.
     pub timeout: Option<Duration>,
     pub max_bytes: usize,
@@ -111,7 +132,8 @@ impl Client {
             policy.check(Grant::PrivateNetworks)?;
         }
         let guard = Guard { resolver, allow_private: config.allow_private_network };
-        Ok(Self { config, secrets, guard, inner: OnceLock::new() })
+        let (inner, tokens, cache) = (OnceLock::new(), Tokens::default(), Arc::new(Cache::new(config.kept_bytes)));
+        Ok(Self { config, secrets, guard, inner, tokens, cache })
     }
 
     #[must_use]
@@ -121,6 +143,12 @@ impl Client {
 
     /// Any status is a response; an error is what has none.
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
+        let (max_bytes, oversize) = (request.max_bytes, request.oversize);
+        self.open(request).await?.collect(max_bytes, oversize).await
+    }
+
+    /// The same, with the body still to be read; its limits are then the reader's.
+    pub async fn open(&self, request: Request) -> Result<Answer, Error> {
         send::send(self, request).await
     }
 }
@@ -139,6 +167,8 @@ impl ClientConfig {
             timeout: Duration::from_secs(30),
             retries: 2,
             retry_backoff: (Duration::from_millis(200), Duration::from_secs(5)),
+            hosts: Arc::default(),
+            kept_bytes: 4 << 20,
         }
     }
 }
@@ -150,8 +180,10 @@ impl Request {
             method,
             path: path.into(),
             query: Vec::new(),
+            whole_query: None,
             headers: HeaderMap::new(),
             body: None,
+            caller: None,
             timeout: None,
             max_bytes: 1 << 20,
             oversize: Oversize::Truncate,

@@ -29,7 +29,7 @@ use crate::{
     tool::{Kind, Tool, command::CommandTool, fixed, http::HttpTool, sql::SqlTool, steps::StepsTool},
 };
 use connections::Connections;
-pub use connections::SqlConnection;
+pub use connections::{SqlConnection, Upstream};
 pub use fault::Fault;
 
 /// What a plan is made against.
@@ -215,8 +215,8 @@ impl<'a> Builder<'a> {
             None => Kind::Stub,
             Some(model::ToolKind::Sql(sql)) => Kind::Sql(Box::new(SqlTool::of_tool(tool, sql, self)?)),
             Some(model::ToolKind::Http(request)) => {
-                let client = self.connections.client(connection)?;
-                Kind::Http(Box::new(HttpTool::compile(request, tool.returns.as_ref(), &tool.limits, client)?))
+                let upstream = self.connections.upstream(connection)?;
+                Kind::Http(Box::new(HttpTool::compile(request, tool.returns.as_ref(), &tool.limits, upstream)?))
             }
             Some(model::ToolKind::Command(command)) => {
                 Kind::Command(Box::new(CommandTool::compile(command, tool, self)?))

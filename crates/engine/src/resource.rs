@@ -109,8 +109,8 @@ fn source(resource: &model::Resource, uri: &str, builder: &mut Builder<'_>) -> R
     let kind = match &**kind {
         ToolKind::Sql(sql) => Kind::Sql(Box::new(SqlTool::of_resource(uri, connection, sql, builder)?)),
         ToolKind::Http(request) => {
-            let client = builder.connections.client(connection)?;
-            Kind::Http(Box::new(HttpTool::compile(request, None, &model::ToolLimits::default(), client)?))
+            let upstream = builder.connections.upstream(connection)?;
+            Kind::Http(Box::new(HttpTool::compile(request, None, &model::ToolLimits::default(), upstream)?))
         }
         ToolKind::Static(answer) => Kind::Fixed(fixed::compile(answer, builder)?),
         // `support` has refused the others.

@@ -4,7 +4,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use base64::Engine;
 use url::Url;
 
-use super::{Class, Error};
+use super::{Class, Client, ClientCredentials, Error};
 use crate::{Secret, Secrets};
 
 /// Read and applied per request, only ever sent to the upstream's own origin.
@@ -27,6 +27,7 @@ pub enum Auth {
         name: String,
         secret: String,
     },
+    ClientCredentials(ClientCredentials),
 }
 
 /// The credentials themselves, for one call.
@@ -35,10 +36,28 @@ pub(super) enum Credentials {
     None,
     Header(HeaderName, HeaderValue),
     Query(String, Secret),
+    /// `kept`: fetched for a call before this one.
+    Token {
+        header: HeaderValue,
+        kept: bool,
+    },
+}
+
+impl Client {
+    /// Read now, or for a token perhaps earlier; never the one that was `rejected`.
+    pub(super) async fn credentials(&self, rejected: Option<&HeaderValue>) -> Result<Credentials, Error> {
+        match &self.config.auth {
+            Auth::ClientCredentials(credentials) => {
+                let token = self.tokens.get(self, credentials, rejected).await?;
+                Ok(Credentials::Token { header: token.header, kept: token.kept })
+            }
+            auth => auth.read(&*self.secrets),
+        }
+    }
 }
 
 impl Auth {
-    pub(super) fn read(&self, secrets: &dyn Secrets) -> Result<Credentials, Error> {
+    fn read(&self, secrets: &dyn Secrets) -> Result<Credentials, Error> {
         let get = |name: &str| secrets.get(name).map_err(|error| Error::new(Class::Configuration, error.to_string()));
         let header = |name: HeaderName, value: String, secret: &str| {
             let mut value = HeaderValue::try_from(value).map_err(|_| {
@@ -49,7 +68,7 @@ impl Auth {
             Ok(Credentials::Header(name, value))
         };
         match self {
-            Self::None => Ok(Credentials::None),
+            Self::None | Self::ClientCredentials(_) => Ok(Credentials::None),
             Self::Bearer { secret } => header(AUTHORIZATION, format!("Bearer {}", get(secret)?.expose()), secret),
             Self::Basic { user_secret, password_secret } => {
                 let pair = format!("{}:{}", get(user_secret)?.expose(), get(password_secret)?.expose());
@@ -71,6 +90,7 @@ impl Credentials {
         match self {
             Self::None => {}
             Self::Header(name, value) => drop(headers.insert(name, value.clone())),
+            Self::Token { header, .. } => drop(headers.insert(AUTHORIZATION, header.clone())),
             Self::Query(name, secret) => {
                 if !url.query_pairs().any(|(key, _)| key == *name) {
                     url.query_pairs_mut().append_pair(name, secret.expose());

@@ -1,123 +1,117 @@
-//! One call: the URL is put together, sent, redirected, tried again, and its answer read, all before one deadline.
+//! One call: its credential is read, it is sent when its turn has come, redirected, tried again, all before one deadline.
 
-use std::time::SystemTime;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
 
 use ::http::{
-    HeaderMap, HeaderName, Method,
-    header::{
-        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-    },
+    HeaderMap, Method, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use bytes::{Bytes, BytesMut};
-use percent_encoding::percent_decode_str;
-use tokio::time::Instant;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use url::Url;
 
 use super::{
-    Base, Class, Client, Error, Oversize, Request, Response,
+    Answer, Class, Client, Error, Request,
+    answer::{Keep, Place},
     auth::Credentials,
+    cache::{Kept, Keys, may_keep},
     guard::{Forbidden, Unresolved},
     redirect::{self, Next},
     retry,
+    target::{Hop, MAX_HEADER_BYTES, MAX_HEADERS},
 };
 use crate::tls;
 
-/// Of a request and of a response: so many, and no more bytes in all.
-const MAX_HEADERS: usize = 100;
-const MAX_HEADER_BYTES: usize = 64 << 10;
-
-const MAX_URL: usize = 16 << 10;
-
-/// These belong to the connection, or would make the request another one.
-const REFUSED_HEADERS: [HeaderName; 8] =
-    [CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
-
-/// One hop of the way.
-struct Hop {
-    method: Method,
-    url: Url,
-    headers: HeaderMap,
-    body: Option<Bytes>,
+/// When a call ends, and how long it had.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline {
+    pub at: Instant,
+    timeout: Duration,
 }
 
-pub(super) async fn send(client: &Client, request: Request) -> Result<Response, Error> {
+/// An answer before its body is read.
+struct Reached {
+    response: reqwest::Response,
+    turn: OwnedSemaphorePermit,
+    url: Url,
+    /// The answer, if it is kept, and under what.
+    kept: Option<(Keys, Option<Arc<Kept>>)>,
+}
+
+pub(super) async fn send(client: &Client, request: Request) -> Result<Answer, Error> {
     let timeout = request.timeout.unwrap_or(client.config.timeout);
-    let deadline = Instant::now() + timeout;
+    let deadline = Deadline { at: Instant::now() + timeout, timeout };
     let origin = client.base()?;
-    let credentials = client.config.auth.read(&*client.secrets)?;
     let hop = client.first_hop(&origin, &request)?;
-    let (max_bytes, oversize) = (request.max_bytes, request.oversize);
-    let all = async {
-        let response = client.attempts(hop, &origin, &credentials, deadline).await?;
-        client.read(response, &origin, max_bytes, oversize).await
+    let waiting = AtomicBool::new(false);
+    let work = client.authorised(&hop, &origin, request.caller.as_deref(), deadline.at, &waiting);
+    let Ok(reached) = tokio::time::timeout_at(deadline.at, work).await else {
+        return Err(deadline.passed(&origin, waiting.load(Ordering::Relaxed).then(|| client.config.hosts.at_once())));
     };
-    tokio::time::timeout_at(deadline, all).await.unwrap_or_else(|_| {
-        let message = format!("`{}` did not answer within {}s", redirect::host(&origin), timeout.as_secs_f64());
-        Err(Error::new(Class::Timeout, message))
-    })
+    let Reached { response, turn, url, kept } = reached?;
+    let place = Place { origin, url, auth: client.config.auth.clone(), deadline };
+    check_head(&place.origin, response.headers())?;
+    let Some((keys, kept)) = kept else { return Ok(Answer::coming(response, turn, place, None)) };
+    match kept {
+        Some(kept) if response.status() == StatusCode::NOT_MODIFIED => {
+            let headers = kept.renewed(response.headers());
+            if may_keep(StatusCode::OK, &headers) {
+                client.cache.keep(&keys, Kept { headers: headers.clone(), body: kept.body.clone() });
+            } else {
+                client.cache.forget(&keys);
+            }
+            Ok(Answer::kept(&kept, headers, place))
+        }
+        _ => {
+            let keep = Keep { cache: Arc::clone(&client.cache), keys, body: BytesMut::new() };
+            Ok(Answer::coming(response, turn, place, Some(keep)))
+        }
+    }
 }
 
 impl Client {
-    fn base(&self) -> Result<Url, Error> {
-        let wrong = |what: &str| Error::new(Class::Configuration, format!("the URL of `{}` {what}", self.config.name));
-        let url = match &self.config.base {
-            Base::Url(url) => Url::parse(url),
-            Base::Secret(name) => {
-                let url =
-                    self.secrets.get(name).map_err(|error| Error::new(Class::Configuration, error.to_string()))?;
-                Url::parse(url.expose())
-            }
-        };
-        let mut url = url.map_err(|_| wrong("is not a URL"))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            return Err(wrong("is not of http or https"));
+    /// With the credential; where that was an old token and is refused, once more with a new one.
+    async fn authorised(
+        &self,
+        hop: &Hop,
+        origin: &Url,
+        caller: Option<&str>,
+        deadline: Instant,
+        waiting: &AtomicBool,
+    ) -> Result<Reached, Error> {
+        let credentials = self.credentials(None).await?;
+        let reached = self.attempts(hop, origin, caller, &credentials, deadline, waiting).await?;
+        let Credentials::Token { header, kept: true } = &credentials else { return Ok(reached) };
+        if reached.response.status() != StatusCode::UNAUTHORIZED || reached.url.origin() != origin.origin() {
+            return Ok(reached);
         }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("holds a user or password; use `auth` instead"));
-        }
-        url.set_fragment(None);
-        Ok(url)
-    }
-
-    fn first_hop(&self, origin: &Url, request: &Request) -> Result<Hop, Error> {
-        let mut url = origin.clone();
-        check_path(&request.path)?;
-        url.set_path(&format!("{}{}", origin.path().trim_end_matches('/'), request.path));
-        if !request.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&request.query);
-        }
-        if url.as_str().len() > MAX_URL {
-            return Err(Error::new(Class::BadRequest, format!("the URL is longer than {MAX_URL} bytes")));
-        }
-        let mut headers = self.config.headers.clone();
-        for name in request.headers.keys() {
-            if REFUSED_HEADERS.contains(name) || name.as_str().starts_with("proxy-") {
-                return Err(Error::new(Class::BadRequest, format!("the header `{name}` can't be set by a request")));
-            }
-            headers.remove(name);
-        }
-        headers.extend(request.headers.clone());
-        let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
-            return Err(Error::new(Class::BadRequest, "the request has too many headers, or too long ones"));
-        }
-        Ok(Hop { method: request.method.clone(), url, headers, body: request.body.clone() })
+        drop(reached);
+        let credentials = self.credentials(Some(header)).await?;
+        self.attempts(hop, origin, caller, &credentials, deadline, waiting).await
     }
 
     async fn attempts(
         &self,
-        hop: Hop,
+        hop: &Hop,
         origin: &Url,
+        caller: Option<&str>,
         credentials: &Credentials,
         deadline: Instant,
-    ) -> Result<reqwest::Response, Error> {
+        waiting: &AtomicBool,
+    ) -> Result<Reached, Error> {
         let retries = if retry::is_idempotent(&hop.method) { self.config.retries } else { 0 };
         let mut attempt = 0;
         loop {
-            let result = self.follow(&hop, origin, credentials).await;
+            let result = self.follow(hop, origin, caller, credentials, waiting).await;
             let asked_for = match &result {
-                Ok(response) if retry::is_temporary(response.status()) => {
-                    retry::asked_for(response.headers(), SystemTime::now())
+                Ok(reached) if retry::is_temporary(reached.response.status()) => {
+                    retry::asked_for(reached.response.headers(), SystemTime::now())
                 }
                 Err(error) if error.class() == Class::Unavailable => None,
                 _ => return result,
@@ -132,21 +126,38 @@ impl Client {
         }
     }
 
-    async fn follow(&self, first: &Hop, origin: &Url, credentials: &Credentials) -> Result<reqwest::Response, Error> {
+    async fn follow(
+        &self,
+        first: &Hop,
+        origin: &Url,
+        caller: Option<&str>,
+        credentials: &Credentials,
+        waiting: &AtomicBool,
+    ) -> Result<Reached, Error> {
         let (mut method, mut url) = (first.method.clone(), first.url.clone());
         let (mut headers, mut body) = (first.headers.clone(), first.body.clone());
         credentials.apply(&mut url, &mut headers);
+        let keys = Keys::of(&method, &url, &headers, caller);
+        let mut kept = keys.map(|keys| (self.cache.find(&keys), keys)).map(|(kept, keys)| (keys, kept));
+        if let Some((_, Some(kept))) = &kept {
+            headers.extend(kept.conditions());
+        }
         for _ in 0..=redirect::MAX {
-            let response = self.send_one(&method, &url, &headers, body.as_ref()).await?;
+            waiting.store(true, Ordering::Relaxed);
+            let turn = self.config.hosts.enter(&url).await;
+            waiting.store(false, Ordering::Relaxed);
+            let response = self.ask(&method, &url, &headers, body.as_ref()).await?;
             match redirect::next(response.status(), response.headers(), &url, origin, &method, &self.config.allow_hosts)
             {
-                Next::Answer => return Ok(response),
+                Next::Answer => return Ok(Reached { response, turn, url, kept }),
                 Next::Refuse(refusal) => {
                     let message = format!("the answer of `{}` is refused: {refusal}", redirect::host(&url));
                     return Err(Error::new(Class::Refused, message));
                 }
                 Next::Follow { url: next, method: next_method, keep_body, same_origin } => {
                     (method, url) = (next_method, next);
+                    // What is somewhere else today is not asked for here again.
+                    kept = None;
                     headers =
                         if same_origin { first.headers.clone() } else { redirect::headers_for_others(&first.headers) };
                     if same_origin {
@@ -163,7 +174,19 @@ impl Client {
         Err(Error::new(Class::Refused, message))
     }
 
-    async fn send_one(
+    /// One request without redirects and retries, when its turn has come.
+    pub(super) async fn send_one(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        body: Option<&Bytes>,
+    ) -> Result<(reqwest::Response, OwnedSemaphorePermit), Error> {
+        let turn = self.config.hosts.enter(url).await;
+        Ok((self.ask(method, url, headers, body).await?, turn))
+    }
+
+    async fn ask(
         &self,
         method: &Method,
         url: &Url,
@@ -176,43 +199,6 @@ impl Client {
             request = request.body(body.clone());
         }
         request.send().await.map_err(|error| failure(url, &error))
-    }
-
-    async fn read(
-        &self,
-        mut response: reqwest::Response,
-        origin: &Url,
-        max_bytes: usize,
-        oversize: Oversize,
-    ) -> Result<Response, Error> {
-        let bytes: usize = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        if bytes > MAX_HEADER_BYTES {
-            let message = format!("the answer of `{}` has too long headers", redirect::host(origin));
-            return Err(Error::new(Class::BadResponse, message));
-        }
-        let too_large = || {
-            let message = format!("the answer of `{}` is larger than {max_bytes} bytes", redirect::host(origin));
-            Error::new(Class::BadResponse, message)
-        };
-        if oversize == Oversize::Refuse && response.content_length().is_some_and(|length| length > max_bytes as u64) {
-            return Err(too_large());
-        }
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = BytesMut::new();
-        let mut truncated = false;
-        while let Some(chunk) = response.chunk().await.map_err(|error| failure(origin, &error))? {
-            let room = max_bytes - body.len();
-            if chunk.len() > room {
-                if oversize == Oversize::Refuse {
-                    return Err(too_large());
-                }
-                body.extend_from_slice(&chunk[..room]);
-                truncated = true;
-                break;
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Response { status, headers, body: body.freeze(), truncated })
     }
 
     fn inner(&self) -> &reqwest::Client {
@@ -236,24 +222,40 @@ impl Client {
     }
 }
 
-/// A path keeps its meaning whatever stands in its placeholders: nothing in it climbs, or ends it.
-fn check_path(path: &str) -> Result<(), Error> {
-    let wrong = |what: &str| Err(Error::new(Class::BadRequest, format!("the path of the request {what}")));
-    if !path.starts_with('/') {
-        return wrong("does not begin with `/`");
+impl Deadline {
+    pub async fn limit<T>(&self, origin: &Url, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        tokio::time::timeout_at(self.at, work).await.unwrap_or_else(|_| Err(self.passed(origin, None)))
     }
-    if path.bytes().any(|byte| byte <= b' ' || byte == 0x7f || matches!(byte, b'?' | b'#' | b'\\')) {
-        return wrong("holds a character that has to be percent-encoded");
+
+    /// `busy`: it was never asked, because so many others were being answered.
+    fn passed(&self, origin: &Url, busy: Option<usize>) -> Error {
+        let (host, seconds) = (redirect::host(origin), self.timeout.as_secs_f64());
+        let message = match busy {
+            None => format!("`{host}` did not answer within {seconds}s"),
+            Some(most) => format!(
+                "`{host}` was not asked: {most} other requests of this server to it were under way for {seconds}s; try again later"
+            ),
+        };
+        Error::new(Class::Timeout, message)
     }
-    let climbs = |segment: &str| matches!(&*percent_decode_str(segment).collect::<Vec<_>>(), b"." | b"..");
-    if path.split('/').any(climbs) {
-        return wrong("has a segment `.` or `..`");
+}
+
+fn check_head(origin: &Url, headers: &HeaderMap) -> Result<(), Error> {
+    let wrong =
+        |what: &str| Error::new(Class::BadResponse, format!("the answer of `{}` {what}", redirect::host(origin)));
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if bytes > MAX_HEADER_BYTES {
+        return Err(wrong("has too long headers"));
+    }
+    let plain = |value: &::http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get(CONTENT_ENCODING).is_some_and(|value| !plain(value)) {
+        return Err(wrong("is compressed, which was not asked for"));
     }
     Ok(())
 }
 
 /// The text of a `reqwest::Error` has the URL in it, with whatever is secret there: only its causes are told.
-fn failure(url: &Url, error: &reqwest::Error) -> Error {
+pub(super) fn failure(url: &Url, error: &reqwest::Error) -> Error {
     let host = redirect::host(url);
     let causes = || std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     if let Some(forbidden) = causes().find_map(|cause| cause.downcast_ref::<Forbidden>()) {

@@ -47,17 +47,30 @@ impl Resolver for Names {
 
 /// What a server was sent, in one line each.
 #[derive(Debug, Clone, Default)]
-struct Seen(Arc<Mutex<Vec<String>>>);
+pub struct Seen(Arc<Mutex<Vec<String>>>);
 
 impl Seen {
-    fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
 }
 
 /// Listens on 127.0.0.1 and answers with `respond`; gives its port and what it was sent.
-async fn upstream<R: IntoResponse + 'static>(
+pub async fn upstream<R: IntoResponse + 'static>(
     respond: impl Fn(&Method, &str, usize) -> R + Clone + Send + Sync + 'static,
+) -> (u16, Seen) {
+    start(move |method, target, _, count| respond(method, target, count)).await
+}
+
+/// The same, answering by what the headers say.
+pub async fn upstream_with_headers<R: IntoResponse + 'static>(
+    respond: impl Fn(&HeaderMap) -> R + Clone + Send + Sync + 'static,
+) -> (u16, Seen) {
+    start(move |_, _, headers, _| respond(headers)).await
+}
+
+async fn start<R: IntoResponse + 'static>(
+    respond: impl Fn(&Method, &str, &HeaderMap, usize) -> R + Clone + Send + Sync + 'static,
 ) -> (u16, Seen) {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -71,14 +84,24 @@ async fn upstream<R: IntoResponse + 'static>(
             let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
             let target = head.uri.to_string();
             let mut line = format!("{} {target}", head.method);
-            for name in ["host", "x-many", "authorization", "x-api-key", "x-own", "cookie", "content-type"] {
+            for name in [
+                "host",
+                "x-many",
+                "authorization",
+                "x-api-key",
+                "x-own",
+                "cookie",
+                "content-type",
+                "if-none-match",
+                "if-modified-since",
+            ] {
                 for value in head.headers.get_all(name) {
                     line += &format!(" {name}={}", value.to_str().unwrap());
                 }
             }
             line += &format!(" [{}]", String::from_utf8_lossy(&body));
             all.0.lock().unwrap().push(line);
-            respond(&head.method, &target, count.fetch_add(1, Ordering::Relaxed)).into_response()
+            respond(&head.method, &target, &head.headers, count.fetch_add(1, Ordering::Relaxed)).into_response()
         }
     };
     tokio::spawn(async move { axum::serve(listener, Router::new().fallback(handler)).await });
@@ -89,19 +112,23 @@ fn redirect(status: u16, location: &str) -> Outgoing {
     (StatusCode::from_u16(status).unwrap(), [(header::LOCATION, location)]).into_response()
 }
 
-fn secrets() -> Arc<FixedSecrets> {
-    Arc::new([("TOKEN", "s3cret"), ("USER_NAME", "u"), ("BROKEN", "a\r\nb")].into_iter().collect())
+pub fn secrets() -> Arc<FixedSecrets> {
+    Arc::new(
+        [("TOKEN", "s3cret"), ("USER_NAME", "u"), ("BROKEN", "a\r\nb"), ("ID", "a client"), ("PASSWORD", "s3cret&:")]
+            .into_iter()
+            .collect(),
+    )
 }
 
-fn private(base: String) -> ClientConfig {
+pub fn private(base: String) -> ClientConfig {
     ClientConfig { allow_private_network: true, ..ClientConfig::new("crm", Base::Url(base)) }
 }
 
-fn client(config: ClientConfig) -> Client {
+pub fn client(config: ClientConfig) -> Client {
     Client::new(config, secrets(), Arc::new(Policy::operator())).unwrap()
 }
 
-fn get(path: &str) -> Request {
+pub fn get(path: &str) -> Request {
     Request::new(Method::GET, path)
 }
 

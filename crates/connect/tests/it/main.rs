@@ -4,6 +4,8 @@
 mod collect;
 mod command;
 mod http;
+mod http_answers;
+mod http_tokens;
 mod mysql;
 mod postgres;
 mod sqlite;

@@ -4,13 +4,14 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use mcp_factory_connect::{
     Denied, Policy, Secrets,
-    http::{self, Client, ClientConfig},
+    http::{self, Client, ClientConfig, Hosts},
     sql::{Backend, Database, DatabaseConfig, PoolConfig, Seed, Source},
 };
 use mcp_factory_spec::{
     Spec,
     model::{Connection, ConnectionKind, HttpServer, OutboundAuth, Pool, SqlServer, Sqlite},
     sql::Dialect,
+    template::Text,
 };
 
 use super::{Fault, Surroundings};
@@ -20,6 +21,8 @@ use crate::per::{Bounds, Connected};
 const MOST_DATABASES: usize = 32;
 /// The same for an HTTP API, where they cost less.
 const MOST_CLIENTS: usize = 256;
+/// Of answers that are asked for again, where each caller has a connection.
+const KEPT_BYTES_EACH: usize = 256 << 10;
 
 /// Databases and upstreams by the names of their connections.
 #[derive(Debug)]
@@ -28,7 +31,16 @@ pub struct Connections<'a> {
     surroundings: &'a Surroundings,
     policy: Arc<Policy>,
     databases: HashMap<String, SqlConnection>,
-    clients: HashMap<String, Connected<Client>>,
+    upstreams: HashMap<String, Upstream>,
+    hosts: Arc<Hosts>,
+}
+
+/// An HTTP API, and what goes with every request to it.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    pub client: Connected<Client>,
+    /// Those of the connection's headers that say who calls; the client knows the others.
+    pub headers: Vec<(::http::HeaderName, Text)>,
 }
 
 /// A database, and what a plan has to know of it.
@@ -47,7 +59,8 @@ impl<'a> Connections<'a> {
             surroundings,
             policy: Arc::new(surroundings.policy.clone()),
             databases: HashMap::new(),
-            clients: HashMap::new(),
+            upstreams: HashMap::new(),
+            hosts: Arc::default(),
         }
     }
 
@@ -78,22 +91,38 @@ impl<'a> Connections<'a> {
         Ok(connection)
     }
 
-    pub fn client(&mut self, name: Option<&str>) -> Result<Connected<Client>, Fault> {
+    pub fn upstream(&mut self, name: Option<&str>) -> Result<Upstream, Fault> {
         let connection = self.declared(name)?;
-        if let Some(known) = self.clients.get(connection.name.as_str()) {
+        if let Some(known) = self.upstreams.get(connection.name.as_str()) {
             return Ok(known.clone());
         }
         let name = connection.name.to_string();
         let Some(ConnectionKind::Http(server)) = &connection.kind else {
             return Err(format!("the connection `{name}` is no HTTP API").into());
         };
-        let config = upstream(&name, server)?;
+        let mut config = client_config(&name, server)?;
+        config.hosts = Arc::clone(&self.hosts);
+        if connection.per.is_some() {
+            config.kept_bytes = KEPT_BYTES_EACH;
+        }
+        let mut headers = Vec::new();
+        for (header, value) in &server.headers {
+            let header = ::http::HeaderName::try_from(header.as_str()).map_err(|error| error.to_string())?;
+            let text = Text::parse(value).map_err(|problem| problem.to_string())?;
+            if text.placeholders().next().is_some() {
+                headers.push((header, text));
+            } else {
+                let value = ::http::HeaderValue::try_from(text.plain(|_| None));
+                config.headers.append(header.clone(), value.map_err(|_| format!("`{header}` has no header value"))?);
+            }
+        }
         let PoolConfig { idle_timeout, acquire_timeout, .. } = PoolConfig::default();
         let bounds = Bounds { most: MOST_CLIENTS, idle: idle_timeout, wait: acquire_timeout };
         let open = move |secrets, policy| Client::new(config.clone(), secrets, policy);
         let client = self.connected(connection, secrets_of(server), bounds, open)?;
-        self.clients.insert(name, client.clone());
-        Ok(client)
+        let upstream = Upstream { client, headers };
+        self.upstreams.insert(name, upstream.clone());
+        Ok(upstream)
     }
 
     /// One connection for all, with the owner's secrets, or one for each caller, with the caller's.
@@ -171,21 +200,13 @@ fn secrets_of(server: &HttpServer) -> Vec<String> {
     server.env_var.iter().chain(auth).map(ToString::to_string).collect()
 }
 
-fn upstream(name: &str, server: &HttpServer) -> Result<ClientConfig, String> {
+fn client_config(name: &str, server: &HttpServer) -> Result<ClientConfig, String> {
     let base = match (&server.env_var, &server.url) {
         (Some(variable), _) => http::Base::Secret(variable.to_string()),
         (None, Some(url)) => http::Base::Url(url.as_str().to_owned()),
         (None, None) => return Err(format!("the connection `{name}` has neither `url` nor `envVar`")),
     };
     let mut config = ClientConfig::new(name, base);
-    for (header, value) in &server.headers {
-        if value.contains(['{', '}']) {
-            return Err(format!("placeholders in the headers of the connection `{name}` can't be filled yet"));
-        }
-        let header = ::http::HeaderName::try_from(header.as_str()).map_err(|error| error.to_string())?;
-        let value = ::http::HeaderValue::try_from(&**value).map_err(|_| format!("`{header}` has no header value"))?;
-        config.headers.append(header, value);
-    }
     config.auth = match &server.auth {
         Some(OutboundAuth::Bearer(auth)) => http::Auth::Bearer { secret: auth.env_var.to_string() },
         Some(OutboundAuth::Basic(auth)) => http::Auth::Basic {
@@ -198,8 +219,14 @@ fn upstream(name: &str, server: &HttpServer) -> Result<ClientConfig, String> {
         Some(OutboundAuth::Query(auth)) => {
             http::Auth::Query { name: auth.name.clone(), secret: auth.env_var.to_string() }
         }
-        // `support` has refused the others.
-        Some(_) | None => http::Auth::None,
+        Some(OutboundAuth::Oauth2ClientCredentials(auth)) => http::Auth::ClientCredentials(http::ClientCredentials {
+            token_url: auth.token_url.as_str().to_owned(),
+            id_secret: auth.client_id_env_var.to_string(),
+            secret_secret: auth.client_secret_env_var.to_string(),
+            scopes: auth.scopes.clone(),
+        }),
+        // `support` has refused the caller's own.
+        Some(OutboundAuth::Principal(_)) | None => http::Auth::None,
     };
     config.allow_private_network = server.allow_private_network;
     config.allow_hosts.clone_from(&server.allow_hosts);

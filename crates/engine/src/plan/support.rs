@@ -54,11 +54,9 @@ fn connection_gaps(connection: &Connection) -> Vec<(&'static str, &'static str)>
         Some(ConnectionKind::Postgresql(server) | ConnectionKind::Mysql(server)) if !server.session.is_empty() => {
             gaps.push((".session", "`session` settings of a database"));
         }
-        Some(ConnectionKind::Http(http)) => match &http.auth {
-            Some(OutboundAuth::Oauth2ClientCredentials(_)) => gaps.push((".auth", "OAuth 2 client credentials")),
-            Some(OutboundAuth::Principal(_)) => gaps.push((".auth", "the caller's own credential for an upstream")),
-            _ => {}
-        },
+        Some(ConnectionKind::Http(http)) if matches!(http.auth, Some(OutboundAuth::Principal(_))) => {
+            gaps.push((".auth", "the caller's own credential for an upstream"));
+        }
         // Connections of other types matter through the tools that use them.
         Some(_) => {}
     }

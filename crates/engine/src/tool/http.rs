@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use mcp_factory_connect::http::{Client, Oversize, Request, Response};
+use mcp_factory_connect::http::{Oversize, Request, Response};
 use mcp_factory_spec::{
     model::{self, BodyType, HttpRequest},
     template::{Json, Text},
@@ -11,14 +11,14 @@ use mcp_factory_spec::{
 use mcp_serve::{CallContext, ToolResult};
 use serde_json::{Map, Value};
 
-use crate::{answer, per::Connected, shape::Shape, values::Values};
+use crate::{answer, plan::Upstream, shape::Shape, values::Values};
 
 /// How much of an upstream's complaint the model is shown, in characters.
 const SHOWN: usize = 2000;
 
 #[derive(Debug)]
 pub struct HttpTool {
-    client: Connected<Client>,
+    upstream: Upstream,
     method: Method,
     path: Text,
     query: Vec<(String, Json)>,
@@ -35,7 +35,7 @@ impl HttpTool {
         request: &HttpRequest,
         returns: Option<&model::Schema>,
         limits: &model::ToolLimits,
-        client: Connected<Client>,
+        upstream: Upstream,
     ) -> Result<Self, String> {
         let text = |text: &str| Text::parse(text).map_err(|problem| problem.to_string());
         let json = |value: &Value| Json::parse(value).map_err(|problem| problem.to_string());
@@ -46,7 +46,7 @@ impl HttpTool {
         });
         let accept = request.accept.as_deref().map(HeaderValue::try_from).transpose();
         Ok(Self {
-            client,
+            upstream,
             method: Method::try_from(request.method.as_str()).map_err(|error| error.to_string())?,
             path: text(&request.path)?,
             query: query.collect::<Result<_, String>>()?,
@@ -78,7 +78,7 @@ impl HttpTool {
             Ok(request) => request,
             Err(message) => return ToolResult::error(message),
         };
-        let client = match self.client.of(cx).await {
+        let client = match self.upstream.client.of(cx).await {
             Ok(client) => client,
             Err(message) => return ToolResult::error(message),
         };
@@ -109,6 +109,7 @@ impl HttpTool {
             request.headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static(media_type));
             request.body = Some(bytes.into());
         }
+        request.caller = Some(values.cx.principal.id.clone());
         request.timeout = timeout;
         request.max_bytes = self.max_bytes;
         // Half a JSON document says nothing.
@@ -118,15 +119,25 @@ impl HttpTool {
 
     fn header_map(&self, values: &Values<'_>) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
+        for (name, text) in &self.upstream.headers {
+            // What says who calls is never just left out.
+            let value = text.header(|name| values.get(name)).map_err(|problem| problem.to_string())?;
+            let value = value.ok_or_else(|| self.unknown_caller(name))?;
+            let value =
+                HeaderValue::try_from(value).map_err(|_| format!("the header `{name}` can't hold that value"))?;
+            headers.insert(name.clone(), value);
+        }
+        let mut own = HeaderMap::new();
         for (name, text) in &self.headers {
             if let Some(value) =
                 text.header(|name| values.get(name)).map_err(|problem| format!("the header `{name}`: {problem}"))?
             {
                 let value =
                     HeaderValue::try_from(value).map_err(|_| format!("the header `{name}` can't hold that value"))?;
-                headers.append(name.clone(), value);
+                own.append(name.clone(), value);
             }
         }
+        headers.extend(own);
         if let Some(accept) = &self.accept {
             headers.insert(header::ACCEPT, accept.clone());
         } else {
@@ -135,12 +146,19 @@ impl HttpTool {
         Ok(headers)
     }
 
+    fn unknown_caller(&self, header: &HeaderName) -> String {
+        let upstream = self.upstream.client.name();
+        format!(
+            "the connection `{upstream}` tells who calls in its header `{header}`, and the caller has nothing for it"
+        )
+    }
+
     fn answer(&self, response: &Response) -> ToolResult {
         let status = response.status;
         if !status.is_success() {
             let said = String::from_utf8_lossy(&response.body);
             let said: String = said.trim().chars().take(SHOWN).collect();
-            let what = format!("the upstream `{}` answered {status}", self.client.name());
+            let what = format!("the upstream `{}` answered {status}", self.upstream.client.name());
             return ToolResult::error(if said.is_empty() { what } else { format!("{what}: {said}") });
         }
         if response.body.is_empty() {
@@ -150,18 +168,19 @@ impl HttpTool {
             response.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         match serde_json::from_slice::<Value>(&response.body) {
             Ok(value) => self.selected(value),
-            Err(error) if is_json(media_type) => {
-                ToolResult::error(format!("the upstream `{}` answered broken JSON: {error}", self.client.name()))
-            }
+            Err(error) if is_json(media_type) => ToolResult::error(format!(
+                "the upstream `{}` answered broken JSON: {error}",
+                self.upstream.client.name()
+            )),
             Err(_) => match std::str::from_utf8(&response.body) {
                 Ok(_) if self.select.is_some() => ToolResult::error(format!(
                     "the upstream `{}` answered no JSON to select from ({media_type})",
-                    self.client.name()
+                    self.upstream.client.name()
                 )),
                 Ok(text) => answer::value(Value::String(text.to_owned())),
                 Err(_) => ToolResult::error(format!(
                     "the upstream `{}` answered a binary body ({media_type}), which this build can't hand on yet",
-                    self.client.name()
+                    self.upstream.client.name()
                 )),
             },
         }
@@ -172,7 +191,7 @@ impl HttpTool {
             let Some(part) = value.pointer_mut(pointer) else {
                 return ToolResult::error(format!(
                     "the answer of the upstream `{}` has nothing at `{pointer}`",
-                    self.client.name()
+                    self.upstream.client.name()
                 ));
             };
             value = part.take();

@@ -183,3 +183,55 @@ async fn a_private_address_is_refused_unless_the_spec_and_the_policy_allow_it() 
         );
     }
 }
+
+#[tokio::test]
+async fn a_connection_says_who_calls_and_fetches_its_own_token() {
+    let log = Log::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let token = r#"{"access_token":"t0ken","token_type":"bearer","expires_in":60}"#;
+    let router = Router::new()
+        .route("/token", axum::routing::post(move || async move { token }))
+        .fallback(upstream)
+        .with_state(Arc::clone(&log));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let text = format!(
+        "
+name: crm
+connections:
+  - name: api
+    type: http
+    url: http://{address}/base
+    allowPrivateNetwork: true
+    headers: {{ X-Caller: 'id={{principal.id}}', X-Tenant: '{{principal.tenant}}', X-Fixed: '{{{{a}}}}', X-Over: connection }}
+    auth: {{ type: oauth2ClientCredentials, tokenUrl: 'http://{address}/token', clientIdEnvVar: ID, clientSecretEnvVar: SECRET }}
+tools:
+  - {{ name: get, description: Get, http: {{ path: /x, headers: {{ X-Over: tool, Idempotency-Key: '{{call.id}}' }} }} }}
+"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let engine = plan(&text, folder.path(), &[("ID", "me"), ("SECRET", "s3cret")]).unwrap();
+    let as_principal = |id: &str, tenant: Option<&str>| {
+        let mut principal = mcp_serve::Principal::clone(&mcp_serve::Principal::trusted(id));
+        principal.tenant = tenant.map(str::to_owned);
+        crate::harness::call_as(&engine, Arc::new(principal), "get", json!({}))
+    };
+    assert!(!as_principal("alice", Some("acme")).await.unwrap().is_error);
+    let asked = last(&log);
+    assert_eq!(asked.headers["x-caller"], "id=alice");
+    assert_eq!(asked.headers["x-tenant"], "acme");
+    assert_eq!(asked.headers["x-fixed"], "{a}");
+    assert_eq!(asked.headers["x-over"], "tool");
+    assert_eq!(asked.headers["authorization"], "Bearer t0ken");
+    let first = asked.headers["idempotency-key"].clone();
+    assert!(!as_principal("alice", Some("acme")).await.unwrap().is_error);
+    assert_ne!(last(&log).headers["idempotency-key"], first, "another call is another call");
+    // Who has no tenant, or a name that would make another header, is not let through under somebody else's.
+    let sent = log.lock().unwrap().len();
+    for (id, tenant) in
+        [("alice", None), ("a\r\nX-Tenant: acme", Some("acme")), ("alice", Some("x\nX-Caller: id=root"))]
+    {
+        assert!(as_principal(id, tenant).await.unwrap().is_error, "{id:?} {tenant:?}");
+    }
+    assert_eq!(log.lock().unwrap().len(), sent);
+}
