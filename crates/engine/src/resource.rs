@@ -150,6 +150,8 @@ fn contents(result: ToolResult, uri: &str, mime_type: Option<&str>) -> Result<Ve
             return Err(Error::InvalidParams { message: json.get().to_owned() });
         }
         Content::Blocks(blocks) => blocks,
+        // Resources are read at once.
+        Content::Task(_) => Vec::new(),
     };
     if result.is_error {
         let message: Vec<&str> =

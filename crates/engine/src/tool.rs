@@ -8,7 +8,7 @@ pub mod steps;
 
 use std::{sync::Arc, time::Duration};
 
-use mcp_serve::{CallContext, Error, Gate, ParameterHeader, ToolResult};
+use mcp_serve::{CallContext, Error, Gate, ParameterHeader, Permit, ToolResult};
 use serde_json::{Map, Value};
 
 use crate::{arguments::Arguments, pulse};
@@ -76,19 +76,48 @@ impl Kind {
     }
 }
 
+/// A call that passed every check and may run, now or as a task.
+#[derive(Debug)]
+pub struct Admitted {
+    arguments: Map<String, Value>,
+    _permit: Permit,
+}
+
+/// What the checks came to.
+#[derive(Debug)]
+pub enum Admission {
+    Admitted(Admitted),
+    /// Answered without running.
+    Answered(ToolResult),
+}
+
 impl Tool {
     pub async fn call(&self, cx: &CallContext, arguments: Map<String, Value>) -> Result<ToolResult, Error> {
-        let missing = self.scopes.iter().any(|scope| !cx.principal.scopes.allow(scope));
-        if missing {
-            return Err(Error::InsufficientScope { scopes: self.scopes.clone() });
+        match self.admit(cx, arguments)? {
+            Admission::Admitted(call) => Ok(self.run(cx, call).await),
+            Admission::Answered(result) => Ok(result),
         }
-        let _permit = self.gate.enter(&cx.principal)?;
-        let arguments = match self.arguments.check(arguments) {
-            Ok(arguments) => arguments,
-            Err(faults) => return Ok(ToolResult::error(faults)),
-        };
-        let work = run_kind(&self.kind, &self.name, self.timeout, cx, arguments);
-        Ok(pulse::during(cx, self.timeout, work).await)
+    }
+
+    /// Everything that is checked before a call runs.
+    pub fn admit(&self, cx: &CallContext, arguments: Map<String, Value>) -> Result<Admission, Error> {
+        self.allows(cx)?;
+        let permit = self.gate.enter(&cx.principal)?;
+        Ok(match self.arguments.check(arguments) {
+            Ok(arguments) => Admission::Admitted(Admitted { arguments, _permit: permit }),
+            Err(faults) => Admission::Answered(ToolResult::error(faults)),
+        })
+    }
+
+    /// The scopes of the caller.
+    pub fn allows(&self, cx: &CallContext) -> Result<(), Error> {
+        let missing = self.scopes.iter().any(|scope| !cx.principal.scopes.allow(scope));
+        if missing { Err(Error::InsufficientScope { scopes: self.scopes.clone() }) } else { Ok(()) }
+    }
+
+    pub async fn run(&self, cx: &CallContext, call: Admitted) -> ToolResult {
+        let work = run_kind(&self.kind, &self.name, self.timeout, cx, call.arguments);
+        pulse::during(cx, self.timeout, work).await
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{Log, LogLevel, Principal, Progress};
+use crate::{ClientSupport, Log, LogLevel, Principal, Progress};
 
 /// One per call. There is no token to cancel with: the caller drops the call's future.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct CallContext {
     pub principal: Arc<Principal>,
     /// The id of this call, the same over retries of it inside the server.
     pub call_id: CallId,
+    /// What the client can do with an answer.
+    pub client: ClientSupport,
     pub progress: Progress,
     pub log: Log,
 }
@@ -25,7 +27,13 @@ pub struct CallContext {
 impl CallContext {
     #[must_use]
     pub fn new(principal: Arc<Principal>) -> Self {
-        Self { principal, call_id: CallId::next(), progress: Progress::none(), log: Log::none() }
+        Self {
+            principal,
+            call_id: CallId::next(),
+            client: ClientSupport::default(),
+            progress: Progress::none(),
+            log: Log::none(),
+        }
     }
 
     /// Tells the caller who asked for such messages. Never a secret, nothing of other callers.

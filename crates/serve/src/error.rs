@@ -9,6 +9,12 @@ pub enum Error {
     UnknownPrompt { name: String },
     #[error("unknown resource `{uri}`")]
     UnknownResource { uri: String },
+    /// Or somebody else's.
+    #[error("unknown task; it may have expired")]
+    UnknownTask,
+    /// The request can't be served to a client that did not declare these capabilities.
+    #[error("the client did not declare a capability that this needs")]
+    MissingCapability { required: serde_json::Value },
     #[error("{message}")]
     InvalidParams { message: String },
     #[error("this needs the scope{} {}", if .scopes.len() == 1 { "" } else { "s" }, .scopes.join(", "))]
@@ -22,4 +28,10 @@ pub enum Error {
     /// The cause goes to the log, never to the caller.
     #[error("internal error")]
     Internal { source: Box<dyn std::error::Error + Send + Sync> },
+}
+
+impl Error {
+    pub(crate) fn needs_tasks() -> Self {
+        Self::MissingCapability { required: serde_json::json!({ "extensions": { crate::tasks::EXTENSION: {} } }) }
+    }
 }

@@ -17,6 +17,7 @@ mod guard;
 mod sessions;
 mod stateless;
 mod stream;
+mod tasks;
 
 use std::sync::Arc;
 

@@ -32,6 +32,7 @@
 mod auth;
 mod call;
 mod changes;
+mod client;
 mod context;
 mod error;
 pub mod http;
@@ -46,12 +47,14 @@ mod result;
 mod sdk;
 mod server;
 pub mod stdio;
+mod tasks;
 pub mod wire;
 
 pub use auth::{
     ApiKeys, Authentication, Authenticator, BearerTokens, Challenge, KeyList, KeyListError, NoAuthentication,
 };
 pub use changes::{Change, Changes};
+pub use client::ClientSupport;
 pub use context::{CallContext, CallId};
 pub use error::Error;
 pub use limits::{Gate, Limits, Permit, Rate};
@@ -63,6 +66,7 @@ pub use progress::Progress;
 pub use result::{Content, ToolResult};
 pub use rmcp::model;
 pub use server::{BoxFuture, Capabilities, Completion, CompletionReference, PromptText, Server};
+pub use tasks::Tasks;
 pub use wire::ParameterHeader;
 
 /// From the operating system; a machine without randomness can't serve safely.

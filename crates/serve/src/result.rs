@@ -1,6 +1,6 @@
 //! What a tool answers, and the one writer that puts it on the wire.
 
-use rmcp::model::ContentBlock;
+use rmcp::model::{CallToolResult, ContentBlock, Task};
 use serde_json::value::RawValue;
 
 /// The answer of a tool, whichever way it was called.
@@ -18,6 +18,8 @@ pub enum Content {
     Blocks(Vec<ContentBlock>),
     /// Blocks for people beside the structured object.
     Both { blocks: Vec<ContentBlock>, json: Box<RawValue> },
+    /// The call goes on as a task. Only for a client that declared the extension ([`CallContext::client`](crate::CallContext)).
+    Task(Box<Task>),
 }
 
 impl ToolResult {
@@ -35,5 +37,24 @@ impl ToolResult {
     #[must_use]
     pub fn error(message: impl Into<String>) -> Self {
         Self { is_error: true, ..Self::text(message) }
+    }
+}
+
+impl From<ToolResult> for CallToolResult {
+    fn from(result: ToolResult) -> Self {
+        let value = |json: &RawValue| serde_json::from_str(json.get()).expect("raw JSON is JSON");
+        let (content, structured) = match result.content {
+            Content::Json(json) => (vec![ContentBlock::text(json.get())], Some(value(&json))),
+            Content::Blocks(blocks) => (blocks, None),
+            Content::Both { blocks, json } => (blocks, Some(value(&json))),
+            // Whoever can't be given a task is told in words.
+            Content::Task(task) => {
+                (vec![ContentBlock::text(format!("this goes on as the task {}", task.task_id))], None)
+            }
+        };
+        let mut answer = Self::success(content);
+        answer.structured_content = structured;
+        answer.is_error = result.is_error.then_some(true);
+        answer
     }
 }

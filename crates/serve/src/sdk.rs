@@ -5,6 +5,7 @@
 
 mod changes;
 mod news;
+mod tasks;
 
 use std::{
     borrow::Cow,
@@ -19,12 +20,12 @@ use futures_util::FutureExt;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-        CompletionInfo, ContentBlock, DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
-        GetPromptResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-        MetaObject, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
-        ReadResourceResult, Reference, ServerConfig, SubscribeRequestParams, SubscriptionFilter,
-        UnsubscribeRequestParams,
+        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CompleteRequestParams,
+        CompleteResult, CompletionInfo, CreateTaskResult, DiscoverResult, ErrorCode, GetPromptRequestParams,
+        GetPromptResponse, GetPromptResult, GetTaskParams, GetTaskResult, ListPromptsResult,
+        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
+        ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Reference, ServerConfig,
+        SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams, UpdateTaskParams,
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
@@ -89,7 +90,10 @@ impl Adapter {
     fn call(&self, cx: &RequestContext<RoleServer>) -> Result<(CallContext, Version, bool), ErrorData> {
         let version = cx.protocol_version().and_then(|version| Version::parse(version.as_str()));
         let version = version.unwrap_or(Version::V2025_03_26);
-        Ok((CallContext::new(self.principal(cx)?), version, version.is_modern()))
+        let mut call = CallContext::new(self.principal(cx)?);
+        let modern = version.is_modern();
+        call.client.tasks = modern && cx.client_capabilities().is_some_and(|declared| declared.supports_tasks());
+        Ok((call, version, modern))
     }
 
     fn enter(serving: &Serving, cx: &CallContext, version: Version) -> Result<Permit, ErrorData> {
@@ -178,7 +182,7 @@ impl ServerHandler for Adapter {
     fn get_info(&self) -> ServerConfig {
         let serving = self.serving();
         let server = &serving.server;
-        let declared = server.capabilities().to_json(server.changes().is_some());
+        let declared = server.capabilities().to_json(server.changes().is_some(), server.tasks().is_some());
         let mut info = ServerConfig::new(serde_json::from_value(declared).expect("capabilities are the protocol's"));
         info.protocol_version = ProtocolVersion::V_2025_11_25;
         info.server_info = server.implementation().clone();
@@ -248,7 +252,7 @@ impl ServerHandler for Adapter {
             Ok(permit) => permit,
             // Words for the model: it can wait and try again, which a protocol error does not tell it.
             Err(error) => {
-                let mut result = call_tool_result(ToolResult::error(error.to_string()));
+                let mut result = CallToolResult::from(ToolResult::error(error.to_string()));
                 result.meta = serving.meta(modern);
                 return Ok(result.into());
             }
@@ -266,7 +270,15 @@ impl ServerHandler for Adapter {
             let work = call::call_tool(&**server, &call, &request.name, arguments);
             news::passing_on(run(work, &call, version, &cx.ct), said, token.as_ref(), &cx.peer).await
         };
-        let mut result = call_tool_result(outcome?);
+        let outcome = outcome?;
+        if let Content::Task(task) = outcome.content {
+            let created = CreateTaskResult::new(*task);
+            return Ok(CallToolResponse::Task(match serving.meta(modern) {
+                Some(meta) => created.with_meta(meta),
+                None => created,
+            }));
+        }
+        let mut result = CallToolResult::from(outcome);
         result.meta = serving.meta(modern);
         Ok(result.into())
     }
@@ -346,6 +358,22 @@ impl ServerHandler for Adapter {
         Ok(())
     }
 
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        self.task(request, cx).await
+    }
+
+    async fn update_task(&self, request: UpdateTaskParams, cx: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.answer_task(request, cx).await
+    }
+
+    async fn cancel_task(&self, request: CancelTaskParams, cx: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.end_task(request, cx).await
+    }
+
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
         // What is not declared is taken out by the SDK.
         Some(if self.serving().server.changes().is_some() { requested.clone() } else { SubscriptionFilter::new() })
@@ -392,17 +420,4 @@ impl Adapter {
         let serving = self.serving();
         serving.server.capabilities().resources && serving.server.changes().is_some()
     }
-}
-
-fn call_tool_result(result: ToolResult) -> CallToolResult {
-    let value = |json: &serde_json::value::RawValue| serde_json::from_str(json.get()).expect("raw JSON is JSON");
-    let (content, structured) = match result.content {
-        Content::Json(json) => (vec![ContentBlock::text(json.get())], Some(value(&json))),
-        Content::Blocks(blocks) => (blocks, None),
-        Content::Both { blocks, json } => (blocks, Some(value(&json))),
-    };
-    let mut answer = CallToolResult::success(content);
-    answer.structured_content = structured;
-    answer.is_error = result.is_error.then_some(true);
-    answer
 }

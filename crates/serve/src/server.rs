@@ -6,7 +6,7 @@ use std::{pin::Pin, sync::Arc};
 use rmcp::model::{Implementation, Prompt, PromptMessage, Resource, ResourceContents, ResourceTemplate, Tool};
 use serde_json::{Map, Value, json};
 
-use crate::{CallContext, Changes, Error, Listing, ParameterHeader, ToolResult};
+use crate::{CallContext, Changes, Error, Listing, ParameterHeader, Tasks, ToolResult, tasks};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -23,7 +23,7 @@ pub struct Capabilities {
 
 impl Capabilities {
     /// As `server/discover` declares them.
-    pub(crate) fn to_json(self, list_changed: bool) -> Value {
+    pub(crate) fn to_json(self, list_changed: bool, tasks: bool) -> Value {
         let mut declared = Map::new();
         if self.tools {
             declared.insert("tools".to_owned(), json!({ "listChanged": list_changed }));
@@ -39,6 +39,9 @@ impl Capabilities {
         }
         if self.logging {
             declared.insert("logging".to_owned(), json!({}));
+        }
+        if tasks {
+            declared.insert("extensions".to_owned(), json!({ tasks::EXTENSION: {} }));
         }
         Value::Object(declared)
     }
@@ -79,6 +82,11 @@ pub trait Server: Send + Sync + 'static {
 
     /// Where a server that can change says so; without it no list is ever announced as changed.
     fn changes(&self) -> Option<&Changes> {
+        None
+    }
+
+    /// Where calls that outlast their requests are kept; without it the Tasks extension is not declared.
+    fn tasks(&self) -> Option<&dyn Tasks> {
         None
     }
 

@@ -254,5 +254,7 @@ fn value(result: &ToolResult) -> (Value, usize) {
             let bytes = value.as_str().map_or_else(|| value.to_string().len(), str::len);
             (value, bytes)
         }
+        // Steps wait for what they call.
+        Content::Task(_) => (Value::Null, 0),
     }
 }

@@ -67,6 +67,7 @@ pub async fn call(engine: &Engine, tool: &str, arguments: Value) -> Result<Value
 pub fn answer(result: ToolResult) -> Result<Value, String> {
     let value = match result.content {
         Content::Json(json) | Content::Both { json, .. } => serde_json::from_str(json.get()).unwrap(),
+        Content::Task(task) => panic!("a task: {task:?}"),
         Content::Blocks(blocks) => {
             let texts: Vec<&str> =
                 blocks.iter().filter_map(|block| block.as_text()).map(|text| text.text.as_str()).collect();

@@ -11,10 +11,11 @@ use super::{
     Body,
     body::json,
     endpoint::{Accepts, PROTOCOL_VERSION, Shared},
-    stream,
+    stream, tasks,
 };
 use crate::{
-    CallContext, Completion, CompletionReference, Error, Listing, Log, LogLevel, Principal, Progress, call,
+    CallContext, ClientSupport, Completion, CompletionReference, Error, Listing, Log, LogLevel, Principal, Progress,
+    call,
     limits::Permit,
     live::Serving,
     news,
@@ -52,22 +53,26 @@ pub(super) async fn answer(
             list("resourceTemplates", Listing::json(&server.resource_templates(&one_page()?)))
         }
         "prompts/get" if declared.prompts => {
-            let (cx, _permit) = enter(serving, principal, version)?;
+            let (cx, _permit) = enter(serving, principal, version, request)?;
             let (name, arguments) = named(params)?;
             let prompt = run(async { server.get_prompt(&cx, name, arguments).await }, &cx, version).await?;
             replies.prompt(id, version, &prompt)
         }
         "resources/read" if declared.resources => {
-            let (cx, _permit) = enter(serving, principal, version)?;
+            let (cx, _permit) = enter(serving, principal, version, request)?;
             let uri = params.uri.as_deref().ok_or_else(|| invalid("`uri` is missing"))?;
             let contents = run(async { server.read_resource(&cx, uri).await }, &cx, version).await?;
             replies.resource(id, version, &contents)
         }
         "completion/complete" if declared.completions => {
-            let (cx, _permit) = enter(serving, principal, version)?;
+            let (cx, _permit) = enter(serving, principal, version, request)?;
             let asked = Asked::of(params)?;
             let values = run(async { server.complete(&cx, asked.completion()).await }, &cx, version).await?;
             replies.completion(id, version, &values)
+        }
+        method if version.is_modern() && tasks::is_method(method) && server.tasks().is_some() => {
+            let tasks = server.tasks().expect("asked just now");
+            tasks::answer(serving, tasks, version, request, principal).await?
         }
         "server/discover" if version.is_modern() => replies.discover(id, version),
         "subscriptions/listen" if version.is_modern() => return stream::listen(shared, serving, accepts, request),
@@ -131,6 +136,7 @@ fn check_standard_headers(headers: &HeaderMap, request: &Request<'_>) -> Result<
     let name = match &*request.method {
         "tools/call" | "prompts/get" => request.params.name.as_deref(),
         "resources/read" => request.params.uri.as_deref(),
+        method if tasks::is_method(method) => request.params.task_id.as_deref(),
         _ => None,
     };
     name.map_or(Ok(()), |name| agree(headers, "Mcp-Name", name).map_err(|error| mismatch(&error)))
@@ -151,7 +157,7 @@ async fn call_tool(
             parameter.agree(headers, &arguments).map_err(|error| mismatch(&error))?;
         }
     }
-    let (mut cx, permit) = enter(serving, principal, version)?;
+    let (mut cx, permit) = enter(serving, principal, version, request)?;
     let token = request.params.meta.as_ref().and_then(|meta| meta.progress_token);
     let level = log_level(request, version)?;
     if (token.is_some() || level.is_some()) && accepts.events {
@@ -187,8 +193,16 @@ pub(super) fn sent(reply: Vec<u8>, accepts: Accepts) -> Response<Body> {
     if accepts.json { json(reply) } else { stream::events(Body::whole(sse_event(&reply))) }
 }
 
-fn enter(serving: &Serving, principal: Arc<Principal>, version: Version) -> Result<(CallContext, Permit), Refusal> {
-    let cx = CallContext::new(principal);
+pub(super) fn enter(
+    serving: &Serving,
+    principal: Arc<Principal>,
+    version: Version,
+    request: &Request<'_>,
+) -> Result<(CallContext, Permit), Refusal> {
+    let mut cx = CallContext::new(principal);
+    if version.is_modern() {
+        cx.client = ClientSupport::of(request.params.meta.as_ref().and_then(|meta| meta.client_capabilities));
+    }
     match serving.gate.enter(&cx.principal) {
         Ok(permit) => Ok((cx, permit)),
         Err(error) => Err(Refusal::of(&error, cx.call_id, version)),
@@ -196,7 +210,7 @@ fn enter(serving: &Serving, principal: Arc<Principal>, version: Version) -> Resu
 }
 
 /// Runs a part of the server. A panic in it ends this request only.
-async fn run<T>(
+pub(super) async fn run<T>(
     work: impl Future<Output = Result<T, Error>>,
     cx: &CallContext,
     version: Version,
@@ -255,7 +269,7 @@ impl Asked {
     }
 }
 
-fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+pub(super) fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
     Refusal::new(StatusCode::OK, code::INVALID_PARAMS, message)
 }
 

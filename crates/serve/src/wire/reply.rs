@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::{HeaderName, HeaderValue, StatusCode};
-use rmcp::model::ResourceContents;
+use rmcp::model::{DetailedTask, ResourceContents, Task};
 use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 
@@ -33,7 +33,7 @@ impl Replies {
         let server_info = format!("\"io.modelcontextprotocol/serverInfo\":{info}");
         let discover = json!({
             "supportedVersions": Version::ALL.map(Version::as_str),
-            "capabilities": server.capabilities().to_json(server.changes().is_some()),
+            "capabilities": server.capabilities().to_json(server.changes().is_some(), server.tasks().is_some()),
         });
         let mut discover = discover.to_string();
         discover.pop();
@@ -56,6 +56,7 @@ impl Replies {
         let json_len = match &result.content {
             Content::Json(json) | Content::Both { json, .. } => json.get().len(),
             Content::Blocks(_) => 0,
+            Content::Task(task) => return self.task_created(id, task),
         };
         let mut reply = self.open(id, version, json_len * 2 + json_len / 4 + 64);
         match &result.content {
@@ -69,6 +70,7 @@ impl Replies {
                 reply.extend_from_slice(b"\"content\":");
                 append(&mut reply, blocks);
             }
+            Content::Task(_) => {}
             Content::Both { blocks, json } => {
                 reply.extend_from_slice(b"\"content\":");
                 append(&mut reply, blocks);
@@ -80,6 +82,20 @@ impl Replies {
             reply.extend_from_slice(b",\"isError\":true");
         }
         reply.push(b',');
+        self.close(reply, version)
+    }
+
+    /// The answer to a call that goes on. There are none for older clients.
+    fn task_created(&self, id: &RawValue, task: &Task) -> Vec<u8> {
+        let mut reply = self.begin(id, 256);
+        reply.extend_from_slice(b"\"resultType\":\"task\",");
+        append_fields(&mut reply, task);
+        self.close(reply, Version::V2026_07_28)
+    }
+
+    pub(crate) fn task(&self, id: &RawValue, version: Version, task: &DetailedTask) -> Vec<u8> {
+        let mut reply = self.open(id, version, 512);
+        append_fields(&mut reply, task);
         self.close(reply, version)
     }
 
@@ -146,14 +162,19 @@ impl Replies {
     }
 
     fn open(&self, id: &RawValue, version: Version, room: usize) -> Vec<u8> {
+        let mut reply = self.begin(id, room);
+        if version.is_modern() {
+            reply.extend_from_slice(b"\"resultType\":\"complete\",");
+        }
+        reply
+    }
+
+    fn begin(&self, id: &RawValue, room: usize) -> Vec<u8> {
         let id = id.get().as_bytes();
         let mut reply = Vec::with_capacity(80 + id.len() + self.meta.len() + room);
         reply.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
         reply.extend_from_slice(id);
         reply.extend_from_slice(b",\"result\":{");
-        if version.is_modern() {
-            reply.extend_from_slice(b"\"resultType\":\"complete\",");
-        }
         reply
     }
 
@@ -179,6 +200,13 @@ pub(crate) const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId
 
 fn append<T: Serialize + ?Sized>(reply: &mut Vec<u8>, value: &T) {
     serde_json::to_writer(reply, value).expect("answers are JSON and a Vec takes every byte");
+}
+
+/// The fields of an object, each with a comma behind it.
+fn append_fields<T: Serialize>(reply: &mut Vec<u8>, object: &T) {
+    let fields = serde_json::to_vec(object).expect("answers are JSON");
+    reply.extend_from_slice(&fields[1..fields.len() - 1]);
+    reply.push(b',');
 }
 
 /// A notification as JSON.
@@ -237,6 +265,7 @@ pub(crate) mod code {
     pub(crate) const INVALID_PARAMS: i32 = -32602;
     pub(crate) const INTERNAL: i32 = -32603;
     pub(crate) const HEADER_MISMATCH: i32 = -32020;
+    pub(crate) const MISSING_CAPABILITY: i32 = -32021;
     pub(crate) const UNSUPPORTED_VERSION: i32 = -32022;
     /// Only in the revisions before 2026-07-28.
     pub(crate) const RESOURCE_NOT_FOUND: i32 = -32002;
@@ -281,9 +310,12 @@ impl Refusal {
     pub(crate) fn of(error: &Error, call: CallId, version: Version) -> Self {
         let refusal = |status, code| Self::new(status, code, error.to_string());
         match error {
-            Error::UnknownTool { .. } | Error::UnknownPrompt { .. } | Error::InvalidParams { .. } => {
-                refusal(StatusCode::OK, code::INVALID_PARAMS)
-            }
+            Error::UnknownTool { .. }
+            | Error::UnknownPrompt { .. }
+            | Error::UnknownTask
+            | Error::InvalidParams { .. } => refusal(StatusCode::OK, code::INVALID_PARAMS),
+            Error::MissingCapability { required } => refusal(StatusCode::BAD_REQUEST, code::MISSING_CAPABILITY)
+                .with_data(json!({ "requiredCapabilities": required })),
             Error::UnknownResource { uri } => {
                 let code = if version.is_modern() { code::INVALID_PARAMS } else { code::RESOURCE_NOT_FOUND };
                 refusal(StatusCode::OK, code).with_data(json!({ "uri": uri }))

@@ -48,6 +48,10 @@ pub struct Params<'a> {
     pub reference: Option<&'a RawValue>,
     #[serde(borrow)]
     pub argument: Option<&'a RawValue>,
+    #[serde(borrow, rename = "taskId")]
+    pub task_id: Option<Text<'a>>,
+    #[serde(borrow, rename = "inputResponses")]
+    pub input_responses: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "_meta", deserialize_with = "some_object")]
     pub meta: Option<Meta<'a>>,
 }

@@ -18,3 +18,4 @@ mod shutdown;
 mod sockets;
 mod stdio;
 mod support;
+mod tasks;

@@ -22,6 +22,7 @@ async fn discover_tells_versions_capabilities_and_who_it_is() {
                 "resources": {"listChanged": true, "subscribe": true},
                 "prompts": {"listChanged": true},
                 "completions": {},
+                "extensions": {"io.modelcontextprotocol/tasks": {}},
             "logging": {},
             },
             "instructions": "Ask \"nicely\".",
@@ -203,7 +204,7 @@ async fn removed_and_unknown_methods_are_not_found() {
         "logging/setLevel",
         "resources/subscribe",
         "resources/unsubscribe",
-        "tasks/get",
+        "tasks/list",
         "tools/callx",
         "",
     ] {

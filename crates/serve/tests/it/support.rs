@@ -16,10 +16,11 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use mcp_serve::{
     Authenticator, BoxFuture, CallContext, Capabilities, Change, Changes, Completion, Content, Error, Listing, Live,
-    LogLevel, NoAuthentication, ParameterHeader, PromptText, Server, ToolResult,
+    LogLevel, NoAuthentication, ParameterHeader, PromptText, Server, Tasks, ToolResult,
     http::{Config, ServeError, Summary},
     model::{
-        ContentBlock, Implementation, Prompt, PromptMessage, Resource, ResourceContents, ResourceTemplate, Role, Tool,
+        ContentBlock, DetailedTask, Implementation, InputResponses, Prompt, PromptMessage, Resource, ResourceContents,
+        ResourceTemplate, Role, Task, TaskPayload, TaskStatus, Tool,
     },
 };
 use serde_json::{Map, Value, json, value::RawValue};
@@ -42,6 +43,7 @@ pub struct TestServer {
     pub dropped: watch::Sender<usize>,
     pub release: Notify,
     pub calls: AtomicUsize,
+    pub task_changes: tokio::sync::broadcast::Sender<Arc<str>>,
 }
 
 pub const TOOLS: [&str; 10] =
@@ -65,6 +67,7 @@ impl TestServer {
             dropped: watch::Sender::new(0),
             release: Notify::new(),
             calls: AtomicUsize::new(0),
+            task_changes: tokio::sync::broadcast::Sender::new(8),
         })
     }
 
@@ -97,6 +100,40 @@ impl Drop for Waiting<'_> {
     }
 }
 
+fn working() -> Task {
+    Task::new("t1", TaskStatus::Working, "2026-07-28T00:00:00Z", "2026-07-28T00:00:00Z").with_ttl_ms(60_000)
+}
+
+impl TestServer {
+    /// Its only task is alice's, or of whoever calls where nobody is known.
+    fn own(cx: &CallContext, id: &str) -> Result<Task, Error> {
+        let theirs = id == "t1" && ["alice", "anonymous", "local"].contains(&cx.principal.id.as_str());
+        if theirs { Ok(working()) } else { Err(Error::UnknownTask) }
+    }
+}
+
+impl Tasks for TestServer {
+    fn get<'a>(&'a self, cx: &'a CallContext, id: &'a str) -> BoxFuture<'a, Result<DetailedTask, Error>> {
+        Box::pin(async move {
+            let result = json!({"content": [{"type": "text", "text": "done"}]});
+            let result = result.as_object().expect("object").clone();
+            Ok(DetailedTask::new(Self::own(cx, id)?, TaskPayload::Completed { result }))
+        })
+    }
+
+    fn update<'a>(&'a self, cx: &'a CallContext, id: &'a str, _: InputResponses) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move { Self::own(cx, id).map(drop) })
+    }
+
+    fn cancel<'a>(&'a self, cx: &'a CallContext, id: &'a str) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move { Self::own(cx, id).map(drop) })
+    }
+
+    fn changes(&self) -> tokio::sync::broadcast::Receiver<Arc<str>> {
+        self.task_changes.subscribe()
+    }
+}
+
 fn raw(json: &str) -> Box<RawValue> {
     RawValue::from_string(json.to_owned()).expect("JSON")
 }
@@ -112,6 +149,10 @@ impl Server for TestServer {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities { tools: true, resources: true, prompts: true, completions: true, logging: true }
+    }
+
+    fn tasks(&self) -> Option<&dyn Tasks> {
+        Some(self)
     }
 
     fn changes(&self) -> Option<&Changes> {
@@ -166,6 +207,11 @@ impl Server for TestServer {
                     }
                     Ok(ToolResult::text("counted"))
                 }
+                "later" if cx.client.tasks => {
+                    let task = Box::new(working());
+                    Ok(ToolResult { content: Content::Task(task), is_error: false })
+                }
+                "later" => Ok(ToolResult::text("at once")),
                 "talk" => {
                     cx.log(LogLevel::Debug, "talk", "a detail");
                     cx.progress.report(1.0, None, None);
@@ -329,7 +375,13 @@ impl Running {
             meta.entry("io.modelcontextprotocol/protocolVersion").or_insert("2026-07-28".into());
             meta.entry("io.modelcontextprotocol/clientCapabilities").or_insert(json!({}));
         }
-        let name = params.get("name").or(params.get("uri")).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let name = params
+            .get("name")
+            .or(params.get("uri"))
+            .or(params.get("taskId"))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
         let mut headers =
             vec![("mcp-protocol-version", "2026-07-28"), ("mcp-method", method), ("mcp-name", name.as_str())];
         headers.retain(|(name, _)| !change.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)));
