@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::Context as _;
 use mcp_factory_connect::{
+    command::Launcher,
     policy::Policy,
     secrets::{Environment, Secrets, SecretsFile},
 };
@@ -91,7 +92,7 @@ pub fn engine(args: &args::Spec, allow_stubs: bool, seeds: Seeds) -> anyhow::Res
     let surroundings = Surroundings {
         folder: fs::canonicalize(&folder).with_context(|| format!("can't find `{}`", folder.display()))?,
         secrets: secrets(args, &spec)?,
-        policy: Policy::operator(),
+        policy: Policy::operator().with_launcher(Launcher::this_program()),
         cursor_key: key::load()?,
         fresh_seeds: match seeds {
             Seeds::Real => None,

@@ -11,10 +11,16 @@ mod signals;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use mcp_factory_connect::command::{LAUNCH, launch};
 
 use args::{Args, Command};
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == LAUNCH) {
+        // Started by ourselves, to become a program of a `command` tool.
+        return launch(arguments);
+    }
     let args = Args::parse();
     logging::start(args.log_level);
     let outcome = match args.command {

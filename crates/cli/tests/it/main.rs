@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod commands;
+mod programs;
 mod rooms;
 mod run;
 mod serving;

@@ -108,6 +108,10 @@ pub struct Serving {
 }
 
 impl Serving {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// One request on a connection of its own; status line and headers, and body.
     pub fn post(&self, headers: &[(&str, &str)], body: &str) -> (String, String) {
         let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
