@@ -5,6 +5,7 @@
 
 mod answer;
 mod arguments;
+mod cache;
 mod completion;
 mod cursor;
 mod engine;

@@ -9,7 +9,7 @@ mod fault;
 mod order;
 mod support;
 
-use std::{collections::HashMap, fmt, fs, io::Read as _, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, fmt, fs, io::Read as _, path::PathBuf, sync::Arc, time::Duration};
 
 use mcp_factory_connect::{
     Policy, Secrets,
@@ -22,6 +22,7 @@ use serde_json::Value;
 use crate::{
     Engine,
     arguments::Arguments,
+    cache::Answers,
     completion::Completions,
     cursor::CursorKey,
     prompt::CompiledPrompt,
@@ -123,6 +124,7 @@ pub struct Builder<'a> {
     pub cursor_key: CursorKey,
     pub connections: Connections<'a>,
     pub problems: Vec<Problem>,
+    answers: Option<Arc<Answers>>,
 }
 
 impl<'a> Builder<'a> {
@@ -132,6 +134,7 @@ impl<'a> Builder<'a> {
             cursor_key: surroundings.cursor_key.clone(),
             connections: Connections::new(spec, surroundings),
             problems: Vec::new(),
+            answers: None,
         }
     }
 
@@ -196,6 +199,7 @@ impl<'a> Builder<'a> {
             scopes.sort();
             scopes.dedup();
         }
+        let read_only = tool.annotations.read_only.unwrap_or_else(|| kind.only_reads()) && kind.may_only_read();
         Some(Tool {
             name: Arc::from(tool.name.as_str()),
             scopes,
@@ -203,10 +207,18 @@ impl<'a> Builder<'a> {
             headers,
             timeout: tool.limits.timeout.at().map(model::Duration::get),
             gate: Gate::new(&limits(&tool.limits)),
-            read_only: tool.annotations.read_only.unwrap_or_else(|| kind.only_reads()) && kind.may_only_read(),
+            read_only,
+            cache: self.cache(tool, read_only),
             seeded: kind.is_seeded(),
             kind,
         })
+    }
+
+    /// What writes, or asks a person, does it every time. The language refuses `cache` there.
+    fn cache(&mut self, tool: &model::Tool, read_only: bool) -> Option<(Arc<Answers>, Duration)> {
+        let cache = tool.cache.as_ref().filter(|_| read_only && tool.confirm.is_none())?;
+        let answers = self.answers.get_or_insert_with(|| Arc::new(Answers::new()));
+        Some((Arc::clone(answers), cache.ttl.get()))
     }
 
     fn kind(&mut self, tool: &model::Tool, compiled: &HashMap<String, Arc<Tool>>) -> Result<Kind, Fault> {

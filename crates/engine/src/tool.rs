@@ -11,7 +11,11 @@ use std::{sync::Arc, time::Duration};
 use mcp_serve::{CallContext, Error, Gate, ParameterHeader, Permit, ToolResult};
 use serde_json::{Map, Value};
 
-use crate::{arguments::Arguments, pulse};
+use crate::{
+    arguments::Arguments,
+    cache::{self, Answers},
+    pulse,
+};
 
 #[derive(Debug)]
 pub struct Tool {
@@ -26,6 +30,8 @@ pub struct Tool {
     pub read_only: bool,
     /// Whatever it changes was made by the spec itself.
     pub seeded: bool,
+    /// Where its answers are kept, and how long.
+    pub cache: Option<(Arc<Answers>, Duration)>,
     pub kind: Kind,
 }
 
@@ -116,8 +122,17 @@ impl Tool {
     }
 
     pub async fn run(&self, cx: &CallContext, call: Admitted) -> ToolResult {
-        let work = run_kind(&self.kind, &self.name, self.timeout, cx, call.arguments);
-        pulse::during(cx, self.timeout, work).await
+        pulse::during(cx, self.timeout, self.answer(cx, call.arguments)).await
+    }
+
+    async fn answer(&self, cx: &CallContext, arguments: Map<String, Value>) -> ToolResult {
+        let Some((answers, ttl)) = &self.cache else {
+            return run_kind(&self.kind, &self.name, self.timeout, cx, arguments).await;
+        };
+        let key = cache::key(&self.name, cx, &arguments);
+        let work = run_kind(&self.kind, &self.name, self.timeout, cx, arguments);
+        // Whoever waits for somebody else's answer waits no longer than for their own.
+        within(self.timeout, answers.get(key, *ttl, work)).await
     }
 }
 
@@ -139,6 +154,10 @@ pub async fn run_kind(
             Kind::Stub => ToolResult::error(format!("the tool `{name}` is not implemented yet")),
         }
     };
+    within(timeout, work).await
+}
+
+async fn within(timeout: Option<Duration>, work: impl Future<Output = ToolResult>) -> ToolResult {
     let Some(timeout) = timeout else { return work.await };
     match tokio::time::timeout(timeout, work).await {
         Ok(result) => result,

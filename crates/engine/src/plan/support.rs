@@ -99,8 +99,5 @@ fn notices(spec: &Spec) -> Vec<String> {
     if !spec.events.is_empty() {
         notices.push("this build publishes no events".to_owned());
     }
-    if spec.tools.iter().any(|tool| tool.cache.is_some()) {
-        notices.push("this build keeps no answers: `cache` has no effect yet".to_owned());
-    }
     notices
 }

@@ -314,6 +314,33 @@ impl Checker<'_> {
         }
     }
 
+    /// An answer that is kept is not made again, nor is anybody asked again.
+    pub(super) fn check_cache(&mut self, tool: &Tool, kind: &ToolKind, at: &Path) {
+        if tool.cache.is_none() {
+            return;
+        }
+        let at = at.key("cache");
+        if tool.confirm.is_some() {
+            let message = "`cache` stands beside `confirm`, which asks a person before each call";
+            return self.report(Code::Conflict, &at, message, None);
+        }
+        let reads = match kind {
+            // What a statement does is looked at beside it.
+            ToolKind::Sql(_) | ToolKind::Static(_) => true,
+            ToolKind::Http(request) => matches!(request.method.as_str(), "GET" | "HEAD"),
+            ToolKind::Mongo(mongo) => matches!(mongo.operation, MongoOperation::Find | MongoOperation::Aggregate),
+            ToolKind::File(file) => !matches!(file.operation, FileOperation::Write | FileOperation::Delete),
+            ToolKind::Vector(call) => call.operation == VectorOperation::Search,
+            ToolKind::Embed(_) => true,
+            _ => false,
+        };
+        if !reads && tool.annotations.read_only != Some(true) {
+            let message = format!("`cache` keeps answers, and `{}` may change something with every call", tool.name);
+            let help = "if it changes nothing, say so: `annotations: { readOnly: true }`".to_owned();
+            self.report(Code::Conflict, &at, message, Some(help));
+        }
+    }
+
     /// Tools that say they change nothing, and do.
     pub(super) fn check_reading(&mut self, tool: &Tool, kind: &ToolKind, at: &Path) {
         if tool.annotations.read_only != Some(true) {

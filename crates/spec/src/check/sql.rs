@@ -51,6 +51,9 @@ impl Checker<'_> {
         if tool.annotations.read_only == Some(true) && !template.reads() {
             let message = format!("`{}` says that it changes nothing, and its statement writes", tool.name);
             self.report(Code::ToolReadOnly, &at.key("sql"), message, None);
+        } else if tool.cache.is_some() && !template.reads() {
+            let message = "`cache` keeps answers, and the statement writes with every call";
+            self.report(Code::Conflict, &at.key("cache"), message, None);
         }
         if !template.returns_rows() {
             let needs =

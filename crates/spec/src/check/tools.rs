@@ -44,6 +44,7 @@ impl Checker<'_> {
                 let connection = find(&spec.connections, tool.connection.as_ref());
                 self.check_kind(kind, connection, &at, &scope, used, &spec.connections);
                 self.check_reading(tool, kind, &at);
+                self.check_cache(tool, kind, &at);
                 if let ToolKind::Sql(sql) = kind {
                     self.check_sql(sql, Some(tool), connection, &at.key("sql"), &scope);
                 }
