@@ -125,6 +125,7 @@ impl CommandTool {
             Some((_, value)) => plain(&value).into_bytes(),
         };
         let progress = &values.cx.progress;
+        progress.report(0.0, None, None);
         let lines = Lines(progress.is_wanted().then(|| {
             let progress = progress.clone();
             #[expect(clippy::cast_precision_loss, reason = "nobody prints that many lines")]
