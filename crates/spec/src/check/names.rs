@@ -23,6 +23,9 @@ const META_TOOLS: [&str; 7] = [
     "call_tool",
 ];
 
+/// The tool that callers get where a tool may become a task.
+const GET_RESULT: &str = "get_result";
+
 impl Checker<'_> {
     pub(super) fn check_names(&mut self, spec: &mut Spec) {
         let tools: Vec<&str> = spec.tools.iter().map(|tool| tool.name.as_str()).collect();
@@ -80,6 +83,13 @@ impl Checker<'_> {
                     let message = format!("`{}` is a meta-tool where toolsets are dynamic", tool.name);
                     self.report(Code::Name, &at, message, Some("give it another name".to_owned()));
                 }
+            }
+        }
+        if spec.tools.iter().any(|tool| tool.task) {
+            for (index, _) in spec.tools.iter().enumerate().filter(|(_, tool)| tool.name.as_str() == GET_RESULT) {
+                let at = self.element("tools", index).key("name");
+                let message = "`get_result` is the tool that callers get where a tool has `task: true`";
+                self.report(Code::Name, &at, message, Some("give it another name".to_owned()));
             }
         }
         for (index, tool) in spec.tools.iter().enumerate() {

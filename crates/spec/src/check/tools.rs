@@ -167,6 +167,10 @@ impl Checker<'_> {
         if tool.single && !tool.sort.is_empty() {
             self.report(Code::Conflict, &at.key("single"), "`single` stands beside `sort`: one row has no order", None);
         }
+        if tool.task && matches!(kind, Some(ToolKind::Static(_))) {
+            let message = "`task` is for what takes its time, and `static` answers at once";
+            self.report(Code::Conflict, &at.key("task"), message, None);
+        }
         self.check_pages(tool, at);
         let annotations = &tool.annotations;
         if annotations.read_only == Some(true) && annotations.destructive == Some(true) {

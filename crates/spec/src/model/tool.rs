@@ -45,6 +45,8 @@ object! {
         cache: Option<Cache>,
         /// Asks a person first.
         confirm: Option<Confirm>,
+        /// It may outlast the request: clients that know tasks get one, the others ask `get_result` for the answer.
+        task: bool = false,
         /// `none`: the deliberate exception from the connection's `scope`.
         scope: Option<RowScopeException>,
         /// Calls and what comes of them: the server's tests and its documentation.
