@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{ClientSupport, Log, LogLevel, Principal, Progress};
+use crate::{ClientSupport, Log, LogLevel, Principal, Progress, input::Input};
 
 /// One per call. There is no token to cancel with: the caller drops the call's future.
 #[derive(Debug, Clone)]
@@ -22,6 +22,7 @@ pub struct CallContext {
     pub client: ClientSupport,
     pub progress: Progress,
     pub log: Log,
+    pub(crate) input: Input,
 }
 
 impl CallContext {
@@ -33,6 +34,7 @@ impl CallContext {
             client: ClientSupport::default(),
             progress: Progress::none(),
             log: Log::none(),
+            input: Input::default(),
         }
     }
 

@@ -25,12 +25,19 @@ pub enum Error {
     /// As many calls are running as the server allows at once.
     #[error("too many calls at once; try again in a moment")]
     Busy,
+    /// The person is asked first; see [`CallContext::elicit`](crate::CallContext::elicit). On the wire it is no error.
+    #[error("a person has to answer first")]
+    InputRequired(Box<rmcp::model::InputRequiredResult>),
     /// The cause goes to the log, never to the caller.
     #[error("internal error")]
     Internal { source: Box<dyn std::error::Error + Send + Sync> },
 }
 
 impl Error {
+    pub(crate) fn needs_elicitation() -> Self {
+        Self::MissingCapability { required: serde_json::json!({ "elicitation": {} }) }
+    }
+
     pub(crate) fn needs_tasks() -> Self {
         Self::MissingCapability { required: serde_json::json!({ "extensions": { crate::tasks::EXTENSION: {} } }) }
     }

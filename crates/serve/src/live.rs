@@ -12,6 +12,7 @@ use rmcp::model::MetaObject;
 use crate::{
     Authentication, Authenticator, Challenge, Server,
     http::{Config, ConfigError},
+    input::{Rounds, Waiting},
     limits::{Gate, Limits},
     wire::Replies,
 };
@@ -24,6 +25,9 @@ pub struct Live(Arc<Inner>);
 struct Inner {
     serving: ArcSwap<Serving>,
     config: Config,
+    /// What was asked before a server was replaced may be answered to the next.
+    rounds: Arc<Rounds>,
+    waiting: Arc<Waiting>,
     /// Where it is served over HTTP. Held while something is replaced, so that two don't meet.
     addresses: Mutex<Vec<SocketAddr>>,
 }
@@ -58,7 +62,13 @@ impl Live {
     pub fn new(server: Arc<dyn Server>, authenticator: Arc<dyn Authenticator>, config: Config) -> Self {
         let gate = Arc::new(Gate::new(&config.limits));
         let serving = Serving::new(server, authenticator, gate, &config);
-        Self(Arc::new(Inner { serving: ArcSwap::from_pointee(serving), config, addresses: Mutex::default() }))
+        Self(Arc::new(Inner {
+            serving: ArcSwap::from_pointee(serving),
+            rounds: Arc::new(Rounds::new(&config.state_key)),
+            waiting: Arc::default(),
+            config,
+            addresses: Mutex::default(),
+        }))
     }
 
     /// From the next request on. Limits that stay the same go on counting. What may not be served where it is served now
@@ -99,6 +109,14 @@ impl Live {
 
     pub(crate) fn serving(&self) -> Arc<Serving> {
         self.0.serving.load_full()
+    }
+
+    pub(crate) fn rounds(&self) -> Arc<Rounds> {
+        self.0.rounds.clone()
+    }
+
+    pub(crate) fn waiting(&self) -> Arc<Waiting> {
+        self.0.waiting.clone()
     }
 
     pub(crate) fn config(&self) -> &Config {

@@ -4,6 +4,7 @@
 //! request.
 
 mod changes;
+mod input;
 mod news;
 mod tasks;
 
@@ -31,10 +32,15 @@ use rmcp::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::changes::Subscriptions;
+pub(crate) use self::input::WithoutEvents;
+use self::{
+    changes::Subscriptions,
+    input::{Brought, settled},
+};
 use crate::{
     CallContext, Completion, CompletionReference, Content, Error, Live, Log, LogLevel, Principal, Progress, ToolResult,
     call,
+    input::Settled,
     limits::Permit,
     live::Serving,
     wire::{Refusal, Version, code},
@@ -257,20 +263,27 @@ impl ServerHandler for Adapter {
                 return Ok(result.into());
             }
         };
+        let brought = Brought { state: request.request_state, responses: request.input_responses };
+        let subject = ("tools/call", &*request.name, request.arguments.as_ref());
+        call.input = self.input(&serving, &cx, &call, subject, brought);
         let arguments = request.arguments.unwrap_or_default();
         let server = &serving.server;
         let token = cx.meta.get_progress_token();
         let level = self.log_level(&cx, modern);
         let outcome = if token.is_none() && level.is_none() {
-            run(call::call_tool(&**server, &call, &request.name, arguments), &call, version, &cx.ct).await
+            let work = settled(call::call_tool(&**server, &call, &request.name, arguments));
+            run(work, &call, version, &cx.ct).await
         } else {
             let (sender, said) = crate::news::channel();
             call.log = level.map_or_else(Log::none, |level| Log::new(level, sender.clone()));
             call.progress = token.as_ref().map_or_else(Progress::none, |_| Progress::new(sender));
-            let work = call::call_tool(&**server, &call, &request.name, arguments);
+            let work = settled(call::call_tool(&**server, &call, &request.name, arguments));
             news::passing_on(run(work, &call, version, &cx.ct), said, token.as_ref(), &cx.peer).await
         };
-        let outcome = outcome?;
+        let outcome = match outcome? {
+            Settled::Done(outcome) => outcome,
+            Settled::Asks(asked) => return Ok(input::asks(&serving, *asked).into()),
+        };
         if let Content::Task(task) = outcome.content {
             let created = CreateTaskResult::new(*task);
             return Ok(CallToolResponse::Task(match serving.meta(modern) {
@@ -290,10 +303,15 @@ impl ServerHandler for Adapter {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let serving = self.serving();
         Self::declared(serving.server.capabilities().resources, "resources/read")?;
-        let (call, version, modern) = self.call(&cx)?;
+        let (mut call, version, modern) = self.call(&cx)?;
         let _permit = Self::enter(&serving, &call, version)?;
-        let read = serving.server.read_resource(&call, &request.uri);
-        let mut result = ReadResourceResult::new(run(read, &call, version, &cx.ct).await?);
+        let brought = Brought { state: request.request_state, responses: request.input_responses };
+        call.input = self.input(&serving, &cx, &call, ("resources/read", &request.uri, None), brought);
+        let read = settled(serving.server.read_resource(&call, &request.uri));
+        let mut result = match run(read, &call, version, &cx.ct).await? {
+            Settled::Done(contents) => ReadResourceResult::new(contents),
+            Settled::Asks(asked) => return Ok(input::asks(&serving, *asked).into()),
+        };
         result.meta = serving.meta(modern);
         if modern {
             result.ttl_ms = Some(0);
@@ -309,10 +327,16 @@ impl ServerHandler for Adapter {
     ) -> Result<GetPromptResponse, ErrorData> {
         let serving = self.serving();
         Self::declared(serving.server.capabilities().prompts, "prompts/get")?;
-        let (call, version, modern) = self.call(&cx)?;
+        let (mut call, version, modern) = self.call(&cx)?;
         let _permit = Self::enter(&serving, &call, version)?;
+        let brought = Brought { state: request.request_state, responses: request.input_responses };
+        let subject = ("prompts/get", &*request.name, request.arguments.as_ref());
+        call.input = self.input(&serving, &cx, &call, subject, brought);
         let prompt = serving.server.get_prompt(&call, &request.name, request.arguments.unwrap_or_default());
-        let prompt = run(prompt, &call, version, &cx.ct).await?;
+        let prompt = match run(settled(prompt), &call, version, &cx.ct).await? {
+            Settled::Done(prompt) => prompt,
+            Settled::Asks(asked) => return Ok(input::asks(&serving, *asked).into()),
+        };
         let mut result = GetPromptResult::new(prompt.messages);
         result.description = prompt.description;
         result.meta = serving.meta(modern);

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use axum::Router;
 
 use super::guard::Guard;
-use crate::{Authenticator, Limits};
+use crate::{Authenticator, Limits, StateKey};
 
 /// The defaults are for loopback. Behind a name, set `allowed_hosts`; for browsers, `allowed_origins`.
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub struct Config {
     pub max_sessions_per_principal: usize,
     /// After which a session without requests ends. Default 30 min.
     pub session_idle: Duration,
+    /// What signs the questions that clients of 2026-07-28 carry. Default: one of this process.
+    pub state_key: StateKey,
     /// For running calls to end at shutdown. Default 10 s.
     pub drain: Duration,
     /// Served beside MCP, behind the same Host and Origin checks but without authentication.
@@ -64,6 +66,7 @@ impl Default for Config {
             max_sessions: 1_000,
             max_sessions_per_principal: 100,
             session_idle: Duration::from_secs(30 * 60),
+            state_key: StateKey::default(),
             drain: Duration::from_secs(10),
             routes: Router::new(),
         }

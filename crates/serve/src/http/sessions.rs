@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     Live, Principal,
-    sdk::{Adapter, Shared},
+    sdk::{Adapter, Shared, WithoutEvents},
     wire::{Refusal, code},
 };
 
@@ -124,6 +124,9 @@ impl Sessions {
         }
         head.headers = headers;
         head.extensions.insert(principal);
+        if accepts.is_some_and(|accepts| !accepts.events) {
+            head.extensions.insert(WithoutEvents);
+        }
         let is_post = head.method == Method::POST;
         let response = self.service.handle(Request::from_parts(head, Full::new(body))).await;
         if is_post && accepts.is_some_and(|accepts| !accepts.events) {

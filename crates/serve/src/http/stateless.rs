@@ -5,6 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use http::{HeaderMap, Response, StatusCode};
+use rmcp::model::ClientCapabilities;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
@@ -15,7 +16,8 @@ use super::{
 };
 use crate::{
     CallContext, ClientSupport, Completion, CompletionReference, Error, Listing, Log, LogLevel, Principal, Progress,
-    call,
+    ToolResult, call,
+    input::{Input, OwnedSubject, Round, Settled, settle, shows_forms},
     limits::Permit,
     live::Serving,
     news,
@@ -53,16 +55,18 @@ pub(super) async fn answer(
             list("resourceTemplates", Listing::json(&server.resource_templates(&one_page()?)))
         }
         "prompts/get" if declared.prompts => {
-            let (cx, _permit) = enter(serving, principal, version, request)?;
+            let (mut cx, _permit) = enter(serving, principal, version, request)?;
             let (name, arguments) = named(params)?;
-            let prompt = run(async { server.get_prompt(&cx, name, arguments).await }, &cx, version).await?;
-            replies.prompt(id, version, &prompt)
+            cx.input = input(shared, serving, version, request, ("prompts/get", name), &cx);
+            let prompt = run(async { settle(server.get_prompt(&cx, name, arguments).await) }, &cx, version).await?;
+            replies.settled(id, version, &prompt, |prompt| replies.prompt(id, version, prompt))
         }
         "resources/read" if declared.resources => {
-            let (cx, _permit) = enter(serving, principal, version, request)?;
+            let (mut cx, _permit) = enter(serving, principal, version, request)?;
             let uri = params.uri.as_deref().ok_or_else(|| invalid("`uri` is missing"))?;
-            let contents = run(async { server.read_resource(&cx, uri).await }, &cx, version).await?;
-            replies.resource(id, version, &contents)
+            cx.input = input(shared, serving, version, request, ("resources/read", uri), &cx);
+            let contents = run(async { settle(server.read_resource(&cx, uri).await) }, &cx, version).await?;
+            replies.settled(id, version, &contents, |contents| replies.resource(id, version, contents))
         }
         "completion/complete" if declared.completions => {
             let (cx, _permit) = enter(serving, principal, version, request)?;
@@ -158,6 +162,7 @@ async fn call_tool(
         }
     }
     let (mut cx, permit) = enter(serving, principal, version, request)?;
+    cx.input = input(shared, serving, version, request, ("tools/call", name), &cx);
     let token = request.params.meta.as_ref().and_then(|meta| meta.progress_token);
     let level = log_level(request, version)?;
     if (token.is_some() || level.is_some()) && accepts.events {
@@ -168,15 +173,60 @@ async fn call_tool(
         let keep_alive = shared.config().keep_alive;
         let call = async move {
             let _permit = permit;
-            let result = run(call::call_tool(&*serving.server, &cx, &name, arguments), &cx, version).await?;
-            Ok(serving.replies.tool(&id, version, &result))
+            let result = run(called(&serving, &cx, &name, arguments), &cx, version).await?;
+            Ok(tool(&serving, &id, version, &result))
         };
         let id = request.id.to_owned();
         return stream::with_news(call, said, token.map(RawValue::to_owned), id, keep_alive, accepts).await;
     }
-    let result = run(call::call_tool(&*serving.server, &cx, name, arguments), &cx, version).await?;
+    let result = run(called(serving, &cx, name, arguments), &cx, version).await?;
     drop(permit);
-    Ok(sent(serving.replies.tool(request.id, version, &result), accepts))
+    Ok(sent(tool(serving, request.id, version, &result), accepts))
+}
+
+async fn called(
+    serving: &Serving,
+    cx: &CallContext,
+    name: &str,
+    arguments: Map<String, Value>,
+) -> Result<Settled<ToolResult>, Error> {
+    settle(call::call_tool(&*serving.server, cx, name, arguments).await)
+}
+
+fn tool(serving: &Serving, id: &RawValue, version: Version, result: &Settled<ToolResult>) -> Vec<u8> {
+    let Serving { replies, .. } = serving;
+    replies.settled(id, version, result, |result| replies.tool(id, version, result))
+}
+
+/// How the person behind this request can be asked: with the answer to it, by who knows that and can ask.
+fn input(
+    shared: &Shared,
+    serving: &Serving,
+    version: Version,
+    request: &Request<'_>,
+    (method, name): (&'static str, &str),
+    cx: &CallContext,
+) -> Input {
+    let Params { meta, arguments, input_responses, request_state, .. } = &request.params;
+    // Most clients that ask for speed declare nothing, so that nothing is read.
+    let declared = meta.as_ref().and_then(|meta| meta.client_capabilities).map(RawValue::get);
+    let Some(declared) = declared.filter(|text| version.is_modern() && text.contains("elicitation")) else {
+        return Input::default();
+    };
+    let declared: Result<ClientCapabilities, _> = serde_json::from_str(declared);
+    if !declared.is_ok_and(|client| shows_forms(client.elicitation.as_ref())) {
+        return Input::default();
+    }
+    let subject = OwnedSubject {
+        server: serving.server.implementation().name.clone(),
+        method,
+        name: name.to_owned(),
+        principal: cx.principal.clone(),
+        arguments: arguments.map_or("{}", RawValue::get).into(),
+    };
+    let responses = input_responses.and_then(|responses| serde_json::from_str(responses.get()).ok());
+    let state = request_state.as_deref().map(str::to_owned);
+    Input::rounds(Round::new(shared.live.rounds(), subject, state, responses.unwrap_or_default()))
 }
 
 /// The log messages that this request asks for. Older clients ask in a session, and here is none.

@@ -9,7 +9,8 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::Version;
 use crate::{
-    Content, Error, PromptText, Server, ToolResult, context::CallId, logging::Message, news::News, progress::Step,
+    Content, Error, PromptText, Server, ToolResult, context::CallId, input::Settled, logging::Message, news::News,
+    progress::Step,
 };
 
 /// What every answer of one server shares.
@@ -50,6 +51,33 @@ impl Replies {
             list_hints: hints(list_ttl.as_millis()),
             fresh_hints: hints(0),
         }
+    }
+
+    /// A result, or the question that comes before it.
+    pub(crate) fn settled<T>(
+        &self,
+        id: &RawValue,
+        version: Version,
+        settled: &Settled<T>,
+        done: impl FnOnce(&T) -> Vec<u8>,
+    ) -> Vec<u8> {
+        let asked = match settled {
+            Settled::Done(result) => return done(result),
+            Settled::Asks(asked) => asked,
+        };
+        let mut reply = self.begin(id, 512);
+        reply.extend_from_slice(b"\"resultType\":\"input_required\",");
+        if let Some(requests) = &asked.input_requests {
+            reply.extend_from_slice(b"\"inputRequests\":");
+            append(&mut reply, requests);
+            reply.push(b',');
+        }
+        if let Some(state) = &asked.request_state {
+            reply.extend_from_slice(b"\"requestState\":");
+            append(&mut reply, state);
+            reply.push(b',');
+        }
+        self.close(reply, version)
     }
 
     pub(crate) fn tool(&self, id: &RawValue, version: Version, result: &ToolResult) -> Vec<u8> {
@@ -314,6 +342,7 @@ impl Refusal {
             | Error::UnknownPrompt { .. }
             | Error::UnknownTask
             | Error::InvalidParams { .. } => refusal(StatusCode::OK, code::INVALID_PARAMS),
+            Error::MissingCapability { .. } if !version.is_modern() => refusal(StatusCode::OK, code::INVALID_PARAMS),
             Error::MissingCapability { required } => refusal(StatusCode::BAD_REQUEST, code::MISSING_CAPABILITY)
                 .with_data(json!({ "requiredCapabilities": required })),
             Error::UnknownResource { uri } => {
@@ -339,6 +368,11 @@ impl Refusal {
             }
             Error::Busy => refusal(StatusCode::SERVICE_UNAVAILABLE, code::BUSY)
                 .with_header(http::header::RETRY_AFTER, HeaderValue::from_static("1")),
+            // A question of something that can't ask, such as a completion.
+            Error::InputRequired(_) => {
+                tracing::error!(request = %call, "a question where none can be asked");
+                Self::internal(call)
+            }
             Error::Internal { source } => {
                 tracing::error!(request = %call, error = source.as_ref() as &dyn std::error::Error, "internal error");
                 Self::internal(call)

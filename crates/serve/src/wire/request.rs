@@ -44,6 +44,8 @@ pub struct Params<'a> {
     pub arguments: Option<&'a RawValue>,
     #[serde(borrow)]
     pub notifications: Option<&'a RawValue>,
+    #[serde(borrow, rename = "requestState")]
+    pub request_state: Option<Text<'a>>,
     #[serde(borrow, rename = "ref")]
     pub reference: Option<&'a RawValue>,
     #[serde(borrow)]

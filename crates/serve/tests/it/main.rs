@@ -2,6 +2,7 @@
 
 mod auth;
 mod clients;
+mod elicitation;
 mod errors;
 mod guard;
 mod limits;

@@ -15,8 +15,8 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use mcp_serve::{
-    Authenticator, BoxFuture, CallContext, Capabilities, Change, Changes, Completion, Content, Error, Listing, Live,
-    LogLevel, NoAuthentication, ParameterHeader, PromptText, Server, Tasks, ToolResult,
+    Authenticator, BoxFuture, CallContext, Capabilities, Change, Changes, Completion, Content, Elicitation, Error,
+    Listing, Live, LogLevel, NoAuthentication, ParameterHeader, PromptText, Server, Tasks, ToolResult,
     http::{Config, ServeError, Summary},
     model::{
         ContentBlock, DetailedTask, Implementation, InputResponses, Prompt, PromptMessage, Resource, ResourceContents,
@@ -229,6 +229,10 @@ impl Server for TestServer {
                 }
                 "scoped" => Ok(ToolResult::text("allowed")),
                 "pretty" => Ok(ToolResult::json(raw("{\n  \"a\": \"line\\nbreak\",\r\n  \"n\": 9007199254740993\n}"))),
+                "ask" => {
+                    let answer = cx.elicit("sure", &Elicitation::question("Are you sure?")).await?;
+                    Ok(ToolResult::text(format!("{answer:?}")))
+                }
                 "picture" => {
                     let blocks = vec![ContentBlock::image("AAAA", "image/png")];
                     Ok(ToolResult { content: Content::Both { blocks, json: raw("{\"seen\":true}") }, is_error: true })
@@ -240,11 +244,15 @@ impl Server for TestServer {
 
     fn read_resource<'a>(
         &'a self,
-        _cx: &'a CallContext,
+        cx: &'a CallContext,
         uri: &'a str,
     ) -> BoxFuture<'a, Result<Vec<ResourceContents>, Error>> {
         Box::pin(async move {
             match uri {
+                "doc://ask" => {
+                    let answer = cx.elicit("sure", &Elicitation::question("Are you sure?")).await?;
+                    Ok(vec![ResourceContents::text(format!("{answer:?}"), uri)])
+                }
                 "doc://a" => Ok(vec![ResourceContents::text("the text", uri)]),
                 _ => Err(Error::UnknownResource { uri: uri.to_owned() }),
             }
@@ -253,11 +261,16 @@ impl Server for TestServer {
 
     fn get_prompt<'a>(
         &'a self,
-        _cx: &'a CallContext,
+        cx: &'a CallContext,
         name: &'a str,
         arguments: Map<String, Value>,
     ) -> BoxFuture<'a, Result<PromptText, Error>> {
         Box::pin(async move {
+            if name == "ask" {
+                let answer = cx.elicit("sure", &Elicitation::question("Are you sure?")).await?;
+                let messages = vec![PromptMessage::new_text(Role::User, format!("{answer:?}"))];
+                return Ok(PromptText { description: None, messages });
+            }
             if name != "greet" {
                 return Err(Error::UnknownPrompt { name: name.to_owned() });
             }

@@ -1,0 +1,337 @@
+//! Asking over several requests that stand alone. What was asked and answered so far goes to the client and comes back as
+//! `requestState`: signed, bound to the caller, the server, what is called and its arguments, good for some minutes and once.
+//!
+//! A state that was changed or made for something else is refused. One that is too old or was used is as good as none: the
+//! person is asked again. Whoever shares a key accepts each other's states; that one is used once is known to each alone.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use rmcp::model::{
+    ElicitResult, InputRequest, InputRequests, InputRequiredResult, InputResponses, RequestStateCodec,
+    RequestStateError, SealOptions,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Answer, Elicitation};
+use crate::{Error, Principal};
+
+/// From the question to the answer.
+const LIFE: Duration = Duration::from_secs(10 * 60);
+/// Bytes of a state, as the client carries it.
+const LONGEST: usize = 64 * 1024;
+/// States that are remembered as used, until they are too old anyway.
+const MOST_USED: usize = 50_000;
+
+/// What states are signed with. All processes that serve the same must have the same one.
+#[derive(Clone)]
+pub struct StateKey([u8; 32]);
+
+impl StateKey {
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Self {
+        let mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
+        Self(mac.chain_update(b"mcp-serve request state 1").finalize().into_bytes().into())
+    }
+
+    /// Whether a text is a state that was made with this key, for that, and not too long ago.
+    #[must_use]
+    pub fn made(&self, sealed: &str, subject: &Subject<'_>) -> bool {
+        Rounds::new(self).read(&subject.digest(), sealed).is_ok()
+    }
+}
+
+/// For one process.
+impl Default for StateKey {
+    fn default() -> Self {
+        Self(crate::random())
+    }
+}
+
+impl fmt::Debug for StateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StateKey(..)")
+    }
+}
+
+/// What a state is good for.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    pub server: &'a str,
+    /// `tools/call`
+    pub method: &'a str,
+    /// The tool, prompt or resource.
+    pub name: &'a str,
+    pub principal: &'a Principal,
+    /// A JSON object; in which order it is written does not matter.
+    pub arguments: &'a str,
+}
+
+impl Subject<'_> {
+    fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let tenant = self.principal.tenant.as_deref();
+        for text in [self.server, self.method, self.name, &self.principal.id, tenant.unwrap_or_default()] {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text);
+        }
+        hash.update([u8::from(tenant.is_some())]);
+        match serde_json::from_str(self.arguments) {
+            Ok(Value::Object(arguments)) if arguments.is_empty() => {}
+            Ok(arguments) => hash_json(&arguments, &mut hash),
+            // As it came. It was read before, so this does not happen.
+            Err(_) => hash.update(self.arguments),
+        }
+        hash.finalize().into()
+    }
+}
+
+/// The same for the same values, in whatever order their keys are written.
+fn hash_json(value: &Value, hash: &mut Sha256) {
+    let mut text = |kind: u8, text: &str| {
+        hash.update([kind]);
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    };
+    match value {
+        Value::Null => text(b'n', ""),
+        Value::Bool(value) => text(b'b', if *value { "1" } else { "0" }),
+        Value::Number(number) => text(b'd', &number.to_string()),
+        Value::String(value) => text(b's', value),
+        Value::Array(items) => {
+            text(b'a', &items.len().to_string());
+            items.iter().for_each(|item| hash_json(item, hash));
+        }
+        Value::Object(fields) => {
+            text(b'o', &fields.len().to_string());
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by_key(|(name, _)| *name);
+            for (name, value) in fields {
+                hash.update((name.len() as u64).to_be_bytes());
+                hash.update(name);
+                hash_json(value, hash);
+            }
+        }
+    }
+}
+
+/// What the client carries.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    /// Unlike any other's.
+    id: String,
+    /// When it was made, in milliseconds since 1970.
+    made: u64,
+    /// What was asked, by its hash.
+    asked: BTreeMap<String, String>,
+    /// What was answered in the rounds before.
+    answered: BTreeMap<String, Answered>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Answered {
+    question: String,
+    answer: Value,
+}
+
+/// Makes and reads the states of one server.
+pub(crate) struct Rounds {
+    codec: RequestStateCodec,
+    /// States of before are those of another process, which may have seen them used.
+    began: u64,
+    used: Mutex<Used>,
+}
+
+#[derive(Default)]
+struct Used {
+    ids: HashSet<String>,
+    oldest_first: VecDeque<(u64, String)>,
+}
+
+/// Why a state is no use.
+#[derive(Debug, PartialEq, Eq)]
+enum Useless {
+    /// It was changed, or made for something else.
+    Foreign,
+    /// It was ours once.
+    Spent,
+    Full,
+}
+
+impl Rounds {
+    pub(crate) fn new(key: &StateKey) -> Self {
+        let codec = RequestStateCodec::try_new(key.0).expect("the key is as long as it must be");
+        Self { codec, began: now(), used: Mutex::default() }
+    }
+
+    fn seal(&self, subject: &[u8; 32], state: &State, life: Duration) -> String {
+        let options = SealOptions::new().associated_data(subject).ttl(life);
+        self.codec.seal_json_with(state, &options).expect("states are JSON")
+    }
+
+    fn read(&self, subject: &[u8; 32], sealed: &str) -> Result<State, Useless> {
+        if sealed.len() > LONGEST {
+            return Err(Useless::Foreign);
+        }
+        self.codec.open_json_with(sealed, subject).map_err(|error| match error {
+            RequestStateError::Expired => Useless::Spent,
+            _ => Useless::Foreign,
+        })
+    }
+
+    /// Reads a state, which is used by that.
+    fn open(&self, subject: &[u8; 32], sealed: &str) -> Result<State, Useless> {
+        let state = self.read(subject, sealed)?;
+        if state.made < self.began {
+            return Err(Useless::Spent);
+        }
+        let mut used = self.used();
+        let oldest = now().saturating_sub(millis(LIFE) + 1000);
+        while used.oldest_first.front().is_some_and(|(made, _)| *made < oldest) {
+            if let Some((_, id)) = used.oldest_first.pop_front() {
+                used.ids.remove(&id);
+            }
+        }
+        if used.ids.contains(&state.id) {
+            return Err(Useless::Spent);
+        }
+        if used.ids.len() >= MOST_USED {
+            return Err(Useless::Full);
+        }
+        used.ids.insert(state.id.clone());
+        // By when they are used, which is close enough to when they were made.
+        used.oldest_first.push_back((now(), state.id.clone()));
+        drop(used);
+        Ok(state)
+    }
+
+    fn used(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One request, with what it brings from the rounds before.
+pub(crate) struct Round {
+    rounds: Arc<Rounds>,
+    subject: OwnedSubject,
+    state: Option<String>,
+    responses: InputResponses,
+    talk: Mutex<Option<Talk>>,
+}
+
+/// A [`Subject`] that is kept. Most calls never ask, so nothing is worked out before one does.
+pub(crate) struct OwnedSubject {
+    pub(crate) server: String,
+    pub(crate) method: &'static str,
+    pub(crate) name: String,
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) arguments: Box<str>,
+}
+
+impl OwnedSubject {
+    fn digest(&self) -> [u8; 32] {
+        let Self { server, method, name, principal, arguments } = self;
+        Subject { server, method, name, principal, arguments }.digest()
+    }
+}
+
+struct Talk {
+    subject: [u8; 32],
+    known: BTreeMap<String, Answered>,
+    /// How often this request asked by each name.
+    asked: HashMap<String, usize>,
+    /// The answers that this request got to use.
+    used: BTreeMap<String, Answered>,
+}
+
+impl Round {
+    pub(crate) fn new(
+        rounds: Arc<Rounds>,
+        subject: OwnedSubject,
+        state: Option<String>,
+        responses: InputResponses,
+    ) -> Self {
+        Self { rounds, subject, state, responses, talk: Mutex::default() }
+    }
+
+    pub(super) fn ask(&self, name: &str, question: &Elicitation) -> Result<Answer, Error> {
+        let mut talk = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
+        let talk = match &mut *talk {
+            Some(talk) => talk,
+            none => none.insert(self.begin()?),
+        };
+        let times = talk.asked.entry(name.to_owned()).or_default();
+        *times += 1;
+        let key = if *times == 1 { name.to_owned() } else { format!("{name}-{times}") };
+        let hash = hash(question);
+        if let Some(known) = talk.known.get(&key).filter(|known| known.question == hash)
+            && let Ok(result) = serde_json::from_value::<ElicitResult>(known.answer.clone())
+        {
+            talk.used.insert(key, known.clone());
+            return Ok(Answer::of(result));
+        }
+        let state = State {
+            id: URL_SAFE_NO_PAD.encode(crate::random::<16>()),
+            made: now(),
+            asked: BTreeMap::from([(key.clone(), hash)]),
+            answered: talk.used.clone(),
+        };
+        let sealed = self.rounds.seal(&talk.subject, &state, LIFE);
+        if sealed.len() > LONGEST {
+            let message = format!("the answers so far are longer than {LONGEST} bytes");
+            return Err(Error::InvalidParams { message });
+        }
+        let requests = InputRequests::from([(key, InputRequest::Elicitation(question.request()))]);
+        Err(Error::InputRequired(Box::new(InputRequiredResult::new(Some(requests), Some(sealed)))))
+    }
+
+    fn begin(&self) -> Result<Talk, Error> {
+        let subject = self.subject.digest();
+        let mut known = BTreeMap::new();
+        if let Some(sealed) = &self.state {
+            match self.rounds.open(&subject, sealed) {
+                Ok(state) => {
+                    known = state.answered;
+                    // Answers to what was not asked are nobody's.
+                    for (key, question) in state.asked {
+                        if let Some(answer) = self.responses.get(&key) {
+                            known.insert(key, Answered { question, answer: answer.clone() });
+                        }
+                    }
+                }
+                Err(Useless::Spent) => {}
+                Err(Useless::Full) => return Err(Error::Busy),
+                Err(Useless::Foreign) => {
+                    let message = "`requestState` was changed, or is of another call; call again without it".to_owned();
+                    return Err(Error::InvalidParams { message });
+                }
+            }
+        }
+        Ok(Talk { subject, known, asked: HashMap::new(), used: BTreeMap::new() })
+    }
+}
+
+fn hash(question: &Elicitation) -> String {
+    let text = serde_json::to_vec(&question.params()).expect("questions are JSON");
+    URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..16])
+}
+
+fn now() -> u64 {
+    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

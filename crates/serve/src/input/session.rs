@@ -1,0 +1,125 @@
+//! Asking over the session of an older client: the call waits until the person answers.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rmcp::{
+    RoleServer,
+    model::{CancelledNotificationParam, ClientResult, RequestId, ServerRequest},
+    service::{Peer, PeerRequestOptions, RequestHandle, ServiceError},
+};
+
+use super::{Answer, Elicitation};
+use crate::{Error, Principal};
+
+/// How long a person may think.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// Questions that wait at once. Each holds a call, of which there are not many more.
+const MOST: usize = 48;
+const MOST_OF_ONE: usize = 12;
+
+pub(crate) struct Session {
+    peer: Peer<RoleServer>,
+    principal: Arc<Principal>,
+    waiting: Arc<Waiting>,
+}
+
+impl Session {
+    pub(crate) fn new(peer: Peer<RoleServer>, principal: Arc<Principal>, waiting: Arc<Waiting>) -> Self {
+        Self { peer, principal, waiting }
+    }
+
+    pub(super) async fn ask(&self, question: &Elicitation) -> Result<Answer, Error> {
+        let _place = self.waiting.enter(&self.principal).ok_or(Error::Busy)?;
+        let request = ServerRequest::ElicitRequest(question.request());
+        let mut options = PeerRequestOptions::no_options();
+        options.timeout = Some(PATIENCE);
+        let sent = self.peer.send_cancellable_request(request, options).await.map_err(internal)?;
+        let mut asked = Asked { peer: self.peer.clone(), id: Some(sent.id.clone()) };
+        let said = RequestHandle::await_response(sent).await;
+        asked.id = None;
+        match said {
+            Ok(ClientResult::ElicitResult(result)) => Ok(Answer::of(result)),
+            Err(ServiceError::Timeout { .. }) => Ok(Answer::Cancelled),
+            // The client could not ask, though it said that it can. Nobody said yes.
+            Ok(_) | Err(ServiceError::McpError(_) | ServiceError::UnexpectedResponse) => {
+                tracing::warn!("a client that declares elicitation did not answer a question");
+                Ok(Answer::Cancelled)
+            }
+            Err(error) => Err(internal(error)),
+        }
+    }
+}
+
+fn internal(error: ServiceError) -> Error {
+    Error::Internal { source: Box::new(error) }
+}
+
+/// Tells the client when the question is of no use any more: the call was cancelled.
+struct Asked {
+    peer: Peer<RoleServer>,
+    id: Option<RequestId>,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) else { return };
+        let peer = self.peer.clone();
+        runtime.spawn(async move {
+            let params = CancelledNotificationParam::new(Some(id), Some("the call was cancelled".to_owned()));
+            let _ = peer.notify_cancelled(params).await;
+        });
+    }
+}
+
+/// Who waits for an answer. A call that waits takes a place from others, so nobody gets many.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting(Mutex<HashMap<(String, Option<String>), usize>>);
+
+impl Waiting {
+    fn enter(self: &Arc<Self>, principal: &Principal) -> Option<Place> {
+        let who = (principal.id.clone(), principal.tenant.clone());
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.values().sum::<usize>() >= MOST || waiting.get(&who).is_some_and(|count| *count >= MOST_OF_ONE) {
+            return None;
+        }
+        *waiting.entry(who.clone()).or_default() += 1;
+        Some(Place { waiting: self.clone(), who })
+    }
+}
+
+struct Place {
+    waiting: Arc<Waiting>,
+    who: (String, Option<String>),
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut waiting = self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = waiting.get_mut(&self.who) {
+            *count -= 1;
+            if *count == 0 {
+                waiting.remove(&self.who);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_takes_all_the_places_and_places_are_given_back() {
+        let waiting = Arc::new(Waiting::default());
+        let places: Vec<_> = std::iter::from_fn(|| waiting.enter(&Principal::trusted("alice"))).collect();
+        assert_eq!(places.len(), MOST_OF_ONE);
+        let _bob = waiting.enter(&Principal::trusted("bob")).expect("a place for somebody else");
+        drop(places);
+        assert!(waiting.enter(&Principal::trusted("alice")).is_some());
+        assert_eq!(waiting.0.lock().unwrap().len(), 1, "only bob is remembered");
+    }
+}

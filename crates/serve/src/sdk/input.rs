@@ -1,0 +1,68 @@
+//! How the person behind a request that came by the SDK can be asked.
+
+use rmcp::{
+    RoleServer,
+    model::{InputRequiredResult, InputResponses, JsonObject},
+    service::RequestContext,
+};
+
+use super::Adapter;
+use crate::{
+    CallContext, Error,
+    input::{Input, OwnedSubject, Round, Session, Settled, settle, shows_forms},
+    live::Serving,
+};
+
+/// Put into a request over HTTP whose client reads no events, and so no questions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WithoutEvents;
+
+/// What a request brings from the rounds before.
+pub(super) struct Brought {
+    pub(super) state: Option<String>,
+    pub(super) responses: Option<InputResponses>,
+}
+
+impl Adapter {
+    pub(super) fn input(
+        &self,
+        serving: &Serving,
+        cx: &RequestContext<RoleServer>,
+        call: &CallContext,
+        (method, name, arguments): (&'static str, &str, Option<&JsonObject>),
+        brought: Brought,
+    ) -> Input {
+        let declared = cx.client_capabilities().and_then(|client| client.elicitation);
+        if !shows_forms(declared.as_ref()) {
+            return Input::default();
+        }
+        let live = &self.shared.live;
+        let is_modern =
+            cx.protocol_version().is_some_and(|version| version >= rmcp::model::ProtocolVersion::V_2026_07_28);
+        if !is_modern {
+            let head = cx.extensions.get::<http::request::Parts>();
+            if head.is_some_and(|head| head.extensions.get::<WithoutEvents>().is_some()) {
+                return Input::default();
+            }
+            return Input::session(Session::new(cx.peer.clone(), call.principal.clone(), live.waiting()));
+        }
+        let arguments = arguments.map(|arguments| serde_json::to_string(arguments).expect("arguments are JSON"));
+        let subject = OwnedSubject {
+            server: serving.server.implementation().name.clone(),
+            method,
+            name: name.to_owned(),
+            principal: call.principal.clone(),
+            arguments: arguments.unwrap_or_else(|| "{}".to_owned()).into(),
+        };
+        Input::rounds(Round::new(live.rounds(), subject, brought.state, brought.responses.unwrap_or_default()))
+    }
+}
+
+/// A question is no error.
+pub(super) async fn settled<T>(work: impl Future<Output = Result<T, Error>>) -> Result<Settled<T>, Error> {
+    settle(work.await)
+}
+
+pub(super) fn asks(serving: &Serving, asked: InputRequiredResult) -> InputRequiredResult {
+    asked.with_meta(serving.meta.clone())
+}
