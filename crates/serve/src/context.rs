@@ -38,6 +38,20 @@ impl CallContext {
         }
     }
 
+    /// The context of a call that a tool makes as a part of this one. Its progress would go back to nothing with each such
+    /// call, and a question in the middle would have what came before done twice.
+    #[must_use]
+    pub fn step(&self, index: usize) -> Self {
+        Self {
+            call_id: self.call_id.step(index),
+            // What comes of it is not an answer to the client.
+            client: ClientSupport::default(),
+            progress: Progress::none(),
+            input: Input::default(),
+            ..self.clone()
+        }
+    }
+
     /// Tells the caller who asked for such messages. Never a secret, nothing of other callers.
     pub fn log(&self, level: LogLevel, logger: &str, data: impl Into<Value>) {
         self.log.send(level, logger, data);
@@ -57,8 +71,7 @@ impl CallId {
     }
 
     /// The id of a call that is made as a part of this one: another one for each, and the same over retries.
-    #[must_use]
-    pub fn step(self, index: usize) -> Self {
+    fn step(self, index: usize) -> Self {
         // Odd numbers, so that nothing is lost: the golden ratio, as hashes have it.
         const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
         Self((self.0 ^ (index as u128 + 1).wrapping_mul(SPREAD)).wrapping_mul(SPREAD))

@@ -9,7 +9,7 @@ use mcp_factory_spec::{
     model::{self, Step},
     template::{Json, Placeholder},
 };
-use mcp_serve::{BoxFuture, CallContext, Content, Error, Progress, ToolResult};
+use mcp_serve::{BoxFuture, CallContext, Content, Error, ToolResult};
 use serde_json::{Map, Value, json};
 
 use super::Tool;
@@ -112,13 +112,8 @@ impl StepsTool {
         let with = call.arguments(&Values { arguments, cx }, answers)?;
         #[expect(clippy::cast_precision_loss, reason = "a spec has no such number of steps")]
         cx.progress.report(index as f64, Some(self.calls.len() as f64), Some(&call.tool.name));
-        let cx = CallContext {
-            // Two calls of one tool are two calls to an upstream that looks for repeated ones.
-            call_id: cx.call_id.step(index),
-            // Its own progress would go back to nothing with each step.
-            progress: Progress::none(),
-            ..cx.clone()
-        };
+        // Two calls of one tool are two calls to an upstream that looks for repeated ones.
+        let cx = cx.step(index);
         let result = match call.tool.call(&cx, with).await {
             Ok(result) => result,
             Err(Error::Internal { source }) => {
