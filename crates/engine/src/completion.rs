@@ -1,41 +1,56 @@
-//! Completion of prompt arguments and of the variables of resource templates: the values that a parameter of the same name
-//! may have (`enum`, `examples`), whichever tool it belongs to.
+//! Completion of prompt arguments and of the variables of resource templates: from what their `complete` says, else from
+//! the values that a parameter of the same name may have (`enum`, `examples`), whichever tool it belongs to.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use mcp_factory_spec::{Spec, model, uri_template::UriTemplate};
-use mcp_serve::{Completion, CompletionReference};
-use serde_json::Value;
+use mcp_serve::{CallContext, Completion, CompletionReference, Content, Error, ToolResult};
+use serde_json::{Map, Value};
 
-/// As many as the protocol allows.
-const MOST: usize = 100;
+use crate::{plan::Builder, tool::sql::SqlTool};
+
+/// A person is typing.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Characters of what was typed that are looked at.
+const LONGEST: usize = 1_000;
 
 #[derive(Debug, Default)]
 pub struct Completions {
-    prompts: HashMap<String, Vec<String>>,
-    templates: HashMap<String, Vec<String>>,
-    values: HashMap<String, BTreeSet<String>>,
+    prompts: HashMap<String, Arguments>,
+    templates: HashMap<String, Arguments>,
+}
+
+type Arguments = HashMap<String, Source>;
+
+#[derive(Debug)]
+enum Source {
+    Values(BTreeSet<String>),
+    Sql(Box<SqlTool>),
 }
 
 impl Completions {
-    #[must_use]
-    pub fn of(spec: &Spec) -> Self {
+    pub fn compile(spec: &Spec, builder: &mut Builder<'_>) -> Self {
+        let listed = listed(spec);
         let mut completions = Self::default();
-        for prompt in &spec.prompts {
-            let arguments = prompt.arguments.iter().map(|argument| argument.name.to_string()).collect();
-            completions.prompts.insert(prompt.name.to_string(), arguments);
+        for (position, prompt) in spec.prompts.iter().enumerate() {
+            let path = format!("prompts[{position}]");
+            let arguments =
+                prompt.arguments.iter().map(|argument| (argument.name.as_str(), argument.complete.as_ref()));
+            let sources = arguments.filter_map(|(name, complete)| source(name, complete, &listed, &path, builder));
+            completions.prompts.insert(prompt.name.to_string(), sources.collect());
         }
-        for resource in &spec.resources {
+        for (position, resource) in spec.resources.iter().enumerate() {
             if let model::Address::Template(text) = &resource.address
                 && let Ok(template) = UriTemplate::parse(text)
             {
-                completions.templates.insert(text.clone(), template.names().map(str::to_owned).collect());
+                let path = format!("resources[{position}]");
+                let variables = template.names().map(|name| (name, resource.complete.get(name)));
+                let sources = variables.filter_map(|(name, complete)| source(name, complete, &listed, &path, builder));
+                completions.templates.insert(text.clone(), sources.collect());
             }
-        }
-        for (name, schema) in spec.tools.iter().flat_map(|tool| tool.parameters.iter()) {
-            let listed = ["enum", "examples"].iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
-            let texts = listed.filter_map(Value::as_str).map(str::to_owned);
-            completions.values.entry(name.to_owned()).or_default().extend(texts);
         }
         completions
     }
@@ -45,18 +60,79 @@ impl Completions {
         self.prompts.is_empty() && self.templates.is_empty()
     }
 
-    /// Those that begin with what was typed, whatever its case. A reference that is not known has none.
-    #[must_use]
-    pub fn find(&self, completion: Completion<'_>) -> Vec<String> {
+    /// What continues what was typed. A reference that is not known has nothing.
+    pub async fn find(&self, cx: &CallContext, completion: Completion<'_>) -> Result<Vec<String>, Error> {
         let arguments = match completion.reference {
             CompletionReference::Prompt(name) => self.prompts.get(name),
             CompletionReference::ResourceTemplate(template) => self.templates.get(template),
         };
-        if !arguments.is_some_and(|arguments| arguments.iter().any(|argument| argument == completion.argument)) {
-            return Vec::new();
+        match arguments.and_then(|arguments| arguments.get(completion.argument)) {
+            None => Ok(Vec::new()),
+            Some(Source::Values(values)) => {
+                let typed = completion.value.to_lowercase();
+                let begins = |value: &&String| value.to_lowercase().starts_with(&typed);
+                Ok(values.iter().filter(begins).cloned().collect())
+            }
+            Some(Source::Sql(sql)) => {
+                let typed = completion.value.chars().take(LONGEST).collect::<String>();
+                let arguments = Map::from_iter([("value".to_owned(), Value::String(typed))]);
+                first_column(sql.call(cx, arguments, Some(TIMEOUT)).await)
+            }
         }
-        let typed = completion.value.to_lowercase();
-        let values = self.values.get(completion.argument).into_iter().flatten();
-        values.filter(|value| value.to_lowercase().starts_with(&typed)).take(MOST).cloned().collect()
     }
+}
+
+/// The values that parameters list, by the names of the parameters.
+fn listed(spec: &Spec) -> HashMap<&str, BTreeSet<String>> {
+    let mut listed: HashMap<&str, BTreeSet<String>> = HashMap::new();
+    for (name, schema) in spec.tools.iter().flat_map(|tool| tool.parameters.iter()) {
+        let values = ["enum", "examples"].iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
+        listed.entry(name).or_default().extend(values.filter_map(Value::as_str).map(str::to_owned));
+    }
+    listed
+}
+
+fn source(
+    name: &str,
+    complete: Option<&model::Completion>,
+    listed: &HashMap<&str, BTreeSet<String>>,
+    path: &str,
+    builder: &mut Builder<'_>,
+) -> Option<(String, Source)> {
+    let source = match complete {
+        None => Source::Values(listed.get(name)?.clone()),
+        Some(model::Completion { sql: Some(sql), connection, .. }) => {
+            let connection = connection.as_ref().map(|name| name.as_str());
+            match SqlTool::of_resource(name, connection, sql, builder) {
+                Ok(sql) if sql.reads() => Source::Sql(Box::new(sql)),
+                Ok(_) => {
+                    builder.report(path.to_owned(), format!("what completes `{name}` writes").into());
+                    return None;
+                }
+                Err(fault) => {
+                    builder.report(path.to_owned(), fault);
+                    return None;
+                }
+            }
+        }
+        Some(model::Completion { values, .. }) => Source::Values(values.iter().cloned().collect()),
+    };
+    Some((name.to_owned(), source))
+}
+
+fn first_column(result: ToolResult) -> Result<Vec<String>, Error> {
+    let answer = match &result.content {
+        Content::Json(json) if !result.is_error => serde_json::from_str::<Value>(json.get()).unwrap_or_default(),
+        Content::Blocks(blocks) => {
+            let text = blocks.iter().filter_map(|block| block.as_text()).map(|text| text.text.as_str()).collect();
+            return Err(Error::InvalidParams { message: text });
+        }
+        _ => return Ok(Vec::new()),
+    };
+    let first = |row: &Value| match row.as_object()?.values().next()? {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    Ok(answer["items"].as_array().into_iter().flatten().filter_map(first).collect())
 }

@@ -111,10 +111,10 @@ impl Server for Engine {
 
     fn complete<'a>(
         &'a self,
-        _: &'a CallContext,
+        cx: &'a CallContext,
         completion: Completion<'a>,
     ) -> BoxFuture<'a, Result<Vec<String>, Error>> {
-        Box::pin(async move { Ok(self.completions.find(completion)) })
+        Box::pin(self.completions.find(cx, completion))
     }
 
     fn get_prompt<'a>(

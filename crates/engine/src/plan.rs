@@ -76,6 +76,7 @@ impl Plan {
         let tools = order::tools(spec, &mut builder);
         let resources = Resources::compile(spec, &mut builder);
         let prompts = prompts(spec, &mut builder);
+        let completions = Completions::compile(spec, &mut builder);
         if !builder.problems.is_empty() {
             return Err(builder.problems);
         }
@@ -87,7 +88,7 @@ impl Plan {
             resource_listing: listing(entries::resources(spec)),
             template_listing: listing(entries::templates(spec)),
             resources,
-            completions: Completions::of(spec),
+            completions,
             prompts,
             prompt_listing: listing(spec.prompts.iter().map(entries::prompt).collect()),
         };

@@ -363,7 +363,6 @@ impl ServerHandler for Adapter {
         values.truncate(CompletionInfo::MAX_VALUES);
         let more = values.len() < total;
         let mut info = CompletionInfo::new(values).expect("truncated to what is allowed");
-        info.total = u32::try_from(total).ok();
         info.has_more = Some(more);
         let mut result = CompleteResult::new(info);
         result.meta = serving.meta(modern);

@@ -5,6 +5,7 @@
 
 mod auth;
 mod catalogue;
+mod completions;
 mod connections;
 mod environments;
 mod examples;
@@ -95,9 +96,9 @@ impl<'a> Checker<'a> {
         self.check_resources(&catalogue, spec, &mut used);
         self.check_triggers(&catalogue, spec, &mut used);
         spec.tools = tools;
+        self.check_prompts(spec, &mut used);
         self.check_connections(spec, &used);
         self.check_toolsets(spec);
-        self.check_prompts(spec);
         self.check_environments(spec);
     }
 

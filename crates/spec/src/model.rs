@@ -6,6 +6,7 @@
 mod access;
 mod auth;
 mod caller;
+mod completion;
 mod connection;
 mod deploy;
 mod environment;
@@ -29,6 +30,7 @@ mod trigger;
 pub use access::{Access, AccessRule, ClaimPermissions, HeaderPermissions};
 pub use auth::{Algorithm, ApiKey, Auth, Bearer, Introspection, Jwt, Oauth2};
 pub use caller::{ExamplePrincipal, Expectation};
+pub use completion::Completion;
 pub use connection::{
     Broker, Bucket, Connection, ConnectionKind, Embeddings, Filesystem, Grpc as GrpcServer, Http as HttpServer,
     Identity, McpServer, Messenger, Mongodb, Per, Pool, Retries, RowScope, SqlServer, Sqlite, VectorKind, VectorStore,

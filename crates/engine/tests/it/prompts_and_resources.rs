@@ -89,3 +89,48 @@ async fn arguments_complete_from_the_values_of_parameters_of_that_name() {
     );
     assert!(complete(CompletionReference::Prompt("nobody"), "kind", "").await.unwrap().is_empty());
 }
+
+const ASKED: &str = "
+name: a
+connections: [{ name: db, type: sqlite, path: shop.db, seed: seed.sql }]
+prompts:
+  - name: restock
+    arguments:
+      - name: sku
+        complete: { sql: \"SELECT sku, 'x' AS other FROM products WHERE owner = :principal.id AND sku LIKE :value || '%' ORDER BY sku\" }
+      - { name: tone, complete: { enum: [plain, Friendly] } }
+      - { name: number, complete: { sql: 'WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 150) SELECT n FROM n' } }
+      - { name: broken, complete: { sql: SELECT nothing FROM nowhere } }
+    messages: [{ role: user, text: Restock }]
+resources:
+  - uriTemplate: 'product://{sku}'
+    name: A product
+    sql: SELECT * FROM products WHERE sku = :sku AND owner = :principal.id
+    complete: { sku: { sql: 'SELECT NULL AS sku UNION ALL SELECT sku FROM products WHERE owner = :principal.id' } }
+";
+
+#[tokio::test]
+async fn what_is_typed_is_completed_from_the_rows_of_the_caller() {
+    let folder = tempfile::tempdir().unwrap();
+    let seed = "CREATE TABLE products (sku TEXT, owner TEXT);
+        INSERT INTO products VALUES ('AB-1', 'alice'), ('AC-2', 'alice'), ('B-3', 'alice'), ('AD-4', 'bob')";
+    std::fs::write(folder.path().join("seed.sql"), seed).unwrap();
+    let engine = plan(ASKED, folder.path(), &[]).unwrap();
+    let (alice, bob) = (CallContext::new(Principal::trusted("alice")), CallContext::new(Principal::trusted("bob")));
+    let ask = async |cx: &CallContext, argument, value| {
+        let reference = CompletionReference::Prompt("restock");
+        engine.complete(cx, Completion { reference, argument, value }).await
+    };
+    assert_eq!(ask(&alice, "sku", "A").await.unwrap(), ["AB-1", "AC-2"]);
+    assert_eq!(ask(&alice, "sku", "AC").await.unwrap(), ["AC-2"]);
+    assert_eq!(ask(&bob, "sku", "").await.unwrap(), ["AD-4"]);
+    assert!(ask(&alice, "sku", "' OR 1=1 --").await.unwrap().is_empty());
+    assert_eq!(ask(&alice, "tone", "f").await.unwrap(), ["Friendly"]);
+    let numbers = ask(&alice, "number", "").await.unwrap();
+    assert_eq!((numbers.len(), numbers[0].as_str()), (150, "1"), "the protocol's limit is the server's to keep");
+    assert!(matches!(ask(&alice, "broken", "").await, Err(Error::InvalidParams { .. })));
+    assert!(ask(&alice, "other", "").await.unwrap().is_empty());
+    let reference = CompletionReference::ResourceTemplate("product://{sku}");
+    let values = engine.complete(&bob, Completion { reference, argument: "sku", value: "" }).await.unwrap();
+    assert_eq!(values, ["AD-4"], "a null completes nothing");
+}

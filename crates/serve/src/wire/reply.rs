@@ -163,7 +163,9 @@ impl Replies {
         let mut reply = self.open(id, version, 128);
         let shown = &values[..values.len().min(100)];
         reply.extend_from_slice(b"\"completion\":");
-        append(&mut reply, &json!({ "values": shown, "total": values.len(), "hasMore": shown.len() < values.len() }));
+        // How many there are in all may not be known, where there are more.
+        let more = shown.len() < values.len();
+        append(&mut reply, &json!({ "values": shown, "hasMore": more }));
         reply.push(b',');
         self.close(reply, version)
     }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Code, Spec,
-    model::{Connection, ConnectionName, Content, Environment, Tool, ToolKind},
+    model::{Completion, Connection, ConnectionName, Content, Environment, Tool, ToolKind},
     path::Path,
     read::list,
 };
@@ -72,6 +72,26 @@ impl Checker<'_> {
                 let user = format!("the resource `{}`", resource.name);
                 let place = self.element("resources", index);
                 self.check_kind_there(&user, kind, None, elsewhere, &place, checked);
+            }
+        }
+        let mut check_completion = |checker: &mut Self, user: String, completion: &Completion, place: Path| {
+            if let (Some(sql), Some(elsewhere)) = (&completion.sql, find(&completion.connection)) {
+                checker.check_kind_there(&user, &ToolKind::Sql(sql.clone()), None, elsewhere, &place, checked);
+            }
+        };
+        for (index, resource) in spec.resources.iter().enumerate() {
+            for (name, completion) in &resource.complete {
+                let place = self.element("resources", index).key("complete").key(name);
+                check_completion(self, format!("the resource `{}`", resource.name), completion, place);
+            }
+        }
+        for (index, prompt) in spec.prompts.iter().enumerate() {
+            let list = self.element("prompts", index).key("arguments");
+            for (index, argument) in prompt.arguments.iter().enumerate() {
+                if let Some(completion) = &argument.complete {
+                    let place = self.reader.place(&list, index).key("complete");
+                    check_completion(self, format!("the prompt `{}`", prompt.name), completion, place);
+                }
             }
         }
         for trigger in &spec.triggers {

@@ -28,6 +28,7 @@ impl Checker<'_> {
                 }
                 Address::Template(template) => self.check_uri_template(template, &at.key("uriTemplate")),
             };
+            self.check_completions_of_resource(resource, &variables, &spec.connections, &at, used);
             match &mut resource.content {
                 Content::Text(_) => {}
                 Content::File(file) => self.check_file(file, Kind::File, &at.key("file")),
@@ -67,9 +68,10 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn check_prompts(&mut self, spec: &Spec) {
-        for (index, prompt) in spec.prompts.iter().enumerate() {
+    pub(super) fn check_prompts(&mut self, spec: &mut Spec, used: &mut Used) {
+        for (index, prompt) in spec.prompts.iter_mut().enumerate() {
             let at = self.element("prompts", index);
+            self.check_completions_of_prompt(prompt, &spec.connections, &at, used);
             let list = at.key("arguments");
             let mut scope = Scope::caller();
             for (index, argument) in prompt.arguments.iter().enumerate() {

@@ -124,7 +124,7 @@ impl Checker<'_> {
 }
 
 /// By the database's own grammar; by any of them where the operator shares it.
-fn parse(text: &str, connection: Option<&Connection>) -> Result<Template, Vec<Problem>> {
+pub(super) fn parse(text: &str, connection: Option<&Connection>) -> Result<Template, Vec<Problem>> {
     let dialects: &[Dialect] = match connection.and_then(|connection| connection.kind.as_ref()) {
         Some(ConnectionKind::Mysql(_)) => &[Dialect::Mysql],
         Some(ConnectionKind::Sqlite(_)) => &[Dialect::Sqlite],

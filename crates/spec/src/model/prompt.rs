@@ -1,6 +1,6 @@
 //! Prompts: texts that people start from.
 
-use super::{ParameterName, PromptName, TextTemplate};
+use super::{Completion, ParameterName, PromptName, TextTemplate};
 use crate::read::{object, words};
 
 object! {
@@ -27,7 +27,9 @@ object! {
         /// What it is.
         description: Option<String>,
         /// Whether it must be given.
-        required: bool = false
+        required: bool = false,
+        /// What completes it while it is typed. Left out: the values that a tool's parameter of the same name lists.
+        complete: Option<Completion>
     }
 }
 

@@ -1,8 +1,9 @@
 //! Resources and resource templates: what callers can read.
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use super::{ConnectionName, ToolKind};
+use super::{Completion, ConnectionName, ToolKind};
 use crate::{
     Code,
     read::{Field, Fields, Object, Reader, object, put},
@@ -19,7 +20,10 @@ object! {
         /// What it is.
         description: Option<String>,
         /// What its content is, such as `text/markdown`.
-        mime_type: Option<String>
+        mime_type: Option<String>,
+        /// What completes the variables of `uriTemplate` while they are typed, by their names. Left out: the values that a
+        /// tool's parameter of the same name lists.
+        complete: IndexMap<String, Completion>
         ; ..address: Address
         ; ..content: Content
     }
