@@ -4,7 +4,11 @@ mod keys;
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::AUTHORIZATION, request::Parts};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{AUTHORIZATION, InvalidHeaderValue},
+    request::Parts,
+};
 use serde_json::json;
 
 use crate::{
@@ -17,6 +21,11 @@ pub use keys::{KeyList, KeyListError};
 /// Turns the credential of a request into its principal.
 pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a>;
+
+    /// Puts a credential that a person typed where [`authenticate`](Self::authenticate) looks for one.
+    fn present(&self, headers: &mut HeaderMap, credential: &str) -> Result<(), InvalidHeaderValue> {
+        put(headers, AUTHORIZATION, &format!("Bearer {credential}"))
+    }
 
     /// Whether everybody is the same caller. Such a server binds loopback only, and its lists may be cached for all.
     fn is_open(&self) -> bool {
@@ -122,6 +131,10 @@ impl ApiKeys {
 }
 
 impl Authenticator for ApiKeys {
+    fn present(&self, headers: &mut HeaderMap, credential: &str) -> Result<(), InvalidHeaderValue> {
+        put(headers, self.header.clone(), credential)
+    }
+
     fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
         Authentication::Ready(match only(&head.headers, &self.header) {
             Err(challenge) => Err(challenge),
@@ -167,6 +180,13 @@ impl Authenticator for BearerTokens {
             },
         })
     }
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), InvalidHeaderValue> {
+    let mut value = HeaderValue::try_from(value)?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Ok(())
 }
 
 /// The only value of a header. A second one could be of a second caller.

@@ -26,8 +26,10 @@ use tokio::net::TcpListener;
 use crate::{Authenticator, Live, Server};
 
 pub use body::Body;
+pub(crate) use body::read as read_body;
 pub use config::{Config, ConfigError};
 pub use connections::Summary;
+pub(crate) use endpoint::CurrentAuthenticator;
 pub use endpoint::Endpoint;
 
 #[derive(Debug, thiserror::Error)]

@@ -29,6 +29,7 @@
 //! # Ok(()) }
 //! ```
 
+mod approvals;
 mod auth;
 mod call;
 mod changes;
@@ -49,8 +50,10 @@ mod sdk;
 mod server;
 pub mod stdio;
 mod tasks;
+mod visible;
 pub mod wire;
 
+pub use approvals::{Approval, ApprovalError, ApprovalRequest, Approvals, Ticket};
 pub use auth::{
     ApiKeys, Authentication, Authenticator, BearerTokens, Challenge, KeyList, KeyListError, NoAuthentication,
 };
@@ -69,6 +72,7 @@ pub use result::{Content, ToolResult};
 pub use rmcp::model;
 pub use server::{BoxFuture, Capabilities, Completion, CompletionReference, PromptText, Server};
 pub use tasks::Tasks;
+pub use visible::visible;
 pub use wire::ParameterHeader;
 
 /// From the operating system; a machine without randomness can't serve safely.

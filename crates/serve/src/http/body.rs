@@ -118,7 +118,7 @@ pub(super) fn refuse(refusal: Refusal, id: Option<&RawValue>) -> Response<Body> 
 }
 
 /// The whole body, which most often is there already.
-pub(super) async fn read<B>(body: B, limit: usize, timeout: Duration) -> Result<Bytes, Refusal>
+pub(crate) async fn read<B>(body: B, limit: usize, timeout: Duration) -> Result<Bytes, Refusal>
 where
     B: HttpBody<Data = Bytes>,
 {

@@ -21,7 +21,7 @@ use super::{
     stateless,
 };
 use crate::{
-    Authentication, Live, Principal,
+    Authentication, Authenticator, Live, Principal,
     live::Serving,
     sdk,
     wire::{Message, Refusal, Request as Call, Version, code, depth, parse_request},
@@ -184,10 +184,11 @@ impl Endpoint {
         }
     }
 
-    async fn route<B>(&self, request: Request<B>) -> Response<Body>
+    async fn route<B>(&self, mut request: Request<B>) -> Response<Body>
     where
         B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
+        request.extensions_mut().insert(CurrentAuthenticator(self.0.live.serving().authenticator.clone()));
         let mut routes = self.0.config().routes.clone();
         match routes.call(request.map(axum::body::Body::new)).await {
             Ok(response) => response.map(Body::routes),
@@ -195,6 +196,10 @@ impl Endpoint {
         }
     }
 }
+
+/// Put into requests of other routes: they come unauthenticated, and some ask who it is.
+#[derive(Clone)]
+pub(crate) struct CurrentAuthenticator(pub(crate) Arc<dyn Authenticator>);
 
 fn names_version(call: &Call<'_>) -> bool {
     call.params.meta.as_ref().is_some_and(|meta| meta.protocol_version.is_some())

@@ -76,7 +76,7 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    fn digest(&self) -> [u8; 32] {
+    pub(crate) fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         let tenant = self.principal.tenant.as_deref();
         for text in [self.server, self.method, self.name, &self.principal.id, tenant.unwrap_or_default()] {

@@ -1,5 +1,6 @@
 //! A small server behind the real sockets, asked by raw HTTP and by the SDK's client.
 
+mod approvals;
 mod auth;
 mod clients;
 mod elicitation;
