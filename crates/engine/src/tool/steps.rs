@@ -11,6 +11,7 @@ use mcp_factory_spec::{
 };
 use mcp_serve::{BoxFuture, CallContext, Content, Error, ToolResult};
 use serde_json::{Map, Value, json};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Tool;
 use crate::{answer, shape::Shape, values::Values};
@@ -114,13 +115,21 @@ impl StepsTool {
         cx.progress.report(index as f64, Some(self.calls.len() as f64), Some(&call.tool.name));
         // Two calls of one tool are two calls to an upstream that looks for repeated ones.
         let cx = cx.step(index);
-        let result = match call.tool.call(&cx, with).await {
-            Ok(result) => result,
-            Err(Error::Internal { source }) => {
-                tracing::error!(request = %cx.call_id, tool = &*call.tool.name, error = &*source, "a step failed");
+        let tool = Arc::clone(&call.tool);
+        let id = cx.call_id;
+        // A task of its own: steps of steps would need ever more of one stack. It ends when this call is dropped.
+        let running = AbortOnDropHandle::new(tokio::spawn(async move { tool.call(&cx, with).await }));
+        let result = match running.await {
+            Ok(Ok(result)) => result,
+            Err(stopped) => {
+                tracing::error!(request = %id, tool = &*call.tool.name, error = %stopped, "a step did not end");
                 return Err("internal error".to_owned());
             }
-            Err(error) => return Err(error.to_string()),
+            Ok(Err(Error::Internal { source })) => {
+                tracing::error!(request = %id, tool = &*call.tool.name, error = &*source, "a step failed");
+                return Err("internal error".to_owned());
+            }
+            Ok(Err(error)) => return Err(error.to_string()),
         };
         let (value, bytes) = value(&result);
         if result.is_error {
