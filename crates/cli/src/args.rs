@@ -58,7 +58,7 @@ pub struct Validate {
     pub strict: bool,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Spec {
     /// The spec; `-` reads standard input.
     #[arg(value_hint = ValueHint::FilePath, value_name = "FILE")]
@@ -87,6 +87,9 @@ pub struct Serve {
     /// Serve although tools have no implementation; they answer that they have none.
     #[arg(long)]
     pub allow_stubs: bool,
+    /// Serve what the spec says now, whatever is saved later. Otherwise a saved spec takes its place without dropping a call.
+    #[arg(long)]
+    pub no_reload: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -99,6 +102,9 @@ pub struct Stdio {
     /// Serve although tools have no implementation; they answer that they have none.
     #[arg(long)]
     pub allow_stubs: bool,
+    /// Serve what the spec says now, whatever is saved later. Otherwise a saved spec takes its place without dropping a call.
+    #[arg(long)]
+    pub no_reload: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -42,6 +42,12 @@ pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Err
     Usage(Hinted { message: message.into(), hint: hint.into() }).into()
 }
 
+/// What may mend it, if that is known.
+pub fn hint(error: &anyhow::Error) -> Option<&str> {
+    let usage = error.downcast_ref::<Usage>().map(|usage| &usage.0);
+    usage.or_else(|| error.downcast_ref::<Hinted>()).map(|hinted| hinted.hint.as_str())
+}
+
 /// Prints the error to standard error. Nobody is left to tell when that is closed.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     use std::io::Write as _;
@@ -54,8 +60,8 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         let _ = writeln!(out, "  caused by: {cause}");
     }
     let usage = error.downcast_ref::<Usage>();
-    if let Some(hint) = usage.map(|usage| &usage.0).or_else(|| error.downcast_ref::<Hinted>()) {
-        let _ = writeln!(out, "hint: {}", hint.hint);
+    if let Some(hint) = hint(error) {
+        let _ = writeln!(out, "hint: {hint}");
     }
     ExitCode::from(if usage.is_some() { USAGE } else { FAILURE })
 }

@@ -14,8 +14,10 @@ use mcp_factory_connect::{
     policy::Policy,
     secrets::{Environment, Secrets, SecretsFile},
 };
-use mcp_factory_engine::{Engine, Plan, Surroundings};
+use mcp_factory_engine::{Engine, Files, Plan, Surroundings};
 use mcp_factory_spec::{Format, Probe, Reading, Source, Spec, Verdict, render};
+use mcp_serve::Changes;
+use sha2::{Digest as _, Sha256};
 
 use crate::{args, exit, key};
 
@@ -58,27 +60,70 @@ pub enum Seeds {
     Fresh(PathBuf),
 }
 
-/// An engine of a spec that may run: no error, and no blocker unless stubs are allowed. Says on standard error what is
-/// wrong otherwise.
+/// How an engine is made.
+#[derive(Debug)]
+pub struct Options {
+    pub allow_stubs: bool,
+    pub seeds: Seeds,
+    /// Where its clients hear that it took another's place.
+    pub changes: Option<Changes>,
+    /// What is true when nothing comes of it.
+    pub otherwise: &'static str,
+}
+
+impl Options {
+    pub fn new(allow_stubs: bool, seeds: Seeds) -> Self {
+        Self { allow_stubs, seeds, changes: None, otherwise: "nothing was started" }
+    }
+}
+
+/// An engine, and what it was made of.
+pub struct Loaded {
+    pub spec: Arc<Spec>,
+    pub engine: Engine,
+    /// The files beside the spec that are part of it.
+    pub files: Files,
+    /// Of the spec's text.
+    pub digest: [u8; 32],
+}
+
+/// An engine of a spec that may run: no error, and no blocker unless stubs are allowed. Says on standard error what was
+/// found.
 pub fn engine(args: &args::Spec, allow_stubs: bool, seeds: Seeds) -> anyhow::Result<(Arc<Spec>, Engine)> {
+    let mut findings = String::new();
+    let loaded = load(args, Options::new(allow_stubs, seeds), &mut findings, |_, _| {});
+    eprint!("{findings}");
+    let loaded = loaded?;
+    Ok((loaded.spec, loaded.engine))
+}
+
+/// The same, with what was found for the caller to show, and the last word on the spec: `adjust` is handed the digest of
+/// its text.
+pub fn load(
+    args: &args::Spec,
+    options: Options,
+    findings: &mut String,
+    adjust: impl FnOnce(&mut Spec, &[u8; 32]),
+) -> anyhow::Result<Loaded> {
     let Document { name, bytes, folder, reading } = document(&args.file)?;
+    let Options { allow_stubs, seeds, changes, otherwise } = options;
     if !reading.diagnostics.is_empty() {
         let style = render::Style { colour: colour() };
-        eprint!("{}", render::human(&name, &bytes, &reading.diagnostics, style));
+        findings.push_str(&render::human(&name, &bytes, &reading.diagnostics, style));
     }
     let spec = match (reading.verdict, reading.spec) {
         (Verdict::Error, _) | (_, None) => {
-            return Err(exit::hinted(format!("`{name}` has errors; nothing was started"), "mend what is listed above"));
+            return Err(exit::hinted(format!("`{name}` has errors; {otherwise}"), "mend what is listed above"));
         }
         (Verdict::Blocker, _) if !allow_stubs => {
             return Err(exit::hinted(
-                format!("`{name}` has blockers; nothing was started"),
+                format!("`{name}` has blockers; {otherwise}"),
                 "implement what is listed above, or pass `--allow-stubs` to serve the rest",
             ));
         }
         (_, Some(spec)) => spec,
     };
-    let spec = match &args.env {
+    let mut spec = match &args.env {
         None => spec,
         Some(environment) => spec.environment(environment).map_err(|_| {
             let known: Vec<String> = spec.environments.keys().map(|name| format!("`{name}`")).collect();
@@ -98,7 +143,10 @@ pub fn engine(args: &args::Spec, allow_stubs: bool, seeds: Seeds) -> anyhow::Res
             Seeds::Real => None,
             Seeds::Fresh(folder) => Some(folder),
         },
+        changes,
     };
+    let digest = Sha256::digest(&bytes).into();
+    adjust(&mut spec, &digest);
     let spec = Arc::new(spec);
     let plan = Plan::new(&spec, &surroundings).map_err(|problems| {
         let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -107,7 +155,8 @@ pub fn engine(args: &args::Spec, allow_stubs: bool, seeds: Seeds) -> anyhow::Res
     for notice in plan.notices() {
         tracing::warn!("{notice}");
     }
-    Ok((spec, plan.build()))
+    let files = plan.files().clone();
+    Ok(Loaded { spec, engine: plan.build(), files, digest })
 }
 
 /// The process environment, and the file of what belongs to principals and tenants.

@@ -6,7 +6,9 @@ mod exit;
 mod key;
 mod load;
 mod logging;
+mod reload;
 mod signals;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -16,6 +16,21 @@ pub fn shutdown() -> std::io::Result<impl Future<Output = ()> + Send> {
     })
 }
 
+/// SIGHUP, which asks to read the spec again.
+pub struct Hangups(Signal);
+
+impl Hangups {
+    pub fn listen() -> std::io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
+}
+
 async fn either(interrupt: &mut Signal, terminate: &mut Signal) -> (&'static str, i32) {
     tokio::select! {
         _ = interrupt.recv() => ("SIGINT", 130),

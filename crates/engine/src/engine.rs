@@ -3,7 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use mcp_serve::{
-    BoxFuture, CallContext, Capabilities, Completion, Error, Listing, ParameterHeader, PromptText, Server, ToolResult,
+    BoxFuture, CallContext, Capabilities, Change, Changes, Completion, Error, Listing, ParameterHeader, PromptText,
+    Server, ToolResult,
     model::{Implementation, Prompt, Resource, ResourceContents, ResourceTemplate, Tool as ToolEntry},
 };
 use serde_json::{Map, Value};
@@ -23,6 +24,7 @@ pub struct Engine {
     pub(crate) prompts: HashMap<String, CompiledPrompt>,
     pub(crate) prompt_listing: Arc<Listing<Prompt>>,
     pub(crate) completions: Completions,
+    pub(crate) changes: Option<Changes>,
 }
 
 impl Engine {
@@ -41,6 +43,22 @@ impl Engine {
     #[must_use]
     pub fn has_tool(&self, tool: &str) -> bool {
         self.tools.contains_key(tool)
+    }
+
+    /// What is different for clients now that this engine takes the place of `before`.
+    #[must_use]
+    pub fn changes_since(&self, before: &Self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let mut list = |changed, change| changes.extend(if changed { Some(change) } else { None });
+        list(self.tool_listing.json().get() != before.tool_listing.json().get(), Change::Tools);
+        list(self.prompt_listing.json().get() != before.prompt_listing.json().get(), Change::Prompts);
+        list(
+            self.resource_listing.json().get() != before.resource_listing.json().get()
+                || self.template_listing.json().get() != before.template_listing.json().get(),
+            Change::Resources,
+        );
+        changes.extend(self.resources.changed_since(&before.resources).map(|uri| Change::Resource(uri.into())));
+        changes
     }
 
     fn unknown_tool(&self, name: &str) -> Error {
@@ -67,6 +85,10 @@ impl Server for Engine {
             completions: !self.completions.is_empty(),
             logging: !self.tools.is_empty(),
         }
+    }
+
+    fn changes(&self) -> Option<&Changes> {
+        self.changes.as_ref()
     }
 
     fn tools(&self, _: &CallContext) -> Arc<Listing<ToolEntry>> {

@@ -22,4 +22,4 @@ mod values;
 
 pub use cursor::CursorKey;
 pub use engine::Engine;
-pub use plan::{Plan, Problem, Surroundings, rate};
+pub use plan::{Files, Plan, Problem, Surroundings, rate};

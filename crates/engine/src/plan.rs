@@ -9,15 +9,24 @@ mod fault;
 mod order;
 mod support;
 
-use std::{collections::HashMap, fmt, fs, io::Read as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    fmt, fs,
+    io::Read as _,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use mcp_factory_connect::{
     Policy, Secrets,
     command::{Program, ProgramError},
 };
 use mcp_factory_spec::{Spec, model};
-use mcp_serve::{Gate, Limits, Listing, ParameterHeader, Rate, model::Implementation};
+use mcp_serve::{Changes, Gate, Limits, Listing, ParameterHeader, Rate, model::Implementation};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     Engine,
@@ -43,6 +52,8 @@ pub struct Surroundings {
     pub cursor_key: CursorKey,
     /// Databases that the spec seeds are made anew in this folder, whatever path the spec names: for tests.
     pub fresh_seeds: Option<PathBuf>,
+    /// Where it is told that an engine took the place of another; shared by all engines of one server.
+    pub changes: Option<Changes>,
 }
 
 /// Why a spec can't run here.
@@ -66,7 +77,11 @@ impl fmt::Display for Problem {
 pub struct Plan {
     engine: Engine,
     notices: Vec<String>,
+    files: Files,
 }
+
+/// Files beside the spec, with the SHA-256 of what was in them.
+pub type Files = BTreeMap<PathBuf, [u8; 32]>;
 
 impl Plan {
     /// Compiles the spec, or says everything that can't run.
@@ -91,14 +106,21 @@ impl Plan {
             completions,
             prompts,
             prompt_listing: listing(spec.prompts.iter().map(entries::prompt).collect()),
+            changes: surroundings.changes.clone(),
         };
-        Ok(Self { engine, notices })
+        Ok(Self { engine, notices, files: builder.files.into_inner() })
     }
 
     /// What the spec has and this build leaves alone, harmlessly.
     #[must_use]
     pub fn notices(&self) -> &[String] {
         &self.notices
+    }
+
+    /// The files beside the spec that are part of what was compiled.
+    #[must_use]
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
     #[must_use]
@@ -126,6 +148,7 @@ pub struct Builder<'a> {
     pub connections: Connections<'a>,
     pub problems: Vec<Problem>,
     answers: Option<Arc<Answers>>,
+    files: RefCell<Files>,
 }
 
 impl<'a> Builder<'a> {
@@ -136,6 +159,7 @@ impl<'a> Builder<'a> {
             connections: Connections::new(spec, surroundings),
             problems: Vec::new(),
             answers: None,
+            files: RefCell::default(),
         }
     }
 
@@ -151,7 +175,8 @@ impl<'a> Builder<'a> {
             return Err(format!("`{file}` leads out of the folder of the spec"));
         }
         let mut bytes = Vec::new();
-        fs::File::open(path).map_err(failed)?.take(largest + 1).read_to_end(&mut bytes).map_err(failed)?;
+        fs::File::open(&path).map_err(failed)?.take(largest + 1).read_to_end(&mut bytes).map_err(failed)?;
+        self.files.borrow_mut().insert(path, Sha256::digest(&bytes).into());
         if bytes.len() as u64 > largest {
             return Err(format!("`{file}` is larger than {largest} bytes"));
         }

@@ -33,7 +33,12 @@ pub struct Resources {
 #[derive(Debug)]
 enum Source {
     Fixed(ResourceContents),
-    Kind { kind: Kind, mime_type: Option<String> },
+    /// With what the spec says of it, to tell a changed one.
+    Kind {
+        kind: Kind,
+        mime_type: Option<String>,
+        content: model::Content,
+    },
 }
 
 impl Resources {
@@ -67,6 +72,12 @@ impl Resources {
         self.by_uri.is_empty() && self.templates.is_empty()
     }
 
+    /// Those with a URI that are made of something else than before.
+    pub fn changed_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a str> {
+        let changed = |(uri, now): &(&String, &Source)| before.by_uri.get(*uri).is_some_and(|then| !then.is_same(now));
+        self.by_uri.iter().filter(changed).map(|(uri, _)| uri.as_str())
+    }
+
     pub async fn read(&self, cx: &CallContext, uri: &str) -> Result<Vec<ResourceContents>, Error> {
         if let Some(source) = self.by_uri.get(uri) {
             return source.read(cx, uri, Map::new()).await;
@@ -82,6 +93,14 @@ impl Resources {
 }
 
 impl Source {
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Fixed(one), Self::Fixed(other)) => one == other,
+            (Self::Kind { content: one, .. }, Self::Kind { content: other, .. }) => one == other,
+            _ => false,
+        }
+    }
+
     async fn read(
         &self,
         cx: &CallContext,
@@ -90,7 +109,7 @@ impl Source {
     ) -> Result<Vec<ResourceContents>, Error> {
         match self {
             Self::Fixed(contents) => Ok(vec![relocated(contents.clone(), uri)]),
-            Self::Kind { kind, mime_type } => {
+            Self::Kind { kind, mime_type, .. } => {
                 let result = run_kind(kind, "resource", Some(TIMEOUT), cx, arguments).await;
                 contents(result, uri, mime_type.as_deref())
             }
@@ -116,7 +135,7 @@ fn source(resource: &model::Resource, uri: &str, builder: &mut Builder<'_>) -> R
         // `support` has refused the others.
         _ => Kind::Stub,
     };
-    Ok(Source::Kind { kind, mime_type: resource.mime_type.clone() })
+    Ok(Source::Kind { kind, mime_type: resource.mime_type.clone(), content: resource.content.clone() })
 }
 
 /// What stands in the spec or in a file beside it; a file is read when the server starts.

@@ -8,12 +8,12 @@ use mcp_factory_spec::{
     Spec,
     model::{Auth, Variable},
 };
-use mcp_serve::{ApiKeys, Authenticator, BearerTokens, KeyList, Limits, NoAuthentication, http};
+use mcp_serve::{ApiKeys, Authenticator, BearerTokens, KeyList, Limits, Live, NoAuthentication, http};
 
-use crate::{args, exit, load, signals};
+use crate::{args, exit, reload::Reloader, signals};
 
 pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
-    let (spec, engine) = load::engine(&args.spec, args.allow_stubs, load::Seeds::Real)?;
+    let (reloader, spec, engine) = Reloader::start(&args.spec, args.allow_stubs, !args.no_reload)?;
     if !spec.transport.http {
         tracing::warn!("the spec's `transport` has no `http`; it is served over HTTP because you asked for it");
     }
@@ -26,11 +26,20 @@ pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
     };
     config.check(args.listen, &*authenticator)?;
     super::runtime()?.block_on(async move {
-        let shutdown = signals::shutdown()?;
+        let (shutdown, hangups) = (signals::shutdown()?, signals::Hangups::listen()?);
         let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(|error| taken(args, error))?;
         let address = listener.local_addr()?;
         tracing::info!(server = %spec.name, version = %spec.version, tools = spec.tools.len(), "serving at http://{address}/mcp");
-        let summary = http::serve(Arc::new(engine), listener, authenticator, config, shutdown).await?;
+        let live = Live::new(engine, authenticator, config);
+        let follow = {
+            let live = live.clone();
+            reloader.follow(hangups, move |spec, engine| {
+                Ok(live.replace(engine, self::authenticator(spec)?, &limits(spec))?)
+            })
+        };
+        let following = tokio::spawn(follow);
+        let summary = http::serve_live(live, listener, shutdown).await?;
+        following.abort();
         tracing::info!(forced = summary.forced, took = ?summary.took, "stopped");
         Ok(ExitCode::SUCCESS)
     })

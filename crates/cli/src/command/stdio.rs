@@ -1,10 +1,10 @@
 //! `mcp-factory stdio FILE`: for clients that start their servers. Nothing but protocol goes to standard output.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
-use mcp_serve::{Principal, stdio};
+use mcp_serve::{Live, Principal, stdio};
 
-use crate::{args, command::serve, load, signals};
+use crate::{args, command::serve, reload::Reloader, signals};
 
 pub fn run(args: &args::Stdio) -> anyhow::Result<ExitCode> {
     if args.spec.file == std::path::Path::new("-") {
@@ -13,14 +13,20 @@ pub fn run(args: &args::Stdio) -> anyhow::Result<ExitCode> {
             "name a file",
         ));
     }
-    let (spec, engine) = load::engine(&args.spec, args.allow_stubs, load::Seeds::Real)?;
+    let (reloader, spec, engine) = Reloader::start(&args.spec, args.allow_stubs, !args.no_reload)?;
     let limits = serve::limits(&spec);
     let principal = Principal::trusted(&args.principal);
     let runtime = super::runtime()?;
     let outcome = runtime.block_on(async move {
-        let shutdown = signals::shutdown()?;
+        let (shutdown, hangups) = (signals::shutdown()?, signals::Hangups::listen()?);
         tracing::info!(server = %spec.name, version = %spec.version, tools = spec.tools.len(), "serving on stdio");
-        stdio::serve_with(Arc::new(engine), principal, &limits, shutdown).await?;
+        let live = Live::of_one_caller(engine, &limits);
+        let next = live.clone();
+        tokio::spawn(reloader.follow(hangups, move |spec, engine| {
+            next.replace_server(engine, &serve::limits(spec));
+            Ok(())
+        }));
+        stdio::serve_live(live, principal, shutdown).await?;
         Ok(ExitCode::SUCCESS)
     });
     // A read of standard input can't be cancelled; waiting for it would keep the process after a signal.

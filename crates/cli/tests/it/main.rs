@@ -4,6 +4,7 @@
 
 mod commands;
 mod programs;
+mod reload;
 mod rooms;
 mod run;
 mod serving;

@@ -1,9 +1,12 @@
 //! Runs the program in a folder of its own.
 
 use std::{
+    cell::RefCell,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
+    sync::mpsc,
+    time::Duration,
 };
 
 pub struct Place {
@@ -66,17 +69,15 @@ impl Place {
         all.extend(args);
         all.extend(["--listen", "127.0.0.1:0"]);
         let mut child = self.command(&all).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        let address = loop {
-            let mut line = String::new();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "the server ended: {said}");
-            said.push_str(&line);
-            if let Some((_, rest)) = line.split_once("serving at http://") {
-                break rest.split('/').next().unwrap().to_owned();
-            }
-        };
-        Serving { child, address, log }
+        let log = BufReader::new(child.stderr.take().unwrap());
+        // Read as it comes, so that the server never waits for a reader.
+        let (lines, logged) = mpsc::channel();
+        std::thread::spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
+        let mut serving = Serving { child, address: String::new(), logged, said: RefCell::default() };
+        let line = serving.until_logged("serving at http://");
+        let (_, rest) = line.split_once("serving at http://").unwrap();
+        rest.split('/').next().unwrap().clone_into(&mut serving.address);
+        serving
     }
 }
 
@@ -104,7 +105,8 @@ impl From<Output> for Said {
 pub struct Serving {
     child: Child,
     pub address: String,
-    log: BufReader<std::process::ChildStderr>,
+    logged: mpsc::Receiver<String>,
+    said: RefCell<String>,
 }
 
 impl Serving {
@@ -135,14 +137,29 @@ impl Serving {
         self.post(headers, &format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{params}}}"))
     }
 
+    /// Waits for a line that says so.
+    pub fn until_logged(&self, text: &str) -> String {
+        loop {
+            let line = self.logged.recv_timeout(Duration::from_secs(60));
+            let line = line.unwrap_or_else(|_| panic!("`{text}` is not in the log: {}", self.said.borrow()));
+            *self.said.borrow_mut() += &format!("{line}\n");
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
     /// Asks it to end as an operator would; its exit code, and what it logged.
     pub fn terminate(mut self) -> (Option<i32>, String) {
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(status.success());
+        self.signal("TERM");
         let code = self.child.wait().unwrap().code();
-        let mut log = String::new();
-        self.log.read_to_string(&mut log).unwrap();
-        (code, log)
+        let rest: String = self.logged.iter().map(|line| line + "\n").collect();
+        (code, self.said.take() + &rest)
     }
 }
 

@@ -45,6 +45,7 @@ fn plan_under(policy: Policy, text: &str, folder: &Path, secrets: &[(&str, &str)
         policy,
         cursor_key: CursorKey::new(b"a key for tests"),
         fresh_seeds: None,
+        changes: None,
     };
     Plan::new(&spec(text), &surroundings).map(Plan::build)
 }

@@ -27,6 +27,7 @@ fn engine(text: &str, secrets: FixedSecrets) -> Engine {
         policy: Policy::operator(),
         cursor_key: CursorKey::new(b"a key for tests"),
         fresh_seeds: None,
+        changes: None,
     };
     Plan::new(&spec(text), &surroundings).unwrap().build()
 }
