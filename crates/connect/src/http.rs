@@ -149,7 +149,7 @@ impl Client {
 
     /// The same, with the body still to be read; its limits are then the reader's.
     pub async fn open(&self, request: Request) -> Result<Answer, Error> {
-        send::send(self, request).await
+        Box::pin(send::send(self, request)).await
     }
 }
 

@@ -47,6 +47,29 @@ pub fn rows_affected(count: u64) -> ToolResult {
     ToolResult::json(raw(format!("{{\"rowsAffected\":{count}}}").into_bytes()))
 }
 
+/// An object that was written as JSON.
+#[must_use]
+pub fn object(json: Vec<u8>) -> ToolResult {
+    ToolResult::json(raw(json))
+}
+
+/// JSON that is neither an object nor rows.
+#[must_use]
+pub fn scalar(json: &[u8]) -> ToolResult {
+    ToolResult::json(raw([b"{\"value\":", json, b"}"].concat()))
+}
+
+/// Text, and of how many bytes it is the first, if it was cut.
+#[must_use]
+pub fn text(text: String, cut: Option<u64>) -> ToolResult {
+    let mut answer = json!({ "value": text });
+    if let Some(limit) = cut {
+        let message = format!("only the first {limit} bytes are here, which is the limit");
+        answer["truncated"] = json!({ "reason": "bytes", "limit": limit, "message": message });
+    }
+    value(answer)
+}
+
 /// A value that is not made of rows.
 #[must_use]
 pub fn value(value: Value) -> ToolResult {

@@ -248,14 +248,10 @@ impl<'a> Builder<'a> {
     }
 
     fn kind(&mut self, tool: &model::Tool, compiled: &HashMap<String, Arc<Tool>>) -> Result<Kind, Fault> {
-        let connection = tool.connection.as_ref().map(|name| name.as_str());
         Ok(match &tool.kind {
             None => Kind::Stub,
             Some(model::ToolKind::Sql(sql)) => Kind::Sql(Box::new(SqlTool::of_tool(tool, sql, self)?)),
-            Some(model::ToolKind::Http(request)) => {
-                let upstream = self.connections.upstream(connection)?;
-                Kind::Http(Box::new(HttpTool::compile(request, tool.returns.as_ref(), &tool.limits, upstream)?))
-            }
+            Some(model::ToolKind::Http(request)) => Kind::Http(Box::new(HttpTool::of_tool(tool, request, self)?)),
             Some(model::ToolKind::Command(command)) => {
                 Kind::Command(Box::new(CommandTool::compile(command, tool, self)?))
             }

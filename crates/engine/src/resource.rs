@@ -127,10 +127,7 @@ fn source(resource: &model::Resource, uri: &str, builder: &mut Builder<'_>) -> R
     let connection = connection.as_ref().map(|name| name.as_str());
     let kind = match &**kind {
         ToolKind::Sql(sql) => Kind::Sql(Box::new(SqlTool::of_resource(uri, connection, sql, builder)?)),
-        ToolKind::Http(request) => {
-            let upstream = builder.connections.upstream(connection)?;
-            Kind::Http(Box::new(HttpTool::compile(request, None, &model::ToolLimits::default(), upstream)?))
-        }
+        ToolKind::Http(request) => Kind::Http(Box::new(HttpTool::of_resource(uri, connection, request, builder)?)),
         ToolKind::Static(answer) => Kind::Fixed(fixed::compile(answer, builder)?),
         // `support` has refused the others.
         _ => Kind::Stub,

@@ -148,7 +148,7 @@ pub async fn run_kind(
     let work = async {
         match kind {
             Kind::Sql(sql) => Box::pin(sql.call(cx, arguments, timeout)).await,
-            Kind::Http(http) => Box::pin(http.call(cx, &arguments, timeout)).await,
+            Kind::Http(http) => Box::pin(http.call(cx, arguments, timeout)).await,
             Kind::Command(command) => Box::pin(command.call(cx, &arguments, timeout)).await,
             Kind::Fixed(result) => result.clone(),
             Kind::Steps(steps) => steps.call(cx, arguments).await,

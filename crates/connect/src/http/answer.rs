@@ -20,6 +20,7 @@ use super::{
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
+    length: Option<u64>,
     body: Body,
     pub(super) place: Place,
     keep: Option<Keep>,
@@ -61,21 +62,20 @@ impl Answer {
     ) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let keep = keep.filter(|_| cache::may_keep(status, &headers));
-        let keep = keep.filter(|_| response.content_length().is_none_or(|length| length <= cache::LARGEST as u64));
-        Self { status, headers, body: Body::Coming { response, _turn: turn }, place, keep }
+        let length = response.content_length();
+        let keep = keep.filter(|_| length.is_none_or(|length| length <= cache::LARGEST as u64));
+        Self { status, headers, length, body: Body::Coming { response, _turn: turn }, place, keep }
     }
 
     pub(super) fn kept(kept: &Kept, headers: HeaderMap, place: Place) -> Self {
-        Self { status: StatusCode::OK, headers, body: Body::Kept(Some(kept.body.clone())), place, keep: None }
+        let length = Some(kept.body.len() as u64);
+        Self { status: StatusCode::OK, headers, length, body: Body::Kept(Some(kept.body.clone())), place, keep: None }
     }
 
-    /// How long the body is, where the upstream says so.
+    /// How long the whole body is, where the upstream says so.
     #[must_use]
     pub fn length(&self) -> Option<u64> {
-        match &self.body {
-            Body::Coming { response, .. } => response.content_length(),
-            Body::Kept(body) => body.as_ref().map(|body| body.len() as u64),
-        }
+        self.length
     }
 
     /// The next piece of the body, or `None` at its end.

@@ -14,7 +14,7 @@ pub fn tool(tool: &model::Tool) -> Tool {
         entry = entry.with_title(title);
     }
     if let Some(returns) = &tool.returns {
-        let rows = matches!(tool.kind, Some(model::ToolKind::Sql(_)));
+        let rows = matches!(tool.kind, Some(model::ToolKind::Sql(_))) || tool.paginate.is_some();
         let schema = answer::output_schema(returns.as_value(), rows, tool.single);
         entry = entry.with_raw_output_schema(Arc::new(object(schema)));
     }

@@ -2,7 +2,7 @@
 
 use mcp_factory_spec::{
     Spec,
-    model::{Access, BodyType, Connection, ConnectionKind, Content, Mode, OutboundAuth, Step, ToolKind},
+    model::{Access, Connection, ConnectionKind, Content, Mode, OutboundAuth, Step, ToolKind},
 };
 
 use super::Problem;
@@ -29,8 +29,8 @@ pub fn check(spec: &Spec, problems: &mut Vec<Problem>) -> Vec<String> {
         if tool.confirm.is_some() {
             refuse(format!("{path}.confirm"), "`confirm`, and never leaves a confirmation out");
         }
-        if tool.paginate.is_some() && !matches!(tool.kind, Some(ToolKind::Sql(_)) | None) {
-            refuse(format!("{path}.paginate"), "`paginate` beside anything but `sql`");
+        if tool.paginate.is_some() && !matches!(tool.kind, Some(ToolKind::Sql(_) | ToolKind::Http(_)) | None) {
+            refuse(format!("{path}.paginate"), "`paginate` beside anything but `sql` and `http`");
         }
     }
     for (position, resource) in spec.resources.iter().enumerate() {
@@ -65,12 +65,7 @@ fn connection_gaps(connection: &Connection) -> Vec<(&'static str, &'static str)>
 
 fn kind_gaps(kind: &ToolKind, path: &str, refuse: &mut impl FnMut(String, &str)) {
     match kind {
-        ToolKind::Sql(_) | ToolKind::Static(_) => {}
-        ToolKind::Http(request) => match request.body_type {
-            BodyType::Json | BodyType::Form | BodyType::Text => {}
-            BodyType::Multipart => refuse(format!("{path}.http.bodyType"), "multipart bodies"),
-            BodyType::Binary => refuse(format!("{path}.http.bodyType"), "binary bodies"),
-        },
+        ToolKind::Sql(_) | ToolKind::Http(_) | ToolKind::Static(_) => {}
         other => refuse(format!("{path}.{}", other.key()), &format!("`{}` tools", other.key())),
     }
 }

@@ -1,64 +1,128 @@
 //! `http`: one request to an upstream, its parts encoded by where they stand, and what comes back.
 
-use std::time::Duration;
+mod body;
+mod download;
+mod media;
+mod multipart;
+mod paging;
+mod select;
+
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use mcp_factory_connect::http::{Oversize, Request, Response};
+use mcp_factory_connect::http::Request;
 use mcp_factory_spec::{
-    model::{self, BodyType, HttpRequest},
+    model::{self, HttpRequest},
     template::{Json, Text},
 };
 use mcp_serve::{CallContext, ToolResult};
 use serde_json::{Map, Value};
 
-use crate::{answer, plan::Upstream, shape::Shape, values::Values};
-
-/// How much of an upstream's complaint the model is shown, in characters.
-const SHOWN: usize = 2000;
+use crate::{
+    cursor::{BadCursor, CursorKey},
+    plan::{Builder, Fault, Upstream},
+    rows::Caps,
+    shape::{Shape, ShapeContent},
+    values::Values,
+};
+use body::{Body, plain};
+use paging::{Pages, Position};
+use select::Pointer;
 
 #[derive(Debug)]
 pub struct HttpTool {
+    name: Arc<str>,
     upstream: Upstream,
     method: Method,
     path: Text,
     query: Vec<(String, Json)>,
     headers: Vec<(HeaderName, Text)>,
     accept: Option<HeaderValue>,
-    body: Option<(BodyType, Json)>,
-    select: Option<String>,
+    body: Option<Body>,
+    select: Pointer,
+    pages: Option<Pages>,
+    /// The spec says that the answer is JSON, whatever it calls itself.
+    json: bool,
     shape: Shape,
-    max_bytes: usize,
+    caps: Caps,
+    cursor_key: CursorKey,
+}
+
+/// What differs between a tool and a resource.
+struct Settings<'a> {
+    name: &'a str,
+    connection: Option<&'a str>,
+    properties: Map<String, Value>,
+    returns: Option<&'a Value>,
+    limits: &'a model::ToolLimits,
+    paginate: Option<&'a model::Paginate>,
 }
 
 impl HttpTool {
-    pub fn compile(
+    pub fn of_tool(tool: &model::Tool, request: &HttpRequest, builder: &mut Builder<'_>) -> Result<Self, Fault> {
+        let schema = tool.input_schema();
+        let settings = Settings {
+            name: tool.name.as_str(),
+            connection: tool.connection.as_ref().map(|name| name.as_str()),
+            properties: schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default(),
+            returns: tool.returns.as_ref().map(model::Schema::as_value),
+            limits: &tool.limits,
+            paginate: tool.paginate.as_ref(),
+        };
+        Self::compile(request, settings, builder)
+    }
+
+    pub fn of_resource(
+        uri: &str,
+        connection: Option<&str>,
         request: &HttpRequest,
-        returns: Option<&model::Schema>,
-        limits: &model::ToolLimits,
-        upstream: Upstream,
-    ) -> Result<Self, String> {
+        builder: &mut Builder<'_>,
+    ) -> Result<Self, Fault> {
+        let limits = model::ToolLimits::default();
+        let settings =
+            Settings { name: uri, connection, properties: Map::new(), returns: None, limits: &limits, paginate: None };
+        Self::compile(request, settings, builder)
+    }
+
+    fn compile(request: &HttpRequest, settings: Settings<'_>, builder: &mut Builder<'_>) -> Result<Self, Fault> {
         let text = |text: &str| Text::parse(text).map_err(|problem| problem.to_string());
-        let json = |value: &Value| Json::parse(value).map_err(|problem| problem.to_string());
-        let query = request.query.iter().map(|(name, value)| Ok((name.clone(), json(value)?)));
+        let query = request.query.iter().map(|(name, value)| Ok((name.clone(), body::json(value)?)));
         let headers = request.headers.iter().map(|(name, value)| {
             let name = HeaderName::try_from(name.as_str()).map_err(|error| error.to_string())?;
             Ok((name, text(value)?))
         });
         let accept = request.accept.as_deref().map(HeaderValue::try_from).transpose();
+        let body = |body: &model::ValueTemplate| Body::compile(request.body_type, body, &settings.properties);
+        let pages = settings.paginate.map(Pages::compile).transpose()?;
+        let items = settings.paginate.and_then(|paginate| paginate.items_pointer.as_ref());
+        let select = items.or(request.select.as_ref()).map(|pointer| Pointer::parse(pointer.as_str()));
+        let shape = match settings.returns {
+            Some(returns) if pages.is_some() => {
+                let row = Shape::of_rows(Some(returns));
+                Shape { types: Shape::ANY.types, content: ShapeContent::Items(Arc::new(row)) }
+            }
+            Some(returns) => Shape::compile(returns),
+            None => Shape::ANY,
+        };
         Ok(Self {
-            upstream,
+            name: Arc::from(settings.name),
             method: Method::try_from(request.method.as_str()).map_err(|error| error.to_string())?,
             path: text(&request.path)?,
             query: query.collect::<Result<_, String>>()?,
             headers: headers.collect::<Result<_, String>>()?,
             accept: accept.map_err(|_| "`accept` is no header value".to_owned())?,
-            body: request.body.as_ref().map(|body| Ok::<_, String>((request.body_type, json(body)?))).transpose()?,
-            select: request.select.as_ref().map(|pointer| pointer.as_str().to_owned()),
-            shape: returns.map_or(Shape::ANY, |schema| Shape::compile(schema.as_value())),
-            max_bytes: limits
-                .max_bytes
-                .at()
-                .map_or(usize::MAX, |size| usize::try_from(size.bytes()).unwrap_or(usize::MAX)),
+            body: request.body.as_ref().map(body).transpose()?,
+            json: select.is_some() || pages.is_some() || settings.returns.is_some_and(|schema| !is_text(schema)),
+            select: select.unwrap_or_default(),
+            pages,
+            shape,
+            caps: Caps {
+                max_rows: settings.limits.max_rows.at().map(std::num::NonZeroU64::get),
+                max_bytes: settings.limits.max_bytes.at().map(model::Size::bytes),
+                page_size: None,
+            },
+            upstream: builder.connections.upstream(settings.connection)?,
+            cursor_key: builder.cursor_key.clone(),
         })
     }
 
@@ -68,24 +132,44 @@ impl HttpTool {
         self.method.is_safe()
     }
 
-    pub async fn call(
+    pub async fn call(&self, cx: &CallContext, arguments: Map<String, Value>, timeout: Option<Duration>) -> ToolResult {
+        self.run(cx, arguments, timeout).await.unwrap_or_else(ToolResult::error)
+    }
+
+    async fn run(
         &self,
         cx: &CallContext,
-        arguments: &Map<String, Value>,
+        mut arguments: Map<String, Value>,
         timeout: Option<Duration>,
-    ) -> ToolResult {
-        let request = match self.request(&Values { arguments, cx }, timeout) {
-            Ok(request) => request,
-            Err(message) => return ToolResult::error(message),
+    ) -> Result<ToolResult, String> {
+        let cursor = if self.pages.is_some() { arguments.shift_remove("cursor") } else { None };
+        let position = match cursor.as_ref().and_then(Value::as_str) {
+            Some(cursor) => self.position(cursor, cx, &arguments).map_err(|error| error.to_string())?,
+            None => Position::default(),
         };
-        let client = match self.upstream.client.of(cx).await {
-            Ok(client) => client,
-            Err(message) => return ToolResult::error(message),
-        };
-        match client.send(request).await {
-            Ok(response) => self.answer(&response),
-            Err(error) => ToolResult::error(error.to_string()),
+        let mut request = self.request(&Values { arguments: &arguments, cx }, timeout)?;
+        let first = request.query.clone();
+        if let Some(pages) = &self.pages {
+            pages.ask(&position, &mut request);
         }
+        let path = request.path.clone();
+        let client = self.upstream.client.of(cx).await?;
+        let answer = client.open(request).await.map_err(|error| error.to_string())?;
+        let page = download::Page { position: &position, first: &first, path: &path };
+        let (content, next) = download::read(self, answer, &page, cx).await?;
+        let next = next.map(|next| self.cursor(&next, cx, &arguments)).transpose()?;
+        Ok(content.into_answer(self, next.as_deref()))
+    }
+
+    fn position(&self, cursor: &str, cx: &CallContext, arguments: &Map<String, Value>) -> Result<Position, BadCursor> {
+        let state = self.cursor_key.open(cursor, &self.name, &cx.principal.id, arguments)?;
+        serde_json::from_slice(&state).map_err(|_| BadCursor)
+    }
+
+    fn cursor(&self, next: &Position, cx: &CallContext, arguments: &Map<String, Value>) -> Result<String, String> {
+        let state = serde_json::to_vec(next).expect("a position can be written");
+        let cursor = self.cursor_key.seal(&state, &self.name, &cx.principal.id, arguments);
+        cursor.ok_or_else(|| format!("the upstream `{}` names its next page by too long a text", self.upstream()))
     }
 
     fn request(&self, values: &Values<'_>, timeout: Option<Duration>) -> Result<Request, String> {
@@ -103,17 +187,19 @@ impl HttpTool {
             }
         }
         request.headers = self.header_map(values)?;
-        if let Some((body_type, body)) = &self.body {
-            let body = body.render(get).unwrap_or(Value::Null);
-            let (media_type, bytes) = encode(*body_type, &body)?;
-            request.headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static(media_type));
-            request.body = Some(bytes.into());
+        if let Some(body) = &self.body
+            && let Some((media_type, bytes)) = body.encode(values)?
+        {
+            if body.types_itself() {
+                request.headers.insert(header::CONTENT_TYPE, media_type);
+            } else {
+                request.headers.entry(header::CONTENT_TYPE).or_insert(media_type);
+            }
+            request.body = Some(bytes);
         }
         request.caller = Some(values.cx.principal.id.clone());
-        request.timeout = timeout;
-        request.max_bytes = self.max_bytes;
-        // Half a JSON document says nothing.
-        request.oversize = Oversize::Refuse;
+        // A little less than the whole call has, so that who knows what took so long is heard first.
+        request.timeout = timeout.map(|timeout| timeout - (timeout / 50).min(Duration::from_millis(50)));
         Ok(request)
     }
 
@@ -141,99 +227,30 @@ impl HttpTool {
         if let Some(accept) = &self.accept {
             headers.insert(header::ACCEPT, accept.clone());
         } else {
-            headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("application/json, text/*;q=0.9"));
+            let any = if self.json { "application/json" } else { "application/json, text/*;q=0.9, */*;q=0.5" };
+            headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static(any));
         }
         Ok(headers)
     }
 
     fn unknown_caller(&self, header: &HeaderName) -> String {
-        let upstream = self.upstream.client.name();
+        let upstream = self.upstream();
         format!(
             "the connection `{upstream}` tells who calls in its header `{header}`, and the caller has nothing for it"
         )
     }
 
-    fn answer(&self, response: &Response) -> ToolResult {
-        let status = response.status;
-        if !status.is_success() {
-            let said = String::from_utf8_lossy(&response.body);
-            let said: String = said.trim().chars().take(SHOWN).collect();
-            let what = format!("the upstream `{}` answered {status}", self.upstream.client.name());
-            return ToolResult::error(if said.is_empty() { what } else { format!("{what}: {said}") });
-        }
-        if response.body.is_empty() {
-            return answer::value(serde_json::json!({ "status": status.as_u16() }));
-        }
-        let media_type =
-            response.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        match serde_json::from_slice::<Value>(&response.body) {
-            Ok(value) => self.selected(value),
-            Err(error) if is_json(media_type) => ToolResult::error(format!(
-                "the upstream `{}` answered broken JSON: {error}",
-                self.upstream.client.name()
-            )),
-            Err(_) => match std::str::from_utf8(&response.body) {
-                Ok(_) if self.select.is_some() => ToolResult::error(format!(
-                    "the upstream `{}` answered no JSON to select from ({media_type})",
-                    self.upstream.client.name()
-                )),
-                Ok(text) => answer::value(Value::String(text.to_owned())),
-                Err(_) => ToolResult::error(format!(
-                    "the upstream `{}` answered a binary body ({media_type}), which this build can't hand on yet",
-                    self.upstream.client.name()
-                )),
-            },
-        }
-    }
-
-    fn selected(&self, mut value: Value) -> ToolResult {
-        if let Some(pointer) = &self.select {
-            let Some(part) = value.pointer_mut(pointer) else {
-                return ToolResult::error(format!(
-                    "the answer of the upstream `{}` has nothing at `{pointer}`",
-                    self.upstream.client.name()
-                ));
-            };
-            value = part.take();
-        }
-        answer::value(self.shape.apply(value))
+    /// Its name in the spec.
+    fn upstream(&self) -> &str {
+        self.upstream.client.name()
     }
 }
 
-/// A value as text, without quotes around what is text.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+/// `returns` describes a text, or nothing in particular.
+fn is_text(schema: &Value) -> bool {
+    match schema.get("type") {
+        Some(Value::String(one)) => one == "string",
+        Some(Value::Array(many)) => many.iter().any(|one| one == "string"),
+        _ => schema.get("properties").is_none() && schema.get("items").is_none(),
     }
-}
-
-fn encode(body_type: BodyType, body: &Value) -> Result<(&'static str, Vec<u8>), String> {
-    match body_type {
-        BodyType::Json => Ok(("application/json", serde_json::to_vec(body).expect("a JSON value can be written"))),
-        BodyType::Text => Ok(("text/plain; charset=utf-8", plain(body).into_bytes())),
-        BodyType::Form => {
-            let Value::Object(fields) = body else { return Err("a form body must be an object".to_owned()) };
-            let mut form = url::form_urlencoded::Serializer::new(String::new());
-            for (name, value) in fields {
-                match value {
-                    Value::Array(items) => {
-                        for item in items {
-                            form.append_pair(name, &plain(item));
-                        }
-                    }
-                    value => {
-                        form.append_pair(name, &plain(value));
-                    }
-                }
-            }
-            Ok(("application/x-www-form-urlencoded", form.finish().into_bytes()))
-        }
-        BodyType::Multipart | BodyType::Binary => Err("this body can't be sent yet".to_owned()),
-    }
-}
-
-fn is_json(media_type: &str) -> bool {
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    essence == "application/json" || essence.ends_with("+json")
 }

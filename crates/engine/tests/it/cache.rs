@@ -26,7 +26,12 @@ async fn upstream() -> Upstream {
     };
     let (counter, failing) = (count(&asked), count(&asked));
     let router = Router::new()
-        .route("/count", get(async move || json!({ "count": counter() }).to_string()))
+        .route(
+            "/count",
+            get(async move || {
+                ([(axum::http::header::CONTENT_TYPE, "application/json")], json!({ "count": counter() }).to_string())
+            }),
+        )
         .route("/fails", get(async move || (StatusCode::CONFLICT, failing().to_string())));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

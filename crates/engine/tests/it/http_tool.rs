@@ -74,12 +74,25 @@ async fn upstream(
     (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], answer.to_string())
 }
 
-async fn start() -> (Engine, Log) {
-    let log = Log::default();
+/// Serves on loopback and says where.
+pub async fn listen(router: Router) -> std::net::SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = Router::new().fallback(upstream).with_state(Arc::clone(&log));
     tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+/// The tools of a server whose one connection is to `address`, below `/base`.
+pub fn engine(address: std::net::SocketAddr, tools: &str) -> Engine {
+    let text = format!(
+        "name: crm\nconnections:\n  - {{ name: api, type: http, url: 'http://{address}/base', allowPrivateNetwork: true }}\n{tools}"
+    );
+    plan(&text, tempfile::tempdir().unwrap().path(), &[]).unwrap()
+}
+
+async fn start() -> (Engine, Log) {
+    let log = Log::default();
+    let address = listen(Router::new().fallback(upstream).with_state(Arc::clone(&log))).await;
     let text = format!(
         "name: crm\nconnections:\n  - {{ name: api, type: http, url: 'http://{address}/base', allowPrivateNetwork: true, \
          auth: {{ type: bearer, envVar: TOKEN }} }}\n{TOOLS}"
@@ -187,14 +200,12 @@ async fn a_private_address_is_refused_unless_the_spec_and_the_policy_allow_it() 
 #[tokio::test]
 async fn a_connection_says_who_calls_and_fetches_its_own_token() {
     let log = Log::default();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
     let token = r#"{"access_token":"t0ken","token_type":"bearer","expires_in":60}"#;
     let router = Router::new()
         .route("/token", axum::routing::post(move || async move { token }))
         .fallback(upstream)
         .with_state(Arc::clone(&log));
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let address = listen(router).await;
     let text = format!(
         "
 name: crm

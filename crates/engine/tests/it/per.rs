@@ -87,7 +87,7 @@ tools: [{ name: who, description: Who, sql: 'SELECT session_user::text AS who', 
 async fn callers_with_their_own_tokens_never_meet() {
     let echo = async |headers: HeaderMap| {
         let token = headers["authorization"].to_str().unwrap().trim_start_matches("Bearer ").to_owned();
-        json!({ "who": token }).to_string()
+        ([(axum::http::header::CONTENT_TYPE, "application/json")], json!({ "who": token }).to_string())
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
