@@ -110,6 +110,8 @@ pub struct Stdio {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  mcp-factory test server.yaml\n  \
     mcp-factory test server.yaml search_products '{\"query\": \"laptop\"}'\n\n\
+    Beside the examples, calls are made from the schemas of the tools: of each some that must be refused, and of each that\n\
+    only reads and has no examples some that must be answered. The same --seed makes the same calls.\n\n\
     Writing tools are called only on a database that the spec seeds itself, or with --writes.")]
 pub struct Test {
     #[command(flatten)]
@@ -126,6 +128,12 @@ pub struct Test {
     /// Run the examples of writing tools on the real connections too.
     #[arg(long)]
     pub writes: bool,
+    /// Makes other calls of the tools' schemas.
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "tool")]
+    pub seed: u64,
+    /// How many random calls are made for each tool that only reads and has no examples.
+    #[arg(long, value_name = "N", default_value_t = 10, conflicts_with = "tool")]
+    pub cases: usize,
     /// How results are printed.
     #[arg(long, value_enum, default_value = "text")]
     pub output: Output,

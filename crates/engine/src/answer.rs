@@ -9,6 +9,11 @@ use crate::{
     rows::{Caps, Cut, Rows},
 };
 
+/// What a `single` tool answers when there is none.
+pub const NO_SUCH_ROW: &str = "there is no such row";
+/// And when there are several.
+pub const SEVERAL_ROWS: &str = "there is more than one such row, and this tool answers one: narrow the arguments";
+
 /// Rows of a statement, with the cursor of the next page and a notice of what was cut.
 #[must_use]
 pub fn items(rows: Rows, caps: &Caps, next_cursor: Option<&str>) -> ToolResult {
@@ -36,9 +41,9 @@ pub fn single(rows: Rows, caps: &Caps) -> ToolResult {
             "the row is larger than this tool may answer ({} bytes)",
             caps.max_bytes.unwrap_or_default()
         )),
-        (0, _) => ToolResult::error("there is no such row"),
+        (0, _) => ToolResult::error(NO_SUCH_ROW),
         (1, None) => ToolResult::json(raw(rows.json)),
-        _ => ToolResult::error("there is more than one such row, and this tool answers one: narrow the arguments"),
+        _ => ToolResult::error(SEVERAL_ROWS),
     }
 }
 

@@ -4,6 +4,8 @@ use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use mcp_factory_spec::json_schema;
 use serde_json::{Map, Value};
 
+/// How a refusal of arguments begins.
+pub const REFUSED: &str = "the arguments were refused";
 /// How many faults a message lists; a model fixes the first ones anyway.
 const MAX_FAULTS: usize = 8;
 /// How much of an offending value a message shows, in characters.
@@ -75,7 +77,7 @@ impl Arguments {
         let more = faults.len().saturating_sub(MAX_FAULTS);
         faults.truncate(MAX_FAULTS);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        format!("the arguments were refused: {}{more}", faults.join("; "))
+        format!("{REFUSED}: {}{more}", faults.join("; "))
     }
 
     fn fault(&self, error: &ValidationError<'_>) -> String {

@@ -20,6 +20,8 @@ mod shape;
 mod tool;
 mod values;
 
+pub use answer::{NO_SUCH_ROW, SEVERAL_ROWS};
+pub use arguments::REFUSED;
 pub use cursor::CursorKey;
 pub use engine::Engine;
 pub use plan::{Files, Plan, Problem, Surroundings, rate};

@@ -1,4 +1,4 @@
-//! `mcp-factory test FILE`: the spec's examples, and calls that must be refused, through the protocol in both eras; or one
+//! `mcp-factory test FILE`: the spec's examples, and calls made from its schemas, through the protocol in both eras; or one
 //! call of one tool.
 //!
 //! Databases that the spec seeds are made anew in a temporary folder, so tests neither need nor change the real ones.
@@ -6,6 +6,7 @@
 mod cases;
 mod client;
 mod expectation;
+mod generated;
 mod report;
 
 use std::{process::ExitCode, sync::Arc, time::Instant};
@@ -17,7 +18,8 @@ use serde_json::{Map, Value};
 use crate::{args, exit, load};
 use cases::Case;
 use client::{Callers, Client, Era};
-use report::{Outcome, Report};
+use generated::Settings;
+use report::{Origin, Outcome, Report};
 
 pub fn run(args: &args::Test) -> anyhow::Result<ExitCode> {
     // The client's HTTP library wants a TLS provider even for loopback. Two are never installed: an error is the same one.
@@ -62,11 +64,12 @@ async fn call_one(args: &args::Test, tool: &str) -> anyhow::Result<ExitCode> {
 }
 
 async fn run_all(args: &args::Test) -> anyhow::Result<ExitCode> {
-    let mut report = Report::default();
+    let settings = Settings { seed: args.seed, cases: args.cases };
+    let mut report = Report::new(args.seed);
     for era in [Era::Modern, Era::Sessions] {
         // Each era has databases of its own: a writing example may run once in each.
         let (spec, engine, _folder) = if args.writes { real(args)? } else { fresh(args)? };
-        let cases = cases::of(&spec, &engine, args.writes);
+        let cases = cases::of(&spec, &engine, args.writes, settings);
         let callers = Callers::of(&spec);
         let server = client::Server::start(&spec, engine, callers).await?;
         run_era(&server, era, cases, &mut report).await?;
@@ -88,11 +91,16 @@ async fn run_era(server: &client::Server, era: Era, cases: Vec<Case>, report: &m
                 let answer = client.call(&case.tool, case.arguments.clone()).await;
                 match case.expectation.check(answer) {
                     Ok(()) => Outcome::Passed,
-                    Err(why) => Outcome::Failed(why),
+                    Err(why) if case.origin == Origin::Written => Outcome::Failed(why),
+                    // Nobody has seen them before.
+                    Err(why) => {
+                        let arguments = expectation::short(&Value::Object(case.arguments));
+                        Outcome::Failed(format!("{why}; called with {arguments}"))
+                    }
                 }
             }
         };
-        report.add(era, &case.tool, &case.name, outcome, start.elapsed());
+        report.add(era, case.origin, &case.tool, &case.name, outcome, start.elapsed());
     }
     clients.close().await;
     Ok(())

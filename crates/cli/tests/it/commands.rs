@@ -100,6 +100,36 @@ fn a_test_that_fails_says_what_differs_and_exits_1() {
 }
 
 #[test]
+fn calls_made_from_a_schema_find_what_no_example_shows() {
+    let text = "name: a\nconnections:\n  - { name: db, type: sqlite, path: ./a.db, seed: seed.sql }\ntools:\n  - name: read\n    \
+                description: Reads\n    parameters: { kind: { type: string, enum: [good, bad], required: true } }\n    \
+                sql: \"SELECT json_extract(CASE WHEN :kind = 'bad' THEN '{' ELSE '{}' END, '$.x') AS value\"\n";
+    let place = Place::new().file("a.yaml", text).file("seed.sql", "CREATE TABLE t (id INTEGER);");
+    let said = place.run(&["test", "a.yaml"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.out.contains("`kind` as \"bad\"") && said.out.contains("malformed JSON"), "{}", said.out);
+    assert!(said.out.contains("called with {\"kind\":\"bad\"}") && said.out.contains("--seed 0"), "{}", said.out);
+    let report = |seed: &str| {
+        let said = place.run(&["test", "a.yaml", "--seed", seed, "--output", "json"]);
+        let report: Value = serde_json::from_str(&said.out).unwrap();
+        let tests = report["tests"].as_array().unwrap().iter();
+        tests.map(|test| format!("{} {}", test["origin"], test["test"])).collect::<Vec<_>>()
+    };
+    assert_eq!(report("3"), report("3"));
+    assert!(report("3").contains(&"\"generated\" \"refuses a missing `kind`\"".to_owned()));
+}
+
+#[test]
+fn what_may_write_is_never_called_unasked() {
+    let text = "name: a\ntools:\n  - { name: touch, description: Writes, parameters: { name: { type: string, required: true } }, \
+                command: { argv: [/bin/sh, -c, \"echo > written\", \"{name}\"] } }\n";
+    let place = Place::new().file("a.yaml", text);
+    let said = place.run(&["test", "a.yaml", "--all", "--writes"]);
+    assert!(said.code == Some(0) && said.out.contains("refuses") && !said.out.contains("answers"), "{said:?}");
+    assert!(!place.path("written").exists());
+}
+
+#[test]
 fn one_call_prints_its_answer() {
     let place = Place::new().example("server.yaml").example("seed.sql");
     let said = place.run(&["test", "server.yaml", "get_product", "{\"sku\": \"ENB-101\"}"]);

@@ -18,7 +18,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
     cases,
-    report::{Outcome, Report},
+    report::{Origin, Outcome, Report},
 };
 use crate::args::Output;
 
@@ -172,7 +172,7 @@ impl<'a> Clients<'a> {
             Ok(_) => Outcome::Passed,
             Err(error) => Outcome::Failed(error.to_string()),
         };
-        report.add(era, "-", "lists its tools", outcome, start.elapsed());
+        report.add(era, Origin::Protocol, "-", "lists its tools", outcome, start.elapsed());
         Ok(())
     }
 

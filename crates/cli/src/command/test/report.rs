@@ -7,34 +7,94 @@ use serde_json::json;
 use super::client::Era;
 use crate::args::Output;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Report {
     rows: Vec<Row>,
+    seed: u64,
 }
 
 #[derive(Debug)]
 struct Row {
     era: Era,
+    origin: Origin,
     tool: String,
     name: String,
     outcome: Outcome,
     time: Duration,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+/// Where a test comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// What every server must do.
+    Protocol,
+    /// An example of the spec.
+    Written,
+    /// Made from a schema.
+    Generated,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     Passed,
     Failed(String),
     Skipped(String),
 }
 
+/// One line of the table.
+struct Line<'r> {
+    row: &'r Row,
+    name: String,
+    time: Duration,
+}
+
+impl Origin {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Protocol => "protocol",
+            Self::Written => "written",
+            Self::Generated => "generated",
+        }
+    }
+}
+
+impl Outcome {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed(_) => "failed",
+            Self::Skipped(_) => "skipped",
+        }
+    }
+
+    fn why(&self) -> Option<&str> {
+        match self {
+            Self::Passed => None,
+            Self::Failed(why) | Self::Skipped(why) => Some(why),
+        }
+    }
+}
+
 impl Report {
-    pub fn add(&mut self, era: Era, tool: &str, name: &str, outcome: Outcome, time: Duration) {
-        self.rows.push(Row { era, tool: tool.to_owned(), name: name.to_owned(), outcome, time });
+    /// Of calls that were made with this seed.
+    pub fn new(seed: u64) -> Self {
+        Self { rows: Vec::new(), seed }
+    }
+
+    pub fn add(&mut self, era: Era, origin: Origin, tool: &str, name: &str, outcome: Outcome, time: Duration) {
+        self.rows.push(Row { era, origin, tool: tool.to_owned(), name: name.to_owned(), outcome, time });
     }
 
     pub fn failed(&self) -> usize {
-        self.rows.iter().filter(|row| matches!(row.outcome, Outcome::Failed(_))).count()
+        self.count(|row| matches!(row.outcome, Outcome::Failed(_)))
+    }
+
+    fn skipped(&self) -> usize {
+        self.count(|row| matches!(row.outcome, Outcome::Skipped(_)))
+    }
+
+    fn count(&self, which: impl Fn(&Row) -> bool) -> usize {
+        self.rows.iter().filter(|row| which(row)).count()
     }
 
     pub fn rendered(&self, output: Output) -> String {
@@ -44,37 +104,62 @@ impl Report {
         }
     }
 
-    fn counts(&self) -> (usize, usize, usize) {
-        let skipped = self.rows.iter().filter(|row| matches!(row.outcome, Outcome::Skipped(_))).count();
-        let failed = self.failed();
-        (self.rows.len() - failed - skipped, failed, skipped)
-    }
-
     fn table(&self) -> String {
-        let width = |of: fn(&Row) -> &str| self.rows.iter().map(|row| of(row).chars().count()).max().unwrap_or(0);
-        let (tools, names) = (width(|row| &row.tool), width(|row| &row.name));
+        let lines = self.lines();
+        let tools = lines.iter().map(|line| line.row.tool.chars().count()).max().unwrap_or(0);
+        let names = lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
         let mut table = String::new();
-        for row in &self.rows {
-            let (word, why) = match &row.outcome {
-                Outcome::Passed => ("ok", None),
-                Outcome::Failed(why) => ("FAILED", Some(why)),
-                Outcome::Skipped(why) => ("skipped", Some(why)),
+        for Line { row, name, time } in &lines {
+            let word = match &row.outcome {
+                Outcome::Passed => "ok",
+                Outcome::Failed(_) => "FAILED",
+                Outcome::Skipped(_) => "skipped",
             };
-            let time = row.time.as_secs_f64() * 1000.0;
-            table.push_str(&format!(
-                "{:10}  {:tools$}  {:names$}  {word:7}  {time:6.1} ms",
-                row.era.as_str(),
-                row.tool,
-                row.name
-            ));
-            if let Some(why) = why {
+            let (era, origin) = (row.era.as_str(), row.origin.as_str());
+            let time = time.as_secs_f64() * 1000.0;
+            table.push_str(&format!("{era}  {origin:9}  {:tools$}  {name:names$}  {word:7}  {time:7.1} ms", row.tool));
+            if let Some(why) = row.outcome.why() {
                 table.push_str(&format!("  {why}"));
             }
             table.push('\n');
         }
-        let (passed, failed, skipped) = self.counts();
-        table.push_str(&format!("{passed} passed, {failed} failed, {skipped} skipped\n"));
+        let (failed, skipped) = (self.failed(), self.skipped());
+        let passed = self.rows.len() - failed - skipped;
+        let generated = self.count(|row| row.origin == Origin::Generated);
+        let written = self.count(|row| row.origin == Origin::Written);
+        table.push_str(&format!(
+            "{passed} passed, {failed} failed, {skipped} skipped ({written} written, {generated} generated with --seed {})\n",
+            self.seed
+        ));
         table
+    }
+
+    /// Calls that were made and went well share a line.
+    fn lines(&self) -> Vec<Line<'_>> {
+        let good = |row: &Row| row.origin == Origin::Generated && row.outcome == Outcome::Passed;
+        let mut lines: Vec<Line<'_>> = Vec::new();
+        for row in &self.rows {
+            if !good(row) {
+                lines.push(Line { row, name: row.name.clone(), time: row.time });
+                continue;
+            }
+            let together = |other: &&Row| good(other) && other.era == row.era && other.tool == row.tool;
+            if lines.iter().any(|line| together(&line.row)) {
+                continue;
+            }
+            let all: Vec<&Row> = self.rows.iter().filter(together).collect();
+            let answered = all.iter().filter(|row| row.name.starts_with("answers")).count();
+            let calls = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+            let name = match (answered, all.len() - answered) {
+                (0, refused) => format!("refuses {}", calls(refused, "wrong call")),
+                (answered, 0) => format!("answers {}", calls(answered, "call")),
+                (answered, refused) => {
+                    format!("answers {}, refuses {}", calls(answered, "call"), calls(refused, "wrong call"))
+                }
+            };
+            lines.push(Line { row, name, time: all.iter().map(|row| row.time).sum() });
+        }
+        lines
     }
 
     fn json(&self) -> serde_json::Value {
@@ -82,16 +167,13 @@ impl Report {
             .rows
             .iter()
             .map(|row| {
-                let (outcome, why) = match &row.outcome {
-                    Outcome::Passed => ("passed", None),
-                    Outcome::Failed(why) => ("failed", Some(why)),
-                    Outcome::Skipped(why) => ("skipped", Some(why)),
-                };
-                json!({ "era": row.era.as_str(), "tool": row.tool, "test": row.name, "outcome": outcome, "why": why,
+                json!({ "era": row.era.as_str(), "origin": row.origin.as_str(), "tool": row.tool, "test": row.name,
+                        "outcome": row.outcome.word(), "why": row.outcome.why(),
                         "milliseconds": (row.time.as_secs_f64() * 10_000.0).round() / 10.0 })
             })
             .collect();
-        let (passed, failed, skipped) = self.counts();
-        json!({ "passed": passed, "failed": failed, "skipped": skipped, "tests": tests })
+        let (failed, skipped) = (self.failed(), self.skipped());
+        json!({ "passed": self.rows.len() - failed - skipped, "failed": failed, "skipped": skipped, "seed": self.seed,
+                "tests": tests })
     }
 }
