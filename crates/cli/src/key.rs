@@ -34,7 +34,8 @@ pub fn load() -> anyhow::Result<CursorKey> {
     }
 }
 
-fn data_folder() -> Option<PathBuf> {
+/// Where this user's data is kept: `$XDG_DATA_HOME/mcp-factory`, else `~/.local/share/mcp-factory`.
+pub fn data_folder() -> Option<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let data = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))?;
     Some(data.join("mcp-factory"))

@@ -5,7 +5,7 @@ use std::{
     fs,
     io::Read as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use anyhow::Context as _;
@@ -14,7 +14,7 @@ use mcp_factory_connect::{
     policy::Policy,
     secrets::{Environment, Secrets, SecretsFile},
 };
-use mcp_factory_engine::{Engine, Files, Plan, Surroundings};
+use mcp_factory_engine::{Engine, Files, Plan, Surroundings, Tasks};
 use mcp_factory_spec::{Format, Probe, Reading, Source, Spec, Verdict, render};
 use mcp_serve::Changes;
 use sha2::{Digest as _, Sha256};
@@ -139,6 +139,10 @@ pub fn load(
         secrets: secrets(args, &spec)?,
         policy: Policy::operator().with_launcher(Launcher::this_program()),
         cursor_key: key::load()?,
+        tasks: match &seeds {
+            Seeds::Real => tasks(),
+            Seeds::Fresh(_) => Tasks::in_memory(),
+        },
         fresh_seeds: match seeds {
             Seeds::Real => None,
             Seeds::Fresh(folder) => Some(folder),
@@ -157,6 +161,13 @@ pub fn load(
     }
     let files = plan.files().clone();
     Ok(Loaded { spec, engine: plan.build(), files, digest })
+}
+
+/// What all servers of this process share, whatever was loaded again: a call goes on when its server is replaced.
+fn tasks() -> Tasks {
+    static TASKS: OnceLock<Tasks> = OnceLock::new();
+    let open = || key::data_folder().map_or_else(Tasks::in_memory, |folder| Tasks::kept_in(folder.join("tasks")));
+    TASKS.get_or_init(open).clone()
 }
 
 /// The process environment, and the file of what belongs to principals and tenants.

@@ -5,11 +5,21 @@ use std::{collections::HashMap, sync::Arc};
 use mcp_serve::{
     BoxFuture, CallContext, Capabilities, Change, Changes, Completion, Error, Listing, ParameterHeader, PromptText,
     Server, ToolResult,
-    model::{Implementation, Prompt, Resource, ResourceContents, ResourceTemplate, Tool as ToolEntry},
+    model::{
+        DetailedTask, Implementation, InputResponses, Prompt, Resource, ResourceContents, ResourceTemplate,
+        Tool as ToolEntry,
+    },
 };
 use serde_json::{Map, Value};
+use tokio::sync::broadcast;
 
-use crate::{completion::Completions, prompt::CompiledPrompt, resource::Resources, tool::Tool};
+use crate::{
+    completion::Completions,
+    prompt::CompiledPrompt,
+    resource::Resources,
+    tasks::{Desk, result_tool},
+    tool::Tool,
+};
 
 /// Immutable: a changed spec is a new engine. Connections open at the first call that needs them.
 #[derive(Debug)]
@@ -17,6 +27,8 @@ pub struct Engine {
     pub(crate) implementation: Implementation,
     pub(crate) instructions: Option<String>,
     pub(crate) tools: HashMap<String, Arc<Tool>>,
+    /// Where a tool may outlast its request.
+    pub(crate) desk: Option<Desk>,
     pub(crate) tool_listing: Arc<Listing<ToolEntry>>,
     pub(crate) resources: Resources,
     pub(crate) resource_listing: Arc<Listing<Resource>>,
@@ -61,6 +73,15 @@ impl Engine {
         changes
     }
 
+    /// Whether the caller may still use a tool that it called once, if there is one still.
+    fn allows(&self, cx: &CallContext, tool: &str) -> Result<(), Error> {
+        self.tools.get(tool).map_or(Ok(()), |tool| tool.allows(cx))
+    }
+
+    fn desk(&self) -> Result<&Desk, Error> {
+        self.desk.as_ref().ok_or(Error::UnknownTask)
+    }
+
     fn unknown_tool(&self, name: &str) -> Error {
         let known = self.tools.keys().map(String::as_str);
         let suggestion = mcp_factory_spec::suggest::nearest(name, known).map(str::to_owned);
@@ -91,6 +112,10 @@ impl Server for Engine {
         self.changes.as_ref()
     }
 
+    fn tasks(&self) -> Option<&dyn mcp_serve::Tasks> {
+        self.desk.as_ref().map(|_| self as &dyn mcp_serve::Tasks)
+    }
+
     fn tools(&self, _: &CallContext) -> Arc<Listing<ToolEntry>> {
         Arc::clone(&self.tool_listing)
     }
@@ -118,8 +143,14 @@ impl Server for Engine {
         arguments: Map<String, Value>,
     ) -> BoxFuture<'a, Result<ToolResult, Error>> {
         Box::pin(async move {
-            let tool = self.tools.get(name).ok_or_else(|| self.unknown_tool(name))?;
-            tool.call(cx, arguments).await
+            match (self.tools.get(name), &self.desk) {
+                (Some(tool), Some(desk)) if tool.task => desk.call(cx, tool, arguments).await,
+                (Some(tool), _) => tool.call(cx, arguments).await,
+                (None, Some(desk)) if name == result_tool::NAME => {
+                    desk.get_result(cx, &arguments, |tool| self.allows(cx, tool)).await
+                }
+                (None, _) => Err(self.unknown_tool(name)),
+            }
         })
     }
 
@@ -149,5 +180,27 @@ impl Server for Engine {
             let prompt = self.prompts.get(name).ok_or_else(|| Error::UnknownPrompt { name: name.to_owned() })?;
             prompt.fill(cx, &arguments)
         })
+    }
+}
+
+impl mcp_serve::Tasks for Engine {
+    fn get<'a>(&'a self, cx: &'a CallContext, id: &'a str) -> BoxFuture<'a, Result<DetailedTask, Error>> {
+        Box::pin(async move { self.desk()?.get(cx, id, |tool| self.allows(cx, tool)).await })
+    }
+
+    fn update<'a>(&'a self, cx: &'a CallContext, id: &'a str, _: InputResponses) -> BoxFuture<'a, Result<(), Error>> {
+        // A task asks nothing: who has to be asked is asked before it begins.
+        Box::pin(async move { self.desk()?.get(cx, id, |tool| self.allows(cx, tool)).await.map(drop) })
+    }
+
+    fn cancel<'a>(&'a self, cx: &'a CallContext, id: &'a str) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move { self.desk()?.cancel(cx, id).await })
+    }
+
+    fn changes(&self) -> broadcast::Receiver<Arc<str>> {
+        match &self.desk {
+            Some(desk) => desk.tasks.changes(),
+            None => broadcast::Sender::new(1).subscribe(),
+        }
     }
 }

@@ -17,6 +17,7 @@ mod pulse;
 mod resource;
 mod rows;
 mod shape;
+mod tasks;
 mod tool;
 mod values;
 
@@ -25,3 +26,4 @@ pub use arguments::REFUSED;
 pub use cursor::CursorKey;
 pub use engine::Engine;
 pub use plan::{Files, Plan, Problem, Surroundings, rate};
+pub use tasks::Tasks;

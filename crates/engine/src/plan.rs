@@ -36,6 +36,7 @@ use crate::{
     cursor::CursorKey,
     prompt::CompiledPrompt,
     resource::Resources,
+    tasks::{Desk, Tasks},
     tool::{Kind, Tool, command::CommandTool, fixed, http::HttpTool, sql::SqlTool, steps::StepsTool},
 };
 use connections::Connections;
@@ -54,6 +55,8 @@ pub struct Surroundings {
     pub fresh_seeds: Option<PathBuf>,
     /// Where it is told that an engine took the place of another; shared by all engines of one server.
     pub changes: Option<Changes>,
+    /// Where calls are kept that outlast their request.
+    pub tasks: Tasks,
 }
 
 /// Why a spec can't run here.
@@ -99,7 +102,12 @@ impl Plan {
             implementation: implementation(spec),
             instructions: spec.instructions.clone(),
             tools,
-            tool_listing: listing(spec.tools.iter().map(entries::tool).collect()),
+            tool_listing: listing(entries::tools(spec)),
+            desk: spec
+                .tools
+                .iter()
+                .any(|tool| tool.task)
+                .then(|| Desk { server: spec.name.to_string(), tasks: surroundings.tasks.clone() }),
             resource_listing: listing(entries::resources(spec)),
             template_listing: listing(entries::templates(spec)),
             resources,
@@ -232,6 +240,8 @@ impl<'a> Builder<'a> {
             arguments,
             headers,
             timeout: tool.limits.timeout.at().map(model::Duration::get),
+            max_bytes: tool.limits.max_bytes.at().map(model::Size::bytes),
+            task: tool.task,
             gate: Gate::new(&limits(&tool.limits)),
             read_only,
             cache: self.cache(tool, read_only),

@@ -25,6 +25,9 @@ pub struct Tool {
     /// What clients of 2026-07-28 repeat in headers, because the schema says so.
     pub headers: Vec<ParameterHeader>,
     pub timeout: Option<Duration>,
+    pub max_bytes: Option<u64>,
+    /// A call may outlast its request.
+    pub task: bool,
     pub gate: Gate,
     /// It changes nothing, so it may be called unasked.
     pub read_only: bool,
@@ -188,6 +191,8 @@ mod tests {
             arguments: Arguments::compile(&serde_json::json!({})).unwrap(),
             headers: Vec::new(),
             timeout: None,
+            max_bytes: None,
+            task: false,
             gate: Gate::new(&mcp_serve::Limits::none()),
             read_only: true,
             seeded: false,

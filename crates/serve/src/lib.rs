@@ -67,7 +67,7 @@ pub use listing::Listing;
 pub use live::Live;
 pub use logging::{Log, LogLevel};
 pub use principal::{Principal, Scopes, TokenId};
-pub use progress::Progress;
+pub use progress::{LastWord, Progress};
 pub use result::{Content, ToolResult};
 pub use rmcp::model;
 pub use server::{BoxFuture, Capabilities, Completion, CompletionReference, PromptText, Server};

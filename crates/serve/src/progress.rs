@@ -14,7 +14,21 @@ use crate::news::{News, Throttle};
 
 /// Handed to every call in its [`CallContext`](crate::CallContext).
 #[derive(Debug, Clone, Default)]
-pub struct Progress(Option<Arc<Reporter>>);
+pub struct Progress {
+    reporter: Option<Arc<Reporter>>,
+    last_word: Option<LastWord>,
+}
+
+/// What a tool said last of its progress, for callers who come back to ask.
+#[derive(Debug, Clone, Default)]
+pub struct LastWord(Arc<Mutex<Option<String>>>);
+
+impl LastWord {
+    #[must_use]
+    pub fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 #[derive(Debug)]
 struct Reporter {
@@ -48,24 +62,35 @@ impl Progress {
     /// For a caller who did not ask.
     #[must_use]
     pub fn none() -> Self {
-        Self(None)
+        Self::default()
     }
 
     pub(crate) fn new(news: mpsc::Sender<News>) -> Self {
         let scale = Scale { last: f64::NEG_INFINITY, own: None, throttle: Throttle::new(BURST, EVERY) };
-        Self(Some(Arc::new(Reporter { scale: Mutex::new(scale), news })))
+        let reporter = Reporter { scale: Mutex::new(scale), news };
+        Self { reporter: Some(Arc::new(reporter)), last_word: None }
+    }
+
+    /// The same, and the last message stays readable after the caller has gone.
+    #[must_use]
+    pub fn remembered(&self) -> (Self, LastWord) {
+        let last_word = LastWord::default();
+        (Self { last_word: Some(last_word.clone()), ..self.clone() }, last_word)
     }
 
     /// Whether anybody listens; lets a tool skip the work of finding out how far it is.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
-        self.0.as_ref().is_some_and(|reporter| !reporter.news.is_closed())
+        self.last_word.is_some() || self.reporter.as_ref().is_some_and(|reporter| !reporter.news.is_closed())
     }
 
     /// `progress` of `total` is done, in whatever the tool counts. A report that does not grow is left out, and so is one
     /// that comes too soon after others, unless it reaches `total`. A tool that will report says `0.0` first.
     pub fn report(&self, progress: f64, total: Option<f64>, message: Option<&str>) {
-        let Some(reporter) = &self.0 else { return };
+        if let (Some(LastWord(last)), Some(message)) = (&self.last_word, message) {
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(message.to_owned());
+        }
+        let Some(reporter) = &self.reporter else { return };
         if !progress.is_finite() {
             return;
         }
@@ -86,7 +111,7 @@ impl Progress {
     /// A sign of life of a call that has nothing to count, or is silent for long. Until the tool counts for itself,
     /// progress is the seconds that the call runs.
     pub fn beat(&self, running: Duration, message: &str) {
-        let Some(reporter) = &self.0 else { return };
+        let Some(reporter) = &self.reporter else { return };
         let mut scale = reporter.lock();
         let progress = if scale.own.is_some() { scale.last + HAIR } else { running.as_secs_f64().round() };
         if progress > scale.last {
@@ -155,6 +180,16 @@ mod tests {
         progress.report(6.0, Some(10.0), None);
         let seen: Vec<f64> = seen(reports).into_iter().map(|(progress, _)| progress).collect();
         assert_eq!(seen, [1.0, 2.0, 7.0, 7.001, 8.0]);
+    }
+
+    #[test]
+    fn the_last_word_outlives_the_caller() {
+        let (progress, word) = Progress::none().remembered();
+        assert!(progress.is_wanted());
+        progress.report(1.0, None, Some("one of two"));
+        progress.report(2.0, None, None);
+        progress.beat(Duration::from_secs(1), "still running");
+        assert_eq!(word.get().as_deref(), Some("one of two"));
     }
 
     #[test]

@@ -6,9 +6,15 @@ use mcp_factory_spec::{Spec, model};
 use mcp_serve::model::{Prompt, PromptArgument, Resource, ResourceTemplate, Tool, ToolAnnotations};
 use serde_json::{Map, Value};
 
-use crate::answer;
+use crate::{answer, tasks::result_tool};
 
-pub fn tool(tool: &model::Tool) -> Tool {
+/// All tools, and `get_result` where one of them may outlast its request.
+pub fn tools(spec: &Spec) -> Vec<Tool> {
+    let own = spec.tools.iter().map(tool);
+    own.chain(spec.tools.iter().any(|tool| tool.task).then(result_tool::entry)).collect()
+}
+
+fn tool(tool: &model::Tool) -> Tool {
     let mut entry = Tool::new(tool.name.to_string(), tool.description.clone(), Arc::new(tool.input_schema()));
     if let Some(title) = &tool.title {
         entry = entry.with_title(title);
@@ -16,7 +22,10 @@ pub fn tool(tool: &model::Tool) -> Tool {
     if let Some(returns) = &tool.returns {
         let rows = matches!(tool.kind, Some(model::ToolKind::Sql(_))) || tool.paginate.is_some();
         let schema = answer::output_schema(returns.as_value(), rows, tool.single);
-        entry = entry.with_raw_output_schema(Arc::new(object(schema)));
+        let promised = if tool.task { result_tool::or_still_running(&schema) } else { Some(schema) };
+        if let Some(schema) = promised {
+            entry = entry.with_raw_output_schema(Arc::new(object(schema)));
+        }
     }
     let declared = &tool.annotations;
     if declared.read_only.is_some() || declared.destructive.is_some() || declared.idempotent.is_some() {

@@ -94,9 +94,5 @@ fn notices(spec: &Spec) -> Vec<String> {
     if !spec.events.is_empty() {
         notices.push("this build publishes no events".to_owned());
     }
-    if spec.tools.iter().any(|tool| tool.task) {
-        notices
-            .push("this build makes no tasks: calls of tools with `task` are answered within their request".to_owned());
-    }
     notices
 }

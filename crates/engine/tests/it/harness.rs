@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use mcp_factory_connect::{Policy, secrets::FixedSecrets};
-use mcp_factory_engine::{CursorKey, Engine, Plan, Problem, Surroundings};
+use mcp_factory_engine::{CursorKey, Engine, Plan, Problem, Surroundings, Tasks};
 use mcp_factory_spec::{Format, Probe, Source, Spec};
 use mcp_serve::{CallContext, Content, Error, Principal, Server as _, ToolResult};
 use serde_json::Value;
@@ -38,16 +38,26 @@ pub fn plan_of_a_stranger(text: &str, folder: &Path) -> Result<Engine, Vec<Probl
     plan_under(Policy::none(), text, folder, &[])
 }
 
+/// With calls that may outlast their requests.
+pub fn plan_with_tasks(text: &str, folder: &Path, tasks: Tasks) -> Result<Engine, Vec<Problem>> {
+    let surroundings = Surroundings { tasks, ..surroundings(Policy::operator(), folder, &[]) };
+    Plan::new(&spec(text), &surroundings).map(Plan::build)
+}
+
 fn plan_under(policy: Policy, text: &str, folder: &Path, secrets: &[(&str, &str)]) -> Result<Engine, Vec<Problem>> {
-    let surroundings = Surroundings {
+    Plan::new(&spec(text), &surroundings(policy, folder, secrets)).map(Plan::build)
+}
+
+fn surroundings(policy: Policy, folder: &Path, secrets: &[(&str, &str)]) -> Surroundings {
+    Surroundings {
         folder: folder.canonicalize().unwrap(),
         secrets: Arc::new(secrets.iter().copied().collect::<FixedSecrets>()),
         policy,
         cursor_key: CursorKey::new(b"a key for tests"),
         fresh_seeds: None,
         changes: None,
-    };
-    Plan::new(&spec(text), &surroundings).map(Plan::build)
+        tasks: Tasks::in_memory(),
+    }
 }
 
 pub async fn call_as(

@@ -14,3 +14,4 @@ mod per;
 mod plan;
 mod prompts_and_resources;
 mod steps;
+mod tasks;

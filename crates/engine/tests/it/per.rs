@@ -28,6 +28,7 @@ fn engine(text: &str, secrets: FixedSecrets) -> Engine {
         cursor_key: CursorKey::new(b"a key for tests"),
         fresh_seeds: None,
         changes: None,
+        tasks: mcp_factory_engine::Tasks::in_memory(),
     };
     Plan::new(&spec(text), &surroundings).unwrap().build()
 }
