@@ -3,7 +3,7 @@
 //! The labels come from the description of the language, not from its implementation; `corpus/README.md` says how they are
 //! written. Every test goes through the whole corpus and reports all differences in one go.
 
-mod documents;
+pub mod documents;
 mod hostile;
 mod mutations;
 

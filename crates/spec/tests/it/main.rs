@@ -3,3 +3,4 @@
 mod corpus;
 mod environments;
 mod language;
+mod reference;
