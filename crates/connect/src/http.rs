@@ -190,3 +190,6 @@ impl Request {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

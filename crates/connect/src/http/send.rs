@@ -202,23 +202,25 @@ impl Client {
     }
 
     fn inner(&self) -> &reqwest::Client {
-        self.inner.get_or_init(|| {
-            reqwest::Client::builder()
-                .no_proxy()
-                .http1_only()
-                .http1_max_headers(MAX_HEADERS)
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .referer(false)
-                .user_agent(concat!("mcp-factory/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(self.config.connect_timeout)
-                .pool_max_idle_per_host(16)
-                .tcp_nodelay(true)
-                .tls_backend_preconfigured((*tls::verified()).clone())
-                .dns_resolver(self.guard.clone())
-                .build()
-                .expect("every option is fixed, and they fit each other")
-        })
+        self.inner.get_or_init(|| self.connector(&tls::verified()))
+    }
+
+    pub(super) fn connector(&self, tls: &rustls::ClientConfig) -> reqwest::Client {
+        reqwest::Client::builder()
+            .no_proxy()
+            .http1_only()
+            .http1_max_headers(MAX_HEADERS)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .user_agent(concat!("mcp-factory/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(self.config.connect_timeout)
+            .pool_max_idle_per_host(self.config.hosts.at_once())
+            .tcp_nodelay(true)
+            .tls_backend_preconfigured(tls.clone())
+            .dns_resolver(self.guard.clone())
+            .build()
+            .expect("every option is fixed, and they fit each other")
     }
 }
 
