@@ -48,7 +48,9 @@ pub struct Run {
 
 /// Told of each line that the program prints, at most every tenth of a second: how many there were, and the last one.
 #[derive(Default)]
-pub struct Lines(pub Option<Box<dyn FnMut(u64, &str) + Send>>);
+pub struct Lines(pub Option<Listener>);
+
+pub type Listener = Box<dyn FnMut(u64, &str) + Send>;
 
 /// What came of it.
 #[derive(Debug)]
