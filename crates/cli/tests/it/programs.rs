@@ -1,6 +1,8 @@
 //! Programs of `command` tools, started through the program itself.
 
 use std::{
+    io::Write as _,
+    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -64,39 +66,79 @@ async fn limits_hold_for_a_program_and_its_children() {
     assert_eq!(run("while :; do :; done", Some(over)).await.ended, Ended::Killed(9));
 }
 
-#[test]
-fn a_program_dies_with_a_server_that_is_killed() {
-    let text = "name: a\ntools:\n  - { name: wait, description: Waits, command: { argv: [/bin/sh, -c, \"echo $$ > new; mv new id; \
-                exec sleep 60\"] } }\n";
-    let place = Place::new().file("a.yaml", text);
-    let serving = place.serve(&["a.yaml"]);
-    let address = serving.address.clone();
-    let call = std::thread::spawn(move || {
-        use std::io::{Read as _, Write as _};
-        let body =
-            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"wait\",\"arguments\":{}}}";
-        let mut stream = std::net::TcpStream::connect(&address).unwrap();
-        write!(
-            stream,
-            "POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nAccept: application/json, \
-             text/event-stream\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        let mut reply = String::new();
-        let _ = stream.read_to_string(&mut reply);
-        reply
-    });
+const WAITS: &str = "name: a\ntools:\n  - { name: wait, description: Waits, command: { argv: [/bin/sh, -c, \"echo $$ > new; mv new id; \
+                     exec sleep 60\"] } }\n";
+
+/// A request whose answer is not waited for.
+fn send(address: &str, headers: &str, body: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nAccept: application/json, \
+         text/event-stream\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    stream
+}
+
+/// The program that the tool has started.
+fn started(place: &Place) -> String {
     let id = place.path("id");
     until("the program has started", || id.exists());
-    let process = format!("/proc/{}", std::fs::read_to_string(id).unwrap().trim());
+    let process = format!("/proc/{}/stat", std::fs::read_to_string(id).unwrap().trim());
     assert!(Path::new(&process).exists());
+    process
+}
+
+fn is_gone(process: &str) -> bool {
+    std::fs::read_to_string(process).map_or(true, |stat| stat.contains(") Z"))
+}
+
+#[test]
+fn a_caller_who_leaves_or_cancels_ends_the_program_at_once_in_both_eras() {
+    let gone = |process: &str| {
+        let began = Instant::now();
+        until("the program is gone", || is_gone(process));
+        assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+    };
+    let place = Place::new().file("a.yaml", WAITS);
+    let serving = place.serve(&["a.yaml"]);
+    let modern = "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: wait\r\n";
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"wait","arguments":{},"_meta":{
+                   "io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+    let stream = send(&serving.address, modern, call);
+    let process = started(&place);
+    drop(stream);
+    gone(&process);
+    std::fs::remove_file(place.path("id")).unwrap();
+
+    let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},
+                    "clientInfo":{"name":"test","version":"1"}}}"#;
+    let (head, _) = serving.post(&[], hello);
+    let session = head.lines().find_map(|line| line.strip_prefix("mcp-session-id: ")).expect("a session").to_owned();
+    let headers = [("Mcp-Session-Id", session.as_str()), ("MCP-Protocol-Version", "2025-11-25")];
+    serving.post(&headers, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let call = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"wait","arguments":{}}}"#;
+    let stream = send(&serving.address, &lines, call);
+    let process = started(&place);
+    serving.post(&headers, r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}"#);
+    gone(&process);
+    drop(stream);
+}
+
+#[test]
+fn a_program_dies_with_a_server_that_is_killed() {
+    let place = Place::new().file("a.yaml", WAITS);
+    let serving = place.serve(&["a.yaml"]);
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"wait","arguments":{}}}"#;
+    let stream = send(&serving.address, "", body);
+    let process = started(&place);
     // Nothing is told, so nothing can be cleaned up.
     assert!(Command::new("kill").args(["-KILL", &serving.id().to_string()]).status().unwrap().success());
-    until("the program is gone", || {
-        std::fs::read_to_string(format!("{process}/stat")).map_or(true, |stat| stat.contains(") Z"))
-    });
-    call.join().unwrap();
+    until("the program is gone", || is_gone(&process));
+    drop(stream);
 }
 
 fn until(what: &str, mut state: impl FnMut() -> bool) {

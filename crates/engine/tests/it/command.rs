@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use mcp_factory_engine::Engine;
 use mcp_serve::{CallContext, Principal, Server as _};
-use serde_json::json;
+use serde_json::{Map, json};
 
 use crate::harness::{call, plan, plan_of_a_stranger};
 
@@ -116,26 +116,30 @@ async fn what_comes_back_is_shaped_cut_or_explained() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_dropped_ends_its_program() {
+async fn a_call_that_is_dropped_ends_its_program_in_a_step_too() {
     let text = r#"
 name: programs
 tools:
   - { name: wait, description: Waits, command: { argv: [sh, -c, "echo $$ > new; mv new id; exec sleep 60"] } }
+  - { name: one, description: Waits in a step, steps: [{ call: wait }] }
+  - { name: two, description: Waits in a step of a step, steps: [{ call: one }] }
 "#;
-    let folder = tempfile::tempdir().unwrap();
-    let engine = Arc::new(plan(text, folder.path(), &[]).unwrap());
-    let running = tokio::spawn({
-        let engine = Arc::clone(&engine);
-        async move { engine.call_tool(&CallContext::new(Principal::local()), "wait", Default::default()).await.is_ok() }
-    });
-    let id = folder.path().join("id");
-    until(|| id.exists()).await;
-    let process = format!("/proc/{}", std::fs::read_to_string(id).unwrap().trim());
-    assert!(Path::new(&process).exists());
-    running.abort();
-    let began = std::time::Instant::now();
-    until(|| !Path::new(&process).exists()).await;
-    assert!(began.elapsed() < std::time::Duration::from_millis(100), "{:?}", began.elapsed());
+    for tool in ["wait", "one", "two"] {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Arc::new(plan(text, folder.path(), &[]).unwrap());
+        let running = tokio::spawn({
+            let engine = Arc::clone(&engine);
+            async move { engine.call_tool(&CallContext::new(Principal::local()), tool, Map::new()).await.is_ok() }
+        });
+        let id = folder.path().join("id");
+        until(|| id.exists()).await;
+        let process = format!("/proc/{}", std::fs::read_to_string(id).unwrap().trim());
+        assert!(Path::new(&process).exists());
+        running.abort();
+        let began = std::time::Instant::now();
+        until(|| !Path::new(&process).exists()).await;
+        assert!(began.elapsed() < std::time::Duration::from_millis(100), "{tool}: {:?}", began.elapsed());
+    }
 }
 
 #[test]
