@@ -9,3 +9,4 @@ mod reload;
 mod rooms;
 mod run;
 mod serving;
+mod tasks;
