@@ -63,6 +63,10 @@ impl CallContext {
 pub struct CallId(pub(crate) u128);
 
 impl CallId {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        u128::from_str_radix(text, 16).ok().map(Self)
+    }
+
     pub(crate) fn next() -> Self {
         static PROCESS: OnceLock<u64> = OnceLock::new();
         static NEXT: AtomicU64 = AtomicU64::new(0);

@@ -94,7 +94,7 @@ impl Input {
         Self(Some(Arc::new(Way::Session(session))))
     }
 
-    pub(crate) fn rounds(round: Round) -> Self {
+    fn rounds(round: Round) -> Self {
         Self(Some(Arc::new(Way::Rounds(round))))
     }
 }
@@ -105,6 +105,12 @@ pub(crate) fn shows_forms(declared: Option<&ElicitationCapability>) -> bool {
 }
 
 impl CallContext {
+    /// The rounds of one call have one id.
+    pub(crate) fn bring(&mut self, round: Round) {
+        self.call_id = round.call();
+        self.input = Input::rounds(round);
+    }
+
     /// Whether the client said that it can ask its person.
     #[must_use]
     pub fn can_elicit(&self) -> bool {

@@ -265,7 +265,7 @@ impl ServerHandler for Adapter {
         };
         let brought = Brought { state: request.request_state, responses: request.input_responses };
         let subject = ("tools/call", &*request.name, request.arguments.as_ref());
-        call.input = self.input(&serving, &cx, &call, subject, brought);
+        self.bring_input(&serving, &cx, &mut call, subject, brought).map_err(|error| refuse(&error, &call, version))?;
         let arguments = request.arguments.unwrap_or_default();
         let server = &serving.server;
         let token = cx.meta.get_progress_token();
@@ -306,7 +306,8 @@ impl ServerHandler for Adapter {
         let (mut call, version, modern) = self.call(&cx)?;
         let _permit = Self::enter(&serving, &call, version)?;
         let brought = Brought { state: request.request_state, responses: request.input_responses };
-        call.input = self.input(&serving, &cx, &call, ("resources/read", &request.uri, None), brought);
+        let subject = ("resources/read", &*request.uri, None);
+        self.bring_input(&serving, &cx, &mut call, subject, brought).map_err(|error| refuse(&error, &call, version))?;
         let read = settled(serving.server.read_resource(&call, &request.uri));
         let mut result = match run(read, &call, version, &cx.ct).await? {
             Settled::Done(contents) => ReadResourceResult::new(contents),
@@ -331,7 +332,7 @@ impl ServerHandler for Adapter {
         let _permit = Self::enter(&serving, &call, version)?;
         let brought = Brought { state: request.request_state, responses: request.input_responses };
         let subject = ("prompts/get", &*request.name, request.arguments.as_ref());
-        call.input = self.input(&serving, &cx, &call, subject, brought);
+        self.bring_input(&serving, &cx, &mut call, subject, brought).map_err(|error| refuse(&error, &call, version))?;
         let prompt = serving.server.get_prompt(&call, &request.name, request.arguments.unwrap_or_default());
         let prompt = match run(settled(prompt), &call, version, &cx.ct).await? {
             Settled::Done(prompt) => prompt,

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     CallContext, ClientSupport, Completion, CompletionReference, Error, Listing, Log, LogLevel, Principal, Progress,
     ToolResult, call,
-    input::{Input, OwnedSubject, Round, Settled, settle, shows_forms},
+    input::{OwnedSubject, Round, Settled, settle, shows_forms},
     limits::Permit,
     live::Serving,
     news,
@@ -57,14 +57,14 @@ pub(super) async fn answer(
         "prompts/get" if declared.prompts => {
             let (mut cx, _permit) = enter(serving, principal, version, request)?;
             let (name, arguments) = named(params)?;
-            cx.input = input(shared, serving, version, request, ("prompts/get", name), &cx);
+            bring_input(shared, serving, version, request, ("prompts/get", name), &mut cx)?;
             let prompt = run(async { settle(server.get_prompt(&cx, name, arguments).await) }, &cx, version).await?;
             replies.settled(id, version, &prompt, |prompt| replies.prompt(id, version, prompt))
         }
         "resources/read" if declared.resources => {
             let (mut cx, _permit) = enter(serving, principal, version, request)?;
             let uri = params.uri.as_deref().ok_or_else(|| invalid("`uri` is missing"))?;
-            cx.input = input(shared, serving, version, request, ("resources/read", uri), &cx);
+            bring_input(shared, serving, version, request, ("resources/read", uri), &mut cx)?;
             let contents = run(async { settle(server.read_resource(&cx, uri).await) }, &cx, version).await?;
             replies.settled(id, version, &contents, |contents| replies.resource(id, version, contents))
         }
@@ -162,7 +162,7 @@ async fn call_tool(
         }
     }
     let (mut cx, permit) = enter(serving, principal, version, request)?;
-    cx.input = input(shared, serving, version, request, ("tools/call", name), &cx);
+    bring_input(shared, serving, version, request, ("tools/call", name), &mut cx)?;
     let token = request.params.meta.as_ref().and_then(|meta| meta.progress_token);
     let level = log_level(request, version)?;
     if (token.is_some() || level.is_some()) && accepts.events {
@@ -199,23 +199,23 @@ fn tool(serving: &Serving, id: &RawValue, version: Version, result: &Settled<Too
 }
 
 /// How the person behind this request can be asked: with the answer to it, by who knows that and can ask.
-fn input(
+fn bring_input(
     shared: &Shared,
     serving: &Serving,
     version: Version,
     request: &Request<'_>,
     (method, name): (&'static str, &str),
-    cx: &CallContext,
-) -> Input {
+    cx: &mut CallContext,
+) -> Result<(), Refusal> {
     let Params { meta, arguments, input_responses, request_state, .. } = &request.params;
     // Most clients that ask for speed declare nothing, so that nothing is read.
     let declared = meta.as_ref().and_then(|meta| meta.client_capabilities).map(RawValue::get);
     let Some(declared) = declared.filter(|text| version.is_modern() && text.contains("elicitation")) else {
-        return Input::default();
+        return Ok(());
     };
     let declared: Result<ClientCapabilities, _> = serde_json::from_str(declared);
     if !declared.is_ok_and(|client| shows_forms(client.elicitation.as_ref())) {
-        return Input::default();
+        return Ok(());
     }
     let subject = OwnedSubject {
         server: serving.server.implementation().name.clone(),
@@ -225,8 +225,10 @@ fn input(
         arguments: arguments.map_or("{}", RawValue::get).into(),
     };
     let responses = input_responses.and_then(|responses| serde_json::from_str(responses.get()).ok());
-    let state = request_state.as_deref().map(str::to_owned);
-    Input::rounds(Round::new(shared.live.rounds(), subject, state, responses.unwrap_or_default()))
+    let responses = responses.unwrap_or_default();
+    let round = Round::new(shared.live.rounds(), subject, cx.call_id, request_state.as_deref(), &responses);
+    cx.bring(round.map_err(|error| Refusal::of(&error, cx.call_id, version))?);
+    Ok(())
 }
 
 /// The log messages that this request asks for. Older clients ask in a session, and here is none.

@@ -22,7 +22,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Answer, Elicitation};
-use crate::{Error, Principal};
+use crate::{CallId, Error, Principal};
 
 /// From the question to the answer.
 const LIFE: Duration = Duration::from_secs(10 * 60);
@@ -129,6 +129,8 @@ fn hash_json(value: &Value, hash: &mut Sha256) {
 struct State {
     /// Unlike any other's.
     id: String,
+    /// The id of the call, the same in all its rounds.
+    call: String,
     /// When it was made, in milliseconds since 1970.
     made: u64,
     /// What was asked, by its hash.
@@ -223,9 +225,8 @@ impl Rounds {
 pub(crate) struct Round {
     rounds: Arc<Rounds>,
     subject: OwnedSubject,
-    state: Option<String>,
-    responses: InputResponses,
-    talk: Mutex<Option<Talk>>,
+    call: CallId,
+    talk: Mutex<Talk>,
 }
 
 /// A [`Subject`] that is kept. Most calls never ask, so nothing is worked out before one does.
@@ -244,8 +245,8 @@ impl OwnedSubject {
     }
 }
 
+#[derive(Default)]
 struct Talk {
-    subject: [u8; 32],
     known: BTreeMap<String, Answered>,
     /// How often this request asked by each name.
     asked: HashMap<String, usize>,
@@ -254,21 +255,45 @@ struct Talk {
 }
 
 impl Round {
+    /// `call` is the id of this request, unless it belongs to a call that began with another.
     pub(crate) fn new(
         rounds: Arc<Rounds>,
         subject: OwnedSubject,
-        state: Option<String>,
-        responses: InputResponses,
-    ) -> Self {
-        Self { rounds, subject, state, responses, talk: Mutex::default() }
+        call: CallId,
+        state: Option<&str>,
+        responses: &InputResponses,
+    ) -> Result<Self, Error> {
+        let mut round = Self { rounds, subject, call, talk: Mutex::default() };
+        let Some(sealed) = state else { return Ok(round) };
+        match round.rounds.open(&round.subject.digest(), sealed) {
+            Ok(state) => {
+                let mut known = state.answered;
+                // Answers to what was not asked are nobody's.
+                for (key, question) in state.asked {
+                    if let Some(answer) = responses.get(&key) {
+                        known.insert(key, Answered { question, answer: answer.clone() });
+                    }
+                }
+                round.call = CallId::parse(&state.call).unwrap_or(call);
+                round.talk = Mutex::new(Talk { known, ..Talk::default() });
+                Ok(round)
+            }
+            Err(Useless::Spent) => Ok(round),
+            Err(Useless::Full) => Err(Error::Busy),
+            Err(Useless::Foreign) => {
+                let message = "`requestState` was changed, or is of another call; call again without it".to_owned();
+                Err(Error::InvalidParams { message })
+            }
+        }
+    }
+
+    pub(crate) fn call(&self) -> CallId {
+        self.call
     }
 
     pub(super) fn ask(&self, name: &str, question: &Elicitation) -> Result<Answer, Error> {
         let mut talk = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
-        let talk = match &mut *talk {
-            Some(talk) => talk,
-            none => none.insert(self.begin()?),
-        };
+        let talk = &mut *talk;
         let times = talk.asked.entry(name.to_owned()).or_default();
         *times += 1;
         let key = if *times == 1 { name.to_owned() } else { format!("{name}-{times}") };
@@ -281,42 +306,18 @@ impl Round {
         }
         let state = State {
             id: URL_SAFE_NO_PAD.encode(crate::random::<16>()),
+            call: self.call.to_string(),
             made: now(),
             asked: BTreeMap::from([(key.clone(), hash)]),
             answered: talk.used.clone(),
         };
-        let sealed = self.rounds.seal(&talk.subject, &state, LIFE);
+        let sealed = self.rounds.seal(&self.subject.digest(), &state, LIFE);
         if sealed.len() > LONGEST {
             let message = format!("the answers so far are longer than {LONGEST} bytes");
             return Err(Error::InvalidParams { message });
         }
         let requests = InputRequests::from([(key, InputRequest::Elicitation(question.request()))]);
         Err(Error::InputRequired(Box::new(InputRequiredResult::new(Some(requests), Some(sealed)))))
-    }
-
-    fn begin(&self) -> Result<Talk, Error> {
-        let subject = self.subject.digest();
-        let mut known = BTreeMap::new();
-        if let Some(sealed) = &self.state {
-            match self.rounds.open(&subject, sealed) {
-                Ok(state) => {
-                    known = state.answered;
-                    // Answers to what was not asked are nobody's.
-                    for (key, question) in state.asked {
-                        if let Some(answer) = self.responses.get(&key) {
-                            known.insert(key, Answered { question, answer: answer.clone() });
-                        }
-                    }
-                }
-                Err(Useless::Spent) => {}
-                Err(Useless::Full) => return Err(Error::Busy),
-                Err(Useless::Foreign) => {
-                    let message = "`requestState` was changed, or is of another call; call again without it".to_owned();
-                    return Err(Error::InvalidParams { message });
-                }
-            }
-        }
-        Ok(Talk { subject, known, asked: HashMap::new(), used: BTreeMap::new() })
     }
 }
 

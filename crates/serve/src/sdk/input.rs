@@ -24,17 +24,17 @@ pub(super) struct Brought {
 }
 
 impl Adapter {
-    pub(super) fn input(
+    pub(super) fn bring_input(
         &self,
         serving: &Serving,
         cx: &RequestContext<RoleServer>,
-        call: &CallContext,
+        call: &mut CallContext,
         (method, name, arguments): (&'static str, &str, Option<&JsonObject>),
         brought: Brought,
-    ) -> Input {
+    ) -> Result<(), Error> {
         let declared = cx.client_capabilities().and_then(|client| client.elicitation);
         if !shows_forms(declared.as_ref()) {
-            return Input::default();
+            return Ok(());
         }
         let live = &self.shared.live;
         let is_modern =
@@ -42,9 +42,10 @@ impl Adapter {
         if !is_modern {
             let head = cx.extensions.get::<http::request::Parts>();
             if head.is_some_and(|head| head.extensions.get::<WithoutEvents>().is_some()) {
-                return Input::default();
+                return Ok(());
             }
-            return Input::session(Session::new(cx.peer.clone(), call.principal.clone(), live.waiting()));
+            call.input = Input::session(Session::new(cx.peer.clone(), call.principal.clone(), live.waiting()));
+            return Ok(());
         }
         let arguments = arguments.map(|arguments| serde_json::to_string(arguments).expect("arguments are JSON"));
         let subject = OwnedSubject {
@@ -54,7 +55,9 @@ impl Adapter {
             principal: call.principal.clone(),
             arguments: arguments.unwrap_or_else(|| "{}".to_owned()).into(),
         };
-        Input::rounds(Round::new(live.rounds(), subject, brought.state, brought.responses.unwrap_or_default()))
+        let responses = brought.responses.unwrap_or_default();
+        call.bring(Round::new(live.rounds(), subject, call.call_id, brought.state.as_deref(), &responses)?);
+        Ok(())
     }
 }
 

@@ -27,8 +27,17 @@ fn question() -> Elicitation {
 
 /// What a first round ends with.
 fn asked(rounds: &Arc<Rounds>, subject: OwnedSubject, question: &Elicitation) -> String {
-    let round = Round::new(rounds.clone(), subject, None, InputResponses::new());
+    let round = begun(rounds, subject, None, &InputResponses::new()).expect("nothing to refuse");
     state(round.ask("confirm", question)).expect("a question")
+}
+
+fn begun(
+    rounds: &Arc<Rounds>,
+    subject: OwnedSubject,
+    state: Option<&str>,
+    responses: &InputResponses,
+) -> Result<Round, Error> {
+    Round::new(rounds.clone(), subject, CallId(7), state, responses)
 }
 
 fn state(asked: Result<Answer, Error>) -> Option<String> {
@@ -45,7 +54,7 @@ fn accepting(
     question: &Elicitation,
 ) -> Result<Answer, Error> {
     let responses = InputResponses::from([("confirm".to_owned(), json!({ "action": "accept", "content": {} }))]);
-    Round::new(rounds.clone(), subject, Some(state.to_owned()), responses).ask("confirm", question)
+    begun(rounds, subject, Some(state), &responses)?.ask("confirm", question)
 }
 
 fn is_yes(answer: &Result<Answer, Error>) -> bool {
@@ -108,6 +117,7 @@ fn an_old_state_and_one_of_a_process_before_are_as_good_as_none() {
     let sealed = |made, life| {
         let state = State {
             id: "id".to_owned(),
+            call: "7".to_owned(),
             made,
             asked: BTreeMap::from([("confirm".to_owned(), hash(&question()))]),
             answered: BTreeMap::new(),
@@ -138,12 +148,12 @@ fn what_was_not_asked_is_not_answered() {
     let rounds = rounds();
     let responses = InputResponses::from([("confirm".to_owned(), json!({ "action": "accept" }))]);
     // No state, so nothing was asked.
-    let round = Round::new(rounds.clone(), ours(), None, responses.clone());
+    let round = begun(&rounds, ours(), None, &responses).unwrap();
     assert!(state(round.ask("confirm", &question())).is_some());
     // Another question was.
-    let round = Round::new(rounds.clone(), ours(), None, InputResponses::new());
+    let round = begun(&rounds, ours(), None, &InputResponses::new()).unwrap();
     let sealed = state(round.ask("name", &question())).unwrap();
-    let round = Round::new(rounds, ours(), Some(sealed), responses);
+    let round = begun(&rounds, ours(), Some(&sealed), &responses).unwrap();
     assert!(state(round.ask("confirm", &question())).is_some());
 }
 
@@ -153,7 +163,7 @@ fn what_is_no_answer_is_asked_again() {
     for said in [json!(7), json!(null), json!({}), json!({ "action": "yes" }), json!([{ "action": "accept" }])] {
         let sealed = asked(&rounds, ours(), &question());
         let responses = InputResponses::from([("confirm".to_owned(), said.clone())]);
-        let round = Round::new(rounds.clone(), ours(), Some(sealed), responses);
+        let round = begun(&rounds, ours(), Some(&sealed), &responses).unwrap();
         assert!(state(round.ask("confirm", &question())).is_some(), "{said}");
     }
 }
@@ -163,10 +173,11 @@ fn two_questions_of_one_call_are_asked_one_after_the_other() {
     let rounds = rounds();
     let accept = |key: &str| InputResponses::from([(key.to_owned(), json!({ "action": "accept" }))]);
     let first = asked(&rounds, ours(), &question());
-    let round = Round::new(rounds.clone(), ours(), Some(first), accept("confirm"));
+    let round = begun(&rounds, ours(), Some(&first), &accept("confirm")).unwrap();
     assert!(is_yes(&round.ask("confirm", &question())));
     let second = state(round.ask("confirm", &question())).expect("the same question a second time is another one");
-    let round = Round::new(rounds.clone(), ours(), Some(second), accept("confirm-2"));
+    let round = Round::new(rounds, ours(), CallId(8), Some(&second), &accept("confirm-2")).unwrap();
+    assert_eq!(round.call(), CallId(7), "it is still the same call");
     assert!(is_yes(&round.ask("confirm", &question())), "the first answer came along");
     assert!(is_yes(&round.ask("confirm", &question())));
 }
