@@ -84,6 +84,9 @@ pub struct Serve {
     /// Web origins that may call this server. Loopback origins always pass.
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub allow_origins: Vec<String>,
+    /// Where people reach this server, if not at the address it listens on. Links for approvals begin with it.
+    #[arg(long, value_name = "URL", env = "MCP_FACTORY_PUBLIC_URL")]
+    pub public_url: Option<String>,
     /// Serve although tools have no implementation; they answer that they have none.
     #[arg(long)]
     pub allow_stubs: bool,

@@ -1,19 +1,38 @@
-//! The factory's secret, which signs cursors: `MCP_FACTORY_SECRET`, else a 0600 file in the data folder, made once.
+//! The factory's secret, which signs cursors and the questions that clients carry: `MCP_FACTORY_SECRET`, else a 0600 file in the data folder, made once.
 
 use std::{
     fs,
     io::{Read as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use mcp_factory_engine::CursorKey;
+use mcp_serve::StateKey;
 
 const VARIABLE: &str = "MCP_FACTORY_SECRET";
 const SHORTEST: usize = 16;
 
-/// Where the file can't be made (a read-only machine) cursors live as long as the process.
 pub fn load() -> anyhow::Result<CursorKey> {
+    Ok(CursorKey::new(&secret()?))
+}
+
+pub fn states() -> anyhow::Result<StateKey> {
+    Ok(StateKey::new(&secret()?))
+}
+
+/// Where the file can't be made (a read-only machine) what was signed lives as long as the process.
+fn secret() -> anyhow::Result<Vec<u8>> {
+    static OF_PROCESS: OnceLock<Vec<u8>> = OnceLock::new();
+    if let Some(secret) = OF_PROCESS.get() {
+        return Ok(secret.clone());
+    }
+    let secret = find()?;
+    Ok(OF_PROCESS.get_or_init(|| secret).clone())
+}
+
+fn find() -> anyhow::Result<Vec<u8>> {
     if let Some(secret) = std::env::var_os(VARIABLE) {
         let secret = secret.into_encoded_bytes();
         if secret.len() < SHORTEST {
@@ -22,16 +41,16 @@ pub fn load() -> anyhow::Result<CursorKey> {
                 format!("set it to a random text, for example `{VARIABLE}=$(head -c 32 /dev/urandom | base64)`"),
             ));
         }
-        return Ok(CursorKey::new(&secret));
+        return Ok(secret);
     }
-    match data_folder().map(|folder| read_or_make(&folder)) {
-        Some(Ok(secret)) => Ok(CursorKey::new(&secret)),
+    Ok(match data_folder().map(|folder| read_or_make(&folder)) {
+        Some(Ok(secret)) => secret,
         Some(Err(error)) => {
             tracing::warn!(%error, "the secret can't be kept; cursors end with this process");
-            Ok(CursorKey::new(&random()?))
+            random()?
         }
-        None => Ok(CursorKey::new(&random()?)),
-    }
+        None => random()?,
+    })
 }
 
 /// Where this user's data is kept: `$XDG_DATA_HOME/mcp-factory`, else `~/.local/share/mcp-factory`.

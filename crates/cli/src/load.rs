@@ -19,7 +19,7 @@ use mcp_factory_spec::{Format, Probe, Reading, Source, Spec, Verdict, render};
 use mcp_serve::Changes;
 use sha2::{Digest as _, Sha256};
 
-use crate::{args, exit, key};
+use crate::{approvals, args, exit, key};
 
 /// Bytes that are read before the reader of the language would refuse them anyway.
 const MOST: u64 = (16 << 20) + 1;
@@ -148,6 +148,7 @@ pub fn load(
             Seeds::Fresh(folder) => Some(folder),
         },
         changes,
+        approvals: approvals::of_this_program(),
     };
     let digest = Sha256::digest(&bytes).into();
     adjust(&mut spec, &digest);

@@ -1,5 +1,6 @@
 //! The program `mcp-factory`: reads the arguments, runs one command, prints errors with their causes and hints.
 
+mod approvals;
 mod args;
 mod command;
 mod exit;

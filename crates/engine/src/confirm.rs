@@ -158,7 +158,7 @@ impl Confirm {
 fn shown(value: &Value) -> String {
     let text = match value {
         Value::String(text) => visible(text),
-        other => other.to_string().into(),
+        other => visible(&other.to_string()).into_owned().into(),
     };
     match text.char_indices().nth(SHOWN) {
         None => text.into_owned(),

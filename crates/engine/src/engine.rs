@@ -40,16 +40,22 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Whether a tool may be called unasked: it changes nothing.
+    /// Whether a tool may be called unasked: it changes nothing, and wants nobody asked.
     #[must_use]
     pub fn is_read_only(&self, tool: &str) -> bool {
-        self.tools.get(tool).is_some_and(|tool| tool.read_only)
+        self.tools.get(tool).is_some_and(|tool| tool.read_only && tool.confirm.is_none())
     }
 
-    /// Whether a writing tool writes to a database that the spec itself made.
+    /// Whether a person is asked before the tool runs.
+    #[must_use]
+    pub fn asks_first(&self, tool: &str) -> bool {
+        self.tools.get(tool).is_some_and(|tool| tool.confirm.is_some())
+    }
+
+    /// Whether a writing tool writes to a database that the spec itself made, and wants nobody asked.
     #[must_use]
     pub fn is_seeded(&self, tool: &str) -> bool {
-        self.tools.get(tool).is_some_and(|tool| tool.seeded)
+        self.tools.get(tool).is_some_and(|tool| tool.seeded && tool.confirm.is_none())
     }
 
     #[must_use]

@@ -7,6 +7,7 @@ mod answer;
 mod arguments;
 mod cache;
 mod completion;
+mod confirm;
 mod cursor;
 mod engine;
 mod json;

@@ -24,7 +24,7 @@ use mcp_factory_connect::{
     command::{Program, ProgramError},
 };
 use mcp_factory_spec::{Spec, model};
-use mcp_serve::{Changes, Gate, Limits, Listing, ParameterHeader, Rate, model::Implementation};
+use mcp_serve::{Approvals, Changes, Gate, Limits, Listing, ParameterHeader, Rate, model::Implementation};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -33,6 +33,7 @@ use crate::{
     arguments::Arguments,
     cache::Answers,
     completion::Completions,
+    confirm::Confirm,
     cursor::CursorKey,
     prompt::CompiledPrompt,
     resource::Resources,
@@ -57,6 +58,8 @@ pub struct Surroundings {
     pub changes: Option<Changes>,
     /// Where calls are kept that outlast their request.
     pub tasks: Tasks,
+    /// Where people approve calls whose client can't ask them. The same for all plans of a program.
+    pub approvals: Approvals,
 }
 
 /// Why a spec can't run here.
@@ -155,6 +158,7 @@ pub struct Builder<'a> {
     pub cursor_key: CursorKey,
     pub connections: Connections<'a>,
     pub problems: Vec<Problem>,
+    server: &'a str,
     answers: Option<Arc<Answers>>,
     files: RefCell<Files>,
 }
@@ -166,6 +170,7 @@ impl<'a> Builder<'a> {
             cursor_key: surroundings.cursor_key.clone(),
             connections: Connections::new(spec, surroundings),
             problems: Vec::new(),
+            server: spec.title.as_deref().unwrap_or(spec.name.as_str()),
             answers: None,
             files: RefCell::default(),
         }
@@ -234,6 +239,17 @@ impl<'a> Builder<'a> {
             scopes.dedup();
         }
         let read_only = tool.annotations.read_only.unwrap_or_else(|| kind.only_reads()) && kind.may_only_read();
+        let confirm = tool
+            .confirm
+            .as_ref()
+            .map(|confirm| Confirm::compile(confirm, tool, self.server, self.surroundings.approvals.clone()));
+        let confirm = match confirm.transpose() {
+            Ok(confirm) => confirm,
+            Err(message) => {
+                self.report(format!("{path}.confirm"), message.into());
+                return None;
+            }
+        };
         Some(Tool {
             name: Arc::from(tool.name.as_str()),
             scopes,
@@ -244,6 +260,7 @@ impl<'a> Builder<'a> {
             task: tool.task,
             gate: Gate::new(&limits(&tool.limits)),
             read_only,
+            confirm,
             cache: self.cache(tool, read_only),
             seeded: kind.is_seeded(),
             kind,

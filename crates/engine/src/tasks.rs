@@ -159,7 +159,7 @@ impl Desk {
         tool: &Arc<Tool>,
         arguments: serde_json::Map<String, serde_json::Value>,
     ) -> Result<ToolResult, Error> {
-        let admitted = match tool.admit(cx, arguments)? {
+        let admitted = match tool.admit(cx, arguments).await? {
             Admission::Admitted(admitted) => admitted,
             Admission::Answered(result) => return Ok(result),
         };

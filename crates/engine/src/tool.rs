@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use crate::{
     arguments::Arguments,
     cache::{self, Answers},
+    confirm::{Confirm, Verdict},
     pulse,
 };
 
@@ -33,6 +34,8 @@ pub struct Tool {
     pub read_only: bool,
     /// Whatever it changes was made by the spec itself.
     pub seeded: bool,
+    /// A person is asked before it runs.
+    pub confirm: Option<Confirm>,
     /// Where its answers are kept, and how long.
     pub cache: Option<(Arc<Answers>, Duration)>,
     pub kind: Kind,
@@ -102,19 +105,47 @@ pub enum Admission {
 
 impl Tool {
     pub async fn call(&self, cx: &CallContext, arguments: Map<String, Value>) -> Result<ToolResult, Error> {
-        match self.admit(cx, arguments)? {
+        match self.admit(cx, arguments).await? {
             Admission::Admitted(call) => Ok(self.run(cx, call).await),
             Admission::Answered(result) => Ok(result),
         }
     }
 
-    /// Everything that is checked before a call runs.
-    pub fn admit(&self, cx: &CallContext, arguments: Map<String, Value>) -> Result<Admission, Error> {
+    /// Everything that is checked before a call runs; a person may be asked, too.
+    pub async fn admit(&self, cx: &CallContext, arguments: Map<String, Value>) -> Result<Admission, Error> {
         self.allows(cx)?;
+        if let Some(confirm) = &self.confirm {
+            // Rare, and larger than a call should be.
+            return Box::pin(self.confirmed(cx, arguments, confirm)).await;
+        }
         let permit = self.gate.enter(&cx.principal)?;
         Ok(match self.arguments.check(arguments) {
             Ok(arguments) => Admission::Admitted(Admitted { arguments, _permit: permit }),
             Err(faults) => Admission::Answered(ToolResult::error(faults)),
+        })
+    }
+
+    /// While a person thinks, the call takes no place of those that run. What it is refused then leaves the approval as it
+    /// was.
+    async fn confirmed(
+        &self,
+        cx: &CallContext,
+        arguments: Map<String, Value>,
+        confirm: &Confirm,
+    ) -> Result<Admission, Error> {
+        let arguments = match self.arguments.check(arguments) {
+            Ok(arguments) => arguments,
+            Err(faults) => return Ok(Admission::Answered(ToolResult::error(faults))),
+        };
+        let permission = match confirm.ask(cx, &arguments).await? {
+            Verdict::Yes(permission) => permission,
+            Verdict::No(answer) => return Ok(Admission::Answered(answer)),
+        };
+        let permit = self.gate.enter(&cx.principal)?;
+        Ok(if permission.redeem() {
+            Admission::Admitted(Admitted { arguments, _permit: permit })
+        } else {
+            Admission::Answered(confirm.used())
         })
     }
 
@@ -196,6 +227,7 @@ mod tests {
             gate: Gate::new(&mcp_serve::Limits::none()),
             read_only: true,
             seeded: false,
+            confirm: None,
             cache: None,
             kind: Kind::Stub,
         };

@@ -10,7 +10,7 @@ use mcp_factory_spec::{
 };
 use mcp_serve::{ApiKeys, Authenticator, BearerTokens, KeyList, Limits, Live, NoAuthentication, http};
 
-use crate::{args, exit, reload::Reloader, signals};
+use crate::{approvals, args, exit, key, reload::Reloader, signals};
 
 pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
     let (reloader, spec, engine) = Reloader::start(&args.spec, args.allow_stubs, !args.no_reload)?;
@@ -18,10 +18,14 @@ pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
         tracing::warn!("the spec's `transport` has no `http`; it is served over HTTP because you asked for it");
     }
     let authenticator = authenticator(&spec)?;
-    let config = http::Config {
+    let approvals = approvals::of_this_program();
+    let public = args.public_url.as_deref().map(approvals::public_url).transpose()?;
+    let mut config = http::Config {
         allowed_hosts: args.allow_hosts.clone(),
         allowed_origins: args.allow_origins.clone(),
         limits: limits(&spec),
+        routes: approvals.routes(),
+        state_key: key::states()?,
         ..http::Config::default()
     };
     config.check(args.listen, &*authenticator)?;
@@ -29,6 +33,9 @@ pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
         let (shutdown, hangups) = (signals::shutdown()?, signals::Hangups::listen()?);
         let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(|error| taken(args, error))?;
         let address = listener.local_addr()?;
+        let base = public.unwrap_or_else(|| approvals::url_of(address));
+        approvals::allow(&base, &mut config);
+        approvals.serve_at(base);
         tracing::info!(server = %spec.name, version = %spec.version, tools = spec.tools.len(), "serving at http://{address}/mcp");
         let live = Live::new(engine, authenticator, config);
         let follow = {
@@ -66,7 +73,7 @@ pub fn limits(spec: &Spec) -> Limits {
 }
 
 /// What this build can't check it does not serve.
-fn authenticator(spec: &Spec) -> anyhow::Result<Arc<dyn Authenticator>> {
+pub fn authenticator(spec: &Spec) -> anyhow::Result<Arc<dyn Authenticator>> {
     let (kind, variable) = match &spec.auth {
         Auth::None => return Ok(Arc::new(NoAuthentication::default())),
         Auth::ApiKey(keys) => ("api_key", &keys.env_var),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use mcp_serve::{Live, Principal, stdio};
 
-use crate::{args, command::serve, reload::Reloader, signals};
+use crate::{approvals, args, command::serve, reload::Reloader, signals};
 
 pub fn run(args: &args::Stdio) -> anyhow::Result<ExitCode> {
     if args.spec.file == std::path::Path::new("-") {
@@ -16,6 +16,8 @@ pub fn run(args: &args::Stdio) -> anyhow::Result<ExitCode> {
     let (reloader, spec, engine) = Reloader::start(&args.spec, args.allow_stubs, !args.no_reload)?;
     let limits = serve::limits(&spec);
     let principal = Principal::trusted(&args.principal);
+    // Who approves says who they are with a key, where there are keys.
+    approvals::of_this_program().open_on_loopback(serve::authenticator(&spec).ok());
     let runtime = super::runtime()?;
     let outcome = runtime.block_on(async move {
         let (shutdown, hangups) = (signals::shutdown()?, signals::Hangups::listen()?);

@@ -40,6 +40,12 @@ async fn call_one(args: &args::Test, tool: &str) -> anyhow::Result<ExitCode> {
         let known: Vec<String> = probe.0.tools.iter().map(|tool| format!("`{}`", tool.name)).collect();
         return Err(exit::usage(format!("there is no tool `{tool}`"), format!("the spec has {}", known.join(", "))));
     }
+    if probe.1.asks_first(tool) {
+        return Err(exit::hinted(
+            format!("`{tool}` asks a person first (`confirm`), whom a test can't ask; nothing was called"),
+            "call it through a client, of `serve` or `stdio`",
+        ));
+    }
     let writes = !probe.1.is_read_only(tool);
     if writes && !args.writes && !probe.1.is_seeded(tool) {
         return Err(exit::hinted(

@@ -2,7 +2,7 @@
 
 use mcp_factory_spec::{
     Spec,
-    model::{Access, Connection, ConnectionKind, Content, Mode, OutboundAuth, Step, ToolKind},
+    model::{Access, Auth, Connection, ConnectionKind, Content, Mode, OutboundAuth, Step, ToolKind},
 };
 
 use super::Problem;
@@ -26,9 +26,6 @@ pub fn check(spec: &Spec, problems: &mut Vec<Problem>) -> Vec<String> {
             Some(ToolKind::Steps(steps)) => step_gaps(steps, spec, &path, &mut refuse),
             Some(kind) => kind_gaps(kind, &path, &mut refuse),
         }
-        if tool.confirm.is_some() {
-            refuse(format!("{path}.confirm"), "`confirm`, and never leaves a confirmation out");
-        }
         if tool.paginate.is_some() && !matches!(tool.kind, Some(ToolKind::Sql(_) | ToolKind::Http(_)) | None) {
             refuse(format!("{path}.paginate"), "`paginate` beside anything but `sql` and `http`");
         }
@@ -38,6 +35,11 @@ pub fn check(spec: &Spec, problems: &mut Vec<Problem>) -> Vec<String> {
             kind_gaps(kind, &format!("resources[{position}]"), &mut refuse);
         }
     }
+    approvers(spec, problems);
+    let mut refuse = |path: String, what: &str| {
+        let message = format!("this build can't run {what} yet");
+        problems.push(Problem { code: "plan/not-supported", path, message });
+    };
     if spec.exposure.mode == Mode::Dynamic {
         refuse("exposure.mode".to_owned(), "dynamic toolsets");
     }
@@ -45,6 +47,20 @@ pub fn check(spec: &Spec, problems: &mut Vec<Problem>) -> Vec<String> {
         refuse("access".to_owned(), "`access` and `permissions`");
     }
     notices(spec)
+}
+
+/// Where nobody says who they are, nobody can be told from the caller.
+fn approvers(spec: &Spec, problems: &mut Vec<Problem>) {
+    for (position, tool) in spec.tools.iter().enumerate() {
+        let Some(group) = tool.confirm.as_ref().and_then(|confirm| confirm.by.as_ref()) else { continue };
+        if spec.auth == Auth::None {
+            let message = format!(
+                "somebody of `{group}` is to approve, and without `auth` nobody has to say who they are: set it up, with keys \
+                 that have groups"
+            );
+            problems.push(Problem { code: "plan/unusable", path: format!("tools[{position}].confirm.by"), message });
+        }
+    }
 }
 
 fn connection_gaps(connection: &Connection) -> Vec<(&'static str, &'static str)> {

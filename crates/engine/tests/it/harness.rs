@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use mcp_factory_connect::{Policy, secrets::FixedSecrets};
 use mcp_factory_engine::{CursorKey, Engine, Plan, Problem, Surroundings, Tasks};
 use mcp_factory_spec::{Format, Probe, Source, Spec};
-use mcp_serve::{CallContext, Content, Error, Principal, Server as _, ToolResult};
+use mcp_serve::{Approvals, CallContext, Content, Error, Principal, Server as _, ToolResult};
 use serde_json::Value;
 
 /// Every file is there: what a plan reads it reads itself.
@@ -44,6 +44,12 @@ pub fn plan_with_tasks(text: &str, folder: &Path, tasks: Tasks) -> Result<Engine
     Plan::new(&spec(text), &surroundings).map(Plan::build)
 }
 
+/// With calls that people approve.
+pub fn plan_with_approvals(text: &str, folder: &Path, approvals: Approvals) -> Result<Engine, Vec<Problem>> {
+    let surroundings = Surroundings { approvals, ..surroundings(Policy::operator(), folder, &[]) };
+    Plan::new(&spec(text), &surroundings).map(Plan::build)
+}
+
 fn plan_under(policy: Policy, text: &str, folder: &Path, secrets: &[(&str, &str)]) -> Result<Engine, Vec<Problem>> {
     Plan::new(&spec(text), &surroundings(policy, folder, secrets)).map(Plan::build)
 }
@@ -57,6 +63,7 @@ fn surroundings(policy: Policy, folder: &Path, secrets: &[(&str, &str)]) -> Surr
         fresh_seeds: None,
         changes: None,
         tasks: Tasks::in_memory(),
+        approvals: Approvals::default(),
     }
 }
 

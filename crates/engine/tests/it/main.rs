@@ -4,6 +4,7 @@
 
 mod cache;
 mod command;
+mod confirm;
 mod databases;
 mod harness;
 mod http_answers;

@@ -29,6 +29,7 @@ fn engine(text: &str, secrets: FixedSecrets) -> Engine {
         fresh_seeds: None,
         changes: None,
         tasks: mcp_factory_engine::Tasks::in_memory(),
+        approvals: mcp_serve::Approvals::default(),
     };
     Plan::new(&spec(text), &surroundings).unwrap().build()
 }

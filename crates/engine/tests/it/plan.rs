@@ -17,10 +17,20 @@ connections:
   - { name: cache, type: redis, envVar: REDIS_URL }
 tools:
   - { name: a, description: A, redis: [GET, cart] }
-  - { name: b, description: B, static: { text: hello }, confirm: Really? }
+  - { name: b, description: B, redis: [GET, basket] }
 ";
-    let expected = [("plan/not-supported", "tools[0].redis"), ("plan/not-supported", "tools[1].confirm")];
+    let expected = [("plan/not-supported", "tools[0].redis"), ("plan/not-supported", "tools[1].redis")];
     assert_eq!(problems(text), expected.map(|(code, path)| (code, path.to_owned())));
+}
+
+#[test]
+fn nobody_can_be_told_from_the_caller_where_nobody_says_who_they_are() {
+    let tool = "{ name: a, description: A, static: { text: hello }, confirm: { message: Really?, by: managers } }";
+    let unusable = ("plan/unusable", "tools[0].confirm.by".to_owned());
+    assert_eq!(problems(&format!("name: a\ntools:\n  - {tool}\n")), [unusable]);
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("name: a\nauth: {{ type: api_key, envVar: KEYS }}\ntools:\n  - {tool}\n");
+    plan(&text, folder.path(), &[]).unwrap();
 }
 
 #[test]

@@ -37,7 +37,10 @@ pub fn of(spec: &Spec, engine: &Engine, writes: bool, settings: Settings) -> Vec
                 caller: example.principal.as_ref().map(|_| caller(position, number)),
                 arguments: example.arguments.clone(),
                 expectation: Expectation::from(&example.expectation),
-                skip: (!may_run).then(|| "it may write; `--writes` runs it".to_owned()),
+                skip: match engine.asks_first(&name) {
+                    true => Some("it asks a person first (`confirm`), whom a test can't ask".to_owned()),
+                    false => (!may_run).then(|| "it may write; `--writes` runs it".to_owned()),
+                },
             });
         }
         cases.extend(generated_calls(tool, engine.is_read_only(&name), spec, settings));
