@@ -61,10 +61,11 @@ impl Launcher {
         Self::new("/proc/self/exe")
     }
 
-    pub(super) fn command(&self, limits: Option<ProcessLimits>, program: &Path) -> Command {
+    /// `name` is what the program takes for its own.
+    pub(super) fn command(&self, limits: Option<ProcessLimits>, program: &Path, name: &str) -> Command {
         let mut command = Command::new(&self.0);
         command.args([LAUNCH, &std::process::id().to_string(), &limits.map_or_else(String::new, |l| l.to_argument())]);
-        command.arg(program);
+        command.arg(program).arg(name);
         command
     }
 }
@@ -125,6 +126,7 @@ fn become_program(mut arguments: impl Iterator<Item = OsString>) -> io::Result<s
         some => Some(ProcessLimits::from_argument(&some).ok_or_else(|| wrong("broken limits"))?),
     };
     let program = arguments.next().ok_or_else(|| wrong("no program"))?;
+    let name = arguments.next().ok_or_else(|| wrong("no name"))?;
     // A session has no terminal, so the program can't ask for a password there, or write to it.
     setsid()?;
     set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -134,7 +136,7 @@ fn become_program(mut arguments: impl Iterator<Item = OsString>) -> io::Result<s
     if let Some(limits) = limits {
         limits.apply()?;
     }
-    Err(Command::new(program).args(arguments).exec())
+    Err(Command::new(program).arg0(name).args(arguments).exec())
 }
 
 #[cfg(test)]

@@ -35,10 +35,10 @@ pub(super) async fn run(program: &Program, run: Run) -> Result<Output, RunError>
 fn command(program: &Program, run: &Run) -> Command {
     let mut command = match &program.launcher {
         // It makes itself a session.
-        Some(launcher) => launcher.command(program.limits, &program.path).into(),
+        Some(launcher) => launcher.command(program.limits, &program.path, &program.name).into(),
         None => {
             let mut command = Command::new(&program.path);
-            command.process_group(0);
+            command.arg0(&program.name).process_group(0);
             command
         }
     };

@@ -60,6 +60,8 @@ async fn a_program_gets_its_arguments_input_and_environment_and_nothing_else() {
     let lines: Vec<&str> = text(&output.stdout.bytes).lines().collect();
     assert_eq!((lines[0], lines[1], lines[3]), ("a b|$(id)||*|", "in", "hello"));
     assert_eq!((output.ended, text(&output.stderr.bytes)), (Ended::Exited(3), "problem\n"));
+    let output = shell("echo $0", |_| {}).await.unwrap();
+    assert_eq!(text(&output.stdout.bytes), "sh\n", "it has its own name, and no path of this machine");
     let output = shell("exec env", |_| {}).await.unwrap();
     // What a shell sets itself.
     let own = |line: &&str| !["PWD=", "_=", "SHLVL=", "OLDPWD="].iter().any(|name| line.starts_with(name));
