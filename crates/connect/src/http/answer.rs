@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use ::http::{HeaderMap, StatusCode};
 use bytes::{Bytes, BytesMut};
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::time::Instant;
 use url::Url;
 
 use super::{
     Auth, Class, Error, Link, Oversize, Response,
     cache::{self, Cache, Kept, Keys},
+    hosts::Turn,
     redirect,
     send::{Deadline, failure},
     target,
@@ -40,7 +41,7 @@ enum Body {
     /// With the turn at the host, which lasts as long as the answer does.
     Coming {
         response: reqwest::Response,
-        _turn: OwnedSemaphorePermit,
+        _turn: Turn,
     },
     Kept(Option<Bytes>),
 }
@@ -54,12 +55,7 @@ pub(super) struct Keep {
 }
 
 impl Answer {
-    pub(super) fn coming(
-        response: reqwest::Response,
-        turn: OwnedSemaphorePermit,
-        place: Place,
-        keep: Option<Keep>,
-    ) -> Self {
+    pub(super) fn coming(response: reqwest::Response, turn: Turn, place: Place, keep: Option<Keep>) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let keep = keep.filter(|_| cache::may_keep(status, &headers));
         let length = response.content_length();

@@ -13,7 +13,7 @@ use ::http::{
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use bytes::{Bytes, BytesMut};
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::time::Instant;
 use url::Url;
 
 use super::{
@@ -22,6 +22,7 @@ use super::{
     auth::Credentials,
     cache::{Kept, Keys, may_keep},
     guard::{Forbidden, Unresolved},
+    hosts::{Hosts, Turn},
     redirect::{self, Next},
     retry,
     target::{Hop, MAX_HEADER_BYTES, MAX_HEADERS},
@@ -38,7 +39,7 @@ pub(super) struct Deadline {
 /// An answer before its body is read.
 struct Reached {
     response: reqwest::Response,
-    turn: OwnedSemaphorePermit,
+    turn: Turn,
     url: Url,
     /// The answer, if it is kept, and under what.
     kept: Option<(Keys, Option<Arc<Kept>>)>,
@@ -52,7 +53,7 @@ pub(super) async fn send(client: &Client, request: Request) -> Result<Answer, Er
     let waiting = AtomicBool::new(false);
     let work = client.authorised(&hop, &origin, request.caller.as_deref(), deadline.at, &waiting);
     let Ok(reached) = tokio::time::timeout_at(deadline.at, work).await else {
-        return Err(deadline.passed(&origin, waiting.load(Ordering::Relaxed).then(|| client.config.hosts.at_once())));
+        return Err(deadline.passed(&origin, waiting.load(Ordering::Relaxed).then_some(&client.config.hosts)));
     };
     let Reached { response, turn, url, kept } = reached?;
     let place = Place { origin, url, auth: client.config.auth.clone(), deadline };
@@ -144,7 +145,7 @@ impl Client {
         }
         for _ in 0..=redirect::MAX {
             waiting.store(true, Ordering::Relaxed);
-            let turn = self.config.hosts.enter(&url).await;
+            let turn = self.config.hosts.enter(&url, caller).await;
             waiting.store(false, Ordering::Relaxed);
             let response = self.ask(&method, &url, &headers, body.as_ref()).await?;
             match redirect::next(response.status(), response.headers(), &url, origin, &method, &self.config.allow_hosts)
@@ -181,8 +182,8 @@ impl Client {
         url: &Url,
         headers: &HeaderMap,
         body: Option<&Bytes>,
-    ) -> Result<(reqwest::Response, OwnedSemaphorePermit), Error> {
-        let turn = self.config.hosts.enter(url).await;
+    ) -> Result<(reqwest::Response, Turn), Error> {
+        let turn = self.config.hosts.enter(url, None).await;
         Ok((self.ask(method, url, headers, body).await?, turn))
     }
 
@@ -230,12 +231,15 @@ impl Deadline {
     }
 
     /// `busy`: it was never asked, because so many others were being answered.
-    fn passed(&self, origin: &Url, busy: Option<usize>) -> Error {
+    fn passed(&self, origin: &Url, busy: Option<&Arc<Hosts>>) -> Error {
         let (host, seconds) = (redirect::host(origin), self.timeout.as_secs_f64());
         let message = match busy {
             None => format!("`{host}` did not answer within {seconds}s"),
-            Some(most) => format!(
-                "`{host}` was not asked: {most} other requests of this server to it were under way for {seconds}s; try again later"
+            Some(hosts) => format!(
+                "`{host}` was not asked: for {seconds}s as many requests to it were under way as it gets at once ({}, and {} of \
+                 one caller); try again later",
+                hosts.at_once(),
+                hosts.at_once_each()
             ),
         };
         Error::new(Class::Timeout, message)

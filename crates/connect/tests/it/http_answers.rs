@@ -143,8 +143,9 @@ async fn a_host_gets_so_many_requests_at_once_and_who_waits_too_long_is_told() {
     let hurried = Request { timeout: Some(Duration::from_millis(100)), ..get("/never") };
     let error = other.send(hurried).await.unwrap_err();
     assert_eq!(error.class(), Class::Timeout);
-    let expected =
-        format!("`127.0.0.1:{port}` was not asked: 1 other requests of this server to it were under way for 0.1s");
+    let expected = format!(
+        "`127.0.0.1:{port}` was not asked: for 0.1s as many requests to it were under way as it gets at once (1, "
+    );
     assert!(error.to_string().starts_with(&expected), "{error}");
     let waits = tokio::spawn(async move { other.send(get("/waits")).await });
     go.notify_one();

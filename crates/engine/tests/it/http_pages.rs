@@ -183,3 +183,11 @@ async fn what_is_no_list_makes_no_pages() {
     let refused = call(&engine, "page", json!({})).await.unwrap_err();
     assert!(refused.contains("no list of items at `/items`"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_page_for_people_is_no_list() {
+    let html = || async { ([(header::CONTENT_TYPE, "text/html")], "<html>") };
+    let engine = engine(listen(Router::new().fallback(html)).await, TOOLS);
+    let refused = call(&engine, "page", json!({})).await.unwrap_err();
+    assert!(refused.contains("`text/html`, which can't be read as JSON"), "{refused}");
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::StatusCode;
+use http::{StatusCode, header::CONTENT_TYPE};
 use mcp_factory_connect::http::Answer;
 use mcp_serve::{
     CallContext, Content as Blocks, Progress, ToolResult,
@@ -17,7 +17,7 @@ use super::{
     HttpTool,
     media::{Charset, Media},
     paging::{Position, Seen},
-    select::{Next, Rules, Selected, Selector},
+    select::{Fault, Next, Rules, Selected, Selector},
 };
 use crate::{
     answer,
@@ -44,7 +44,7 @@ pub enum Content {
         text: String,
         cut: bool,
     },
-    Block(ContentBlock),
+    Block(Box<ContentBlock>),
     /// There is none, only a status.
     Nothing(StatusCode),
 }
@@ -83,30 +83,34 @@ pub async fn read(
         Media::Text(charset) => Ok((text(tool, download, first, &charset).await?, None)),
         Media::Image(kind) => {
             let data = binary(tool, download, first, &kind).await?;
-            Ok((Content::Block(ContentBlock::image(data, kind)), None))
+            Ok((Content::block(ContentBlock::image(data, kind)), None))
         }
         Media::Audio(kind) => {
             let data = binary(tool, download, first, &kind).await?;
-            Ok((Content::Block(ContentBlock::audio(data, kind)), None))
+            Ok((Content::block(ContentBlock::audio(data, kind)), None))
         }
         Media::Binary(kind) => {
             let data = binary(tool, download, first, &kind).await?;
             // Where it came from, without what may be secret: the connection stands for its URL.
             let uri = format!("connection://{name}{}", page.path);
             let contents = ResourceContents::blob(data, uri).with_mime_type(kind);
-            Ok((Content::Block(ContentBlock::resource(contents)), None))
+            Ok((Content::block(ContentBlock::resource(contents)), None))
         }
     }
 }
 
 impl Content {
+    fn block(block: ContentBlock) -> Self {
+        Self::Block(Box::new(block))
+    }
+
     pub fn into_answer(self, tool: &HttpTool, next_cursor: Option<&str>) -> ToolResult {
         match self {
             Self::Rows(rows) => answer::items(rows, &tool.caps, next_cursor),
             Self::Object(json) => answer::object(json),
             Self::Scalar(json) => answer::scalar(&json),
             Self::Text { text, cut } => answer::text(text, cut.then_some(tool.caps.max_bytes).flatten()),
-            Self::Block(block) => ToolResult { content: Blocks::Blocks(vec![block]), is_error: false },
+            Self::Block(block) => ToolResult { content: Blocks::Blocks(vec![*block]), is_error: false },
             Self::Nothing(status) => answer::value(json!({ "status": status.as_u16() })),
         }
     }
@@ -127,7 +131,13 @@ async fn json(
         caps: tool.caps,
         skip: page.position.skip,
     };
-    let fault = |fault: super::select::Fault| format!("the answer of the upstream `{name}` has {fault}");
+    let media_type = download.answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let fault = |fault: Fault| match (&fault, &media_type) {
+        (Fault::Broken(_), Some(media_type)) if !media_type.contains("json") => {
+            format!("the upstream `{name}` answered `{media_type}`, which can't be read as JSON: {fault}")
+        }
+        _ => format!("the answer of the upstream `{name}` has {fault}"),
+    };
     let mut selector = Selector::new(rules);
     if charset.is_utf_8() {
         let mut piece = Some(first);
