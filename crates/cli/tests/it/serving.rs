@@ -131,3 +131,41 @@ fn each_caller_has_the_database_that_the_file_of_secrets_names() {
     let refused = server.call(&[("X-API-Key", "k-alice-1234")], "list", "{}").1;
     assert!(refused.contains("--principal-secrets"), "{refused}");
 }
+
+const ELSEWHERE: &str = "
+name: a
+connections: [{ name: db, type: sqlite, path: local.db, seed: seed.sql }]
+tools: [{ name: where, description: Where it is, sql: SELECT place FROM places, single: true }]
+environments:
+  production:
+    connections: { db: { type: sqlite, envVar: PLACES, seed: elsewhere.sql } }
+    auth: { type: bearer, envVar: MCP_KEYS }
+    limits: { ratePerPrincipal: 2/h }
+";
+
+#[test]
+fn an_environment_changes_connections_authentication_and_limits() {
+    let place = Place::new()
+        .file("a.yaml", ELSEWHERE)
+        .file("seed.sql", "CREATE TABLE places (place TEXT); INSERT INTO places VALUES ('here')")
+        .file("elsewhere.sql", "CREATE TABLE places (place TEXT); INSERT INTO places VALUES ('there')")
+        .environment("PLACES", "production.db")
+        .environment("MCP_KEYS", "k-alice-1234567890");
+    let server = place.serve(&["a.yaml"]);
+    assert!((0..5).all(|_| server.call(&[], "where", "{}").1.contains("here")));
+    drop(server.terminate());
+    let server = place.serve(&["a.yaml", "--env", "production"]);
+    let status = |headers: &[(&str, &str)]| {
+        let (head, body) = server.call(headers, "where", "{}");
+        (head.split(' ').nth(1).unwrap().to_owned(), body)
+    };
+    let key = [("Authorization", "Bearer k-alice-1234567890")];
+    assert_eq!(status(&[]).0, "401");
+    for _ in 0..2 {
+        let (code, body) = status(&key);
+        assert!(code == "200" && body.contains("there"), "{code} {body}");
+    }
+    assert_eq!(status(&key).0, "429");
+    let said = place.run(&["serve", "a.yaml", "--env", "prod"]);
+    assert!(said.code == Some(2) && said.err.contains("`production`"), "{said:?}");
+}

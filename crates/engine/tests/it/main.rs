@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod cache;
+mod call_id;
 mod command;
 mod confirm;
 mod databases;
