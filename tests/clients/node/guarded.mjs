@@ -31,6 +31,16 @@ for (const [label, [Transport, create]] of Object.entries({ "client 2.4 2026-07-
     );
     const own = callers.every((r, i) => structured(r).caller === (i % 2 ? "alice" : "bob") && structured(r).number === i);
     check(`${label}: is taken for itself among many at once`, own, JSON.stringify(callers.map(structured)));
+    const kept = [];
+    for (const client of [first, second, first, second]) kept.push(JSON.stringify(structured(await client.callTool({ name: "moment", arguments: {} }))));
+    check(`${label}: is given what is kept, and nobody else's`, kept[0] === kept[2] && kept[1] === kept[3] && kept[0] !== kept[1], kept.join());
+    await second.callTool({ name: "remember", arguments: { text: `a note of bob, ${label}` } });
+    const notes = [];
+    for (const client of [first, second]) notes.push(JSON.stringify(structured(await client.callTool({ name: "recall", arguments: {} }))));
+    check(`${label}: has a database of its own`, notes[1].includes(label) && !notes[0].includes("bob"), notes.join());
+    const { completion } = await first.complete({ ref: { type: "ref/prompt", name: "greet" }, argument: { name: "who", value: "x" } });
+    const full = completion.values.length === 100 && completion.values[0] === "xalice1" && completion.hasMore === true;
+    check(`${label}: completes arguments from rows`, full, JSON.stringify(completion).slice(0, 200));
     const allowed = await first.callTool({ name: "secrets", arguments: {} });
     check(`${label}: calls what its scopes allow`, !allowed.isError, JSON.stringify(allowed));
     const denied = await second.callTool({ name: "secrets", arguments: {} }).catch((error) => error);

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.types import PromptReference
 
 from client import check, finish, refused, structured
 
@@ -46,6 +47,15 @@ async def main():
             answers = await asyncio.gather(*(c.call_tool("whoami", {"number": i}) for i, c in enumerate(clients)))
             own = [structured(a)["caller"] == ("alice" if i % 2 else "bob") for i, a in enumerate(answers)]
             check(f"{label}: is taken for itself among many at once", all(own), own)
+            kept = [structured(await c.call_tool("moment", {})) for c in (first, second, first, second)]
+            check(f"{label}: is given what is kept, and nobody else's", kept[0] == kept[2] != kept[1] == kept[3] and kept[0]["caller"] == "alice", kept)
+            await first.call_tool("remember", {"text": f"a note of alice in {mode}"})
+            notes = [structured(await c.call_tool("recall", {})).get("items") for c in (first, second)]
+            check(f"{label}: has a database of its own", {"text": f"a note of alice in {mode}"} in notes[0] and "alice" not in str(notes[1]), notes)
+            for name, client in (("alice", first), ("bob", second)):
+                said = (await client.complete(PromptReference(name="greet"), {"name": "who", "value": "x"})).completion
+                full = len(said.values) == 100 and said.values[0] == f"x{name}1" and said.has_more
+                check(f"{label}: completes {name}'s arguments from rows", full, said)
             is_error, code, said = await refused(second.call_tool("secrets", {}))
             check(f"{label}: is refused what its scopes don't allow", is_error or said, (is_error, code, said))
     finish()
