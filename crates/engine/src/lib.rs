@@ -18,6 +18,7 @@ mod pulse;
 mod resource;
 mod rows;
 mod shape;
+mod story;
 mod tasks;
 mod tool;
 mod values;

@@ -15,7 +15,7 @@ use crate::{
     arguments::Arguments,
     cache::{self, Answers},
     confirm::{Confirm, Verdict},
-    pulse,
+    pulse, story,
 };
 
 #[derive(Debug)]
@@ -156,7 +156,8 @@ impl Tool {
     }
 
     pub async fn run(&self, cx: &CallContext, call: Admitted) -> ToolResult {
-        pulse::during(cx, self.timeout, self.answer(cx, call.arguments)).await
+        let work = pulse::during(cx, self.timeout, self.answer(cx, call.arguments));
+        story::told(cx, &self.name, work).await
     }
 
     async fn answer(&self, cx: &CallContext, arguments: Map<String, Value>) -> ToolResult {
