@@ -15,6 +15,7 @@ use super::{
     send::{Deadline, failure},
     target,
 };
+use crate::Secret;
 
 /// Its chunks end with the call's deadline at the latest.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(super) struct Place {
     pub url: Url,
     pub auth: Auth,
     pub deadline: Deadline,
+    /// What it was asked with.
+    pub secrets: Vec<Secret>,
 }
 
 #[derive(Debug)]
@@ -126,6 +129,12 @@ impl Answer {
     /// What a link to the next page means here; refused if it leads anywhere else.
     pub fn link(&self, link: &str) -> Result<Link, Error> {
         target::link(&self.place.origin, &self.place.url, &self.place.auth, link)
+    }
+
+    /// Takes the credential out of a text that is to be shown: upstreams repeat what they refuse.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        self.place.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose(), "[redacted]"))
     }
 
     /// The upstream's host, for messages.

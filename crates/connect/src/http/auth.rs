@@ -85,7 +85,29 @@ impl Auth {
     }
 }
 
+/// Shorter ones are words that stand in any text.
+const SHORTEST_REDACTED: usize = 6;
+
 impl Credentials {
+    /// What must not be told, should the upstream repeat it.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let mut secrets = Vec::new();
+        match self {
+            Self::None => {}
+            Self::Header(_, value) | Self::Token { header: value, .. } => {
+                let value = value.to_str().unwrap_or_default();
+                let bare = value.split_once(' ').map_or(value, |(_, bare)| bare);
+                let pair = base64::engine::general_purpose::STANDARD.decode(bare).ok();
+                let pair = pair.filter(|_| value.starts_with("Basic ")).and_then(|pair| String::from_utf8(pair).ok());
+                secrets.extend(pair.and_then(|pair| pair.split_once(':').map(|(_, password)| Secret::new(password))));
+                secrets.push(Secret::new(bare));
+            }
+            Self::Query(_, secret) => secrets.push(secret.clone()),
+        }
+        secrets.retain(|secret| secret.expose().len() >= SHORTEST_REDACTED);
+        secrets
+    }
+
     pub fn apply(&self, url: &mut Url, headers: &mut HeaderMap) {
         match self {
             Self::None => {}

@@ -27,7 +27,7 @@ use super::{
     retry,
     target::{Hop, MAX_HEADER_BYTES, MAX_HEADERS},
 };
-use crate::tls;
+use crate::{Secret, tls};
 
 /// When a call ends, and how long it had.
 #[derive(Debug, Clone, Copy)]
@@ -55,8 +55,8 @@ pub(super) async fn send(client: &Client, request: Request) -> Result<Answer, Er
     let Ok(reached) = tokio::time::timeout_at(deadline.at, work).await else {
         return Err(deadline.passed(&origin, waiting.load(Ordering::Relaxed).then_some(&client.config.hosts)));
     };
-    let Reached { response, turn, url, kept } = reached?;
-    let place = Place { origin, url, auth: client.config.auth.clone(), deadline };
+    let (Reached { response, turn, url, kept }, secrets) = reached?;
+    let place = Place { origin, url, auth: client.config.auth.clone(), deadline, secrets };
     check_head(&place.origin, response.headers())?;
     let Some((keys, kept)) = kept else { return Ok(Answer::coming(response, turn, place, None)) };
     match kept {
@@ -85,16 +85,20 @@ impl Client {
         caller: Option<&str>,
         deadline: Instant,
         waiting: &AtomicBool,
-    ) -> Result<Reached, Error> {
+    ) -> Result<(Reached, Vec<Secret>), Error> {
         let credentials = self.credentials(None).await?;
         let reached = self.attempts(hop, origin, caller, &credentials, deadline, waiting).await?;
-        let Credentials::Token { header, kept: true } = &credentials else { return Ok(reached) };
-        if reached.response.status() != StatusCode::UNAUTHORIZED || reached.url.origin() != origin.origin() {
-            return Ok(reached);
+        let refused = reached.response.status() == StatusCode::UNAUTHORIZED && reached.url.origin() == origin.origin();
+        let Credentials::Token { header, kept: true } = &credentials else {
+            return Ok((reached, credentials.secrets()));
+        };
+        if !refused {
+            return Ok((reached, credentials.secrets()));
         }
         drop(reached);
         let credentials = self.credentials(Some(header)).await?;
-        self.attempts(hop, origin, caller, &credentials, deadline, waiting).await
+        let reached = self.attempts(hop, origin, caller, &credentials, deadline, waiting).await?;
+        Ok((reached, credentials.secrets()))
     }
 
     async fn attempts(

@@ -451,3 +451,25 @@ async fn an_upstream_that_can_not_prove_who_it_is_gets_nothing() {
     assert!(message.contains("invalid peer certificate: UnknownIssuer"), "{message}");
     assert!(server.await.unwrap().is_err());
 }
+
+#[tokio::test]
+async fn a_credential_that_an_upstream_repeats_can_be_taken_out_of_a_text() {
+    let (port, _) = upstream(|_, _, _| "ok").await;
+    let secret = || "TOKEN_TO_REPEAT".to_owned();
+    let ways = [
+        (Auth::Bearer { secret: secret() }, "no such token: abc.def-123"),
+        (
+            Auth::Basic { user_secret: secret(), password_secret: secret() },
+            "wrong: abc.def-123 YWJjLmRlZi0xMjM6YWJjLmRlZi0xMjM=",
+        ),
+        (Auth::Header { name: "X-API-Key".into(), secret: secret() }, "abc.def-123abc.def-123"),
+        (Auth::Query { name: "key".into(), secret: secret() }, "?key=abc.def-123"),
+    ];
+    for (auth, said) in ways {
+        let config = ClientConfig { auth, ..private(format!("http://127.0.0.1:{port}")) };
+        let secrets: FixedSecrets = [("TOKEN_TO_REPEAT", "abc.def-123")].into_iter().collect();
+        let client = Client::new(config, Arc::new(secrets), Arc::new(Policy::operator())).unwrap();
+        let shown = client.open(get("/")).await.unwrap().redact(said);
+        assert!(!shown.contains("abc") && !shown.contains("YWJj") && shown.contains("[redacted]"), "{shown}");
+    }
+}

@@ -13,7 +13,7 @@ use mcp_factory_engine::Engine;
 use serde_json::json;
 
 use crate::{
-    harness::{call, plan},
+    harness::call,
     http_tool::{engine, listen},
 };
 
@@ -195,23 +195,4 @@ async fn bytes_are_sent_as_they_are_and_anything_but_base64_is_refused() {
     let large = "A".repeat(4 << 20);
     let refused = call(&engine, "many", json!({ "file": large })).await.unwrap_err();
     assert!(refused.contains("more than 16777216 bytes"), "{refused}");
-}
-
-#[test]
-fn a_binary_body_must_name_an_argument_that_holds_base64() {
-    for body in ["fixed", "{file}{file}", "{plain}"] {
-        let text = format!(
-            "
-name: a
-connections: [{{ name: api, type: http, url: 'https://example.com' }}]
-tools:
-  - name: put
-    description: Put
-    parameters: {{ file: {{ type: string, contentEncoding: base64, required: true }}, plain: {{ type: string, required: true }} }}
-    http: {{ method: PUT, path: /x, headers: {{ X-A: '{{file}}{{plain}}' }}, bodyType: binary, body: '{body}' }}
-"
-        );
-        let problems = plan(&text, tempfile::tempdir().unwrap().path(), &[]).unwrap_err();
-        assert!(problems[0].message.contains("contentEncoding: base64"), "{body}: {problems:?}");
-    }
 }

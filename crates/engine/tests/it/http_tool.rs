@@ -68,7 +68,8 @@ async fn upstream(
         body: String::from_utf8_lossy(&body).into_owned(),
     });
     if uri.path() == "/base/fails" {
-        return (StatusCode::UNPROCESSABLE_ENTITY, [(header::CONTENT_TYPE, "text/plain")], "no such thing".to_owned());
+        let said = format!("no such thing for {:?}", log.lock().unwrap().last().unwrap().headers.get("authorization"));
+        return (StatusCode::UNPROCESSABLE_ENTITY, [(header::CONTENT_TYPE, "text/plain")], said);
     }
     let answer = json!({ "data": { "id": 7, "total": "12.50", "secret": "x" } });
     (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], answer.to_string())
@@ -98,7 +99,7 @@ async fn start() -> (Engine, Log) {
          auth: {{ type: bearer, envVar: TOKEN }} }}\n{TOOLS}"
     );
     let folder = tempfile::tempdir().unwrap();
-    (plan(&text, folder.path(), &[("TOKEN", "t0p")]).unwrap(), log)
+    (plan(&text, folder.path(), &[("TOKEN", "t0ps3cret")]).unwrap(), log)
 }
 
 fn last(log: &Log) -> Asked {
@@ -112,7 +113,7 @@ async fn a_request_is_made_of_its_parts_and_the_answer_is_selected_and_shaped() 
     assert_eq!(answer, Ok(json!({ "id": "7", "total": 12.5 })));
     let asked = last(&log);
     assert_eq!(asked.uri, "/base/customers/a%2Fb%20c/orders?tag=x&tag=y%26z&fixed=a%26b");
-    assert_eq!(asked.headers["authorization"], "Bearer t0p");
+    assert_eq!(asked.headers["authorization"], "Bearer t0ps3cret");
     assert_eq!(asked.headers["x-caller"], "alice");
     assert!(!asked.headers.contains_key("x-note"), "a header whose argument was left out goes whole");
 }
@@ -170,6 +171,7 @@ async fn an_upstream_that_fails_says_why_and_never_the_credential() {
     let (engine, _) = start().await;
     let failed = call(&engine, "fails", json!({})).await.unwrap_err();
     assert!(failed.contains("422") && failed.contains("no such thing") && !failed.contains("t0p"), "{failed}");
+    assert!(failed.contains("[redacted]"), "{failed}");
     let nothing = call(&engine, "nothing", json!({})).await.unwrap_err();
     assert!(nothing.contains("/no/such"), "{nothing}");
 }

@@ -3,8 +3,9 @@
 use super::{Checker, catalogue::Catalogue, connections::Used, placeholders::Scope};
 use crate::{
     Code, NodeValue, Spec,
-    model::{Connection, ConnectionName, PageStyle, Tool, ToolKind},
+    model::{BodyType, Connection, ConnectionName, PageStyle, Tool, ToolKind},
     path::Path,
+    template::Text,
 };
 
 const LONG_DESCRIPTION: usize = 1024;
@@ -172,10 +173,30 @@ impl Checker<'_> {
             self.report(Code::Conflict, &at.key("task"), message, None);
         }
         self.check_pages(tool, at);
+        self.check_binary_body(tool, at);
         let annotations = &tool.annotations;
         if annotations.read_only == Some(true) && annotations.destructive == Some(true) {
             let at = at.key("annotations").key("destructive");
             self.report(Code::Conflict, &at, "what changes nothing can't be destructive", None);
+        }
+    }
+
+    /// Bytes come as base64, and only a parameter says that it holds some.
+    fn check_binary_body(&mut self, tool: &Tool, at: &Path) {
+        let Some(ToolKind::Http(request)) = &tool.kind else { return };
+        let Some(body) = request.body.as_ref().filter(|_| request.body_type == BodyType::Binary) else { return };
+        // Anything but text, and names that are none, are told elsewhere.
+        let Some(Ok(text)) = body.as_str().map(Text::parse) else { return };
+        let parameter = text.whole().map(|placeholder| tool.parameters.get(&placeholder.name));
+        let holds_bytes = match parameter {
+            None => false,
+            Some(None) => return,
+            Some(Some(schema)) => schema.get("contentEncoding").is_some_and(|encoding| encoding == "base64"),
+        };
+        if !holds_bytes {
+            let message = "a body of type `binary` is one placeholder that names a parameter which holds base64";
+            let help = Some("give the parameter `contentEncoding: base64`".to_owned());
+            self.report(Code::Type, &at.key("http").key("body"), message, help);
         }
     }
 

@@ -234,7 +234,7 @@ async fn complaint(name: &str, status: StatusCode, media: &Media, mut download: 
         bytes.extend_from_slice(&piece);
     }
     let said = charset.decode(&bytes, true).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned());
-    let said: String = said.trim().chars().take(SHOWN).collect();
+    let said: String = download.answer.redact(said.trim()).chars().take(SHOWN).collect();
     if said.is_empty() { what } else { format!("{what}: {said}") }
 }
 
