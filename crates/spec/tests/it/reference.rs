@@ -92,7 +92,8 @@ fn forms(schema: &Value) -> IndexMap<String, &Value> {
         let constant = properties(form).iter().find_map(|(_, field)| Some(field.get("const")?.as_str()?.to_owned()));
         let needed = form["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let only = needed.filter(|key| several.iter().filter(|form| properties(form).contains_key(*key)).count() == 1);
-        constant.or_else(|| only.last().map(str::to_owned)).expect("a form is told apart by something")
+        let mut only = only;
+        constant.or_else(|| only.next_back().map(str::to_owned)).expect("a form is told apart by something")
     };
     several.iter().map(|form| (own(form), form)).collect()
 }
