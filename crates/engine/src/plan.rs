@@ -205,6 +205,11 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// What knows the secrets of the spec's owner.
+    pub fn secrets(&self) -> Arc<dyn Secrets> {
+        Arc::clone(&self.surroundings.secrets)
+    }
+
     /// A folder that the spec names, or its own. It must lie below that, wherever links lead.
     pub fn folder(&self, folder: Option<&str>) -> Result<PathBuf, String> {
         let own = &self.surroundings.folder;

@@ -5,12 +5,15 @@
 
 mod printed;
 
-use std::{borrow::Cow, path::PathBuf, time::Duration};
+use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use mcp_factory_connect::command::{Ended, Lines, Output, Program, Run};
+use mcp_factory_connect::{
+    Secret, Secrets,
+    command::{Ended, Lines, Output, Program, Run},
+};
 use mcp_factory_spec::{
-    model::{self, Command},
+    model::{self, Command, Setting},
     template::{Json, Text},
 };
 use mcp_serve::{CallContext, ToolResult};
@@ -31,7 +34,8 @@ pub struct CommandTool {
     elements: Vec<Element>,
     stdin: Option<Stdin>,
     folder: PathBuf,
-    environment: Vec<(String, Text)>,
+    environment: Vec<(String, Variable)>,
+    secrets: Arc<dyn Secrets>,
     timeout: Duration,
     max_stdout: usize,
     reading: Reading,
@@ -46,6 +50,23 @@ struct Element {
     /// A value of the caller begins it, where a program looks for options.
     guarded: bool,
 }
+
+#[derive(Debug)]
+enum Variable {
+    Text(Text),
+    /// Its name in `secrets`.
+    Secret(String),
+}
+
+/// What a program is started with, and what must not be seen of it.
+struct Prepared {
+    run: Run,
+    secrets: Redacted,
+}
+
+/// Values that are shown to nobody.
+#[derive(Clone, Default)]
+struct Redacted(Vec<Secret>);
 
 #[derive(Debug)]
 struct Stdin {
@@ -76,10 +97,13 @@ impl CommandTool {
             let encoding = property(stdin).and_then(|property| property.get("contentEncoding").cloned());
             Ok::<_, String>(Stdin { template: json(stdin)?, encoded: encoding.is_some_and(|word| word == "base64") })
         });
-        let environment = command
-            .env
-            .iter()
-            .map(|(name, value)| Ok((name.clone(), Text::parse(value).map_err(|problem| problem.to_string())?)));
+        let environment = command.env.iter().map(|(name, setting)| {
+            let variable = match setting {
+                Setting::Text(text) => Variable::Text(Text::parse(text).map_err(|problem| problem.to_string())?),
+                Setting::Secret(secret) => Variable::Secret(secret.env_var.to_string()),
+            };
+            Ok((name.clone(), variable))
+        });
         let bytes = tool.limits.max_bytes.at().map(|size| usize::try_from(size.bytes()).unwrap_or(usize::MAX));
         Ok(Self {
             program: builder.program(&name)?,
@@ -87,6 +111,7 @@ impl CommandTool {
             stdin: stdin.transpose()?,
             folder: builder.folder(command.cwd.as_deref())?,
             environment: environment.collect::<Result<_, String>>()?,
+            secrets: builder.secrets(),
             timeout: command.timeout.get(),
             max_stdout: bytes.unwrap_or(usize::MAX),
             reading: Reading::of(tool.returns.as_ref().map(model::Schema::as_value), &tool.limits),
@@ -99,13 +124,13 @@ impl CommandTool {
         arguments: &Map<String, Value>,
         timeout: Option<Duration>,
     ) -> ToolResult {
-        let run = match self.run(&Values { arguments, cx }, timeout) {
-            Ok(run) => run,
+        let Prepared { run, secrets } = match self.prepare(&Values { arguments, cx }, timeout) {
+            Ok(prepared) => prepared,
             Err(message) => return ToolResult::error(message),
         };
         let limit = run.timeout;
         match self.program.run(run).await {
-            Ok(output) => self.answer(&output, limit),
+            Ok(output) => self.answer(&output, limit, &secrets),
             Err(error) => {
                 tracing::warn!(request = %cx.call_id, error = &error as &dyn std::error::Error, "no program was run");
                 ToolResult::error(error.to_string())
@@ -113,10 +138,20 @@ impl CommandTool {
         }
     }
 
-    fn run(&self, values: &Values<'_>, timeout: Option<Duration>) -> Result<Run, String> {
+    fn prepare(&self, values: &Values<'_>, timeout: Option<Duration>) -> Result<Prepared, String> {
         let get = |name: &str| values.get(name);
-        let environment =
-            self.environment.iter().filter_map(|(name, value)| Some((name.clone(), value.text(get)?))).collect();
+        let mut environment = Vec::new();
+        let mut secrets = Redacted::default();
+        for (name, variable) in &self.environment {
+            match variable {
+                Variable::Text(text) => environment.extend(text.text(get).map(|text| (name.clone(), text))),
+                Variable::Secret(named) => {
+                    let secret = self.secrets.get(named).map_err(|error| error.to_string())?;
+                    environment.push((name.clone(), secret.expose().to_owned()));
+                    secrets.0.push(secret);
+                }
+            }
+        }
         let stdin = match self.stdin.as_ref().and_then(|stdin| Some((stdin, stdin.template.render(get)?))) {
             None => Vec::new(),
             Some((stdin, value)) if stdin.encoded => STANDARD
@@ -127,12 +162,14 @@ impl CommandTool {
         let progress = &values.cx.progress;
         progress.report(0.0, None, None);
         let lines = Lines(progress.is_wanted().then(|| {
-            let progress = progress.clone();
+            let (progress, secrets) = (progress.clone(), secrets.clone());
             #[expect(clippy::cast_precision_loss, reason = "nobody prints that many lines")]
-            let report = move |count: u64, line: &str| progress.report(count as f64, None, Some(line));
+            let report = move |count: u64, line: &str| {
+                progress.report(count as f64, None, Some(&secrets.redact(line.to_owned())));
+            };
             Box::new(report) as Box<dyn FnMut(u64, &str) + Send>
         }));
-        Ok(Run {
+        let run = Run {
             arguments: self.arguments(get)?,
             stdin,
             folder: self.folder.clone(),
@@ -140,7 +177,8 @@ impl CommandTool {
             timeout: timeout.map_or(self.timeout, |timeout| timeout.min(self.timeout)),
             max_stdout: self.max_stdout,
             lines,
-        })
+        };
+        Ok(Prepared { run, secrets })
     }
 
     fn arguments<'v>(&self, get: impl Fn(&str) -> Option<Cow<'v, Value>> + Copy) -> Result<Vec<String>, String> {
@@ -166,7 +204,7 @@ impl CommandTool {
         Ok(arguments)
     }
 
-    fn answer(&self, output: &Output, limit: Duration) -> ToolResult {
+    fn answer(&self, output: &Output, limit: Duration, secrets: &Redacted) -> ToolResult {
         let program = self.program.name();
         let what = match output.ended {
             Ended::Exited(0) => match self.reading.read(&output.stdout, self.max_stdout) {
@@ -182,11 +220,18 @@ impl CommandTool {
                 )
             }
         };
-        let complaint = [&output.stderr, &output.stdout].map(|said| last(&said.bytes));
+        let complaint = [&output.stderr, &output.stdout].map(|said| last(&said.bytes, secrets));
         match complaint.iter().find(|complaint| !complaint.is_empty()) {
             Some(complaint) => ToolResult::error(format!("{what}: {complaint}")),
             None => ToolResult::error(what),
         }
+    }
+}
+
+impl Redacted {
+    fn redact(&self, text: String) -> String {
+        let secrets = self.0.iter().map(Secret::expose).filter(|secret| !secret.is_empty());
+        secrets.fold(text, |text, secret| text.replace(secret, "[secret]"))
     }
 }
 
@@ -211,8 +256,8 @@ fn plain(value: &Value) -> String {
 }
 
 /// The end of what was said, without what a terminal would obey.
-fn last(said: &[u8]) -> String {
-    let said = String::from_utf8_lossy(said);
+fn last(said: &[u8], secrets: &Redacted) -> String {
+    let said = secrets.redact(String::from_utf8_lossy(said).into_owned());
     let shown: Vec<char> =
         said.trim().chars().filter(|character| !character.is_control() || matches!(character, '\n' | '\t')).collect();
     shown[shown.len().saturating_sub(SHOWN)..].iter().collect()

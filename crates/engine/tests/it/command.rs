@@ -159,6 +159,25 @@ fn programs_are_for_owners_to_whom_they_were_granted_and_must_be_there() {
     assert!(message.contains("leads out"), "{message}");
 }
 
+#[tokio::test]
+async fn a_secret_reaches_the_program_and_no_error() {
+    let text = r#"
+name: forge
+tools:
+  - { name: use, description: Uses it, command: { argv: [sh, -c, 'echo "${{#TOKEN}} $OTHER"'], env: { TOKEN: { envVar: FORGE_TOKEN }, OTHER: x } } }
+  - { name: leak, description: Complains, command: { argv: [sh, -c, 'echo "bad token $TOKEN" >&2; exit 1'], env: { TOKEN: { envVar: FORGE_TOKEN } } } }
+  - { name: unset, description: Wants another, command: { argv: [env], env: { TOKEN: { envVar: NO_SUCH_TOKEN } } } }
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let engine = plan(text, folder.path(), &[("FORGE_TOKEN", "s3cr3t-t0ken")]).unwrap();
+    assert_eq!(call(&engine, "use", json!({})).await.unwrap(), json!({ "value": "12 x" }));
+    let leak = call(&engine, "leak", json!({})).await.unwrap_err();
+    assert_eq!(leak, "the program `sh` failed with exit code 1: bad token [secret]");
+    assert!(!format!("{engine:?}").contains("s3cr3t"));
+    let unset = call(&engine, "unset", json!({})).await.unwrap_err();
+    assert!(unset.contains("NO_SUCH_TOKEN"), "{unset}");
+}
+
 async fn until(mut state: impl FnMut() -> bool) {
     let began = std::time::Instant::now();
     while !state() {

@@ -12,7 +12,7 @@ use crate::{
     Code,
     model::{
         BodyType, Command, Connection, ConnectionKind, ConnectionName, File, FileOperation, HttpRequest, Message,
-        Mongo, MongoOperation, Static, Tool, ToolKind, ValueTemplate, VectorCall, VectorOperation,
+        Mongo, MongoOperation, Setting, Static, Tool, ToolKind, ValueTemplate, VectorCall, VectorOperation,
     },
     path::Path,
 };
@@ -289,7 +289,9 @@ impl Checker<'_> {
                 let help = Some("expected ^[A-Z_][A-Z0-9_]*$".to_owned());
                 self.report(Code::Name, &at, format!("`{name}` is not the name of an environment variable"), help);
             }
-            self.check_optional_text(value, &at, scope);
+            if let Setting::Text(text) = value {
+                self.check_optional_text(text, &at, scope);
+            }
         }
     }
 

@@ -8,10 +8,12 @@ use super::{ConnectionName, Duration, HeaderName, Pointer, Size, TextTemplate, T
 use crate::read::{keyed, object, words};
 
 mod fixed;
+mod setting;
 mod steps;
 mod text;
 
 pub use fixed::Static;
+pub use setting::{NamedSecret, Setting};
 pub use steps::{Call, Step, Steps};
 pub use text::{GraphqlQuery, Sql};
 
@@ -256,8 +258,8 @@ object! {
         stdin: Option<ValueTemplate>,
         /// The folder it runs in.
         cwd: Option<String>,
-        /// Its environment; nothing else is in it.
-        env: IndexMap<String, TextTemplate>,
+        /// Its environment; nothing else is in it. A text, or a secret by its name.
+        env: IndexMap<String, Setting>,
         /// How long it may take.
         timeout: Duration = Duration::from_secs(30)
     }
