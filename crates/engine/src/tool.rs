@@ -156,7 +156,8 @@ impl Tool {
     }
 
     pub async fn run(&self, cx: &CallContext, call: Admitted) -> ToolResult {
-        let work = pulse::during(cx, self.timeout, self.answer(cx, call.arguments));
+        // Boxed as below: what stands around it holds it several times over.
+        let work = pulse::during(cx, self.timeout, Box::pin(self.answer(cx, call.arguments)));
         story::told(cx, &self.name, work).await
     }
 
