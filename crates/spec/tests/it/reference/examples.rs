@@ -39,6 +39,11 @@ impl<'s> Examples<'s> {
         self.best.get(&key).map(|(_, example)| example.as_str())
     }
 
+    pub fn of_any_form(&self, part: &str, field: &str) -> Option<&str> {
+        let found = self.best.iter().find(|((of, _, name), _)| of == part && name == field);
+        found.map(|(_, (_, example))| example.as_str())
+    }
+
     fn visit(&mut self, schema: &'s Value, value: &Value, rank: usize) {
         if let Some((part, schema)) = resolve(self.schema, schema) {
             return self.visit_part(part, schema, value, rank);

@@ -137,7 +137,9 @@ impl<'s> Sections<'s> {
         out.push_str("| field | what it is | value | left out | example |\n|---|---|---|---|---|\n");
         for Row { name, field, forms, required } in rows {
             let parts = self.parts_in(field);
-            let example = match forms.iter().find_map(|form| examples.get(part, form, name)) {
+            let own = forms.iter().find_map(|form| examples.get(part, form, name));
+            // Elsewhere a field of that name that is a part of the language is the same one.
+            let example = match own.or_else(|| examples.of_any_form(part, name).filter(|_| !parts.is_empty())) {
                 Some(example) => code(example),
                 None if !parts.is_empty() => "below".to_owned(),
                 None => {

@@ -25,7 +25,7 @@ fn flow(value: &Value) -> String {
 }
 
 fn scalar(text: &str) -> String {
-    let starts = text.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '/' || first == '_');
+    let starts = text.starts_with(|first: char| first.is_ascii_alphanumeric() || "/_.".contains(first));
     let safe = text.chars().all(|c| c.is_ascii_alphanumeric() || "_./ -()*=@$".contains(c)) && !text.ends_with(' ');
     // What YAML would read as a number or a word of its own.
     let means_itself = || {
