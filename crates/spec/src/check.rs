@@ -3,6 +3,7 @@
 //! One file per subject. Every check sees the spec as far as it could be read and the document it came from, which knows the
 //! places and the names of what could not be read: a tool with a bad field still is a tool that a toolset may name.
 
+mod answers;
 mod auth;
 mod catalogue;
 mod completions;

@@ -1,11 +1,14 @@
 //! Placeholders: what they name, and what becomes of the text when an argument is left out.
 
-use std::{cell::RefCell, collections::HashSet};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+};
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::{Checker, did_you_mean, excerpt::character};
+use super::{Checker, answers, did_you_mean, excerpt::character};
 use crate::{
     Code,
     model::{Parameters, TriggerKind},
@@ -27,6 +30,8 @@ pub(super) enum Known {
 /// The names that placeholders may use at some place, and those that they did use.
 pub(super) struct Scope<'s> {
     names: IndexMap<&'s str, Known>,
+    /// What is known of the answers among them.
+    answers: HashMap<&'s str, Value>,
     trigger: Option<&'s TriggerKind>,
     anything: bool,
     used: RefCell<HashSet<String>>,
@@ -48,7 +53,13 @@ impl<'s> Scope<'s> {
     }
 
     pub(super) fn of(names: Vec<(&'s str, Known)>) -> Self {
-        Self { names: names.into_iter().collect(), trigger: None, anything: false, used: RefCell::default() }
+        Self {
+            names: names.into_iter().collect(),
+            answers: HashMap::new(),
+            trigger: None,
+            anything: false,
+            used: RefCell::default(),
+        }
     }
 
     pub(super) fn parameters(parameters: &'s Parameters) -> Self {
@@ -77,6 +88,12 @@ impl<'s> Scope<'s> {
     /// A further name, usable from now on.
     pub(super) fn declare(&mut self, name: &'s str, known: Known) {
         self.names.insert(name, known);
+    }
+
+    /// The name of an answer, usable from now on, and the schema of that, if something is known of it.
+    pub(super) fn declare_answer(&mut self, name: &'s str, schema: Option<Value>) {
+        self.declare(name, Known::Answer);
+        self.answers.extend(schema.map(|schema| (name, schema)));
     }
 
     pub(super) fn knows(&self, name: &str) -> bool {
@@ -127,7 +144,10 @@ impl<'s> Scope<'s> {
         };
         self.note(first);
         match (rest, known) {
-            (Some(_), Known::Answer) | (None, _) => Ok(*known),
+            (Some(path), Known::Answer) => {
+                self.answers.get(first).map_or(Ok(()), |schema| answers::find(schema, path)).map(|()| *known)
+            }
+            (None, _) => Ok(*known),
             (Some(_), _) => Err(format!("`{first}` is an argument, whose parts can't be named")),
         }
     }

@@ -1,9 +1,9 @@
 //! Calls of other tools, one after the other: what they call, with what, and under which names.
 
 use super::{
-    Checker,
+    Checker, answers,
     catalogue::Catalogue,
-    placeholders::{Absence, Known, Scope},
+    placeholders::{Absence, Scope},
 };
 use crate::{
     Code,
@@ -63,7 +63,7 @@ impl Checker<'_> {
                         format!("`{name}` can't be the name of an answer: placeholders use it for something else");
                     self.report(Code::Name, &at.key("as"), message, None);
                 }
-                scope.declare(name, Known::Answer);
+                scope.declare_answer(name, catalogue.get(&call.call).and_then(answers::schema));
             }
         }
     }
