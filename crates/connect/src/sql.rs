@@ -90,7 +90,9 @@ pub enum Seed {
 pub struct RunOptions {
     /// For everything: waiting for a connection, connecting, running, reading rows.
     pub timeout: Duration,
-    /// Session settings for the transaction of this call (`app.user`), for row security. PostgreSQL only.
+    /// What the statement can ask who it is run for, and row security with it: settings of the call's transaction in
+    /// PostgreSQL (`app.user`), variables of the session in MySQL (``@`app.user` ``). A connection of which one call sets them has
+    /// to be used by calls that set the same ones.
     pub session: Vec<(String, String)>,
 }
 

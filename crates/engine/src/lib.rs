@@ -17,6 +17,7 @@ mod prompt;
 mod pulse;
 mod resource;
 mod rows;
+mod session;
 mod shape;
 mod story;
 mod tasks;

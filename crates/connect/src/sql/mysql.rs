@@ -59,16 +59,13 @@ impl Server {
         mut sink: S,
         options: &RunOptions,
     ) -> Result<(S, Outcome), Error> {
-        if !options.session.is_empty() {
-            return Err(Error::new(Class::Configuration, "mysql has no session settings"));
-        }
         statement.check_single(&arguments)?;
         if statement.access() == Access::Read && writes_file(statement.text()) {
             let message = "`INTO OUTFILE` and `INTO DUMPFILE` write files, and the statement was to run read-only";
             return Err(Error::new(Class::ReadOnly, message));
         }
         let all = async {
-            let outcome = self.attempts(statement, &arguments, &mut sink).await?;
+            let outcome = self.attempts(statement, &arguments, &mut sink, options).await?;
             Ok((sink, outcome))
         };
         match tokio::time::timeout(options.timeout, all).await {
@@ -98,13 +95,14 @@ impl Server {
         statement: &Statement,
         arguments: &[Value],
         sink: &mut S,
+        options: &RunOptions,
     ) -> Result<Outcome, Error> {
         let mut last = false;
         loop {
             let lease = self.pool.acquire().await?;
             let reused = lease.reused;
             let mut flight = InFlight(Some(lease));
-            match self.attempt(flight.connection(), statement, arguments, sink).await {
+            match self.attempt(flight.connection(), statement, arguments, sink, options).await {
                 Ok((outcome, true)) => {
                     flight.land();
                     return Ok(outcome);
@@ -136,6 +134,7 @@ impl Server {
         statement: &Statement,
         arguments: &[Value],
         sink: &mut S,
+        options: &RunOptions,
     ) -> Result<(Outcome, bool), Failure> {
         let unsent = |error| Failure::new(&error, false);
         let reads = statement.access() == Access::Read || self.config.read_only;
@@ -143,6 +142,12 @@ impl Server {
             let mode = if reads { "ONLY" } else { "WRITE" };
             connection.conn.query_drop(format!("SET SESSION TRANSACTION READ {mode}")).await.map_err(unsent)?;
             connection.read_only = reads;
+        }
+        if !options.session.is_empty() {
+            let variables: Vec<_> = options.session.iter().map(|(name, _)| format!("@{} = ?", quoted(name))).collect();
+            let values = options.session.iter().map(|(_, value)| value.as_str().into()).collect();
+            let set = format!("SET {}", variables.join(", "));
+            connection.conn.exec_drop(set, Params::Positional(values)).await.map_err(unsent)?;
         }
         let prepared = connection.conn.prep(statement.text()).await.map_err(unsent)?;
         let bound = bind(usize::from(prepared.num_params()), statement.parameters(), arguments)?;
@@ -182,6 +187,11 @@ impl Server {
         finish(result).await?;
         Ok((Outcome { rows_affected, has_rows, stopped }, true))
     }
+}
+
+/// The name of a variable, whatever is in it.
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
 }
 
 /// A read-only transaction lets a SELECT write files on the server.

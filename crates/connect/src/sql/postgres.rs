@@ -132,7 +132,9 @@ impl Postgres {
                     false
                 }
                 State::Outdated => {
-                    flight.connection().prepared.remove(&statement.0.key);
+                    let connection = flight.connection();
+                    connection.prepared.remove(&statement.0.key);
+                    connection.settings = None;
                     flight.land();
                     true
                 }
@@ -161,8 +163,9 @@ impl Postgres {
         let prepared = connection.prepare(statement).await?;
         let parameters = statement.parameters();
         let bound = bind(&prepared, parameters, arguments)?;
-        let client = &connection.client;
         let failed = |error: tokio_postgres::Error| Failure::new(&error, parameters);
+        let settings = connection.settings(options.session.len()).await.map_err(failed)?;
+        let client = &connection.client;
 
         let reads = statement.access() == Access::Read || self.config.read_only;
         let begin = match (reads, options.session.is_empty()) {
@@ -170,18 +173,18 @@ impl Postgres {
             (false, false) => Some("BEGIN"),
             (false, true) => None,
         };
-        let query = async {
-            for (name, value) in &options.session {
-                client.query("SELECT set_config($1, $2, true)", &[name, value]).await?;
-            }
-            client.query_raw(&prepared.statement, &bound).await
-        };
+        let query = client.query_raw(&prepared.statement, &bound);
         let stream = match begin {
             None => query.await,
-            // The order of polling is the order of sending.
+            // The order of polling is the order of sending. Where a setting fails, so does everything behind it.
             Some(begin) => {
-                let (begun, stream) = future::join(client.batch_execute(begin), query).await;
-                begun.and(stream)
+                let set = async {
+                    let Some(settings) = settings else { return Ok(()) };
+                    let values: Vec<&String> = options.session.iter().flat_map(|(name, value)| [name, value]).collect();
+                    client.query_raw(&settings, values).await?.try_for_each(|_| future::ok(())).await
+                };
+                let (begun, set, stream) = future::join3(client.batch_execute(begin), set, query).await;
+                begun.and(set).and(stream)
             }
         };
         let result = match stream {
@@ -285,6 +288,22 @@ impl Connection {
         }
         self.prepared.insert(statement.0.key.clone(), prepared.clone());
         Ok(prepared)
+    }
+
+    /// Sets this many settings until the end of the transaction. All calls of a pool have the same number.
+    async fn settings(&mut self, count: usize) -> Result<Option<tokio_postgres::Statement>, tokio_postgres::Error> {
+        let is_right = |statement: &&tokio_postgres::Statement| statement.params().len() == 2 * count;
+        if count == 0 {
+            return Ok(None);
+        }
+        if let Some(prepared) = self.settings.as_ref().filter(is_right) {
+            return Ok(Some(prepared.clone()));
+        }
+        let set: Vec<_> =
+            (0..count).map(|n| format!("pg_catalog.set_config(${}, ${}, true)", 2 * n + 1, 2 * n + 2)).collect();
+        let prepared = self.client.prepare(&format!("SELECT {}", set.join(", "))).await?;
+        self.settings = Some(prepared.clone());
+        Ok(Some(prepared))
     }
 
     /// Where the server can't tell the type of a parameter, the schema's is given for that one.

@@ -15,7 +15,10 @@ use mcp_factory_spec::{
 };
 
 use super::{Fault, Surroundings};
-use crate::per::{Bounds, Connected};
+use crate::{
+    per::{Bounds, Connected},
+    session::Session,
+};
 
 /// Callers whose own connections to a database are kept open. Each may have as many as the pool's `max`.
 const MOST_DATABASES: usize = 32;
@@ -50,6 +53,8 @@ pub struct SqlConnection {
     pub dialect: Dialect,
     /// The spec made this database, so a test may write to it.
     pub seeded: bool,
+    /// What each call tells the database of its caller.
+    pub session: Arc<Session>,
 }
 
 impl<'a> Connections<'a> {
@@ -70,11 +75,16 @@ impl<'a> Connections<'a> {
             return Ok(known.clone());
         }
         let name = connection.name.to_string();
+        let mut session = Session::default();
         let (config, dialect, seeded) = match &connection.kind {
             Some(ConnectionKind::Postgresql(server)) => {
+                session = Session::compile(&name, &server.session)?;
                 (self.server(&name, Backend::Postgres, server), Dialect::Postgres, false)
             }
-            Some(ConnectionKind::Mysql(server)) => (self.server(&name, Backend::Mysql, server), Dialect::Mysql, false),
+            Some(ConnectionKind::Mysql(server)) => {
+                session = Session::compile(&name, &server.session)?;
+                (self.server(&name, Backend::Mysql, server), Dialect::Mysql, false)
+            }
             Some(ConnectionKind::Sqlite(file)) => (self.file(&name, file)?, Dialect::Sqlite, file.seed.is_some()),
             _ => return Err(format!("the connection `{name}` is no SQL database").into()),
         };
@@ -86,7 +96,7 @@ impl<'a> Connections<'a> {
         let bounds = Bounds { most: MOST_DATABASES, idle: idle_timeout, wait: acquire_timeout };
         let open = move |secrets, policy| Database::new(config.clone(), secrets, policy);
         let database = self.connected(connection, needed, bounds, open)?;
-        let connection = SqlConnection { database, dialect, seeded };
+        let connection = SqlConnection { database, dialect, seeded, session: Arc::new(session) };
         self.databases.insert(name, connection.clone());
         Ok(connection)
     }

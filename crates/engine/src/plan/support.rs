@@ -67,9 +67,6 @@ fn connection_gaps(connection: &Connection) -> Vec<(&'static str, &'static str)>
     let mut gaps = Vec::new();
     match &connection.kind {
         None => gaps.push((".use", "connections that an operator shares")),
-        Some(ConnectionKind::Postgresql(server) | ConnectionKind::Mysql(server)) if !server.session.is_empty() => {
-            gaps.push((".session", "`session` settings of a database"));
-        }
         Some(ConnectionKind::Http(http)) if matches!(http.auth, Some(OutboundAuth::Principal(_))) => {
             gaps.push((".auth", "the caller's own credential for an upstream"));
         }

@@ -208,7 +208,8 @@ impl SqlTool {
         };
         let bound = parameters.iter().map(|parameter| self.bind(parameter, &values, offset)).collect();
         let writer = RowWriter::new(Arc::clone(&self.layouts), self.caps);
-        let options = RunOptions { timeout: timeout.unwrap_or(LONGEST), ..RunOptions::default() };
+        let session = self.connection.session.of(&values)?;
+        let options = RunOptions { timeout: timeout.unwrap_or(LONGEST), session };
         let database = self.connection.database.of(cx).await?;
         let run = database.run(prepared, bound, writer, &options).await;
         let (writer, outcome) = run.map_err(|error| error.to_string())?;

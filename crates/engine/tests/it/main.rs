@@ -15,5 +15,6 @@ mod http_tool;
 mod per;
 mod plan;
 mod prompts_and_resources;
+mod row_security;
 mod steps;
 mod tasks;

@@ -39,7 +39,8 @@ fn what_keeps_callers_apart_is_refused_rather_than_left_out() {
 name: a
 connections:
   - { use: shop_db }
-  - { name: rows, type: postgresql, envVar: DB, session: { app.user: '{principal.id}' } }
+  - { name: rows, type: postgresql, envVar: DB }
+  - { name: crm, type: http, url: 'https://crm.example.com', auth: { type: principal, resource: 'https://crm.example.com' } }
 tools:
   - { name: a, description: A, connection: rows, sql: SELECT 1, annotations: { readOnly: true } }
   - { name: b, description: B, connection: rows, sql: SELECT 1, annotations: { readOnly: true } }
@@ -49,7 +50,7 @@ access:
   - { group: eng, toolsets: [all] }
 ";
     let paths: Vec<String> = problems(text).into_iter().map(|(_, path)| path).collect();
-    assert_eq!(paths, ["connections[0].use", "connections[1].session", "access"]);
+    assert_eq!(paths, ["connections[0].use", "connections[2].auth", "access"]);
 }
 
 #[tokio::test]

@@ -28,6 +28,8 @@ pub struct Connector {
 pub struct Connection {
     pub client: Client,
     pub prepared: HashMap<Arc<str>, Arc<Prepared>>,
+    /// Sets what a call says of its caller.
+    pub settings: Option<tokio_postgres::Statement>,
     pub tls: MakeRustlsConnect,
 }
 
@@ -54,7 +56,7 @@ impl pool::Connector for Connector {
         if let Some(setup) = self.setup() {
             client.batch_execute(&setup).await.map_err(|error| unavailable(&error))?;
         }
-        Ok(Connection { client, prepared: HashMap::new(), tls })
+        Ok(Connection { client, prepared: HashMap::new(), settings: None, tls })
     }
 
     async fn answers(&self, connection: &mut Connection, _idle: Duration) -> bool {

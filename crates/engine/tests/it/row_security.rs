@@ -1,0 +1,145 @@
+//! `session:` on real databases: each call tells the database who calls, and the database shows everybody their own rows.
+
+use std::{sync::Arc, time::Duration};
+
+use mcp_factory_connect::{
+    Policy,
+    secrets::FixedSecrets,
+    sql::{Access, Backend, Database, DatabaseConfig, Hint, Parameter, RunOptions, Source, Statement},
+};
+use mcp_factory_engine::Engine;
+use mcp_factory_testing::{Mariadb, Postgres};
+use mcp_serve::Principal;
+use serde_json::{Value, json};
+
+use crate::{
+    databases::Nothing,
+    harness::{answer, call_as, plan},
+};
+
+/// As people may be called who want to be others.
+const CALLERS: [&str; 6] = ["alice", "bob", "alice' OR '1'='1", "ali\\ce", "{principal.id}", "böb\n"];
+
+fn engine(kind: &str, url: &str, table: &str) -> Engine {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        r"
+name: documents
+connections:
+  - name: db
+    type: {kind}
+    envVar: DB
+    pool: {{ max: 2 }}
+    session: {{ app.user: '{{principal.id}}', app.org: '{{principal.claims.org}}' }}
+tools:
+  - {{ name: list, description: Mine, sql: SELECT owner FROM {table}, annotations: {{ readOnly: true }} }}
+  - {{ name: fail, description: Fails, sql: 'SELECT owner, 1 / (SELECT 0 FROM {table} LIMIT 1) AS n FROM {table} WHERE owner = NULLIF(:x, owner)', parameters: {{ x: {{ type: string, required: true }} }} }}
+  - {{ name: wipe, description: Changes all, sql: UPDATE {table} SET body = :principal.id }}
+  - {{ name: add, description: Adds for anybody, parameters: {{ owner: {{ type: string, required: true }} }}, sql: 'INSERT INTO {table} (owner, body) VALUES (:owner, :owner)' }}
+  - {{ name: wait, description: Waits, sql: 'SELECT {} FROM {table}' }}
+",
+        if kind == "mysql" { "SLEEP(20)" } else { "pg_sleep(20)" },
+    );
+    plan(&text, folder.path(), &[("DB", url)]).unwrap()
+}
+
+fn principal(id: &str) -> Arc<Principal> {
+    let mut principal = Principal::clone(&Principal::trusted(id));
+    principal.claims.insert("org".to_owned(), json!("acme"));
+    Arc::new(principal)
+}
+
+async fn ask(engine: &Engine, caller: &str, tool: &str, arguments: Value) -> Result<Value, String> {
+    answer(call_as(engine, principal(caller), tool, arguments).await.unwrap())
+}
+
+/// The database as its administrator sees it.
+fn operator(backend: Backend, url: &str) -> Database {
+    let config = DatabaseConfig::new("operator", backend, Source::Url(url.to_owned()));
+    Database::new(config, Arc::new(FixedSecrets::default()), Arc::new(Policy::operator())).unwrap()
+}
+
+async fn execute(database: &Database, text: &str, arguments: &[&str]) {
+    let parameters = arguments.iter().map(|_| Parameter::new("x", Hint::Text)).collect();
+    let statement = Statement::new(text, parameters, Access::Write);
+    let arguments = arguments.iter().map(|argument| json!(argument)).collect();
+    database.run(&statement, arguments, Nothing, &RunOptions::default()).await.unwrap();
+}
+
+/// Everybody at once, on fewer connections than callers, with calls that fail and calls that are given up in between.
+async fn everybody_sees_their_own(engine: Engine) {
+    let engine = Arc::new(engine);
+    let rounds = (0..20 * CALLERS.len()).map(|number| {
+        let engine = Arc::clone(&engine);
+        let caller = CALLERS[number * 5 % CALLERS.len()];
+        tokio::spawn(async move {
+            match number % 10 {
+                3 => {
+                    let patience = Duration::from_millis(20);
+                    let given_up = tokio::time::timeout(patience, ask(&engine, caller, "wait", json!({}))).await;
+                    assert!(!matches!(given_up, Ok(Ok(_))), "{given_up:?}");
+                }
+                7 => drop(ask(&engine, caller, "fail", json!({ "x": "x" })).await),
+                _ => {
+                    let seen = ask(&engine, caller, "list", json!({})).await.unwrap();
+                    assert_eq!(seen, json!({ "items": [{ "owner": caller }] }));
+                }
+            }
+        })
+    });
+    for round in rounds.collect::<Vec<_>>() {
+        round.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_security_of_postgresql_holds_for_every_call() {
+    let postgres = Postgres::start();
+    let database = operator(Backend::Postgres, &postgres.url());
+    for statement in [
+        "CREATE ROLE app LOGIN",
+        "CREATE TABLE documents (owner text, body text)",
+        "ALTER TABLE documents ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE documents FORCE ROW LEVEL SECURITY",
+        "CREATE POLICY own ON documents USING (owner = current_setting('app.user') AND current_setting('app.org') = 'acme')",
+        "GRANT ALL ON documents TO app",
+    ] {
+        execute(&database, statement, &[]).await;
+    }
+    for caller in CALLERS {
+        execute(&database, "INSERT INTO documents VALUES ($1, '')", &[caller]).await;
+    }
+    let url = postgres.url().replace("//factory@", "//app@");
+    everybody_sees_their_own(engine("postgresql", &url, "documents")).await;
+
+    let engine = engine("postgresql", &url, "documents");
+    assert_eq!(ask(&engine, "bob", "wipe", json!({})).await.unwrap(), json!({ "rowsAffected": 1 }));
+    let refused = ask(&engine, "bob", "add", json!({ "owner": "alice" })).await.unwrap_err();
+    assert!(refused.contains("row-level security"), "{refused}");
+    assert_eq!(ask(&engine, "bob", "add", json!({ "owner": "bob" })).await.unwrap(), json!({ "rowsAffected": 1 }));
+
+    let nobody = answer(call_as(&engine, Principal::trusted("alice"), "list", json!({})).await.unwrap()).unwrap_err();
+    assert!(nobody.contains("`principal.claims.org`"), "who lacks a claim is refused: {nobody}");
+}
+
+/// MariaDB has no row security of its own; a view over a function that asks who calls does the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn views_of_mariadb_can_ask_who_calls() {
+    let mariadb = Mariadb::start();
+    let database = operator(Backend::Mysql, &mariadb.url());
+    for statement in [
+        "CREATE TABLE documents (owner varchar(60) COLLATE utf8mb4_bin, body text)",
+        "CREATE FUNCTION caller() RETURNS varchar(60) CHARSET utf8mb4 COLLATE utf8mb4_bin READS SQL DATA RETURN @`app.user`",
+        "CREATE VIEW own AS SELECT * FROM documents WHERE owner = caller() WITH CHECK OPTION",
+    ] {
+        execute(&database, statement, &[]).await;
+    }
+    for caller in CALLERS {
+        execute(&database, "INSERT INTO documents VALUES (?, '')", &[caller]).await;
+    }
+    everybody_sees_their_own(engine("mysql", &mariadb.url(), "own")).await;
+
+    let engine = engine("mysql", &mariadb.url(), "own");
+    assert_eq!(ask(&engine, "bob", "wipe", json!({})).await.unwrap(), json!({ "rowsAffected": 1 }));
+    assert!(ask(&engine, "bob", "add", json!({ "owner": "alice" })).await.unwrap_err().contains("CHECK OPTION"));
+}
