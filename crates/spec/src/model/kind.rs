@@ -104,7 +104,7 @@ object! {
         headers: IndexMap<HeaderName, TextTemplate>,
         /// The body.
         body: Option<ValueTemplate>,
-        /// How the body is written.
+        /// How the body is written. A part of `multipart` may be `{ content, filename, contentType }`.
         body_type: BodyType = BodyType::Json,
         /// The part of the answer that is the result.
         select: Option<Pointer>,

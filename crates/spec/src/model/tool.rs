@@ -71,11 +71,12 @@ object! {
         page_param: Option<String>,
         /// The upstream's parameter for the offset.
         offset_param: Option<String>,
-        /// The upstream's parameter for the page's size.
+        /// The upstream's parameter for the page's size, which is then `pageSize`.
         limit_param: Option<String>,
-        /// Where in the answer the next cursor is.
+        /// Where in the answer the next cursor is; with `page` and `offset` the next number or whether there is more, with
+        /// `link` the URL.
         next_pointer: Option<super::Pointer>,
-        /// Where in the answer the items are.
+        /// Where in the answer the items are. Left out: at `select`.
         items_pointer: Option<super::Pointer>
     }
 }
