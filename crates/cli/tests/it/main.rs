@@ -4,6 +4,7 @@
 
 mod cancellation;
 mod commands;
+mod confirm;
 mod programs;
 mod reload;
 mod rooms;
