@@ -79,7 +79,9 @@ pub(super) async fn answer(
             tasks::answer(serving, tasks, version, request, principal).await?
         }
         "server/discover" if version.is_modern() => replies.discover(id, version),
-        "subscriptions/listen" if version.is_modern() => return stream::listen(shared, serving, accepts, request),
+        "subscriptions/listen" if version.is_modern() => {
+            return Box::pin(stream::listen(shared, serving, accepts, request, principal)).await;
+        }
         "ping" if !version.is_modern() => replies.empty(id, version),
         method => {
             let status = if version.is_modern() { StatusCode::NOT_FOUND } else { StatusCode::OK };

@@ -20,9 +20,10 @@ use super::{
     Body,
     endpoint::{Accepts, Shared},
     stateless::sent,
+    tasks::{self, Watched},
 };
 use crate::{
-    Change, Changes,
+    Change, Changes, Principal,
     live::Serving,
     news::News,
     wire::{Refusal, Request, SUBSCRIPTION_ID, code, news, notification, sse_event},
@@ -137,15 +138,17 @@ struct Filter {
     prompts_list_changed: bool,
     resources_list_changed: bool,
     resource_subscriptions: Vec<String>,
+    /// Of the Tasks extension.
+    task_ids: Vec<String>,
 }
 
 impl Filter {
-    /// URIs of one listener.
+    /// URIs of one listener, and tasks.
     const MOST: usize = 1_000;
 
     fn honoured(self, serving: &Serving) -> Self {
         if serving.server.changes().is_none() {
-            return Self::default();
+            return Self { task_ids: self.task_ids, ..Self::default() };
         }
         let declared = serving.server.capabilities();
         Self {
@@ -153,6 +156,7 @@ impl Filter {
             prompts_list_changed: self.prompts_list_changed && declared.prompts,
             resources_list_changed: self.resources_list_changed && declared.resources,
             resource_subscriptions: if declared.resources { self.resource_subscriptions } else { Vec::new() },
+            task_ids: self.task_ids,
         }
     }
 
@@ -169,6 +173,9 @@ impl Filter {
         }
         if !self.resource_subscriptions.is_empty() {
             filter["resourceSubscriptions"] = json!(self.resource_subscriptions);
+        }
+        if !self.task_ids.is_empty() {
+            filter["taskIds"] = json!(self.task_ids);
         }
         filter
     }
@@ -192,6 +199,7 @@ impl Filter {
 struct Listening {
     shared: Arc<Shared>,
     changes: Option<crate::changes::Listener>,
+    tasks: Option<Watched>,
     filter: Filter,
     id: Box<RawValue>,
     ticks: Interval,
@@ -204,11 +212,12 @@ enum State {
     Ended,
 }
 
-pub(super) fn listen(
+pub(super) async fn listen(
     shared: &Arc<Shared>,
     serving: &Serving,
     accepts: Accepts,
     request: &Request<'_>,
+    principal: Arc<Principal>,
 ) -> Result<Response<Body>, Refusal> {
     if !accepts.events {
         let message = "`subscriptions/listen` answers as text/event-stream, which `Accept` does not name";
@@ -220,14 +229,21 @@ pub(super) fn listen(
         Some(asked) => serde_json::from_str(asked.get())
             .map_err(|error| invalid(format!("`notifications` can't be read: {error}")))?,
     };
-    if asked.resource_subscriptions.len() > Filter::MOST {
-        return Err(invalid(format!("at most {} resources can be listened to", Filter::MOST)));
+    if asked.resource_subscriptions.len() > Filter::MOST || asked.task_ids.len() > Filter::MOST {
+        return Err(invalid(format!("at most {} resources and as many tasks can be listened to", Filter::MOST)));
     }
+    let mut filter = asked.honoured(serving);
+    let tasks = match std::mem::take(&mut filter.task_ids) {
+        none if none.is_empty() => None,
+        asked => Watched::of(shared, serving, request, principal, asked).await?,
+    };
+    filter.task_ids = tasks.as_ref().map_or_else(Vec::new, Watched::ids);
     let listening = Listening {
         shared: shared.clone(),
         // From before the acknowledgement on, so that nothing is lost in between.
         changes: serving.server.changes().map(Changes::listen),
-        filter: asked.honoured(serving),
+        tasks,
+        filter,
         id: request.id.to_owned(),
         ticks: ticks(shared.config().keep_alive),
         state: State::Opening,
@@ -253,6 +269,7 @@ impl Listening {
                 biased;
                 () = self.shared.stopping.cancelled() => None,
                 change = next(&mut self.changes) => change,
+                task = tasks::next(&mut self.tasks) => return Some(self.event("notifications/tasks", task)),
                 _ = self.ticks.tick() => return Some(KEEP_ALIVE),
             };
             let Some(change) = change else {

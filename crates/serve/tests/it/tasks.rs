@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::{auth::with_keys, support::Running};
+use crate::{
+    auth::with_keys,
+    support::{Events, Running},
+};
 
 fn declared(mut params: Value) -> Value {
     params["_meta"] = json!({
@@ -80,4 +83,32 @@ async fn a_task_of_somebody_else_is_unknown() {
             assert_eq!(reply.error(), (200, -32602));
         }
     }
+}
+
+#[tokio::test]
+async fn who_listens_to_a_task_is_told_what_becomes_of_it() {
+    let running = Running::start().await;
+    let params = declared(json!({"notifications": {"taskIds": ["t1", "of-somebody-else"]}}));
+    let mut events = Events::of(running.send(running.modern("subscriptions/listen", params, &[])).await);
+    let acknowledged = events.next().await.expect("first");
+    assert_eq!(acknowledged["params"]["notifications"], json!({"taskIds": ["t1"]}));
+    // It is over already, so there is nothing to wait for.
+    for change in [None, Some("t1")] {
+        if let Some(id) = change {
+            running.server.task_changes.send("of-somebody-else".into()).expect("a listener");
+            running.server.task_changes.send(id.into()).expect("a listener");
+        }
+        let told = events.next().await.expect("news");
+        assert_eq!(told["method"], "notifications/tasks");
+        assert_eq!((&told["params"]["taskId"], &told["params"]["status"]), (&json!("t1"), &json!("completed")));
+        assert_eq!(told["params"]["result"]["content"][0]["text"], "done");
+        assert_eq!(told["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], 7);
+    }
+}
+
+#[tokio::test]
+async fn who_did_not_declare_tasks_can_not_listen_to_them() {
+    let running = Running::start().await;
+    let params = json!({"notifications": {"taskIds": ["t1"]}});
+    assert_eq!(running.ask_modern("subscriptions/listen", params).await.error(), (400, -32021));
 }
