@@ -1,11 +1,9 @@
-//! `command`: a program and its arguments, each of which stays one argument, whatever it holds.
-//!
-//! A value must not become an option: what begins with `-` is refused where a placeholder begins the element, unless the
-//! values are the spec's own (`enum`, `const`), a number, or stand behind a `--`.
+//! `command`: a program, what it is started with, and what becomes of it.
 
+mod argv;
 mod printed;
 
-use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mcp_factory_connect::{
@@ -23,6 +21,7 @@ use crate::{
     plan::{Builder, Fault},
     values::Values,
 };
+use argv::{Argv, plain, whole};
 use printed::Reading;
 
 /// How much of what a program complains of the model is shown, in characters.
@@ -31,7 +30,7 @@ const SHOWN: usize = 2000;
 #[derive(Debug)]
 pub struct CommandTool {
     program: Program,
-    elements: Vec<Element>,
+    argv: Argv,
     stdin: Option<Stdin>,
     folder: PathBuf,
     environment: Vec<(String, Variable)>,
@@ -39,16 +38,6 @@ pub struct CommandTool {
     timeout: Duration,
     max_stdout: usize,
     reading: Reading,
-}
-
-/// One element of `argv` behind the program.
-#[derive(Debug)]
-struct Element {
-    template: Json,
-    /// The text as the spec has it, for messages.
-    text: String,
-    /// A value of the caller begins it, where a program looks for options.
-    guarded: bool,
 }
 
 #[derive(Debug)]
@@ -78,24 +67,17 @@ struct Stdin {
 impl CommandTool {
     pub fn compile(command: &Command, tool: &model::Tool, builder: &Builder<'_>) -> Result<Self, Fault> {
         let schema = tool.input_schema();
-        let property = |value: &Value| whole(value).and_then(|name| schema.get("properties")?.get(name)).cloned();
-        let json = |value: &Value| Json::parse(value).map_err(|problem| problem.to_string());
-        let mut argv = command.argv.iter();
-        let name = argv.next().and_then(|program| program.as_str()).ok_or_else(|| "no program is named".to_owned())?;
+        let none = Map::new();
+        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+        let mut argv = command.argv.iter().map(|element| &**element);
+        let name = argv.next().and_then(Value::as_str).ok_or_else(|| "no program is named".to_owned())?;
         // `{{` and `}}` are braces here too.
         let name = Text::parse(name).map_err(|problem| problem.to_string())?.plain(|_| None);
-        let mut elements = Vec::new();
-        let mut options_end = false;
-        for value in argv {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let begins_with_value = text.starts_with('{') && !text.starts_with("{{");
-            let guarded = begins_with_value && !options_end && !property(value).is_some_and(|p| is_fixed(&p));
-            options_end |= text == "--";
-            elements.push(Element { template: json(value)?, text, guarded });
-        }
         let stdin = command.stdin.as_ref().map(|stdin| {
-            let encoding = property(stdin).and_then(|property| property.get("contentEncoding").cloned());
-            Ok::<_, String>(Stdin { template: json(stdin)?, encoded: encoding.is_some_and(|word| word == "base64") })
+            let template = Json::parse(stdin).map_err(|problem| problem.to_string())?;
+            let property = whole(stdin).and_then(|name| properties.get(&name));
+            let encoding = property.and_then(|property| property.get("contentEncoding"));
+            Ok::<_, String>(Stdin { template, encoded: encoding.is_some_and(|word| word == "base64") })
         });
         let environment = command.env.iter().map(|(name, setting)| {
             let variable = match setting {
@@ -107,7 +89,7 @@ impl CommandTool {
         let bytes = tool.limits.max_bytes.at().map(|size| usize::try_from(size.bytes()).unwrap_or(usize::MAX));
         Ok(Self {
             program: builder.program(&name)?,
-            elements,
+            argv: Argv::compile(argv, properties)?,
             stdin: stdin.transpose()?,
             folder: builder.folder(command.cwd.as_deref())?,
             environment: environment.collect::<Result<_, String>>()?,
@@ -170,7 +152,7 @@ impl CommandTool {
             Box::new(report) as Box<dyn FnMut(u64, &str) + Send>
         }));
         let run = Run {
-            arguments: self.arguments(get)?,
+            arguments: self.argv.arguments(self.program.name(), get)?,
             stdin,
             folder: self.folder.clone(),
             environment,
@@ -179,29 +161,6 @@ impl CommandTool {
             lines,
         };
         Ok(Prepared { run, secrets })
-    }
-
-    fn arguments<'v>(&self, get: impl Fn(&str) -> Option<Cow<'v, Value>> + Copy) -> Result<Vec<String>, String> {
-        let mut arguments = Vec::new();
-        for element in &self.elements {
-            let values = match element.template.render(get) {
-                None | Some(Value::Null) => continue,
-                Some(Value::Array(values)) => values,
-                Some(value) => vec![value],
-            };
-            for value in values.iter().filter(|value| !value.is_null()) {
-                let argument = plain(value);
-                if element.guarded && argument.starts_with('-') && !value.is_number() {
-                    return Err(format!(
-                        "`{}` may not begin with `-` here: the program `{}` would take it for an option",
-                        element.text,
-                        self.program.name()
-                    ));
-                }
-                arguments.push(argument);
-            }
-        }
-        Ok(arguments)
     }
 
     fn answer(&self, output: &Output, limit: Duration, secrets: &Redacted) -> ToolResult {
@@ -232,26 +191,6 @@ impl Redacted {
     fn redact(&self, text: String) -> String {
         let secrets = self.0.iter().map(Secret::expose).filter(|secret| !secret.is_empty());
         secrets.fold(text, |text, secret| text.replace(secret, "[secret]"))
-    }
-}
-
-/// The name of the argument that the whole value is.
-fn whole(value: &Value) -> Option<String> {
-    Some(Text::parse(value.as_str()?).ok()?.whole()?.name.clone())
-}
-
-/// Whether the spec lists every value that there can be.
-fn is_fixed(property: &Value) -> bool {
-    let listed = |schema: &Value| schema.get("enum").is_some() || schema.get("const").is_some();
-    let is_array = property.get("type").is_some_and(|kind| kind == "array");
-    listed(property) || (is_array && property.get("items").is_some_and(listed))
-}
-
-/// A value as text, without quotes around what is text.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
     }
 }
 
