@@ -109,7 +109,6 @@ impl Default for Approvals {
 
 impl Approvals {
     /// The page, for [`http::Config::routes`].
-    #[must_use]
     pub fn routes(&self) -> Router {
         page::routes(self.0.pending.clone(), self.0.base.clone())
     }

@@ -72,6 +72,16 @@ impl Drop for Permit {
     }
 }
 
+/// A call that waits for a person, and takes no place of the ones that run.
+#[derive(Debug)]
+pub(crate) struct Pause(Arc<Running>);
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        self.0.calls.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 impl Gate {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
@@ -102,6 +112,13 @@ impl Gate {
         } else {
             Ok(permit)
         }
+    }
+
+    /// Gives the place of a call that entered to others until the pause ends. It is never refused to go on then, so a few
+    /// more may run at that moment than are allowed to enter.
+    pub(crate) fn pause(&self) -> Pause {
+        drop(Permit(self.running.clone()));
+        Pause(self.running.clone())
     }
 
     /// Waits until no call runs.

@@ -101,11 +101,11 @@ async fn decide(State(page): State<Page>, Path(token): Path<String>, request: Re
     }
     let mut pending = page.pending();
     let Some(entry) = pending.of_link(&token) else { return gone() };
-    if let Some((approver, group)) = &approver {
-        if let Err(why) = may(approver, group, &entry.caller) {
-            drop(pending);
-            return page.refuse(&token, StatusCode::FORBIDDEN, why);
-        }
+    if let Some((approver, group)) = &approver
+        && let Err(why) = may(approver, group, &entry.caller)
+    {
+        drop(pending);
+        return page.refuse(&token, StatusCode::FORBIDDEN, why);
     }
     let (tool, caller) = (entry.tool.clone(), entry.caller.id.clone());
     let decided_now = pending.decide(&token, decision);

@@ -13,27 +13,34 @@ use rmcp::{
 };
 
 use super::{Answer, Elicitation};
-use crate::{Error, Principal};
+use crate::{Error, Principal, limits::Gate};
 
 /// How long a person may think.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
-/// Questions that wait at once. Each holds a call, of which there are not many more.
-const MOST: usize = 48;
+/// Questions that wait at once.
+const MOST: usize = 100;
 const MOST_OF_ONE: usize = 12;
 
 pub(crate) struct Session {
     peer: Peer<RoleServer>,
     principal: Arc<Principal>,
     waiting: Arc<Waiting>,
+    gate: Arc<Gate>,
 }
 
 impl Session {
-    pub(crate) fn new(peer: Peer<RoleServer>, principal: Arc<Principal>, waiting: Arc<Waiting>) -> Self {
-        Self { peer, principal, waiting }
+    pub(crate) fn new(
+        peer: Peer<RoleServer>,
+        principal: Arc<Principal>,
+        waiting: Arc<Waiting>,
+        gate: Arc<Gate>,
+    ) -> Self {
+        Self { peer, principal, waiting, gate }
     }
 
     pub(super) async fn ask(&self, question: &Elicitation) -> Result<Answer, Error> {
         let _place = self.waiting.enter(&self.principal).ok_or(Error::Busy)?;
+        let _pause = self.gate.pause();
         let request = ServerRequest::ElicitRequest(question.request());
         let mut options = PeerRequestOptions::no_options();
         options.timeout = Some(PATIENCE);
@@ -75,7 +82,7 @@ impl Drop for Asked {
     }
 }
 
-/// Who waits for an answer. A call that waits takes a place from others, so nobody gets many.
+/// Who waits for an answer. Each is a call that is kept, so nobody gets many.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting(Mutex<HashMap<(String, Option<String>), usize>>);
 

@@ -44,7 +44,12 @@ impl Adapter {
             if head.is_some_and(|head| head.extensions.get::<WithoutEvents>().is_some()) {
                 return Ok(());
             }
-            call.input = Input::session(Session::new(cx.peer.clone(), call.principal.clone(), live.waiting()));
+            call.input = Input::session(Session::new(
+                cx.peer.clone(),
+                call.principal.clone(),
+                live.waiting(),
+                serving.gate.clone(),
+            ));
             return Ok(());
         }
         let arguments = arguments.map(|arguments| serde_json::to_string(arguments).expect("arguments are JSON"));

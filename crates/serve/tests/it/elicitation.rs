@@ -1,6 +1,6 @@
 //! Asking the person behind a call, in both eras.
 
-use mcp_serve::{Limits, Principal, stdio};
+use mcp_serve::{Limits, NoAuthentication, Principal, http::Config, stdio};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
@@ -186,6 +186,21 @@ async fn a_session_is_asked_while_the_call_waits() {
     let error = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32603, "message": "no screen" } });
     assert_eq!(post(&running, &session, error.to_string()).await.status, 202);
     assert_eq!(events.next().await.expect("an answer")["result"]["content"][0]["text"], "Cancelled");
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_a_person_takes_no_place_of_others() {
+    let limits = Limits { concurrency: Some(1), rate: None };
+    let running = Running::with(Config { limits, ..Config::default() }, NoAuthentication::default()).await;
+    let session = session(&running).await;
+    let (mut events, id) = asked(&running, &session).await;
+    running.ask_modern("tools/call", json!({ "name": "whoami" })).await.result();
+    let answer = json!({ "jsonrpc": "2.0", "id": id, "result": { "action": "accept" } });
+    post(&running, &session, answer.to_string()).await;
+    assert_eq!(events.next().await.expect("an answer")["result"]["content"][0]["text"], "Accepted({})");
+    running.ask_modern("tools/call", json!({ "name": "whoami" })).await.result();
+    let (_events, _) = asked(&running, &session).await;
+    assert_eq!(within(running.stopped()).await.forced, 0, "a shutdown waits for no person");
 }
 
 #[tokio::test]
