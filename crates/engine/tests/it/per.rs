@@ -1,8 +1,19 @@
 //! Connections of which each principal has one of its own, on a real PostgreSQL and a real upstream.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
-use axum::{Router, http::HeaderMap, routing::get};
+use axum::{
+    Router,
+    http::{HeaderMap, StatusCode, header},
+    routing::{get, post},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mcp_factory_connect::{
     FixedSecrets, Policy, Subject,
     sql::{Access, Backend, Database, DatabaseConfig, RunOptions, Source, Statement},
@@ -108,4 +119,41 @@ async fn callers_with_their_own_tokens_never_meet() {
     let refused = ask(&engine, "anonymous", "who").await.unwrap_err();
     assert!(refused.contains("`TOKEN`") && !refused.contains("owner"), "{refused}");
     everybody_is_themselves(engine, "who", 10).await;
+}
+
+/// The upstream gives every answer the same tag, so whoever mixed up what was kept would hand out somebody else's.
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_are_fetched_for_callers_and_answers_that_are_kept_never_meet() {
+    let fetched = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&fetched);
+    let token = async move |headers: HeaderMap| {
+        count.fetch_add(1, Ordering::Relaxed);
+        let pair = headers["authorization"].to_str().unwrap().trim_start_matches("Basic ").to_owned();
+        let pair = String::from_utf8(STANDARD.decode(pair).unwrap()).unwrap();
+        json!({ "access_token": pair.split(':').next(), "token_type": "bearer", "expires_in": 600 }).to_string()
+    };
+    let echo = async |headers: HeaderMap| {
+        let who = headers["authorization"].to_str().unwrap().trim_start_matches("Bearer ").to_owned();
+        let same = headers.contains_key(header::IF_NONE_MATCH);
+        let head = [(header::CONTENT_TYPE, "application/json"), (header::ETAG, "\"same\"")];
+        let body = if same { String::new() } else { json!({ "who": who }).to_string() };
+        (if same { StatusCode::NOT_MODIFIED } else { StatusCode::OK }, head, body)
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().route("/token", post(token)).route("/who", get(echo));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let secrets =
+        (0..CALLERS).map(|number| format!("caller_{number}")).fold(FixedSecrets::default(), |secrets, caller| {
+            let subject = || Subject::Principal(caller.clone());
+            secrets.with(subject(), "ID", caller.clone()).with(subject(), "SECRET", "s3cret")
+        });
+    let text = format!(
+        "name: a\nconnections: [{{ name: crm, type: http, url: 'http://{address}', allowPrivateNetwork: true, per: principal, \
+         auth: {{ type: oauth2ClientCredentials, tokenUrl: 'http://{address}/token', clientIdEnvVar: ID, clientSecretEnvVar: SECRET }} }}]\n\
+         limits: {{ ratePerPrincipal: none }}\n\
+         tools: [{{ name: who, description: Who, http: {{ path: /who }}, limits: {{ concurrency: none }} }}]\n"
+    );
+    everybody_is_themselves(engine(&text, secrets), "who", 10).await;
+    assert_eq!(fetched.load(Ordering::Relaxed), CALLERS, "one token for each");
 }
