@@ -29,6 +29,9 @@ use body::{Body, plain};
 use paging::{Pages, Position};
 use select::Pointer;
 
+/// Where the spec sets no timeout, a request still ends.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 #[derive(Debug)]
 pub struct HttpTool {
     name: Arc<str>,
@@ -199,7 +202,8 @@ impl HttpTool {
         }
         request.caller = Some(values.cx.principal.id.clone());
         // A little less than the whole call has, so that who knows what took so long is heard first.
-        request.timeout = timeout.map(|timeout| timeout - (timeout / 50).min(Duration::from_millis(50)));
+        let timeout = timeout.unwrap_or(LONGEST);
+        request.timeout = Some(timeout - (timeout / 50).min(Duration::from_millis(50)));
         Ok(request)
     }
 
