@@ -129,6 +129,39 @@ fn a_caller_who_leaves_or_cancels_ends_the_program_at_once_in_both_eras() {
 }
 
 #[test]
+fn who_asks_hears_what_a_program_prints_while_it_runs() {
+    let text = "name: a\ntools:\n  - { name: work, description: Works, command: { argv: [/bin/sh, -c, \"echo one; echo careful >&2; \
+                echo two\"] } }\n";
+    let place = Place::new().file("a.yaml", text);
+    let serving = place.serve(&["a.yaml"]);
+    let headers = [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "tools/call"), ("Mcp-Name", "work")];
+    let call = |meta: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"work","arguments":{{}},"_meta":{{{meta}
+               "io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#
+        )
+    };
+    let (_, asked) = serving.post(&headers, &call(r#""progressToken":"p","io.modelcontextprotocol/logLevel":"info","#));
+    let events: Vec<serde_json::Value> = asked
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .filter_map(|data| serde_json::from_str(data).ok())
+        .collect();
+    let of = |method: &str| events.iter().filter(|event| event["method"] == method).collect::<Vec<_>>();
+    let lines = of("notifications/progress");
+    assert!(
+        lines.iter().any(|event| event["params"]["message"].as_str().is_some_and(|line| !line.is_empty())),
+        "{asked}"
+    );
+    let told = of("notifications/message");
+    assert!(told.iter().any(|event| event["params"]["data"] == "careful"), "{asked}");
+    let answer = events.last().unwrap();
+    assert_eq!(answer["result"]["structuredContent"]["value"], "one\ntwo", "{asked}");
+    let (_, unasked) = serving.post(&headers, &call(""));
+    assert!(!unasked.contains("careful"), "{unasked}");
+}
+
+#[test]
 fn a_program_dies_with_a_server_that_is_killed() {
     let place = Place::new().file("a.yaml", WAITS);
     let serving = place.serve(&["a.yaml"]);

@@ -14,7 +14,7 @@ use mcp_factory_spec::{
     model::{self, Command, Setting},
     template::{Json, Text},
 };
-use mcp_serve::{CallContext, ToolResult};
+use mcp_serve::{CallContext, LogLevel, ToolResult};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -112,7 +112,10 @@ impl CommandTool {
         };
         let limit = run.timeout;
         match self.program.run(run).await {
-            Ok(output) => self.answer(&output, limit, &secrets),
+            Ok(output) => {
+                self.tell(cx, &output, &secrets);
+                self.answer(&output, limit, &secrets)
+            }
             Err(error) => {
                 tracing::warn!(request = %cx.call_id, error = &error as &dyn std::error::Error, "no program was run");
                 ToolResult::error(error.to_string())
@@ -161,6 +164,13 @@ impl CommandTool {
             lines,
         };
         Ok(Prepared { run, secrets })
+    }
+
+    /// A program that did what it should may still have something to say, which is no part of the answer.
+    fn tell(&self, cx: &CallContext, output: &Output, secrets: &Redacted) {
+        if output.ended == Ended::Exited(0) && !output.stderr.bytes.is_empty() && cx.log.wants(LogLevel::Info) {
+            cx.log(LogLevel::Info, self.program.name(), last(&output.stderr.bytes, secrets));
+        }
     }
 
     fn answer(&self, output: &Output, limit: Duration, secrets: &Redacted) -> ToolResult {
