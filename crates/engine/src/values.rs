@@ -16,7 +16,9 @@ impl<'a> Values<'a> {
     /// `None` for what was left out, which a null is too.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Cow<'a, Value>> {
-        if let Some(value) = self.arguments.get(name) {
+        // A schema that is open lets callers name arguments as they like: also `principal.id`.
+        let is_ours = name.starts_with("principal.") || name == "call.id";
+        if let Some(value) = self.arguments.get(name).filter(|_| !is_ours) {
             return (!value.is_null()).then_some(Cow::Borrowed(value));
         }
         let principal = &self.cx.principal;
@@ -57,8 +59,11 @@ mod tests {
         let mut principal = Principal::clone(&Principal::trusted("alice"));
         principal.claims = json!({ "org": { "name": "acme" }, "https://x/y": 1 }).as_object().cloned().unwrap();
         let cx = CallContext::new(Arc::new(principal));
-        let arguments =
-            json!({ "id": "bob", "principal": { "id": "mallory" }, "none": null }).as_object().cloned().unwrap();
+        let arguments = json!({ "id": "bob", "principal": { "id": "mallory" }, "principal.id": "mallory",
+            "principal.claims.org.name": "evil", "principal.tenant": "evil", "call.id": "1", "none": null })
+        .as_object()
+        .cloned()
+        .unwrap();
         let values = Values { arguments: &arguments, cx: &cx };
         let get = |name: &str| values.get(name).map(Cow::into_owned);
         assert_eq!(get("id"), Some(json!("bob")));

@@ -12,6 +12,7 @@ mod http_answers;
 mod http_bodies;
 mod http_pages;
 mod http_tool;
+mod identity;
 mod per;
 mod plan;
 mod prompts_and_resources;
