@@ -2,7 +2,7 @@
 //! the values that a parameter of the same name may have (`enum`, `examples`), whichever tool it belongs to.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 
@@ -23,7 +23,12 @@ pub struct Completions {
     templates: HashMap<String, Arguments>,
 }
 
-type Arguments = HashMap<String, Source>;
+/// Those that something completes, and the names of all.
+#[derive(Debug, Default)]
+struct Arguments {
+    sources: HashMap<String, Source>,
+    names: HashSet<String>,
+}
 
 #[derive(Debug)]
 enum Source {
@@ -37,19 +42,17 @@ impl Completions {
         let mut completions = Self::default();
         for (position, prompt) in spec.prompts.iter().enumerate() {
             let path = format!("prompts[{position}]");
-            let arguments =
-                prompt.arguments.iter().map(|argument| (argument.name.as_str(), argument.complete.as_ref()));
-            let sources = arguments.filter_map(|(name, complete)| source(name, complete, &listed, &path, builder));
-            completions.prompts.insert(prompt.name.to_string(), sources.collect());
+            let all = prompt.arguments.iter().map(|argument| (argument.name.as_str(), argument.complete.as_ref()));
+            let arguments = arguments(all, &listed, &path, builder);
+            completions.prompts.insert(prompt.name.to_string(), arguments);
         }
         for (position, resource) in spec.resources.iter().enumerate() {
             if let model::Address::Template(text) = &resource.address
                 && let Ok(template) = UriTemplate::parse(text)
             {
                 let path = format!("resources[{position}]");
-                let variables = template.names().map(|name| (name, resource.complete.get(name)));
-                let sources = variables.filter_map(|(name, complete)| source(name, complete, &listed, &path, builder));
-                completions.templates.insert(text.clone(), sources.collect());
+                let all = template.names().map(|name| (name, resource.complete.get(name)));
+                completions.templates.insert(text.clone(), arguments(all, &listed, &path, builder));
             }
         }
         completions
@@ -66,7 +69,7 @@ impl Completions {
             CompletionReference::Prompt(name) => self.prompts.get(name),
             CompletionReference::ResourceTemplate(template) => self.templates.get(template),
         };
-        match arguments.and_then(|arguments| arguments.get(completion.argument)) {
+        match arguments.and_then(|arguments| arguments.sources.get(completion.argument)) {
             None => Ok(Vec::new()),
             Some(Source::Values(values)) => {
                 let typed = completion.value.to_lowercase();
@@ -74,8 +77,14 @@ impl Completions {
                 Ok(values.iter().filter(begins).cloned().collect())
             }
             Some(Source::Sql(sql)) => {
-                let typed = completion.value.chars().take(LONGEST).collect::<String>();
-                let arguments = Map::from_iter([("value".to_owned(), Value::String(typed))]);
+                let text = |text: &str| Value::String(text.chars().take(LONGEST).collect());
+                let known = |(name, _): &(&String, &String)| {
+                    arguments.is_some_and(|known| known.names.contains(*name)) && *name != completion.argument
+                };
+                let filled = completion.filled.iter().filter(known).map(|(name, value)| (name.clone(), text(value)));
+                let mut arguments: Map<String, Value> = filled.collect();
+                // What is typed goes before an argument of that name.
+                arguments.insert("value".to_owned(), text(completion.value));
                 first_column(sql.call(cx, arguments, Some(TIMEOUT)).await)
             }
         }
@@ -90,6 +99,20 @@ fn listed(spec: &Spec) -> HashMap<&str, BTreeSet<String>> {
         listed.entry(name).or_default().extend(values.filter_map(Value::as_str).map(str::to_owned));
     }
     listed
+}
+
+fn arguments<'s>(
+    all: impl Iterator<Item = (&'s str, Option<&'s model::Completion>)>,
+    listed: &HashMap<&str, BTreeSet<String>>,
+    path: &str,
+    builder: &mut Builder<'_>,
+) -> Arguments {
+    let mut arguments = Arguments::default();
+    for (name, complete) in all {
+        arguments.names.insert(name.to_owned());
+        arguments.sources.extend(source(name, complete, listed, path, builder));
+    }
+    arguments
 }
 
 fn source(

@@ -358,7 +358,9 @@ impl ServerHandler for Adapter {
             Reference::Resource(resource) => CompletionReference::ResourceTemplate(&resource.uri),
             _ => return Err(ErrorData::invalid_params("`ref` must be a prompt or a resource template", None)),
         };
-        let completion = Completion { reference, argument: &request.argument.name, value: &request.argument.value };
+        let filled = request.context.and_then(|context| context.arguments).unwrap_or_default();
+        let (argument, value) = (&request.argument.name, &request.argument.value);
+        let completion = Completion { reference, argument, value, filled: &filled };
         let mut values = run(serving.server.complete(&call, completion), &call, version, &cx.ct).await?;
         let total = values.len();
         values.truncate(CompletionInfo::MAX_VALUES);

@@ -1,7 +1,7 @@
 //! The trait a server implements, one page long. Both protocol eras, HTTP and stdio, sessions and stateless requests all
 //! end here. A call is cancelled by dropping its future: what it holds (a query, a request) must end with it.
 
-use std::{pin::Pin, sync::Arc};
+use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use rmcp::model::{Implementation, Prompt, PromptMessage, Resource, ResourceContents, ResourceTemplate, Tool};
 use serde_json::{Map, Value, json};
@@ -60,6 +60,8 @@ pub struct Completion<'a> {
     pub reference: CompletionReference<'a>,
     pub argument: &'a str,
     pub value: &'a str,
+    /// Other arguments that are filled in already, as far as the client tells.
+    pub filled: &'a HashMap<String, String>,
 }
 
 #[derive(Debug, Clone, Copy)]

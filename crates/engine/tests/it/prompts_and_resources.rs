@@ -1,5 +1,7 @@
 //! Prompts, resources, static answers and completion.
 
+use std::collections::HashMap;
+
 use mcp_serve::{CallContext, Completion, CompletionReference, Error, Principal, Server as _, model::ResourceContents};
 use serde_json::{Map, json};
 
@@ -81,7 +83,9 @@ async fn arguments_complete_from_the_values_of_parameters_of_that_name() {
     let folder = tempfile::tempdir().unwrap();
     let engine = engine(folder.path());
     let cx = CallContext::new(Principal::local());
-    let complete = |reference, argument, value| engine.complete(&cx, Completion { reference, argument, value });
+    let filled = HashMap::new();
+    let complete =
+        |reference, argument, value| engine.complete(&cx, Completion { reference, argument, value, filled: &filled });
     assert_eq!(complete(CompletionReference::Prompt("ask"), "kind", "F").await.unwrap(), ["formal"]);
     assert_eq!(
         complete(CompletionReference::ResourceTemplate("kind://{kind}"), "kind", "").await.unwrap(),
@@ -107,6 +111,10 @@ resources:
     name: A product
     sql: SELECT * FROM products WHERE sku = :sku AND owner = :principal.id
     complete: { sku: { sql: 'SELECT NULL AS sku UNION ALL SELECT sku FROM products WHERE owner = :principal.id' } }
+  - uriTemplate: 'shelf://{owner}/{sku}'
+    name: What somebody has
+    sql: SELECT * FROM products WHERE sku = :sku AND owner = :owner
+    complete: { sku: { sql: 'SELECT sku FROM products WHERE :owner IS NULL OR owner = :owner ORDER BY sku' } }
 ";
 
 #[tokio::test]
@@ -119,7 +127,7 @@ async fn what_is_typed_is_completed_from_the_rows_of_the_caller() {
     let (alice, bob) = (CallContext::new(Principal::trusted("alice")), CallContext::new(Principal::trusted("bob")));
     let ask = async |cx: &CallContext, argument, value| {
         let reference = CompletionReference::Prompt("restock");
-        engine.complete(cx, Completion { reference, argument, value }).await
+        engine.complete(cx, Completion { reference, argument, value, filled: &HashMap::new() }).await
     };
     assert_eq!(ask(&alice, "sku", "A").await.unwrap(), ["AB-1", "AC-2"]);
     assert_eq!(ask(&alice, "sku", "AC").await.unwrap(), ["AC-2"]);
@@ -131,6 +139,19 @@ async fn what_is_typed_is_completed_from_the_rows_of_the_caller() {
     assert!(matches!(ask(&alice, "broken", "").await, Err(Error::InvalidParams { .. })));
     assert!(ask(&alice, "other", "").await.unwrap().is_empty());
     let reference = CompletionReference::ResourceTemplate("product://{sku}");
-    let values = engine.complete(&bob, Completion { reference, argument: "sku", value: "" }).await.unwrap();
+    let values = engine
+        .complete(&bob, Completion { reference, argument: "sku", value: "", filled: &HashMap::new() })
+        .await
+        .unwrap();
     assert_eq!(values, ["AD-4"], "a null completes nothing");
+    let reference = CompletionReference::ResourceTemplate("shelf://{owner}/{sku}");
+    for (filled, expected) in [
+        (vec![], vec!["AB-1", "AC-2", "AD-4", "B-3"]),
+        (vec![("owner", "bob")], vec!["AD-4"]),
+        (vec![("owner", "bob"), ("principal.id", "alice"), ("value", "x"), ("call", "y")], vec!["AD-4"]),
+    ] {
+        let filled = filled.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let completion = Completion { reference, argument: "sku", value: "", filled: &filled };
+        assert_eq!(engine.complete(&alice, completion).await.unwrap(), expected, "{filled:?}");
+    }
 }

@@ -1,11 +1,11 @@
 //! Requests that stand alone: 2026-07-28, and older clients without a session. This is the path that has to be fast: from
 //! the body to the [`Server`](crate::Server) without a copy, and one buffer for the answer.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use http::{HeaderMap, Response, StatusCode};
-use rmcp::model::ClientCapabilities;
+use rmcp::model::{ClientCapabilities, CompletionContext};
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
@@ -291,6 +291,7 @@ fn named<'a>(params: &'a Params<'_>) -> Result<(&'a str, Map<String, Value>), Re
 struct Asked {
     reference: Reference,
     argument: rmcp::model::ArgumentInfo,
+    filled: HashMap<String, String>,
 }
 
 #[derive(serde::Deserialize)]
@@ -311,7 +312,13 @@ impl Asked {
             .map_err(|_| invalid("`ref` must be a prompt or a resource template"))?;
         let argument = serde_json::from_str(&part(params.argument, "argument")?)
             .map_err(|_| invalid("`argument` must be {name, value}"))?;
-        Ok(Self { reference, argument })
+        let context: Option<CompletionContext> = params
+            .context
+            .map(|context| serde_json::from_str(context.get()))
+            .transpose()
+            .map_err(|_| invalid("`context` must be {arguments}, with texts"))?;
+        let filled = context.and_then(|context| context.arguments).unwrap_or_default();
+        Ok(Self { reference, argument, filled })
     }
 
     fn completion(&self) -> Completion<'_> {
@@ -319,7 +326,7 @@ impl Asked {
             Reference::Prompt { name } => CompletionReference::Prompt(name),
             Reference::ResourceTemplate { uri } => CompletionReference::ResourceTemplate(uri),
         };
-        Completion { reference, argument: &self.argument.name, value: &self.argument.value }
+        Completion { reference, argument: &self.argument.name, value: &self.argument.value, filled: &self.filled }
     }
 }
 

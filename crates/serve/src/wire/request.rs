@@ -50,6 +50,9 @@ pub struct Params<'a> {
     pub reference: Option<&'a RawValue>,
     #[serde(borrow)]
     pub argument: Option<&'a RawValue>,
+    /// Of `completion/complete`: what is filled in already.
+    #[serde(borrow)]
+    pub context: Option<&'a RawValue>,
     #[serde(borrow, rename = "taskId")]
     pub task_id: Option<Text<'a>>,
     #[serde(borrow, rename = "inputResponses")]

@@ -59,7 +59,10 @@ async fn every_result_is_complete_and_says_who_made_it() {
 }
 
 fn complete() -> Value {
-    json!({"ref": {"type": "ref/prompt", "name": "greet"}, "argument": {"name": "who", "value": "b"}})
+    json!({
+        "ref": {"type": "ref/prompt", "name": "greet"}, "argument": {"name": "who", "value": "b"},
+        "context": {"arguments": {"greeting": "a"}}
+    })
 }
 
 #[tokio::test]
@@ -103,7 +106,7 @@ async fn lists_are_whole_and_in_order() {
     assert!(result.get("nextCursor").is_none());
     let result = running.ask_modern("completion/complete", complete()).await.result();
     assert_eq!(result["completion"]["values"].as_array().map(Vec::len), Some(100));
-    assert_eq!(result["completion"]["values"][1], "b1");
+    assert_eq!(result["completion"]["values"][1], "ab1");
     assert_eq!(result["completion"]["hasMore"], true);
     let result = running.ask_modern("resources/read", json!({"uri": "doc://a"})).await.result();
     assert_eq!(result["contents"][0]["text"], "the text");

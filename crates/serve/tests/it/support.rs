@@ -285,7 +285,8 @@ impl Server for TestServer {
         _cx: &'a CallContext,
         completion: Completion<'a>,
     ) -> BoxFuture<'a, Result<Vec<String>, Error>> {
-        Box::pin(async move { Ok((0..101).map(|n| format!("{}{n}", completion.value)).collect()) })
+        let filled = completion.filled.get("greeting").map_or("", String::as_str);
+        Box::pin(async move { Ok((0..101).map(|n| format!("{filled}{}{n}", completion.value)).collect()) })
     }
 }
 

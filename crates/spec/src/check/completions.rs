@@ -22,10 +22,12 @@ impl Checker<'_> {
         used: &mut Used,
     ) {
         let list = at.key("arguments");
+        let names: Vec<String> = prompt.arguments.iter().map(|argument| argument.name.to_string()).collect();
         for (index, argument) in prompt.arguments.iter_mut().enumerate() {
             if let Some(completion) = &mut argument.complete {
                 let at = self.reader.place(&list, index).key("complete");
-                self.check_completion(completion, connections, &at, used);
+                let others = names.iter().map(String::as_str).filter(|name| *name != argument.name.as_str());
+                self.check_completion(completion, others, connections, &at, used);
             }
         }
     }
@@ -51,13 +53,15 @@ impl Checker<'_> {
                 let message = format!("`{name}` is no variable of the template");
                 self.report(Code::ToolPlaceholder, &at, message, near);
             }
-            self.check_completion(completion, connections, &at, used);
+            let others = variables.iter().map(String::as_str).filter(|variable| variable != name);
+            self.check_completion(completion, others, connections, &at, used);
         }
     }
 
-    fn check_completion(
+    fn check_completion<'n>(
         &mut self,
         completion: &mut Completion,
+        others: impl Iterator<Item = &'n str>,
         connections: &[Connection],
         at: &Path,
         used: &mut Used,
@@ -83,7 +87,9 @@ impl Checker<'_> {
         let kind = ToolKind::Sql(sql.clone());
         self.resolve_connection(Some(&kind), &mut completion.connection, connections, at, used);
         let connection = find(connections, completion.connection.as_ref());
-        self.check_sql(&sql, None, connection, &text, &Scope::of(vec![("value", Known::Always)]));
+        let mut scope = Scope::of(others.map(|name| (name, Known::Sometimes)).collect());
+        scope.declare("value", Known::Always);
+        self.check_sql(&sql, None, connection, &text, &scope);
         let Ok(template) = super::sql::parse(&sql, connection) else { return };
         self.check_values(&template, connection, &text);
     }

@@ -10,7 +10,8 @@ object! {
         values as "enum": Vec<String>,
         /// The connection of `sql`. May be left out when exactly one suits.
         connection: Option<ConnectionName>,
-        /// A statement that reads; its first column has the values. `:value` is what was typed so far.
+        /// A statement that reads; its first column has the values. `:value` is what was typed so far, other arguments are
+        /// there by their names, or NULL as long as they are not filled in.
         sql: Option<Sql>
     }
 }
