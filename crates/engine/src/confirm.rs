@@ -3,14 +3,16 @@
 //! Nothing here runs a tool. A call goes on with a [`Verdict::Yes`] and no other way; every other answer tells the model what
 //! to do next.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use mcp_factory_spec::{model, template::Text};
 use mcp_serve::{
     Answer, Approval, ApprovalError, ApprovalRequest, Approvals, CallContext, Elicitation, Error, Ticket, ToolResult,
     visible,
 };
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use crate::values::Values;
 
@@ -25,7 +27,7 @@ pub struct Confirm {
     by: Option<String>,
     /// A link, even where the client could ask.
     link: bool,
-    /// What an approval is for: a tool that was changed since is another one.
+    /// What a yes is for: a tool that was changed since is another one.
     of: String,
     approvals: Approvals,
 }
@@ -62,7 +64,7 @@ impl Confirm {
             // The client asks whoever calls, so somebody else is asked by link.
             link: confirm.via == Some(model::Via::Link) || confirm.by.is_some(),
             by: confirm.by.clone(),
-            of: format!("{tool:?}"),
+            of: URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{tool:?}"))),
             approvals,
         })
     }
@@ -71,7 +73,8 @@ impl Confirm {
     pub async fn ask(&self, cx: &CallContext, arguments: &Map<String, Value>) -> Result<Verdict, Error> {
         let message = self.message(cx, arguments);
         if !self.link && cx.can_elicit() {
-            return Ok(match cx.elicit("confirm", &Elicitation::question(message)).await? {
+            let question = Elicitation::question(message).about(&self.of);
+            return Ok(match while_waiting(cx, cx.elicit("confirm", &question)).await? {
                 Answer::Accepted(_) => Verdict::Yes(Permission(None)),
                 Answer::Declined => Verdict::No(self.declined()),
                 Answer::Cancelled => Verdict::No(self.unanswered()),
@@ -151,6 +154,28 @@ impl Confirm {
              once more; a person is asked then",
             self.tool
         ))
+    }
+}
+
+/// Tells a caller who asked for progress that it is a person who takes that long: clients that count the seconds give up
+/// later then. In steps so small that the tool can still count from one.
+async fn while_waiting<T>(cx: &CallContext, asking: impl Future<Output = T>) -> T {
+    const EVERY: Duration = Duration::from_secs(5);
+    if !cx.progress.is_wanted() {
+        return asking.await;
+    }
+    let began = Instant::now();
+    let mut ticks = tokio::time::interval_at((began + EVERY).into(), EVERY);
+    let mut asking = std::pin::pin!(asking);
+    loop {
+        tokio::select! {
+            biased;
+            answer = &mut asking => return answer,
+            _ = ticks.tick() => {
+                let waited = began.elapsed().as_secs_f64();
+                cx.progress.report(waited / 1e6, None, Some("waiting for a person to answer"));
+            }
+        }
     }
 }
 

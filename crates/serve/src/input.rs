@@ -7,7 +7,7 @@
 mod rounds;
 mod session;
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use rmcp::model::{
     ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationCapability, ElicitationSchema,
@@ -26,13 +26,20 @@ pub(crate) use session::{Session, Waiting};
 pub struct Elicitation {
     pub message: String,
     pub schema: ElicitationSchema,
+    /// What else an answer is good for only. The client does not see it.
+    pub about: String,
 }
 
 impl Elicitation {
     /// Yes or no.
     #[must_use]
     pub fn question(message: impl Into<String>) -> Self {
-        Self { message: message.into(), schema: ElicitationSchema::new(std::collections::BTreeMap::new()) }
+        Self { message: message.into(), schema: ElicitationSchema::new(BTreeMap::new()), about: String::new() }
+    }
+
+    #[must_use]
+    pub fn about(self, about: impl Into<String>) -> Self {
+        Self { about: about.into(), ..self }
     }
 
     fn params(&self) -> ElicitRequestParams {

@@ -322,7 +322,7 @@ impl Round {
 }
 
 fn hash(question: &Elicitation) -> String {
-    let text = serde_json::to_vec(&question.params()).expect("questions are JSON");
+    let text = serde_json::to_vec(&(question.params(), &question.about)).expect("questions are JSON");
     URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..16])
 }
 

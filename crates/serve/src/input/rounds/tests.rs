@@ -139,8 +139,10 @@ fn an_old_state_and_one_of_a_process_before_are_as_good_as_none() {
 #[test]
 fn an_answer_to_another_question_is_none() {
     let rounds = rounds();
-    let sealed = asked(&rounds, ours(), &Elicitation::question("Look at 7?"));
-    assert!(state(accepting(&rounds, ours(), &sealed, &question())).is_some());
+    for other in [Elicitation::question("Look at 7?"), question().about("another tool of that name")] {
+        let sealed = asked(&rounds, ours(), &other);
+        assert!(state(accepting(&rounds, ours(), &sealed, &question())).is_some());
+    }
 }
 
 #[test]
