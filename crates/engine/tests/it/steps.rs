@@ -60,6 +60,8 @@ tools:
   - name: rated
     description: Calls a tool with a rate
     steps: [{ call: seldom }, { call: seldom }]
+  - { name: nap, description: Sleeps, command: { argv: [sleep, "60"] } }
+  - { name: naps, description: Sleeps twice, limits: { timeout: 150ms }, steps: [{ call: greet }, { call: nap }, { call: nap }] }
   - { name: seldom, description: Once a minute, static: { text: hello }, limits: { rate: 1/m } }
 "#;
 
@@ -115,6 +117,8 @@ async fn caps_hold_for_all_steps_together_and_a_cut_is_passed_on() {
     let engine = start(folder.path());
     let over = call(&engine, "little", json!({})).await.unwrap_err();
     assert_eq!(over, "step 1, `find`, failed: the answers so far have 2 rows, and this tool may use 1");
+    let slow = call(&engine, "naps", json!({})).await.unwrap_err();
+    assert_eq!(slow, "the call took longer than its limit of 150ms and was stopped");
     let cut = call(&engine, "of_cut", json!({})).await.unwrap();
     assert_eq!(cut["first"], "A");
     assert!(cut["truncated"]["message"].as_str().unwrap().contains("`part`"), "{cut}");

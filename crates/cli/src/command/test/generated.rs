@@ -51,10 +51,9 @@ pub fn accepted(schema: &Value, settings: Settings) -> Vec<Call> {
             if validator.is_valid(&value) { object(value) } else { None }
         })
     };
-    let smallest = fitting(Size::Smallest);
+    let Some(smallest) = fitting(Size::Smallest) else { return Vec::new() };
     let largest = fitting(Size::Everything);
     let random: Vec<_> = (0..settings.cases).filter_map(|_| fitting(Size::Random)).collect();
-    let Some(smallest) = smallest else { return Vec::new() };
     calls.add("the fewest arguments", smallest.clone());
     calls.add_some("every argument", largest);
     let mut at_bounds = Calls::default();

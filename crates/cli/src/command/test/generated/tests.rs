@@ -146,3 +146,14 @@ fn every_way_to_break_the_schema_is_called() {
     }
     assert!(calls.iter().all(|call| call.arguments.values().all(|value| !value.is_null())), "a null is an omission");
 }
+
+#[test]
+fn a_schema_that_wants_more_than_anybody_sends_is_given_up() {
+    let mut schema = json!({ "type": "integer" });
+    for _ in 0..6 {
+        schema = json!({ "type": "array", "items": schema, "minItems": 150 });
+    }
+    let schema = json!({ "type": "object", "required": ["a"], "properties": { "a": schema } });
+    assert_eq!(accepted(&schema, SETTINGS), []);
+    assert!(refused(&schema, SETTINGS).iter().any(|call| call.name == "a missing `a`"));
+}

@@ -7,6 +7,8 @@ use super::{flatten::flatten, is_required, pattern, properties, types};
 
 /// How deep a value is built.
 const DEEPEST: usize = 12;
+/// How many values may stand in one.
+const MOST_PARTS: usize = 5_000;
 /// Lengths and numbers of items beyond this are not tried.
 const LONGEST: u64 = 10_000;
 const MOST_ITEMS: u64 = 200;
@@ -32,11 +34,13 @@ pub enum Size {
 pub struct Values<'s> {
     root: &'s Value,
     rng: Rng,
+    /// How many parts the value that is built may still have.
+    left: usize,
 }
 
 impl<'s> Values<'s> {
     pub fn new(root: &'s Value, rng: Rng) -> Self {
-        Self { root, rng }
+        Self { root, rng, left: MOST_PARTS }
     }
 
     /// The schema without its detours.
@@ -44,11 +48,17 @@ impl<'s> Values<'s> {
         flatten(schema, self.root, &mut self.rng)
     }
 
-    /// A proposal; `None` where the schema allows nothing that is understood here.
+    /// A proposal; `None` where the schema allows nothing that is understood here, or wants too much.
     pub fn fitting(&mut self, schema: &Value, size: Size, depth: usize) -> Option<Value> {
+        self.left = MOST_PARTS;
+        self.build(schema, size, depth)
+    }
+
+    fn build(&mut self, schema: &Value, size: Size, depth: usize) -> Option<Value> {
         if depth > DEEPEST || schema == &Value::Bool(false) {
             return None;
         }
+        self.left = self.left.checked_sub(1)?;
         let schema = &self.flat(schema);
         if let Some(constant) = schema.get("const") {
             return Some(constant.clone());
@@ -165,7 +175,7 @@ impl<'s> Values<'s> {
             let schema = first.get(index).unwrap_or(&rest);
             let size = if unique { Size::Random } else { size };
             let item = (0..20)
-                .find_map(|_| self.fitting(schema, size, depth + 1).filter(|item| !unique || !items.contains(item)));
+                .find_map(|_| self.build(schema, size, depth + 1).filter(|item| !unique || !items.contains(item)));
             match item {
                 Some(item) => items.push(item),
                 // The schema allows no more that differ.
@@ -185,15 +195,15 @@ impl<'s> Values<'s> {
                 Size::Random => self.rng.bool(),
             };
             if is_required(schema, name) {
-                object.insert(name.clone(), self.fitting(property, size, depth + 1)?);
-            } else if wanted && let Some(value) = self.fitting(property, size, depth + 1).filter(|v| !v.is_null()) {
+                object.insert(name.clone(), self.build(property, size, depth + 1)?);
+            } else if wanted && let Some(value) = self.build(property, size, depth + 1).filter(|v| !v.is_null()) {
                 object.insert(name.clone(), value);
             }
         }
         for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             if !object.contains_key(name) {
                 let free = schema.get("additionalProperties").cloned().unwrap_or_else(|| json!({}));
-                object.insert(name.to_owned(), self.fitting(&free, size, depth + 1)?);
+                object.insert(name.to_owned(), self.build(&free, size, depth + 1)?);
             }
         }
         self.fill_up(schema, &mut object, depth);
@@ -206,14 +216,14 @@ impl<'s> Values<'s> {
         for (name, property) in properties(schema) {
             if (object.len() as u64) < least
                 && !object.contains_key(name)
-                && let Some(value) = self.fitting(property, Size::Smallest, depth + 1)
+                && let Some(value) = self.build(property, Size::Smallest, depth + 1)
             {
                 object.insert(name.clone(), value);
             }
         }
         let free = schema.get("additionalProperties").cloned().unwrap_or_else(|| json!({}));
         for number in object.len() as u64..least {
-            if let Some(value) = self.fitting(&free, Size::Smallest, depth + 1) {
+            if let Some(value) = self.build(&free, Size::Smallest, depth + 1) {
                 object.insert(format!("name{number}"), value);
             }
         }
@@ -221,6 +231,7 @@ impl<'s> Values<'s> {
 
     /// The values at the bounds that a schema sets, and every listed one.
     pub fn at_bounds(&mut self, schema: &Value) -> Vec<(String, Value)> {
+        self.left = MOST_PARTS;
         let schema = &self.flat(schema);
         if let Some(listed) = schema.get("enum").and_then(Value::as_array) {
             return listed.iter().take(MOST_LISTED).map(|value| (format!("as {value}"), value.clone())).collect();
