@@ -95,7 +95,8 @@ async fn run_era(server: &client::Server, era: Era, cases: Vec<Case>, report: &m
             None => {
                 let client = clients.of(case.caller.as_deref()).await?;
                 let answer = client.call(&case.tool, case.arguments.clone()).await;
-                match case.expectation.check(answer) {
+                let misfit = answer.as_ref().ok().and_then(|answer| clients.misfit(&case.tool, answer));
+                match case.expectation.check(answer).and(misfit.map_or(Ok(()), Err)) {
                     Ok(()) => Outcome::Passed,
                     Err(why) if case.origin == Origin::Written => Outcome::Failed(why),
                     // Nobody has seen them before.

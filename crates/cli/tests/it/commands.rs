@@ -120,6 +120,16 @@ fn calls_made_from_a_schema_find_what_no_example_shows() {
 }
 
 #[test]
+fn an_answer_that_is_not_what_clients_are_told_fails() {
+    let text = "name: a\nconnections:\n  - { name: db, type: sqlite, path: ./a.db, seed: seed.sql }\ntools:\n  - name: read\n    \
+                description: Reads\n    returns: { type: object, properties: { n: { type: integer } } }\n    \
+                sql: SELECT 'many' AS n\n    single: true\n";
+    let place = Place::new().file("a.yaml", text).file("seed.sql", "CREATE TABLE t (id INTEGER);");
+    let said = place.run(&["test", "a.yaml"]);
+    assert!(said.code == Some(1) && said.out.contains("the answer does not fit `returns`, at `/n`"), "{said:?}");
+}
+
+#[test]
 fn what_may_write_is_never_called_unasked() {
     let text = "name: a\ntools:\n  - { name: touch, description: Writes, parameters: { name: { type: string, required: true } }, \
                 command: { argv: [/bin/sh, -c, \"echo > written\", \"{name}\"] } }\n";

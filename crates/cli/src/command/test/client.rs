@@ -5,11 +5,11 @@ use std::{collections::HashMap, fmt, net::SocketAddr, sync::Arc, time::Instant};
 use anyhow::Context as _;
 use axum::http::request::Parts;
 use mcp_factory_engine::Engine;
-use mcp_factory_spec::Spec;
+use mcp_factory_spec::{Spec, json_schema};
 use mcp_serve::{Authentication, Authenticator, Challenge, Limits, Principal, Scopes, http};
 use rmcp::{
     RoleClient,
-    model::{CallToolRequestParams, ProtocolVersion},
+    model::{CallToolRequestParams, ProtocolVersion, Tool},
     service::{ClientLifecycleMode, ClientServiceExt as _, RunningService, ServiceError},
     transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
 };
@@ -147,11 +147,13 @@ pub struct Clients<'a> {
     server: &'a Server,
     era: Era,
     clients: HashMap<Option<String>, Client>,
+    /// What the list says of the tools' answers.
+    output_schemas: HashMap<String, Value>,
 }
 
 impl<'a> Clients<'a> {
     pub fn new(server: &'a Server, era: Era) -> Self {
-        Self { server, era, clients: HashMap::new() }
+        Self { server, era, clients: HashMap::new(), output_schemas: HashMap::new() }
     }
 
     pub async fn of(&mut self, caller: Option<&str>) -> anyhow::Result<&Client> {
@@ -169,11 +171,26 @@ impl<'a> Clients<'a> {
         let era = self.era;
         let listed = self.of(None).await?.0.list_all_tools().await;
         let outcome = match listed {
-            Ok(_) => Outcome::Passed,
+            Ok(tools) => {
+                let schema = |tool: Tool| Some((tool.name.into_owned(), Value::Object((*tool.output_schema?).clone())));
+                self.output_schemas = tools.into_iter().filter_map(schema).collect();
+                Outcome::Passed
+            }
             Err(error) => Outcome::Failed(error.to_string()),
         };
         report.add(era, Origin::Protocol, "-", "lists its tools", outcome, start.elapsed());
         Ok(())
+    }
+
+    /// What keeps clients that check answers from taking this one.
+    pub fn misfit(&self, tool: &str, answer: &Answer) -> Option<String> {
+        let schema = self.output_schemas.get(tool).filter(|_| !answer.is_error)?;
+        let Some(value) = &answer.structured else {
+            return Some("the tool has an output schema, and this answer has no structured content".to_owned());
+        };
+        let validator = json_schema::compile(schema).ok()?;
+        let error = validator.validate(value).err()?;
+        Some(format!("the answer does not fit `returns`, at `{}`: {error}", error.instance_path()))
     }
 
     pub async fn close(self) {
