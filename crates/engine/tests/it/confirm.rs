@@ -36,6 +36,12 @@ tools:
     parameters: { id: { type: integer, required: true } }
     sql: DELETE FROM products WHERE id = :id
     confirm: { message: 'Remove {id}?', by: managers, via: elicitation }
+  - name: remove_later
+    description: Removes a product
+    parameters: { id: { type: integer, required: true } }
+    sql: DELETE FROM products WHERE id = :id
+    confirm: Remove {id}?
+    task: true
   - { name: count, description: Counts, sql: SELECT count(*) AS n FROM products, single: true }
 ";
 
@@ -169,6 +175,19 @@ async fn a_no_tells_the_model_to_leave_it() {
         assert!(said.contains(text) && said.contains("nothing was done") && said.contains("on your own"), "{said}");
     }
     assert_eq!(shop.left().await, 6);
+}
+
+#[tokio::test]
+async fn a_call_that_may_become_a_task_is_asked_about_before_there_is_one() {
+    let shop = Shop::open();
+    let asked = shop.call("key-of-alice", Call::new("remove_later", 1)).await;
+    assert!(asked["resultType"] == "input_required" && asked.get("taskId").is_none(), "{asked}");
+    assert_eq!(shop.left().await, 6);
+    let state = &asked["requestState"];
+    let again = |action| Call { again: Some((state, action)), ..Call::new("remove_later", 1) };
+    assert!(done(&shop.call("key-of-alice", again("accept")).await));
+    assert_eq!(shop.call("key-of-alice", again("accept")).await["resultType"], "input_required");
+    assert_eq!(shop.left().await, 5);
 }
 
 #[tokio::test]
