@@ -65,7 +65,7 @@ impl Kind<'_> {
         self.until(server, false);
         let took = cancelled.elapsed();
         if let Some(way) = way {
-            println!("{}: {way}: gone after {} ms", self.name, took.as_millis());
+            eprintln!("{}: {way}: gone after {} ms", self.name, took.as_millis());
             assert!(took < GENEROUS, "{}: {way}: {took:?}", self.name);
         }
     }
