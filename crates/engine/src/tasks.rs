@@ -12,7 +12,10 @@ use std::{
     collections::HashMap,
     fmt,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -136,6 +139,35 @@ fn random_id() -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// A call that is being written down. A caller who leaves meanwhile leaves no task behind that seems to run.
+struct Handing {
+    tasks: Tasks,
+    id: Arc<str>,
+    left: Arc<AtomicBool>,
+    done: bool,
+}
+
+impl Handing {
+    fn over(mut self) {
+        self.done = true;
+    }
+}
+
+impl Drop for Handing {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        // Whichever of the two comes second ends it: this, or what is writing.
+        self.left.store(true, Ordering::SeqCst);
+        let (tasks, id) = (self.tasks.clone(), Arc::clone(&self.id));
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime
+                .spawn(async move { tasks.ask(move |store| store.finish(&id, &Outcome::Cancelled)).await.map(drop) });
+        }
+    }
+}
+
 /// The tasks of one server.
 #[derive(Debug)]
 pub struct Desk {
@@ -176,8 +208,18 @@ impl Desk {
         let id: Arc<str> = random_id().into();
         let (owner, name) = (self.owner(&cx.principal), tool.name.to_string());
         let ttl = tool.timeout.unwrap_or(LONGEST).min(LONGEST) + KEPT;
-        let key = Arc::clone(&id);
-        if !self.tasks.ask(move |store| store.insert(&key, &owner, &name, ttl)).await? {
+        let handing = Handing { tasks: self.tasks.clone(), id: Arc::clone(&id), left: Arc::default(), done: false };
+        let (key, left) = (Arc::clone(&id), Arc::clone(&handing.left));
+        let inserted = self.tasks.ask(move |store| {
+            let inserted = store.insert(&key, &owner, &name, ttl)?;
+            if left.load(Ordering::SeqCst) {
+                store.finish(&key, &Outcome::Cancelled)?;
+            }
+            Ok(inserted)
+        });
+        let inserted = inserted.await?;
+        handing.over();
+        if !inserted {
             let message = "there are as many tasks as may be; this call is answered within its request";
             cx.log(mcp_serve::LogLevel::Warning, &tool.name, message);
             return answered(work.await);

@@ -213,3 +213,36 @@ async fn lists_have_get_result_where_a_tool_may_become_a_task() {
     assert_eq!(names(&without), ["quick", "wait", "fail", "guarded"]);
     assert!(without.tasks().is_none());
 }
+
+#[tokio::test]
+async fn a_caller_who_leaves_while_the_task_is_written_down_leaves_none_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Arc::new(engine(folder.path()));
+    // Around the moment at which a call becomes a task.
+    let callers = (0..12_u64).map(|number| {
+        let engine = Arc::clone(&engine);
+        tokio::spawn(async move {
+            let cx = knowing_tasks(Principal::local());
+            let call = call(&engine, &cx, "wait", json!({"seconds": "27.789"}));
+            if let Ok(created) = tokio::time::timeout(Duration::from_millis(199 + number), call).await
+                && let Content::Task(task) = created.unwrap().content
+            {
+                engine.tasks().unwrap().cancel(&cx, &task.task_id).await.unwrap();
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    let file = folder.path().join("tasks/tasks.db");
+    let running = || {
+        let Ok(store) = rusqlite::Connection::open(&file) else { return 0 };
+        store.query_row("SELECT count(*) FROM tasks WHERE status = 'working'", [], |row| row.get(0)).unwrap_or(0_u32)
+    };
+    let none = async {
+        while running() > 0 || programs("27.789") > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), none).await.expect("nothing runs any more");
+}
