@@ -17,5 +17,7 @@ mod per;
 mod plan;
 mod prompts_and_resources;
 mod row_security;
+mod scope;
+mod sql_rules;
 mod steps;
 mod tasks;

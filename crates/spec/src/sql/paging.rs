@@ -49,7 +49,7 @@ pub fn tail(text: &str, order_by: Option<&str>, paged: bool, dialect: Dialect) -
         whole.push_str(match piece {
             Piece::Text(text) => text,
             Piece::Limit => LIMIT,
-            Piece::Offset | Piece::Bind { .. } => OFFSET,
+            Piece::Offset | Piece::Bind { .. } | Piece::In { .. } => OFFSET,
         });
     }
     match parse_statements(&whole, dialect).as_deref() {

@@ -11,8 +11,9 @@ use std::{collections::BTreeSet, ops::ControlFlow};
 
 use sqlparser::ast::{
     Assignment, AssignmentTarget, BinaryOperator, Delete, Expr, FromTable, Ident, Insert, Join, JoinConstraint,
-    JoinOperator, ObjectName, OnConflictAction, OnInsert, Select, SelectItem, SetExpr, SqliteOnConflict, Statement,
-    TableFactor, TableObject, TableWithJoins, Update, UpdateTableFromKind, Value, Visit, Visitor,
+    JoinOperator, ObjectName, ObjectNamePart, OnConflictAction, OnInsert, Select, SelectItem, SetExpr,
+    SqliteOnConflict, Statement, TableFactor, TableObject, TableWithJoins, Update, UpdateTableFromKind, Value, Visit,
+    Visitor,
 };
 
 use super::{Dialect, Problem, Template, lexer, parse_again, spelled};
@@ -61,7 +62,7 @@ pub fn unscoped(template: &Template, scope: &Scope<'_>) -> Vec<Problem> {
     let mut opaque = None;
     for variant in &template.variants {
         let ast = parse_again(&variant.text, template.dialect);
-        if let Some(what) = opaque::find(&ast) {
+        if let Some(what) = opaque::find(&ast, template.dialect) {
             opaque = Some(what);
             places.extend(named(&variant.text, scope));
             continue;
@@ -107,6 +108,14 @@ fn named(text: &str, scope: &Scope<'_>) -> Vec<(usize, String)> {
 
 type Place = (u64, u64);
 
+/// What a table is called by the conditions of its block.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    as_: &'a Ident,
+    /// With its schema, as it was written; an alias hides it.
+    name: Option<&'a ObjectName>,
+}
+
 struct Finder<'a> {
     scope: &'a Scope<'a>,
     /// How the parsed text spells the caller; `None` if it does not.
@@ -126,6 +135,18 @@ impl Visitor for Finder<'_> {
             && let Some(ident) = last(relation)
         {
             self.mentioned.push((place(ident), ident.value.clone()));
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// What the parser takes for a table that is called like one of these may be a word it does not know, and the table
+    /// itself behind it: `UPDATE LOW_PRIORITY products`.
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, alias: Some(alias), .. } = factor
+            && self.scope.is_scoped_table(&alias.name.value)
+            && !last(name).is_some_and(|ident| ident.value.eq_ignore_ascii_case(&alias.name.value))
+        {
+            self.mentioned.push((place(&alias.name), alias.name.value.clone()));
         }
         ControlFlow::Continue(())
     }
@@ -172,8 +193,9 @@ impl Finder<'_> {
                 let Some(ident) = last(name) else { return };
                 let known_as = alias.as_ref().map_or(ident, |alias| &alias.name);
                 let alone = names.are_one();
+                let known_as = Known { as_: known_as, name: alias.is_none().then_some(name) };
                 let binds = |condition: Option<&Expr>| condition.is_some_and(|c| self.binds(c, known_as, alone));
-                if names.only_once(known_as) && (binds(selection) || binds(on)) {
+                if names.only_once(known_as.as_) && (binds(selection) || binds(on)) {
                     self.prove(ident);
                 }
             }
@@ -192,7 +214,7 @@ impl Finder<'_> {
     }
 
     /// Whether the condition, wherever it holds, has the table's column bound to the caller.
-    fn binds(&self, condition: &Expr, table: &Ident, alone: bool) -> bool {
+    fn binds(&self, condition: &Expr, table: Known<'_>, alone: bool) -> bool {
         match condition {
             Expr::Nested(inner) => self.binds(inner, table, alone),
             Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
@@ -207,11 +229,21 @@ impl Finder<'_> {
         }
     }
 
-    fn is_column_of(&self, expr: &Expr, table: &Ident, alone: bool) -> bool {
+    fn is_column_of(&self, expr: &Expr, table: Known<'_>, alone: bool) -> bool {
         match expr {
             Expr::Identifier(column) => alone && self.is_column(column),
             Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-                [.., owner, column] => self.is_column(column) && names::are_same(owner, table, self.dialect),
+                [owner, column] => self.is_column(column) && names::are_same(owner, table.as_, self.dialect),
+                // `hidden.products.owner` may be of a block around this one, which asks `public.products`.
+                [path @ .., column] => {
+                    let is_path = |name: &ObjectName| {
+                        let same = |(part, ident): (&ObjectNamePart, &Ident)| {
+                            part.as_ident().is_some_and(|part| names::are_same(part, ident, self.dialect))
+                        };
+                        name.0.len() == path.len() && name.0.iter().zip(path).all(same)
+                    };
+                    self.is_column(column) && table.name.is_some_and(is_path)
+                }
                 _ => false,
             },
             _ => false,
@@ -287,7 +319,8 @@ impl Finder<'_> {
             Some(OnInsert::OnConflict(conflict)) => match &conflict.action {
                 OnConflictAction::DoNothing => false,
                 OnConflictAction::DoUpdate(update) => {
-                    let known_as = insert.table_alias.as_ref().map_or(ident, |alias| &alias.alias);
+                    let alias = insert.table_alias.as_ref().map(|alias| &alias.alias);
+                    let known_as = Known { as_: alias.unwrap_or(ident), name: alias.is_none().then_some(name) };
                     !update.selection.as_ref().is_some_and(|selection| self.binds(selection, known_as, false))
                         || !self.keep_owner(&update.assignments)
                 }

@@ -22,7 +22,12 @@ pub enum Piece {
     /// The value of an argument or of the caller.
     Bind {
         name: String,
-        in_list: bool,
+    },
+    /// `IN (` or `NOT IN (` as the author wrote it, and behind it as many values as the array has. Its `)` is text again.
+    In {
+        name: String,
+        opens: String,
+        negated: bool,
     },
     /// The rows of a page, and one more.
     Limit,
@@ -52,11 +57,16 @@ impl Statement {
             let name = names
                 .get(word)
                 .ok_or_else(|| Problem::new(Code::SqlParse, lexeme.start, format!("`:{word}` came from nowhere")))?;
-            if lexeme.start > last {
-                pieces.push(Piece::Text(text[last..lexeme.start].to_owned()));
+            let name = (*name).to_owned();
+            let predicate = is_in_list(text, &lexemes, position).then(|| predicate(text, &lexemes[..position]));
+            let start = predicate.map_or(lexeme.start, |(start, _)| start);
+            if start > last {
+                pieces.push(Piece::Text(text[last..start].to_owned()));
             }
-            let in_list = is_in_list(text, &lexemes, position);
-            pieces.push(Piece::Bind { name: (*name).to_owned(), in_list });
+            pieces.push(match predicate {
+                Some((_, negated)) => Piece::In { name, opens: text[start..lexeme.start].to_owned(), negated },
+                None => Piece::Bind { name },
+            });
             last = lexeme.end;
         }
         let rest = text[last..body(text, &lexemes)].trim_end();
@@ -75,11 +85,11 @@ impl Statement {
     /// Whether the text depends on how long an array is.
     #[must_use]
     pub fn expands(&self) -> bool {
-        self.pieces.iter().any(|piece| matches!(piece, Piece::Bind { in_list: true, .. }))
+        self.pieces.iter().any(|piece| matches!(piece, Piece::In { .. }))
     }
 
     /// The text for the driver and what it binds, in the order of its parameters. `length` says how many places the array
-    /// of an `IN (:name)` takes; an empty one takes one, which is bound to NULL and so is like no row.
+    /// of an `IN (:name)` takes. In none nothing is, and everything is not.
     #[must_use]
     pub fn render(&self, length: impl Fn(&str) -> usize) -> (String, Vec<Parameter>) {
         let mut text = String::new();
@@ -92,8 +102,14 @@ impl Statement {
                 }
                 Piece::Limit => Parameter::Limit,
                 Piece::Offset => Parameter::Offset,
-                Piece::Bind { name, in_list: true } => {
-                    for index in 0..length(name).max(1) {
+                Piece::In { name, opens, negated } => {
+                    let length = length(name);
+                    if length == 0 {
+                        text.push_str(&self.none(opens, *negated));
+                        continue;
+                    }
+                    text.push_str(opens);
+                    for index in 0..length {
                         if index > 0 {
                             text.push_str(", ");
                         }
@@ -101,11 +117,23 @@ impl Statement {
                     }
                     continue;
                 }
-                Piece::Bind { name, in_list: false } => Parameter::Value { name: name.clone() },
+                Piece::Bind { name } => Parameter::Value { name: name.clone() },
             };
             self.mark(&mut text, &mut parameters, parameter);
         }
         (text, parameters.all)
+    }
+
+    /// What stands before the `)` of a list without elements, which no database but SQLite takes as it is. Right for a left
+    /// side of any type, and for one that is NULL.
+    fn none(&self, opens: &str, negated: bool) -> String {
+        match (self.dialect, negated) {
+            (Dialect::Sqlite, _) => opens.to_owned(),
+            (Dialect::Mysql, _) => format!("{opens}SELECT NULL FROM DUAL WHERE FALSE"),
+            // A row that is not there would need the type of the left side.
+            (Dialect::Postgres, false) => "= ANY ('{}'".to_owned(),
+            (Dialect::Postgres, true) => "<> ALL ('{}'".to_owned(),
+        }
     }
 
     /// Writes the driver's mark. Where marks have numbers, the same value has the same one.
@@ -147,13 +175,22 @@ pub enum Parameter {
     Value {
         name: String,
     },
-    /// An element of an array, or NULL where the array is empty.
+    /// An element of an array, or NULL where the array was left out.
     Element {
         name: String,
         index: usize,
     },
     Limit,
     Offset,
+}
+
+/// Where `IN (` begins that ends these lexemes, its NOT included, and whether it has one.
+fn predicate(text: &str, before: &[Lexeme]) -> (usize, bool) {
+    let [rest @ .., is_in, _] = before else { return (before[0].start, false) };
+    match rest.last() {
+        Some(not) if text[not.start..not.end].eq_ignore_ascii_case("not") => (not.start, true),
+        _ => (is_in.start, false),
+    }
 }
 
 /// Where the statement ends: before its `;`, if it has one.

@@ -61,7 +61,12 @@ fn an_array_takes_a_place_for_each_element_and_an_empty_one_is_null() {
     assert_eq!(parameters[..2], [element(0), element(1)]);
     let empty =
         parse("SELECT * FROM t WHERE a IN (:ids)", Dialect::Sqlite).statement(0, None, false).unwrap().render(|_| 0);
-    assert_eq!(empty, ("SELECT * FROM t WHERE a IN (?1)".into(), vec![element(0)]));
+    assert_eq!(empty, ("SELECT * FROM t WHERE a IN ()".into(), vec![]));
+    let none = |text: &str, dialect| parse(text, dialect).statement(0, None, false).unwrap().render(|_| 0).0;
+    assert_eq!(none("SELECT 1 FROM t WHERE a IN (:a)", Dialect::Postgres), "SELECT 1 FROM t WHERE a = ANY ('{}')");
+    let not = "SELECT :b FROM t WHERE NOT a not  In ( :a )";
+    assert_eq!(none(not, Dialect::Postgres), "SELECT $1 FROM t WHERE NOT a <> ALL ('{}' )");
+    assert_eq!(none(not, Dialect::Mysql), "SELECT ? FROM t WHERE NOT a not  In ( SELECT NULL FROM DUAL WHERE FALSE )");
 }
 
 #[test]
