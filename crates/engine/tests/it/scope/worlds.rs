@@ -35,7 +35,6 @@ pub struct Worlds {
     his: Vec<String>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 enum Connection {
     Sqlite(rusqlite::Connection),
     Postgres(tokio_postgres::Client, #[expect(dead_code, reason = "it runs as long")] Postgres),
