@@ -10,6 +10,7 @@ mod mysql;
 mod pool;
 mod postgres;
 mod row;
+mod server;
 mod source;
 mod sqlite;
 mod statement;
@@ -33,8 +34,8 @@ pub struct Database {
 
 #[derive(Debug)]
 enum Driver {
-    Postgres(postgres::Postgres),
-    Mysql(mysql::Server),
+    Postgres(server::Server<postgres::Connector>),
+    Mysql(server::Server<mysql::Connector>),
     Sqlite(sqlite::Sqlite),
 }
 
@@ -117,8 +118,14 @@ impl Database {
         let config = Arc::new(config);
         let driver = match config.backend {
             Backend::Sqlite => Driver::Sqlite(sqlite::Sqlite::new(config.clone(), secrets, policy)),
-            Backend::Postgres => Driver::Postgres(postgres::Postgres::new(config.clone(), secrets, policy)),
-            Backend::Mysql => Driver::Mysql(mysql::Server::new(config.clone(), secrets, policy)),
+            Backend::Postgres => {
+                let connector = postgres::Connector { config: config.clone(), secrets, policy };
+                Driver::Postgres(server::Server::new(connector, config.clone()))
+            }
+            Backend::Mysql => {
+                let connector = mysql::Connector::new(config.clone(), secrets, policy);
+                Driver::Mysql(server::Server::new(connector, config.clone()))
+            }
         };
         Ok(Self { config, driver })
     }

@@ -4,7 +4,7 @@
 mod connect;
 mod value;
 
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{ops::ControlFlow, sync::Arc};
 
 use mysql_async::{
     Conn, DriverError, Error as Mysql, Opts, Params, Row, ServerError, Value as Cell,
@@ -12,131 +12,32 @@ use mysql_async::{
 };
 use serde_json::Value;
 
-use self::{
-    connect::{Connection, Connector},
-    value::Decode,
-};
+pub use self::connect::Connector;
+use self::{connect::Connection, value::Decode};
 use super::{
-    Access, Class, Column, Columns, DatabaseConfig, Error, Outcome, Parameter, RowSink, RunOptions, Statement,
-    pool::{Lease, Pool},
+    Access, Class, Column, Columns, Error, Outcome, Parameter, RowSink, Statement,
+    server::{Driver, Failure, Ran, Request, State},
 };
-use crate::{Policy, Secrets};
 
 /// Rows beyond those that are wanted which are let go by, before the server is asked to stop sending.
 const MAX_IGNORED: usize = 256;
 
-/// How long a request to kill a query may take. Nobody waits for it.
-const KILL_TIMEOUT: Duration = Duration::from_secs(10);
-
-#[derive(Debug)]
-pub(super) struct Server {
-    config: Arc<DatabaseConfig>,
-    pool: Arc<Pool<Connector>>,
-}
-
-/// A statement on its way. Dropped before its end, it has the query killed, and its connection is closed.
-struct InFlight(Option<Lease<Connector>>);
-
-enum Failure {
-    /// The connection is as good as before.
-    Clean(Error),
-    /// The connection is gone. `sent` tells whether the statement may have been run.
-    Broken { error: Error, sent: bool },
-    /// The server is still at work on the statement.
-    Unfinished(Error),
-}
-
-impl Server {
-    pub fn new(config: Arc<DatabaseConfig>, secrets: Arc<dyn Secrets>, policy: Arc<Policy>) -> Self {
-        let connector = Connector::new(config.clone(), secrets, policy);
-        Self { pool: Pool::new(connector, config.clone()), config }
-    }
-
-    pub async fn run<S: RowSink>(
-        &self,
-        statement: &Statement,
-        arguments: Vec<Value>,
-        mut sink: S,
-        options: &RunOptions,
-    ) -> Result<(S, Outcome), Error> {
-        statement.check_single(&arguments)?;
+impl Driver for Connector {
+    fn check(&self, statement: &Statement) -> Result<(), Error> {
         if statement.access() == Access::Read && writes_file(statement.text()) {
             let message = "`INTO OUTFILE` and `INTO DUMPFILE` write files, and the statement was to run read-only";
             return Err(Error::new(Class::ReadOnly, message));
         }
-        let all = async {
-            let outcome = self.attempts(statement, &arguments, &mut sink, options).await?;
-            Ok((sink, outcome))
-        };
-        match tokio::time::timeout(options.timeout, all).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::timeout(options.timeout)),
-        }
+        Ok(())
     }
 
-    pub async fn check(&self, timeout: Duration) -> Result<String, Error> {
-        let check = async {
-            let mut lease = self.pool.acquire().await?;
-            let version: Result<Option<String>, _> = lease.connection.conn.query_first("SELECT VERSION()").await;
-            let version = version.map_err(|error| Failure::new(&error, true).into_error())?.unwrap_or_default();
-            lease.give_back();
-            let product = if version.contains("MariaDB") { "MariaDB" } else { "MySQL" };
-            Ok(format!("{product} {}", version.split('-').next().unwrap_or_default()))
-        };
-        tokio::time::timeout(timeout, check).await.unwrap_or_else(|_| Err(Error::timeout(timeout)))
-    }
-
-    pub fn close(&self) {
-        self.pool.close();
-    }
-
-    async fn attempts<S: RowSink>(
-        &self,
-        statement: &Statement,
-        arguments: &[Value],
-        sink: &mut S,
-        options: &RunOptions,
-    ) -> Result<Outcome, Error> {
-        let mut last = false;
-        loop {
-            let lease = self.pool.acquire().await?;
-            let reused = lease.reused;
-            let mut flight = InFlight(Some(lease));
-            match self.attempt(flight.connection(), statement, arguments, sink, options).await {
-                Ok((outcome, true)) => {
-                    flight.land();
-                    return Ok(outcome);
-                }
-                // Dropping the flight stops what is still being sent.
-                Ok((outcome, false)) => return Ok(outcome),
-                Err(Failure::Clean(error)) => {
-                    flight.land();
-                    return Err(error);
-                }
-                Err(Failure::Unfinished(error)) => return Err(error),
-                Err(Failure::Broken { error, sent }) => {
-                    flight.lose();
-                    let again = reused && (!sent || statement.access() == Access::Read);
-                    if last || !again {
-                        return Err(error);
-                    }
-                }
-            }
-            last = true;
-            sink.reset();
-        }
-    }
-
-    /// The second value tells whether the connection can be used again.
     async fn attempt<S: RowSink>(
         &self,
         connection: &mut Connection,
-        statement: &Statement,
-        arguments: &[Value],
+        &Request { statement, arguments, options }: &Request<'_>,
         sink: &mut S,
-        options: &RunOptions,
-    ) -> Result<(Outcome, bool), Failure> {
-        let unsent = |error| Failure::new(&error, false);
+    ) -> Result<Ran, Failure> {
+        let unsent = |error| failure(&error).unsent();
         let reads = statement.access() == Access::Read || self.config.read_only;
         if connection.read_only != reads {
             let mode = if reads { "ONLY" } else { "WRITE" };
@@ -151,10 +52,9 @@ impl Server {
         }
         let prepared = connection.conn.prep(statement.text()).await.map_err(unsent)?;
         let bound = bind(usize::from(prepared.num_params()), statement.parameters(), arguments)?;
-        let mut result =
-            connection.conn.exec_iter(&prepared, bound).await.map_err(|error| Failure::new(&error, true))?;
+        let mut result = connection.conn.exec_iter(&prepared, bound).await.map_err(|error| failure(&error))?;
 
-        let sent = |error| Failure::new(&error, true);
+        let sent = |error| failure(&error);
         let columns = result.columns().unwrap_or_else(|| Arc::from([]));
         let has_rows = !columns.is_empty();
         let decode: Vec<_> = columns.iter().map(Decode::of).collect();
@@ -162,13 +62,13 @@ impl Server {
         if has_rows {
             sink.columns(&names);
             if let Some(index) = decode.iter().position(|decode| *decode == Decode::Unsupported) {
-                return Err(Failure::Unfinished(unreadable(&names[index], "")));
+                return Err(Failure::busy(unreadable(&names[index], "")));
             }
         }
         let mut scratch = String::new();
         let mut stopped = false;
         while has_rows && let Some(row) = result.next().await.map_err(sent)? {
-            if give(&row, &decode, &names, sink, &mut scratch).map_err(Failure::Unfinished)? == ControlFlow::Break(()) {
+            if give(&row, &decode, &names, sink, &mut scratch).map_err(Failure::busy)? == ControlFlow::Break(()) {
                 stopped = true;
                 break;
             }
@@ -179,13 +79,24 @@ impl Server {
                 ignored += 1;
                 // A write is let run to its end, so that it is not undone.
                 if reads && ignored == MAX_IGNORED {
-                    return Ok((Outcome { rows_affected: 0, has_rows, stopped }, false));
+                    return Ok(Ran { outcome: Outcome { rows_affected: 0, has_rows, stopped }, finished: false });
                 }
             }
         }
         let rows_affected = if reads { 0 } else { result.affected_rows() };
         finish(result).await?;
-        Ok((Outcome { rows_affected, has_rows, stopped }, true))
+        Ok(Ran { outcome: Outcome { rows_affected, has_rows, stopped }, finished: true })
+    }
+
+    async fn stop(connection: &mut Connection) {
+        let _ = kill(connection.opts.clone(), connection.conn.id()).await;
+    }
+
+    async fn version(connection: &mut Connection) -> Result<String, Error> {
+        let version: Result<Option<String>, _> = connection.conn.query_first("SELECT VERSION()").await;
+        let version = version.map_err(|error| failure(&error).error)?.unwrap_or_default();
+        let product = if version.contains("MariaDB") { "MariaDB" } else { "MySQL" };
+        Ok(format!("{product} {}", version.split('-').next().unwrap_or_default()))
     }
 }
 
@@ -202,7 +113,7 @@ fn writes_file(text: &str) -> bool {
 
 /// Reads what else a procedure returns.
 async fn finish<P: Protocol>(result: mysql_async::QueryResult<'_, 'static, P>) -> Result<(), Failure> {
-    result.drop_result().await.map_err(|error| Failure::new(&error, true))
+    result.drop_result().await.map_err(|error| failure(&error))
 }
 
 fn give<S: RowSink>(
@@ -238,42 +149,13 @@ fn unreadable(column: &Column, what: &str) -> Error {
 
 fn bind(wanted: usize, parameters: &[Parameter], arguments: &[Value]) -> Result<Params, Failure> {
     if wanted != parameters.len() {
-        return Err(Failure::Clean(Error::wrong_count(wanted, parameters.len(), arguments.len())));
+        return Err(Error::wrong_count(wanted, parameters.len(), arguments.len()).into());
     }
     if wanted == 0 {
         return Ok(Params::Empty);
     }
     let values = parameters.iter().zip(arguments).map(|(parameter, argument)| value::bind(parameter, argument));
-    values.collect::<Result<_, _>>().map(Params::Positional).map_err(Failure::Clean)
-}
-
-impl InFlight {
-    fn connection(&mut self) -> &mut Connection {
-        &mut self.0.as_mut().expect("it has not landed").connection
-    }
-
-    fn land(mut self) {
-        if let Some(lease) = self.0.take() {
-            lease.give_back();
-        }
-    }
-
-    fn lose(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        let Some(lease) = self.0.take() else { return };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                let opts = lease.connection.opts.clone();
-                let _ = tokio::time::timeout(KILL_TIMEOUT, kill(opts, lease.connection.conn.id())).await;
-                drop(lease);
-            });
-        }
-    }
+    values.collect::<Result<_, _>>().map(Params::Positional).map_err(Failure::from)
 }
 
 async fn kill(opts: Opts, id: u32) -> Result<(), Mysql> {
@@ -285,26 +167,18 @@ async fn kill(opts: Opts, id: u32) -> Result<(), Mysql> {
 
 // === errors ===
 
-impl Failure {
-    fn new(error: &Mysql, sent: bool) -> Self {
-        match error {
-            Mysql::Server(error) => match server_error(error) {
-                error if error.class() == Class::Unavailable => Self::Broken { error, sent },
-                error => Self::Clean(error),
-            },
-            Mysql::Driver(DriverError::MixedParams | DriverError::Params(_)) => {
-                Self::Clean(Error::new(Class::Rejected, "the placeholders of a statement are `?`, and nothing else"))
-            }
-            _ => {
-                Self::Broken { error: Error::new(Class::Unavailable, "the connection to the database broke off"), sent }
-            }
+/// Where the connection broke off, the statement may have been run.
+fn failure(error: &Mysql) -> Failure {
+    let broken = |error| Failure { error, connection: State::Broken { sent: true } };
+    match error {
+        Mysql::Server(error) => match server_error(error) {
+            error if error.class() == Class::Unavailable => broken(error),
+            error => error.into(),
+        },
+        Mysql::Driver(DriverError::MixedParams | DriverError::Params(_)) => {
+            Error::new(Class::Rejected, "the placeholders of a statement are `?`, and nothing else").into()
         }
-    }
-
-    fn into_error(self) -> Error {
-        match self {
-            Self::Clean(error) | Self::Unfinished(error) | Self::Broken { error, .. } => error,
-        }
+        _ => broken(Error::new(Class::Unavailable, "the connection to the database broke off")),
     }
 }
 

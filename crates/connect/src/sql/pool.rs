@@ -54,6 +54,10 @@ impl<C: Connector> Pool<C> {
         Arc::new(Self { connector, config, permits, idle: Mutex::default() })
     }
 
+    pub fn connector(&self) -> &C {
+        &self.connector
+    }
+
     /// Waits for a free connection no longer than the pool's acquire timeout. The caller has a deadline of its own.
     pub async fn acquire(self: &Arc<Self>) -> Result<Lease<C>, Error> {
         let timeout = self.config.pool.acquire_timeout;

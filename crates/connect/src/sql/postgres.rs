@@ -6,37 +6,28 @@ mod connect;
 mod decode;
 mod encode;
 
-use std::{ops::ControlFlow, pin::pin, sync::Arc, time::Duration};
+use std::{ops::ControlFlow, pin::pin, sync::Arc};
 
 use futures_util::{FutureExt, TryStreamExt, future};
 use serde_json::Value;
-use tokio_postgres::{CancelToken, RowStream, error::SqlState, types::Type};
+use tokio_postgres::{RowStream, error::SqlState, types::Type};
 
+pub use self::connect::Connector;
 use self::{
-    connect::{Connection, Connector},
+    connect::Connection,
     decode::{Decode, Raw},
     encode::Bound,
 };
 use super::{
-    Access, Class, Column, Columns, DatabaseConfig, Error, Outcome, Parameter, RowSink, RunOptions, Statement,
-    pool::{Lease, Pool},
+    Access, Class, Column, Columns, Error, Outcome, Parameter, RowSink, Statement,
+    server::{Driver, Failure, Ran, Request, State},
 };
-use crate::{Policy, Secrets};
 
 /// Statements kept prepared on one connection.
 const MAX_PREPARED: usize = 256;
 
 /// Rows beyond those that are wanted which are let go by, before the server is asked to stop sending.
 const MAX_IGNORED: usize = 256;
-
-/// How long a request to cancel may take. Nobody waits for it.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
-
-#[derive(Debug)]
-pub(super) struct Postgres {
-    config: Arc<DatabaseConfig>,
-    pool: Arc<Pool<Connector>>,
-}
 
 #[derive(Debug)]
 pub struct Prepared {
@@ -45,125 +36,17 @@ pub struct Prepared {
     decode: Vec<Decode>,
 }
 
-/// A statement on its way. Dropped before its end, it asks the server to stop, and its connection is closed.
-struct InFlight(Option<Lease<Connector>>);
-
-struct Failure {
-    error: Error,
-    connection: State,
-}
-
-/// How a failure leaves the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Usable,
-    /// Usable, once the statement is prepared again. It was not run.
-    Outdated,
-    /// The server is still at work on the statement.
-    Busy,
-    /// Gone. `sent` tells whether the statement may have been run.
-    Broken {
-        sent: bool,
-    },
-}
-
-impl Postgres {
-    pub fn new(config: Arc<DatabaseConfig>, secrets: Arc<dyn Secrets>, policy: Arc<Policy>) -> Self {
-        let connector = Connector { config: config.clone(), secrets, policy };
-        Self { pool: Pool::new(connector, config.clone()), config }
-    }
-
-    pub async fn run<S: RowSink>(
-        &self,
-        statement: &Statement,
-        arguments: Vec<Value>,
-        mut sink: S,
-        options: &RunOptions,
-    ) -> Result<(S, Outcome), Error> {
-        statement.check_single(&arguments)?;
-        let all = async {
-            let outcome = self.attempts(statement, &arguments, &mut sink, options).await?;
-            Ok((sink, outcome))
-        };
-        match tokio::time::timeout(options.timeout, all).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::timeout(options.timeout)),
-        }
-    }
-
-    pub async fn check(&self, timeout: Duration) -> Result<String, Error> {
-        let check = async {
-            let lease = self.pool.acquire().await?;
-            let row = lease.connection.client.query_one("SHOW server_version", &[]).await;
-            let version = row.map_err(|error| database_error(&error, &[]))?.try_get::<_, String>(0);
-            lease.give_back();
-            Ok(format!("PostgreSQL {}", version.unwrap_or_default()))
-        };
-        tokio::time::timeout(timeout, check).await.unwrap_or_else(|_| Err(Error::timeout(timeout)))
-    }
-
-    pub fn close(&self) {
-        self.pool.close();
-    }
-
-    async fn attempts<S: RowSink>(
-        &self,
-        statement: &Statement,
-        arguments: &[Value],
-        sink: &mut S,
-        options: &RunOptions,
-    ) -> Result<Outcome, Error> {
-        let mut last = false;
-        loop {
-            let lease = self.pool.acquire().await?;
-            let reused = lease.reused;
-            let mut flight = InFlight(Some(lease));
-            let result = self.attempt(flight.connection(), statement, arguments, sink, options).await;
-            let failure = match result {
-                Ok(outcome) => {
-                    flight.land();
-                    return Ok(outcome);
-                }
-                Err(failure) => failure,
-            };
-            let again = match failure.connection {
-                State::Usable => {
-                    flight.land();
-                    false
-                }
-                State::Outdated => {
-                    let connection = flight.connection();
-                    connection.prepared.remove(&statement.0.key);
-                    connection.settings = None;
-                    flight.land();
-                    true
-                }
-                State::Busy => false,
-                State::Broken { sent } => {
-                    flight.lose();
-                    reused && (!sent || statement.access() == Access::Read)
-                }
-            };
-            if last || !again {
-                return Err(failure.error);
-            }
-            last = true;
-            sink.reset();
-        }
-    }
-
+impl Driver for Connector {
     async fn attempt<S: RowSink>(
         &self,
         connection: &mut Connection,
-        statement: &Statement,
-        arguments: &[Value],
+        &Request { statement, arguments, options }: &Request<'_>,
         sink: &mut S,
-        options: &RunOptions,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Ran, Failure> {
         let prepared = connection.prepare(statement).await?;
         let parameters = statement.parameters();
         let bound = bind(&prepared, parameters, arguments)?;
-        let failed = |error: tokio_postgres::Error| Failure::new(&error, parameters);
+        let failed = |error: tokio_postgres::Error| failure(&error, parameters);
         let settings = connection.settings(options.session.len()).await.map_err(failed)?;
         let client = &connection.client;
 
@@ -188,7 +71,7 @@ impl Postgres {
             }
         };
         let result = match stream {
-            Ok(stream) => self.read(connection, &prepared, stream, sink, parameters, reads).await,
+            Ok(stream) => read(connection, &prepared, stream, sink, parameters, reads).await,
             Err(error) => Err(failed(error)),
         };
         let client = &connection.client;
@@ -199,66 +82,80 @@ impl Postgres {
             // and what it may have set for the session is undone.
             (Some(_), _) => send_only(client, "ROLLBACK"),
         }
-        result
+        result.map(|outcome| Ran { outcome, finished: true })
     }
 
-    async fn read<S: RowSink>(
-        &self,
-        connection: &Connection,
-        prepared: &Prepared,
-        stream: RowStream,
-        sink: &mut S,
-        parameters: &[Parameter],
-        reads: bool,
-    ) -> Result<Outcome, Failure> {
-        let failed = |error: tokio_postgres::Error| Failure::new(&error, parameters);
-        let has_rows = !prepared.columns.is_empty();
-        if has_rows {
-            sink.columns(&prepared.columns);
-        }
-        let mut stream = pin!(stream);
-        let mut scratch = String::new();
-        let mut stopped = false;
-        while let Some(row) = stream.try_next().await.map_err(failed)? {
-            sink.begin_row();
-            for (index, decode) in prepared.decode.iter().enumerate() {
-                let raw: Option<Raw<'_>> = row.try_get(index).map_err(failed)?;
-                match raw {
-                    None => sink.cell(index, super::Cell::Null),
-                    Some(Raw(bytes)) => match decode.cell(bytes, &mut scratch) {
-                        Some(cell) => sink.cell(index, cell),
-                        None => {
-                            let error = unreadable(&prepared.columns[index]);
-                            return Err(Failure { error, connection: State::Busy });
-                        }
-                    },
-                }
-            }
-            if sink.end_row() == ControlFlow::Break(()) {
-                stopped = true;
-                break;
-            }
-        }
-        if stopped {
-            let mut ignored = 0;
-            loop {
-                match stream.try_next().await {
-                    Ok(Some(_)) => ignored += 1,
-                    Ok(None) => break,
-                    // That is the answer to the request below.
-                    Err(error) if ignored > MAX_IGNORED && error.code() == Some(&SqlState::QUERY_CANCELED) => break,
-                    Err(error) => return Err(failed(error)),
-                }
-                // A write is let run to its end, so that it is not undone.
-                if reads && ignored == MAX_IGNORED {
-                    ignored += 1;
-                    cancel(connection.client.cancel_token(), connection.tls.clone()).await;
-                }
-            }
-        }
-        let rows_affected = if reads { 0 } else { stream.rows_affected().unwrap_or(0) };
-        Ok(Outcome { rows_affected, has_rows, stopped })
+    fn forget(connection: &mut Connection, statement: &Statement) {
+        connection.prepared.remove(&statement.0.key);
+        connection.settings = None;
     }
+
+    async fn stop(connection: &mut Connection) {
+        cancel(connection).await;
+    }
+
+    async fn version(connection: &mut Connection) -> Result<String, Error> {
+        let row = connection.client.query_one("SHOW server_version", &[]).await;
+        let version = row.map_err(|error| database_error(&error, &[]))?.try_get::<_, String>(0);
+        Ok(format!("PostgreSQL {}", version.unwrap_or_default()))
+    }
+}
+
+async fn read<S: RowSink>(
+    connection: &Connection,
+    prepared: &Prepared,
+    stream: RowStream,
+    sink: &mut S,
+    parameters: &[Parameter],
+    reads: bool,
+) -> Result<Outcome, Failure> {
+    let failed = |error: tokio_postgres::Error| failure(&error, parameters);
+    let has_rows = !prepared.columns.is_empty();
+    if has_rows {
+        sink.columns(&prepared.columns);
+    }
+    let mut stream = pin!(stream);
+    let mut scratch = String::new();
+    let mut stopped = false;
+    while let Some(row) = stream.try_next().await.map_err(failed)? {
+        sink.begin_row();
+        for (index, decode) in prepared.decode.iter().enumerate() {
+            let raw: Option<Raw<'_>> = row.try_get(index).map_err(failed)?;
+            match raw {
+                None => sink.cell(index, super::Cell::Null),
+                Some(Raw(bytes)) => match decode.cell(bytes, &mut scratch) {
+                    Some(cell) => sink.cell(index, cell),
+                    None => {
+                        let error = unreadable(&prepared.columns[index]);
+                        return Err(Failure::busy(error));
+                    }
+                },
+            }
+        }
+        if sink.end_row() == ControlFlow::Break(()) {
+            stopped = true;
+            break;
+        }
+    }
+    if stopped {
+        let mut ignored = 0;
+        loop {
+            match stream.try_next().await {
+                Ok(Some(_)) => ignored += 1,
+                Ok(None) => break,
+                // That is the answer to the request below.
+                Err(error) if ignored > MAX_IGNORED && error.code() == Some(&SqlState::QUERY_CANCELED) => break,
+                Err(error) => return Err(failed(error)),
+            }
+            // A write is let run to its end, so that it is not undone.
+            if reads && ignored == MAX_IGNORED {
+                ignored += 1;
+                cancel(connection).await;
+            }
+        }
+    }
+    let rows_affected = if reads { 0 } else { stream.rows_affected().unwrap_or(0) };
+    Ok(Outcome { rows_affected, has_rows, stopped })
 }
 
 impl Connection {
@@ -267,12 +164,7 @@ impl Connection {
             return Ok(prepared.clone());
         }
         let parameters = statement.parameters();
-        let inner = self.infer(statement).await.map_err(|error| match Failure::new(&error, parameters) {
-            Failure { error, connection: State::Broken { .. } } => {
-                Failure { error, connection: State::Broken { sent: false } }
-            }
-            failure => failure,
-        })?;
+        let inner = self.infer(statement).await.map_err(|error| failure(&error, parameters).unsent())?;
         let decode: Vec<_> = inner.columns().iter().map(|column| Decode::of(column.type_())).collect();
         let columns: Columns = inner
             .columns()
@@ -345,59 +237,23 @@ fn send_only(client: &tokio_postgres::Client, text: &str) {
     let _ = client.batch_execute(text).now_or_never();
 }
 
-async fn cancel(token: CancelToken, tls: tokio_postgres_rustls::MakeRustlsConnect) {
-    let _ = tokio::time::timeout(CANCEL_TIMEOUT, token.cancel_query(tls)).await;
-}
-
-impl InFlight {
-    fn connection(&mut self) -> &mut Connection {
-        &mut self.0.as_mut().expect("it has not landed").connection
-    }
-
-    fn land(mut self) {
-        if let Some(lease) = self.0.take() {
-            lease.give_back();
-        }
-    }
-
-    fn lose(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        let Some(lease) = self.0.take() else { return };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                cancel(lease.connection.client.cancel_token(), lease.connection.tls.clone()).await;
-                drop(lease);
-            });
-        }
-    }
+async fn cancel(connection: &Connection) {
+    let _ = connection.client.cancel_token().cancel_query(connection.tls.clone()).await;
 }
 
 // === errors ===
 
-impl Failure {
-    fn new(error: &tokio_postgres::Error, parameters: &[Parameter]) -> Self {
-        const GONE: [SqlState; 3] = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
-        let changed = error.as_db_error().is_some_and(|db| db.message().starts_with("cached plan must not change"));
-        let connection = match error.code() {
-            // It did not come from the server.
-            None => State::Broken { sent: true },
-            Some(code) if GONE.contains(code) => State::Broken { sent: true },
-            Some(code) if changed || *code == SqlState::INVALID_SQL_STATEMENT_NAME => State::Outdated,
-            Some(_) => State::Usable,
-        };
-        Self { error: database_error(error, parameters), connection }
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self { error, connection: State::Usable }
-    }
+fn failure(error: &tokio_postgres::Error, parameters: &[Parameter]) -> Failure {
+    const GONE: [SqlState; 3] = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
+    let changed = error.as_db_error().is_some_and(|db| db.message().starts_with("cached plan must not change"));
+    let connection = match error.code() {
+        // It did not come from the server.
+        None => State::Broken { sent: true },
+        Some(code) if GONE.contains(code) => State::Broken { sent: true },
+        Some(code) if changed || *code == SqlState::INVALID_SQL_STATEMENT_NAME => State::Outdated,
+        Some(_) => State::Usable,
+    };
+    Failure { error: database_error(error, parameters), connection }
 }
 
 fn unreadable(column: &Column) -> Error {

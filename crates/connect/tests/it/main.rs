@@ -8,5 +8,6 @@ mod http_answers;
 mod http_tokens;
 mod mysql;
 mod postgres;
+mod servers;
 mod sqlite;
 mod types;

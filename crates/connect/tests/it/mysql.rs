@@ -7,7 +7,10 @@ use mcp_factory_connect::{
 use mcp_factory_testing::{Certificate, Mariadb};
 use serde_json::json;
 
-use crate::collect::{Collect, execute, open, read, rows, run, write};
+use crate::{
+    collect::{Collect, execute, open, read, rows, run, write},
+    servers::{quiet, sleep},
+};
 
 fn config(mariadb: &Mariadb) -> DatabaseConfig {
     DatabaseConfig::new("db", Backend::Mysql, Source::Url(mariadb.url()))
@@ -95,66 +98,9 @@ async fn arguments_are_bound_and_reads_can_not_write() {
     assert_eq!(rows(&database, "SELECT count(*) FROM items").await, [["I64(1)"]]);
 }
 
-/// Waits until no session sleeps in a query.
-async fn quiet(observer: &Database) {
-    let sleeping = "SELECT count(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'";
-    while rows(observer, sleeping).await != [["I64(0)"]] {
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test]
-async fn timeouts_and_dropped_calls_reach_the_database() {
+async fn a_wrong_password_is_told_and_not_shown() {
     let mariadb = Mariadb::start();
-    let observer = open(config(&mariadb));
-    let mut small = config(&mariadb);
-    small.pool.max = 1;
-    small.pool.acquire_timeout = Duration::from_millis(500);
-    let database = Arc::new(open(small));
-    let sleep = read("SELECT SLEEP(600)", &[]);
-
-    let options = RunOptions { timeout: Duration::from_millis(300), ..RunOptions::default() };
-    let error = database.run(&sleep, vec![], Collect::default(), &options).await.unwrap_err();
-    assert_eq!((error.class(), error.message()), (Class::Timeout, "the statement was stopped after 300ms"));
-    quiet(&observer).await;
-
-    let call = run(&database, &sleep, vec![]);
-    assert!(tokio::time::timeout(Duration::from_millis(300), call).await.is_err());
-    quiet(&observer).await;
-    assert_eq!(rows(&database, "SELECT 1").await, [["I64(1)"]]);
-
-    let holder = tokio::spawn({
-        let (database, sleep) = (database.clone(), sleep.clone());
-        async move { run(&database, &sleep, vec![]).await.map(|_| ()) }
-    });
-    tokio::task::yield_now().await;
-    let error = run(&database, &read("SELECT 1", &[]), vec![]).await.unwrap_err();
-    assert_eq!(error.class(), Class::Busy);
-    holder.abort();
-}
-
-#[tokio::test]
-async fn an_outage_is_told_clearly_and_gone_when_the_database_is_back() {
-    let mariadb = Mariadb::start();
-    let secrets: FixedSecrets = [("DATABASE_URL", mariadb.url())].into_iter().collect();
-    let config = DatabaseConfig::new("shop", Backend::Mysql, Source::Secret("DATABASE_URL".into()));
-    let database = Database::new(config, Arc::new(secrets), Arc::new(Policy::operator())).unwrap();
-    assert!(database.check(Duration::from_secs(5)).await.unwrap().starts_with("MariaDB 1"));
-    mariadb.stop();
-    for _ in 0..2 {
-        let error = run(&database, &read("SELECT 1", &[]), vec![]).await.unwrap_err();
-        assert_eq!(error.class(), Class::Unavailable);
-        assert!(!error.to_string().contains("sesame"), "{error}");
-        let place = format!("`shop` at 127.0.0.1:{}/factory can't be reached", mariadb.port());
-        assert!(error.message().starts_with(&place), "{error}");
-    }
-    mariadb.restart();
-    assert_eq!(rows(&database, "SELECT 1").await, [["I64(1)"]]);
-    // A connection that broke while it lay idle is noticed before a write is sent on it.
-    mariadb.stop();
-    mariadb.restart();
-    execute(&database, "CREATE TABLE back (a INT)").await;
-
     let wrong = mariadb.url().replace("open%20sesame", "hunter2");
     let database = open(DatabaseConfig::new("shop", Backend::Mysql, Source::Url(wrong)));
     let error = run(&database, &read("SELECT 1", &[]), vec![]).await.unwrap_err();
@@ -201,7 +147,7 @@ async fn tls_is_used_where_it_is_and_proved_where_it_must_be() {
     // Whoever kills a query comes the same way.
     let database = open(DatabaseConfig::new("db", Backend::Mysql, Source::Url(mariadb.url())));
     let options = RunOptions { timeout: Duration::from_millis(500), ..RunOptions::default() };
-    let sleep = read("SELECT SLEEP(600)", &[]);
+    let sleep = read(sleep(Backend::Mysql), &[]);
     let error = database.run(&sleep, vec![], Collect::default(), &options).await.unwrap_err();
     assert_eq!(error.class(), Class::Timeout);
     quiet(&open(config(&mariadb))).await;

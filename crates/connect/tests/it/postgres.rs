@@ -7,7 +7,10 @@ use mcp_factory_connect::{
 use mcp_factory_testing::{Certificate, Postgres};
 use serde_json::{Value, json};
 
-use crate::collect::{Collect, execute, open, read, rows, run, write};
+use crate::{
+    collect::{Collect, execute, open, read, rows, run, write},
+    servers::{quiet, sleep},
+};
 
 fn config(postgres: &Postgres) -> DatabaseConfig {
     DatabaseConfig::new("db", Backend::Postgres, Source::Url(postgres.url()))
@@ -190,74 +193,6 @@ async fn reads_can_not_write_and_errors_keep_what_the_database_said() {
     assert_ne!(run(&database, &who, vec![]).await.unwrap().0.rows, [["Text(\"alice\")"]]);
 }
 
-/// Waits until nothing but the asking session is at work.
-async fn quiet(observer: &Database) {
-    let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'";
-    loop {
-        if rows(observer, sleeping).await == [["I64(0)"]] {
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
-}
-
-#[tokio::test]
-async fn timeouts_and_dropped_calls_reach_the_database() {
-    let postgres = Postgres::start();
-    let observer = open(config(&postgres));
-    let mut small = config(&postgres);
-    small.pool.max = 1;
-    small.pool.acquire_timeout = Duration::from_millis(500);
-    let database = Arc::new(open(small));
-    let sleep = read("SELECT pg_sleep(600)", &[]);
-
-    let options = RunOptions { timeout: Duration::from_millis(300), ..RunOptions::default() };
-    let error = database.run(&sleep, vec![], Collect::default(), &options).await.unwrap_err();
-    assert_eq!((error.class(), error.message()), (Class::Timeout, "the statement was stopped after 300ms"));
-    quiet(&observer).await;
-
-    let call = run(&database, &sleep, vec![]);
-    assert!(tokio::time::timeout(Duration::from_millis(300), call).await.is_err());
-    quiet(&observer).await;
-    assert_eq!(rows(&database, "SELECT 1").await, [["I64(1)"]]);
-
-    let holder = tokio::spawn({
-        let (database, sleep) = (database.clone(), sleep.clone());
-        async move { run(&database, &sleep, vec![]).await.map(|_| ()) }
-    });
-    tokio::task::yield_now().await;
-    let error = run(&database, &read("SELECT 1", &[]), vec![]).await.unwrap_err();
-    assert_eq!(error.class(), Class::Busy);
-    assert_eq!(error.message(), "the one connection of `db` stayed in use for 500ms; try again later");
-    holder.abort();
-}
-
-#[tokio::test]
-async fn an_outage_is_told_clearly_and_gone_when_the_database_is_back() {
-    let postgres = Postgres::start();
-    let url = postgres.url().replace("factory@", "factory:hunter2@");
-    let secrets: FixedSecrets = [("DATABASE_URL", url)].into_iter().collect();
-    let config = DatabaseConfig::new("shop", Backend::Postgres, Source::Secret("DATABASE_URL".into()));
-    let database = Database::new(config, Arc::new(secrets), Arc::new(Policy::operator())).unwrap();
-    assert!(database.check(Duration::from_secs(5)).await.unwrap().starts_with("PostgreSQL 1"));
-    assert_eq!(rows(&database, "SELECT 1").await, [["I64(1)"]]);
-    postgres.stop();
-    for _ in 0..2 {
-        let error = run(&database, &read("SELECT 1", &[]), vec![]).await.unwrap_err();
-        assert_eq!(error.class(), Class::Unavailable);
-        assert!(!error.to_string().contains("hunter2"), "{error}");
-        let place = format!("`shop` at 127.0.0.1:{}/postgres can't be reached", postgres.port());
-        assert!(error.message().starts_with(&place), "{error}");
-    }
-    postgres.restart();
-    assert_eq!(rows(&database, "SELECT 1").await, [["I64(1)"]]);
-    // A connection that broke while it lay idle is noticed before it is used.
-    postgres.stop();
-    postgres.restart();
-    assert_eq!(rows(&database, "SELECT 1").await, [["I64(1)"]]);
-    execute(&database, "CREATE TABLE back (a int)").await;
-}
-
 #[tokio::test]
 async fn what_is_not_configured_is_named() {
     let check = async |source: Source, policy: Policy, message: &str| {
@@ -309,7 +244,7 @@ async fn tls_is_used_where_it_is_and_proved_where_it_must_be() {
     let url = format!("{}?sslmode=require&sslrootcert={}", postgres.url(), certificate.certificate().display());
     let database = open(DatabaseConfig::new("db", Backend::Postgres, Source::Url(url)));
     let options = RunOptions { timeout: Duration::from_millis(500), ..RunOptions::default() };
-    let sleep = read("SELECT pg_sleep(600)", &[]);
+    let sleep = read(sleep(Backend::Postgres), &[]);
     let error = database.run(&sleep, vec![], Collect::default(), &options).await.unwrap_err();
     assert_eq!(error.class(), Class::Timeout);
     quiet(&observer).await;

@@ -25,7 +25,7 @@ const TRUSTED_IDLE: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub struct Connector {
-    config: Arc<DatabaseConfig>,
+    pub config: Arc<DatabaseConfig>,
     secrets: Arc<dyn Secrets>,
     policy: Arc<Policy>,
     /// The server has none, and the URL does not insist on it.
