@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mcp_factory_connect::sql::{Cell, Columns, RowSink};
 use serde_json::Value;
 
@@ -222,61 +221,37 @@ fn field(shape: &Shape, name: &str) -> (bool, Shape, bool) {
     }
 }
 
+/// As the cell is written anywhere, but for what `returns` wants otherwise.
 fn write_cell(out: &mut Vec<u8>, cell: Cell<'_>, shape: &Shape) {
     let types = shape.types;
     match cell {
-        Cell::Null => out.extend_from_slice(b"null"),
-        Cell::Bool(value) => write_plain(out, if value { "true" } else { "false" }, types.only_string()),
-        Cell::I64(value) => write_integer(out, i128::from(value), types),
-        Cell::U64(value) => write_integer(out, i128::from(value), types),
-        Cell::F32(value) => write_float(out, f64::from(value), &format!("{value:?}"), types),
-        Cell::F64(value) => write_float(out, value, &format!("{value:?}"), types),
+        Cell::I64(0) | Cell::U64(0) if types.only_boolean() => out.extend_from_slice(b"false"),
+        Cell::I64(1) | Cell::U64(1) if types.only_boolean() => out.extend_from_slice(b"true"),
+        Cell::Bool(_) | Cell::I64(_) | Cell::U64(_) if types.only_string() => write_quoted(out, cell),
+        Cell::F32(value) if value.is_finite() => write_float(out, cell, types),
+        Cell::F64(value) if value.is_finite() => write_float(out, cell, types),
         Cell::Decimal(text) if types.numeric() && is_number(text) => out.extend_from_slice(text.as_bytes()),
-        Cell::Decimal(text)
-        | Cell::Timestamp(text)
-        | Cell::Date(text)
-        | Cell::Time(text)
-        | Cell::Interval(text)
-        | Cell::Uuid(text) => write_string(out, text),
         Cell::Text(text) => write_text(out, text, shape),
-        Cell::Bytes(bytes) => write_string(out, &STANDARD.encode(bytes)),
         Cell::Json(json) | Cell::Nested(json) => write_json(out, json, shape),
+        other => other.write_json(out),
     }
 }
 
-fn write_plain(out: &mut Vec<u8>, text: &str, quoted: bool) {
-    if quoted {
-        write_string(out, text);
-    } else {
-        out.extend_from_slice(text.as_bytes());
-    }
+/// What is written without quotes, within them.
+fn write_quoted(out: &mut Vec<u8>, cell: Cell<'_>) {
+    out.push(b'"');
+    cell.write_json(out);
+    out.push(b'"');
 }
 
-fn write_integer(out: &mut Vec<u8>, value: i128, types: Types) {
-    if types.only_boolean() && (value == 0 || value == 1) {
-        write_plain(out, if value == 1 { "true" } else { "false" }, false);
-    } else {
-        write_plain(out, &value.to_string(), types.only_string());
+/// Without a fraction where an integer is wanted and it is one.
+fn write_float(out: &mut Vec<u8>, cell: Cell<'_>, types: Types) {
+    if types.only_string() {
+        return write_quoted(out, cell);
     }
-}
-
-/// `shortest` is the shortest text that reads back as the same number. Without a fraction where an integer is wanted and
-/// it is one.
-fn write_float(out: &mut Vec<u8>, value: f64, shortest: &str, types: Types) {
-    if !value.is_finite() {
-        return write_string(out, non_finite(value));
-    }
-    let whole = shortest.strip_suffix(".0").filter(|_| types.integer && !types.number);
-    write_plain(out, whole.unwrap_or(shortest), types.only_string());
-}
-
-fn non_finite(value: f64) -> &'static str {
-    if value.is_nan() {
-        "NaN"
-    } else if value > 0.0 {
-        "Infinity"
-    } else {
-        "-Infinity"
+    cell.write_json(out);
+    if types.integer && !types.number && out.ends_with(b".0") {
+        out.truncate(out.len() - 2);
     }
 }
 
@@ -286,7 +261,7 @@ fn write_text(out: &mut Vec<u8>, text: &str, shape: &Shape) {
     if types.numeric() && is_number(text) {
         out.extend_from_slice(text.as_bytes());
     } else if types.only_boolean() && matches!(text, "true" | "false") {
-        write_plain(out, text, false);
+        out.extend_from_slice(text.as_bytes());
     } else if types.structured() && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok() {
         write_json(out, text, shape);
     } else {

@@ -1,12 +1,8 @@
 //! How rows leave a driver: pushed cell by cell, borrowed from its buffers.
 
-use std::{
-    fmt::{self, Write},
-    ops::ControlFlow,
-    sync::Arc,
-};
+use std::{fmt, io::Write, ops::ControlFlow, sync::Arc};
 
-use base64::Engine;
+use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 
 /// Takes the rows of one statement. [`columns`](Self::columns) comes first and once (again after a
 /// [`reset`](Self::reset)), then for each row `begin_row`, a `cell` per column in order, `end_row`.
@@ -63,36 +59,39 @@ pub struct Column {
 impl Cell<'_> {
     /// The value as JSON, by the rules of `docs/types.md`: 64-bit integers are numbers, decimals strings, bytes base64,
     /// and a float that JSON has no number for is a string (`"NaN"`, `"Infinity"`, `"-Infinity"`).
-    pub fn write_json(&self, out: &mut String) {
+    pub fn write_json(&self, out: &mut Vec<u8>) {
         let written = match *self {
-            Self::Null => out.write_str("null"),
+            Self::Null => write!(out, "null"),
             Self::Bool(value) => write!(out, "{value}"),
             Self::I64(value) => write!(out, "{value}"),
             Self::U64(value) => write!(out, "{value}"),
-            Self::F32(value) if value.is_finite() => write_serialized(out, &value),
-            Self::F64(value) if value.is_finite() => write_serialized(out, &value),
-            Self::F32(value) => out.write_str(not_finite(value.into())),
-            Self::F64(value) => out.write_str(not_finite(value)),
-            Self::Json(text) | Self::Nested(text) => out.write_str(text),
-            Self::Bytes(bytes) => {
-                out.push('"');
-                base64::engine::general_purpose::STANDARD.encode_string(bytes, out);
-                out.write_str("\"")
-            }
+            Self::F32(value) if value.is_finite() => return write_serialized(out, &value),
+            Self::F64(value) if value.is_finite() => return write_serialized(out, &value),
+            Self::F32(value) => write!(out, "{}", not_finite(value.into())),
+            Self::F64(value) => write!(out, "{}", not_finite(value)),
+            Self::Json(text) | Self::Nested(text) => out.write_all(text.as_bytes()),
+            Self::Bytes(bytes) => write!(out, "\"{}\"", Base64Display::new(bytes, &STANDARD)),
             Self::Decimal(text)
             | Self::Text(text)
             | Self::Timestamp(text)
             | Self::Date(text)
             | Self::Time(text)
             | Self::Interval(text)
-            | Self::Uuid(text) => write_serialized(out, text),
+            | Self::Uuid(text) => return write_serialized(out, text),
         };
-        written.expect("writing into a string never fails");
+        written.expect("writing to memory never fails");
+    }
+
+    /// The same, behind the text of a value that holds this one.
+    pub(super) fn push_json(&self, out: &mut String) {
+        let mut json = Vec::new();
+        self.write_json(&mut json);
+        out.push_str(std::str::from_utf8(&json).expect("JSON is UTF-8"));
     }
 }
 
-fn write_serialized<T: serde::Serialize + ?Sized>(out: &mut String, value: &T) -> fmt::Result {
-    out.write_str(&serde_json::to_string(value).map_err(|_| fmt::Error)?)
+fn write_serialized<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    serde_json::to_writer(out, value).expect("numbers and text can be written to memory");
 }
 
 fn not_finite(value: f64) -> &'static str {

@@ -15,8 +15,9 @@ impl RowSink for Json {
     fn columns(&mut self, _: &Columns) {}
 
     fn cell(&mut self, _: usize, cell: Cell<'_>) {
-        self.0.clear();
-        cell.write_json(&mut self.0);
+        let mut json = Vec::new();
+        cell.write_json(&mut json);
+        self.0 = String::from_utf8(json).unwrap();
     }
 
     fn end_row(&mut self) -> ControlFlow<()> {

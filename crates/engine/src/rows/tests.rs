@@ -46,7 +46,13 @@ fn a_value_is_written_as_the_type_that_returns_asks_for() {
     assert_eq!(one(json!({ "type": "boolean" }), Cell::I64(1)), r#"[{"x":true}]"#);
     assert_eq!(one(json!({}), Cell::F64(3.0)), r#"[{"x":3.0}]"#);
     assert_eq!(one(json!({}), Cell::F32(0.1)), r#"[{"x":0.1}]"#);
+    assert_eq!(one(json!({}), Cell::F64(1e300)), r#"[{"x":1e+300}]"#, "as `docs/types.md` has it");
     assert_eq!(one(json!({ "type": "integer" }), Cell::F64(3.0)), r#"[{"x":3}]"#);
+    assert_eq!(one(json!({ "type": "integer" }), Cell::F64(3.5)), r#"[{"x":3.5}]"#);
+    assert_eq!(one(json!({ "type": "string" }), Cell::F64(3.0)), r#"[{"x":"3.0"}]"#);
+    assert_eq!(one(json!({ "type": "string" }), Cell::F64(f64::NAN)), r#"[{"x":"NaN"}]"#);
+    assert_eq!(one(json!({ "type": "string" }), Cell::Bool(true)), r#"[{"x":"true"}]"#);
+    assert_eq!(one(json!({}), Cell::Bytes(&[0, 255, 16])), r#"[{"x":"AP8Q"}]"#);
     assert_eq!(one(json!({ "type": "number" }), Cell::Text("1.5")), r#"[{"x":1.5}]"#);
     assert_eq!(one(json!({ "type": "array" }), Cell::Text("[1, 2]")), r#"[{"x":[1,2]}]"#);
     assert_eq!(one(json!({ "type": "array" }), Cell::Text("[1, 2")), r#"[{"x":"[1, 2"}]"#);

@@ -251,7 +251,7 @@ impl Decode {
                 scratch.push('{');
                 for (index, (name, decode)) in fields.iter().enumerate() {
                     scratch.push_str(if index == 0 { "" } else { "," });
-                    Cell::Text(name).write_json(scratch);
+                    Cell::Text(name).push_json(scratch);
                     scratch.push(':');
                     reader.i32()?;
                     decode.json(reader.sized()?, scratch)?;
@@ -276,7 +276,7 @@ impl Decode {
     fn json(&self, bytes: Option<&[u8]>, out: &mut String) -> Option<()> {
         match bytes {
             None => out.push_str("null"),
-            Some(bytes) => self.cell(bytes, &mut String::new())?.write_json(out),
+            Some(bytes) => self.cell(bytes, &mut String::new())?.push_json(out),
         }
         Some(())
     }
@@ -398,7 +398,7 @@ fn hstore(mut reader: Reader<'_>, out: &mut String) -> Option<()> {
     for index in 0..reader.i32()? {
         out.push_str(if index == 0 { "" } else { "," });
         let key = std::str::from_utf8(reader.sized()??).ok()?;
-        Cell::Text(key).write_json(out);
+        Cell::Text(key).push_json(out);
         out.push(':');
         Decode::Text.json(reader.sized()?, out)?;
     }
