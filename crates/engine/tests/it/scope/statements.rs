@@ -117,23 +117,31 @@ impl Writer<'_> {
         }
     }
 
-    /// FROM, what its tables are called, and whether a name may be left away.
-    fn tables(&mut self, most: usize) -> (String, Vec<String>, bool) {
+    /// FROM, what its tables are called, and which of them WHERE speaks about: perhaps not of those that an ON does.
+    fn tables(&mut self, most: usize) -> (String, Vec<String>, Vec<String>) {
         let mut text = String::new();
         let mut names: Vec<String> = Vec::new();
+        let mut open: Vec<String> = Vec::new();
         for number in 0..=self.pick(most) {
             let before = names.clone();
             let (factor, name) = self.factor();
             names.push(name);
             if number == 0 {
                 text = factor;
+                open = names.clone();
                 continue;
             }
             let joins = ["JOIN", "LEFT JOIN", "RIGHT JOIN", "CROSS JOIN", ",", "FULL JOIN"];
             let join = joins[self.pick(if self.dialect == Dialect::Mysql { 5 } else { 6 })];
             text = match join {
-                "," | "CROSS JOIN" => format!("{text} {join} {factor}"),
+                "," | "CROSS JOIN" => {
+                    open.extend(names.last().cloned());
+                    format!("{text} {join} {factor}")
+                }
                 _ => {
+                    if !self.one_in(2) {
+                        open.extend(names.last().cloned());
+                    }
                     // The ON knows what is before it; now and then it proves the wrong side.
                     let about = if self.one_in(3) { before } else { names[names.len() - 1..].to_vec() };
                     let on = self.scoping(&about, 1);
@@ -141,8 +149,7 @@ impl Writer<'_> {
                 }
             };
         }
-        let one = names.len() == 1;
-        (text, names, one)
+        (text, names, open)
     }
 
     fn factor(&mut self) -> (String, String) {
@@ -154,7 +161,7 @@ impl Writer<'_> {
         let table = TABLES[self.pick(4)];
         match self.pick(6) {
             0..=2 => {
-                let name = format!("t{}", self.tables);
+                let name = format!("{}{}", &table[..1].to_lowercase(), self.tables);
                 (format!("{table} {name}"), name)
             }
             3 => (table.to_owned(), table.to_owned()),
@@ -164,9 +171,9 @@ impl Writer<'_> {
     }
 
     fn derived(&mut self) -> String {
-        let (from, names, _) = self.tables(1);
-        let condition = self.scoping(&names, 1);
-        let name = &names[0];
+        let (from, names, open) = self.tables(1);
+        let condition = self.scoping(&open, 1);
+        let name = &names[names.len() - 1];
         format!("SELECT {name}.id, {name}.owner, {name}.name FROM {from} WHERE {condition}")
     }
 
@@ -175,8 +182,8 @@ impl Writer<'_> {
         if depth == 0 {
             return "SELECT 'x' AS name".to_owned();
         }
-        let (from, names, _) = self.tables(2);
-        let condition = self.scoping(&names, depth);
+        let (from, names, open) = self.tables(2);
+        let condition = self.scoping(&open, depth);
         let name = &names[self.pick(names.len())].clone();
         let what = match self.pick(6) {
             0 | 1 => format!("{name}.name"),
@@ -205,6 +212,10 @@ impl Writer<'_> {
     fn scoping(&mut self, names: &[String], depth: usize) -> String {
         let mut parts: Vec<String> = Vec::new();
         for name in names {
+            // Those of `kinds` need no proof, and one would hide what the others lack.
+            if name.starts_with('k') && !self.one_in(4) {
+                continue;
+            }
             match self.pick(10) {
                 0..=6 => parts.push(format!("{name}.owner = :principal.id")),
                 7 if names.len() == 1 => parts.push(":principal.id = owner".to_owned()),
