@@ -197,6 +197,7 @@ impl SqlTool {
         timeout: Option<Duration>,
     ) -> Result<(Rows, Outcome), String> {
         let values = Values { arguments, cx };
+        self.check_caller(&values)?;
         let variant = self.choose(&values)?;
         let expanded;
         let (prepared, parameters) = match &variant.fixed {
@@ -214,6 +215,16 @@ impl SqlTool {
         let run = database.run(prepared, bound, writer, &options).await;
         let (writer, outcome) = run.map_err(|error| error.to_string())?;
         Ok((writer.finish()?, outcome))
+    }
+
+    /// An argument that was left out is NULL, and takes its clause along. A caller of whom something is not known is
+    /// refused: the clause that goes may be the one that keeps callers apart.
+    fn check_caller(&self, values: &Values<'_>) -> Result<(), String> {
+        let mut names = self.template.placeholders().iter().map(|placeholder| &*placeholder.name);
+        match names.find(|name| name.starts_with("principal.") && values.get(name).is_none()) {
+            Some(name) => Err(format!("this tool has to know `{name}` of its caller, and you have none")),
+            None => Ok(()),
+        }
     }
 
     fn choose(&self, values: &Values<'_>) -> Result<&Variant, String> {

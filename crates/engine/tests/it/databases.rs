@@ -86,6 +86,10 @@ tools:
     description: The caller's
     sql: SELECT id FROM items WHERE owner = :principal.id ORDER BY id
     annotations: { readOnly: true }
+  - name: of_tenant
+    description: The tenant's
+    sql: SELECT id FROM items WHERE 1 = 1 [[ AND owner = :principal.tenant ]] ORDER BY id
+    annotations: { readOnly: true }
   - name: page
     description: In pages
     parameters: { owner: { type: string } }
@@ -214,6 +218,17 @@ async fn each_caller_sees_its_own_rows(fixture: &Fixture) {
     }
 }
 
+async fn what_is_not_known_of_a_caller_takes_no_clause_along(fixture: &Fixture) {
+    let of = |tenant: Option<&str>| {
+        let alice = Principal::clone(&Principal::trusted("alice"));
+        std::sync::Arc::new(Principal { tenant: tenant.map(str::to_owned), ..alice })
+    };
+    let result = call_as(&fixture.engine, of(Some("bob")), "of_tenant", json!({})).await.unwrap();
+    assert_eq!(ids(&answer(result).unwrap()), [3, 5]);
+    let refused = answer(call_as(&fixture.engine, of(None), "of_tenant", json!({})).await.unwrap()).unwrap_err();
+    assert!(refused.contains("`principal.tenant`"), "{refused}");
+}
+
 async fn pages_visit_every_row_once_in_each_order(fixture: &Fixture) {
     for (sort, expected) in [("id", vec![1, 2, 3, 4, 5]), ("backwards", vec![5, 4, 3, 2, 1])] {
         let mut seen = Vec::new();
@@ -272,6 +287,7 @@ async fn all(backend: Backend) {
     answers_are_typed_and_shaped(&fixture).await;
     clauses_nulls_and_arrays_choose_the_rows(&fixture).await;
     each_caller_sees_its_own_rows(&fixture).await;
+    what_is_not_known_of_a_caller_takes_no_clause_along(&fixture).await;
     pages_visit_every_row_once_in_each_order(&fixture).await;
     what_is_cut_says_so_and_what_is_missing_too(&fixture).await;
     no_string_changes_the_meaning_of_a_statement(&fixture).await;
