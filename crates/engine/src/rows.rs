@@ -258,9 +258,8 @@ fn write_float(out: &mut Vec<u8>, cell: Cell<'_>, types: Types) {
 /// Text of a database may hold what `returns` calls a number, a boolean or a structure; where it does not, it stays text.
 fn write_text(out: &mut Vec<u8>, text: &str, shape: &Shape) {
     let types = shape.types;
-    if types.numeric() && is_number(text) {
-        out.extend_from_slice(text.as_bytes());
-    } else if types.only_boolean() && matches!(text, "true" | "false") {
+    let is_bare = types.numeric() && is_number(text) || types.only_boolean() && matches!(text, "true" | "false");
+    if is_bare {
         out.extend_from_slice(text.as_bytes());
     } else if types.structured() && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok() {
         write_json(out, text, shape);
