@@ -1,6 +1,6 @@
 //! A compiled spec that answers calls.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use mcp_serve::{
     BoxFuture, CallContext, Capabilities, Change, Changes, Completion, Error, Listing, ParameterHeader, PromptText,
@@ -18,7 +18,7 @@ use crate::{
     prompt::CompiledPrompt,
     resource::Resources,
     tasks::{Desk, result_tool},
-    tool::Tool,
+    tool::{Kind, Tool, sql::Paging},
 };
 
 /// Immutable: a changed spec is a new engine. Connections open at the first call that needs them.
@@ -56,6 +56,21 @@ impl Engine {
     #[must_use]
     pub fn is_seeded(&self, tool: &str) -> bool {
         self.tools.get(tool).is_some_and(|tool| tool.seeded && tool.confirm.is_none())
+    }
+
+    /// Whether the tool changes nothing, asked or unasked.
+    #[must_use]
+    pub fn only_reads(&self, tool: &str) -> bool {
+        self.tools.get(tool).is_some_and(|tool| tool.read_only)
+    }
+
+    /// How the pages of an SQL tool are found, for each choice of its `sort`; nothing for a tool without pages. Asks the
+    /// database, and waits no longer than `timeout` for each table.
+    pub async fn paging(&self, tool: &str, timeout: Duration) -> Vec<(Option<String>, Paging)> {
+        match self.tools.get(tool).map(|tool| &tool.kind) {
+            Some(Kind::Sql(sql)) => sql.paging(timeout).await,
+            _ => Vec::new(),
+        }
     }
 
     #[must_use]

@@ -30,3 +30,4 @@ pub use cursor::CursorKey;
 pub use engine::Engine;
 pub use plan::{Files, Plan, Problem, Surroundings, rate};
 pub use tasks::Tasks;
+pub use tool::sql::Paging;

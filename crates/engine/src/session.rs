@@ -34,6 +34,12 @@ impl Session {
         Ok(Self { connection: connection.to_owned(), settings: compiled.collect::<Result<_, String>>()? })
     }
 
+    /// Whether the settings are all the spec's own (`app.user`), so that tables are the same for everybody.
+    #[must_use]
+    pub fn leaves_names_alone(&self) -> bool {
+        self.settings.iter().all(|(name, _)| name.contains('.'))
+    }
+
     /// The settings of one call. Who lacks what they are made of is refused: an empty setting could be anybody's.
     pub fn of(&self, values: &Values<'_>) -> Result<Vec<(String, String)>, String> {
         let value = |(name, text): &(String, Text)| match text.text(|name| values.get(name)) {

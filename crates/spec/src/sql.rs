@@ -4,6 +4,7 @@
 //! same placeholders. What is not understood is refused; what can't be shown to read is a write.
 
 mod effect;
+mod keyset;
 mod lexer;
 mod paging;
 mod scope;
@@ -18,6 +19,7 @@ use sqlparser::{
 
 use crate::Code;
 
+pub use keyset::{Keyset, KeysetColumn, Name, NoKeyset};
 pub use scope::Scope;
 pub use statement::{Parameter, Piece, Statement};
 
@@ -202,7 +204,13 @@ impl Template {
             (None, false) => Vec::new(),
             _ => with_stack(|| paging::tail(text, order_by, paged, self.dialect))?,
         };
-        Statement::of(text, &tail, &self.placeholders, self.dialect)
+        let end = statement::body(text, &lexer::lex(text, self.dialect)?);
+        Statement::of(text, &[(end, tail)], &self.placeholders, self.dialect)
+    }
+
+    /// The same, paged by what the last row has in the columns it is sorted by, or why that can't be.
+    pub fn keyset(&self, variant: usize, order_by: Option<&str>) -> Result<Keyset, NoKeyset> {
+        with_stack(|| keyset::of(&self.variants[variant].text, order_by, &self.placeholders, self.dialect))
     }
 }
 

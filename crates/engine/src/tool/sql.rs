@@ -1,5 +1,9 @@
 //! `sql`: one statement, its variant chosen by which arguments are there, its rows written as they come.
 
+mod catalogue;
+mod keyset;
+mod page;
+
 use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use mcp_factory_connect::sql::{
@@ -12,11 +16,16 @@ use mcp_factory_spec::{
 use mcp_serve::{CallContext, ToolResult};
 use serde_json::{Map, Value};
 
+pub use keyset::Paging;
+
+use keyset::{Page, Planned, Position};
+use page::Page as PageWriter;
+
 use crate::{
     answer,
     cursor::CursorKey,
     plan::{Builder, Fault, SqlConnection},
-    rows::{Caps, Layouts, RowWriter, Rows},
+    rows::{Caps, Layouts, RowWriter},
     shape::Shape,
     values::Values,
 };
@@ -43,6 +52,17 @@ pub struct SqlTool {
 
 #[derive(Debug)]
 struct Variant {
+    number: usize,
+    order: Option<Arc<str>>,
+    /// Pages by counting, or all rows at once.
+    form: Form,
+    /// Pages behind their last rows.
+    keyset: Planned,
+}
+
+/// A statement, as it is run.
+#[derive(Debug)]
+struct Form {
     statement: Statement,
     /// What is run where no array changes the text.
     fixed: Option<(Prepared, Vec<Parameter>)>,
@@ -134,13 +154,18 @@ impl SqlTool {
     }
 
     fn variants(&self, order: Option<&str>) -> Result<Vec<Variant>, String> {
+        let order: Option<Arc<str>> = order.map(Arc::from);
         let variant = |number| {
-            let statement =
-                self.template.statement(number, order, self.caps.page_size.is_some()).map_err(|p| p.to_string())?;
-            let fixed = (!statement.expands()).then(|| self.prepare(&statement, |_| 1));
-            Ok(Variant { statement, fixed })
+            let paged = self.caps.page_size.is_some();
+            let statement = self.template.statement(number, order.as_deref(), paged).map_err(|p| p.to_string())?;
+            Ok(Variant { number, order: order.clone(), form: self.form(statement), keyset: Planned::new() })
         };
         (0..self.template.variants()).map(variant).collect()
+    }
+
+    fn form(&self, statement: Statement) -> Form {
+        let fixed = (!statement.expands()).then(|| self.prepare(&statement, |_| 1));
+        Form { statement, fixed }
     }
 
     fn prepare(&self, statement: &Statement, length: impl Fn(&str) -> usize) -> (Prepared, Vec<Parameter>) {
@@ -149,6 +174,7 @@ impl SqlTool {
             Parameter::Value { name } => DriverParameter::new(name.as_str(), self.hint(name)),
             Parameter::Element { name, .. } => DriverParameter::new(name.as_str(), element_hint(self.hint(name))),
             Parameter::Limit | Parameter::Offset => DriverParameter::new("cursor", Hint::Integer),
+            Parameter::Key(_) => DriverParameter::new("cursor", Hint::Any),
         });
         (Prepared::new(text, driver.collect(), self.access), parameters)
     }
@@ -176,45 +202,49 @@ impl SqlTool {
         timeout: Option<Duration>,
     ) -> ToolResult {
         let cursor = if self.caps.page_size.is_some() { arguments.shift_remove("cursor") } else { None };
-        let offset = match cursor.as_ref().and_then(Value::as_str) {
-            None => 0,
-            Some(cursor) => match self.cursor_key.decode(cursor, &self.name, &cx.principal.id, &arguments) {
-                Ok(offset) => offset,
+        let position = match cursor.as_ref().and_then(Value::as_str) {
+            None => Position::Start,
+            Some(cursor) => match Position::of(cursor, &self.cursor_key, &self.name, cx, &arguments) {
+                Ok(position) => position,
                 Err(error) => return ToolResult::error(error.to_string()),
             },
         };
-        match self.run(cx, &arguments, offset, timeout).await {
-            Ok((rows, outcome)) => self.answer(rows, outcome, offset, cx, &arguments),
-            Err(message) => ToolResult::error(message),
-        }
+        self.run(cx, &arguments, &position, timeout).await.unwrap_or_else(ToolResult::error)
     }
 
     async fn run(
         &self,
         cx: &CallContext,
         arguments: &Map<String, Value>,
-        offset: u64,
+        position: &Position,
         timeout: Option<Duration>,
-    ) -> Result<(Rows, Outcome), String> {
+    ) -> Result<ToolResult, String> {
         let values = Values { arguments, cx };
         self.check_caller(&values)?;
         let variant = self.choose(&values)?;
+        let session = self.connection.session.of(&values)?;
+        let database = self.connection.database.of(cx).await?;
+        let page = self.page(variant, position, &database, &session, timeout).await.map_err(|bad| bad.to_string())?;
+        let form = match page {
+            Page::Offset(_) => &variant.form,
+            Page::First(plan) => &plan.first,
+            Page::Next(plan, _) => &plan.next,
+        };
         let expanded;
-        let (prepared, parameters) = match &variant.fixed {
+        let (prepared, parameters) = match &form.fixed {
             Some(fixed) => fixed,
             None => {
-                expanded = self.expand(&variant.statement, &values)?;
+                expanded = self.expand(&form.statement, &values)?;
                 &expanded
             }
         };
-        let bound = parameters.iter().map(|parameter| self.bind(parameter, &values, offset)).collect();
+        let bound = parameters.iter().map(|parameter| self.bind(parameter, &values, page)).collect();
         let writer = RowWriter::new(Arc::clone(&self.layouts), self.caps);
-        let session = self.connection.session.of(&values)?;
+        let writer = PageWriter::new(writer, page.hidden(), &cx.progress);
         let options = RunOptions { timeout: timeout.unwrap_or(LONGEST), session };
-        let database = self.connection.database.of(cx).await?;
         let run = database.run(prepared, bound, writer, &options).await;
         let (writer, outcome) = run.map_err(|error| error.to_string())?;
-        Ok((writer.finish()?, outcome))
+        self.answer(writer, outcome, position.rows(), page, cx, arguments)
     }
 
     /// An argument that was left out is NULL, and takes its clause along. A caller of whom something is not known is
@@ -249,7 +279,7 @@ impl SqlTool {
     }
 
     /// Null is the typed NULL of whatever was left out.
-    fn bind(&self, parameter: &Parameter, values: &Values<'_>, offset: u64) -> Value {
+    fn bind(&self, parameter: &Parameter, values: &Values<'_>, page: Page<'_>) -> Value {
         match parameter {
             Parameter::Value { name } => values.get(name).map_or(Value::Null, Cow::into_owned),
             Parameter::Element { name, index } => match values.get(name).as_deref() {
@@ -258,28 +288,42 @@ impl SqlTool {
                 None => Value::Null,
             },
             Parameter::Limit => self.caps.page_size.map_or(Value::Null, |size| Value::from(size + 1)),
-            Parameter::Offset => Value::from(offset),
+            Parameter::Offset => match page {
+                Page::Offset(offset) => Value::from(offset),
+                Page::First(_) | Page::Next(..) => Value::from(0),
+            },
+            Parameter::Key(column) => match page {
+                Page::Next(_, behind) => behind.keys.get(*column).cloned().unwrap_or(Value::Null),
+                Page::Offset(_) | Page::First(_) => Value::Null,
+            },
         }
     }
 
     fn answer(
         &self,
-        rows: Rows,
+        writer: PageWriter,
         outcome: Outcome,
-        offset: u64,
+        before: u64,
+        page: Page<'_>,
         cx: &CallContext,
         arguments: &Map<String, Value>,
-    ) -> ToolResult {
+    ) -> Result<ToolResult, String> {
+        let (rows, keys) = writer.finish()?;
         if !outcome.has_rows {
-            return answer::rows_affected(outcome.rows_affected);
+            return Ok(answer::rows_affected(outcome.rows_affected));
         }
         if self.single {
-            return answer::single(rows, &self.caps);
+            return Ok(answer::single(rows, &self.caps));
         }
         // A page that no row fits on would be asked for again and again.
         let more = self.caps.page_size.is_some() && rows.cut.is_some() && rows.count > 0;
-        let next = more.then(|| self.cursor_key.encode(offset + rows.count, &self.name, &cx.principal.id, arguments));
-        answer::items(rows, &self.caps, next.as_deref())
+        let next = more.then(|| {
+            let (seen, caller) = (before + rows.count, &cx.principal.id);
+            let behind = page.behind(seen, keys);
+            let sealed = behind.and_then(|behind| self.cursor_key.seal(&behind, &self.name, caller, arguments));
+            sealed.unwrap_or_else(|| self.cursor_key.encode(seen, &self.name, caller, arguments))
+        });
+        Ok(answer::items(rows, &self.caps, next.as_deref()))
     }
 }
 

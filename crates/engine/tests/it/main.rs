@@ -13,6 +13,7 @@ mod http_bodies;
 mod http_pages;
 mod http_tool;
 mod identity;
+mod keyset;
 mod per;
 mod plan;
 mod prompts_and_resources;

@@ -39,7 +39,7 @@ fn written(template: &Template, variant: usize) -> String {
         Piece::Text(text) => text.clone(),
         Piece::Bind { name } => value(name).to_owned(),
         Piece::In { opens, .. } => format!("{opens}1, 777001, 777002"),
-        Piece::Limit | Piece::Offset => unreachable!("it is not paged"),
+        Piece::Limit | Piece::Offset | Piece::Key(_) => unreachable!("it is not paged"),
     };
     statement.pieces().iter().map(write).collect()
 }

@@ -49,7 +49,7 @@ pub fn tail(text: &str, order_by: Option<&str>, paged: bool, dialect: Dialect) -
         whole.push_str(match piece {
             Piece::Text(text) => text,
             Piece::Limit => LIMIT,
-            Piece::Offset | Piece::Bind { .. } | Piece::In { .. } => OFFSET,
+            Piece::Offset | Piece::Bind { .. } | Piece::In { .. } | Piece::Key(_) => OFFSET,
         });
     }
     match parse_statements(&whole, dialect).as_deref() {
@@ -62,7 +62,7 @@ pub fn tail(text: &str, order_by: Option<&str>, paged: bool, dialect: Dialect) -
 const MOST_LEXEMES: usize = 500;
 
 /// How the two values of paging are spelled where the text is read again; they are bound by their pieces.
-const LIMIT: &str = ":limit";
+pub(super) const LIMIT: &str = ":limit";
 const OFFSET: &str = ":offset";
 
 fn set_limit(query: &mut Query) -> Result<(), Problem> {
@@ -80,7 +80,7 @@ fn set_limit(query: &mut Query) -> Result<(), Problem> {
 }
 
 /// `name, id DESC`: expressions without values, and nothing behind them.
-fn parse_order(order_by: &str, dialect: Dialect) -> Result<OrderBy, Problem> {
+pub(super) fn parse_order(order_by: &str, dialect: Dialect) -> Result<OrderBy, Problem> {
     let refuse = |message: String| Problem::new(Code::SqlParse, 0, message);
     let lexemes = lexer::lex(order_by, dialect)?;
     if lexemes.len() > MOST_LEXEMES || lexemes.iter().any(|lexeme| lexeme.kind != LexemeKind::Other) {

@@ -33,13 +33,18 @@ pub enum Piece {
     Limit,
     /// The rows before the page.
     Offset,
+    /// What the last row of the page before has in this column of the order.
+    Key(usize),
 }
 
+/// What is written into the author's text, and at which byte.
+pub(super) type Insertion = (usize, Vec<Piece>);
+
 impl Statement {
-    /// The author's text word for word, without its `;`, and behind it the `tail`.
+    /// The author's text word for word, without its `;`, with the insertions, which are in order.
     pub(super) fn of(
         text: &str,
-        tail: &[Piece],
+        insertions: &[Insertion],
         placeholders: &[Placeholder],
         dialect: Dialect,
     ) -> Result<Self, Problem> {
@@ -49,6 +54,19 @@ impl Statement {
         let mut pieces = Vec::new();
         let mut last = 0;
         let lexemes = lexer::lex(text, dialect)?;
+        let end = body(text, &lexemes);
+        let mut insertions = insertions.iter().peekable();
+        let mut insert = |pieces: &mut Vec<Piece>, last: &mut usize, before: usize| {
+            while let Some((at, inserted)) = insertions.next_if(|(at, _)| *at <= before) {
+                let piece = &text[*last..*at];
+                let piece = if *at == end { piece.trim_end() } else { piece };
+                if !piece.is_empty() {
+                    pieces.push(Piece::Text(piece.to_owned()));
+                }
+                pieces.extend_from_slice(inserted);
+                *last = *at;
+            }
+        };
         for (position, lexeme) in lexemes.iter().enumerate() {
             if lexeme.kind != LexemeKind::Placeholder {
                 continue;
@@ -60,6 +78,7 @@ impl Statement {
             let name = (*name).to_owned();
             let predicate = is_in_list(text, &lexemes, position).then(|| predicate(text, &lexemes[..position]));
             let start = predicate.map_or(lexeme.start, |(start, _)| start);
+            insert(&mut pieces, &mut last, start);
             if start > last {
                 pieces.push(Piece::Text(text[last..start].to_owned()));
             }
@@ -69,11 +88,11 @@ impl Statement {
             });
             last = lexeme.end;
         }
-        let rest = text[last..body(text, &lexemes)].trim_end();
+        insert(&mut pieces, &mut last, end);
+        let rest = text[last..end].trim_end();
         if !rest.is_empty() {
             pieces.push(Piece::Text(rest.to_owned()));
         }
-        pieces.extend_from_slice(tail);
         Ok(Self { dialect, pieces })
     }
 
@@ -102,6 +121,7 @@ impl Statement {
                 }
                 Piece::Limit => Parameter::Limit,
                 Piece::Offset => Parameter::Offset,
+                Piece::Key(column) => Parameter::Key(*column),
                 Piece::In { name, opens, negated } => {
                     let length = length(name);
                     if length == 0 {
@@ -182,6 +202,8 @@ pub enum Parameter {
     },
     Limit,
     Offset,
+    /// What the last row has in a column of the order.
+    Key(usize),
 }
 
 /// Where `IN (` begins that ends these lexemes, its NOT included, and whether it has one.
