@@ -28,6 +28,8 @@ pub enum Command {
     Stdio(Stdio),
     /// Run a spec's tests, or call one of its tools, through the protocol.
     Test(Test),
+    /// Show each tool as it would be served: what is bounded, how it pages, what is an exception.
+    Status(Status),
     /// Print the JSON Schema of the spec language.
     Schema,
     /// Print a completion script for a shell.
@@ -108,6 +110,18 @@ pub struct Stdio {
     /// Serve what the spec says now, whatever is saved later. Otherwise a saved spec takes its place without dropping a call.
     #[arg(long)]
     pub no_reload: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Databases are asked for their keys, on which paging depends; those that the spec seeds are made anew for it."
+)]
+pub struct Status {
+    #[command(flatten)]
+    pub spec: Spec,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
 }
 
 #[derive(Debug, clap::Args)]

@@ -3,6 +3,7 @@
 pub mod completions;
 pub mod schema;
 pub mod serve;
+pub mod status;
 pub mod stdio;
 pub mod test;
 pub mod validate;

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => command::serve::run(&args),
         Command::Stdio(args) => command::stdio::run(&args),
         Command::Test(args) => command::test::run(&args),
+        Command::Status(args) => command::status::run(&args),
         Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),
     };

@@ -71,6 +71,31 @@ fn the_schema_accepts_the_example() {
 }
 
 #[test]
+fn status_shows_the_bounds_and_the_pages_of_each_tool() {
+    let text = "name: a\nversion: 1.0.0\nconnections:\n  - { name: db, type: sqlite, path: ./a.db, seed: seed.sql }\n  \
+                - { name: down, type: postgresql, url: \"postgresql://127.0.0.1:1/a\" }\ntools:\n  \
+                - { name: list, description: Lists, connection: db, sql: \"SELECT id, name FROM t\", sort: { id: id, name: name, \
+                both: \"name, id\" }, paginate: { pageSize: 2 }, annotations: { readOnly: true }, cache: { ttl: 1m } }\n  \
+                - { name: far, description: Far, connection: down, sql: \"SELECT id FROM t ORDER BY id\", paginate: {}, \
+                annotations: { readOnly: true }, scopes: [far] }\n  \
+                - { name: hello, description: Says hello, static: { text: hello } }\n";
+    let place = Place::new()
+        .file("a.yaml", text)
+        .file("seed.sql", "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL);");
+    let said = place.run(&["status", "a.yaml"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let shown = said.out.split("can't be asked:").next().unwrap_or_default();
+    insta::assert_snapshot!("status_for_people", shown);
+    assert!(!place.path("a.db").exists(), "looking makes nothing");
+    let said = place.run(&["status", "a.yaml", "--output", "json"]);
+    let status: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(
+        status["tools"][0]["paging"][0],
+        serde_json::json!({ "by": "keyset", "columns": ["name", "id"], "sort": "both" })
+    );
+}
+
+#[test]
 fn every_shell_gets_a_completion_script() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let said = Place::new().run(&["completions", shell]);
