@@ -215,19 +215,19 @@ impl Desk {
             if left.load(Ordering::SeqCst) {
                 store.finish(&key, &Outcome::Cancelled)?;
             }
-            Ok(inserted)
+            if inserted { store.find(&key, &owner) } else { Ok(None) }
         });
         let inserted = inserted.await?;
+        // From here to the answer nothing waits: who leaves has left a task behind only if they can know of it.
         handing.over();
-        if !inserted {
+        let Some(kept) = inserted else {
             let message = "there are as many tasks as may be; this call is answered within its request";
             cx.log(mcp_serve::LogLevel::Warning, &tool.name, message);
             return answered(work.await);
-        }
+        };
         let running = (began, last_word);
         self.tasks.go_on(Arc::clone(&id), work, running, tool);
         if cx.client.tasks {
-            let kept = self.find(cx, &id).await?.ok_or(Error::UnknownTask)?;
             let task = Box::new(self.tasks.described(&id, &kept, TaskStatus::Working));
             return Ok(ToolResult { content: Content::Task(task), is_error: false });
         }

@@ -27,7 +27,7 @@ use tokio::{
 };
 
 pub(super) use self::execute::Shape;
-use self::{execute::Failure, open::Session};
+use self::{execute::Failure, open::Session, watch::CancelOnDrop};
 use super::{
     Access, Class, DatabaseConfig, Error, Outcome, RowSink, RunOptions, Source, Statement,
     source::{self, Target},
@@ -229,9 +229,8 @@ impl Lane {
             let session = lane.take()?;
             let begun = std::time::Instant::now();
             let run = session.watch.begin(deadline.saturating_duration_since(Instant::now()), true);
-            if started.send((session.watch.clone(), run)).is_err() {
-                session.watch.cancel(run);
-            }
+            // It cancels wherever it is dropped: here when nobody waits any more, on its way when nobody takes it out.
+            drop(started.send(CancelOnDrop { watch: session.watch.clone(), run }));
             let result = execute::execute(&session, &lane.config, &statement, &arguments, &mut sink);
             lane.put(session);
             if begun.elapsed() < INLINE_BUDGET / 2 {
@@ -245,8 +244,8 @@ impl Lane {
             Access::Write => tokio::task::spawn_blocking(work),
         };
         let finish = async {
-            // Until the run has begun there is nothing to cancel; dropping `watching` then stops it before its first step.
-            let _guard = watching.await.ok().map(|(watch, run)| watch::CancelOnDrop { watch, run });
+            // Until the run has begun there is nothing to cancel.
+            let _guard = watching.await;
             task.await
         };
         match tokio::time::timeout_at(deadline + GRACE, finish).await {
