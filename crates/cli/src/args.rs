@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use mcp_factory_spec::model::Duration;
 
 use crate::logging::LogLevel;
 
@@ -151,6 +152,9 @@ pub struct Test {
     /// How many random calls are made for each tool that only reads and has no examples.
     #[arg(long, value_name = "N", default_value_t = 10, conflicts_with = "tool")]
     pub cases: usize,
+    /// How long the calls of one tool that nobody wrote may take together, in each era; the others are left out.
+    #[arg(long, value_name = "DURATION", default_value = "10s", conflicts_with = "tool")]
+    pub time: Duration,
     /// How results are printed.
     #[arg(long, value_enum, default_value = "text")]
     pub output: Output,

@@ -8,11 +8,12 @@ mod client;
 mod expectation;
 mod generated;
 mod report;
+mod time;
 
 use std::{process::ExitCode, sync::Arc, time::Instant};
 
 use mcp_factory_engine::Engine;
-use mcp_factory_spec::Spec;
+use mcp_factory_spec::{Spec, model::Duration};
 use serde_json::{Map, Value};
 
 use crate::{args, exit, load};
@@ -20,6 +21,7 @@ use cases::Case;
 use client::{Callers, Client, Era};
 use generated::Settings;
 use report::{Origin, Outcome, Report};
+use time::{Budget, Progress};
 
 pub fn run(args: &args::Test) -> anyhow::Result<ExitCode> {
     // The client's HTTP library wants a TLS provider even for loopback. Two are never installed: an error is the same one.
@@ -78,39 +80,67 @@ async fn run_all(args: &args::Test) -> anyhow::Result<ExitCode> {
         let cases = cases::of(&spec, &engine, args.writes, settings);
         let callers = Callers::of(&spec);
         let server = client::Server::start(&spec, engine, callers).await?;
-        run_era(&server, era, cases, &mut report).await?;
+        run_era(&server, era, cases, args.time, &mut report).await?;
         server.stop().await;
     }
     super::print(&report.rendered(args.output))?;
     Ok(if report.failed() > 0 { ExitCode::from(exit::FAILURE) } else { ExitCode::SUCCESS })
 }
 
-async fn run_era(server: &client::Server, era: Era, cases: Vec<Case>, report: &mut Report) -> anyhow::Result<()> {
+async fn run_era(
+    server: &client::Server,
+    era: Era,
+    cases: Vec<Case>,
+    time: Duration,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let mut clients = client::Clients::new(server, era);
     clients.check_list(report).await?;
-    for case in cases {
+    let mut progress = Progress::new(era, cases.len());
+    let mut budget = Budget::new(time.get());
+    let mut cases = cases.into_iter().peekable();
+    let mut before: Option<Case> = None;
+    while let Some(case) = cases.next() {
+        if before.is_none_or(|before| !before.is_like(&case)) {
+            budget.renew();
+        }
         let start = Instant::now();
+        let mut name = case.name.clone();
         let outcome = match &case.skip {
             Some(reason) => Outcome::Skipped(reason.clone()),
-            None => {
-                let client = clients.of(case.caller.as_deref()).await?;
-                let answer = client.call(&case.tool, case.arguments.clone()).await;
-                let misfit = answer.as_ref().ok().and_then(|answer| clients.misfit(&case.tool, answer));
-                match case.expectation.check(answer).and(misfit.map_or(Ok(()), Err)) {
-                    Ok(()) => Outcome::Passed,
-                    Err(why) if case.origin == Origin::Written => Outcome::Failed(why),
-                    // Nobody has seen them before.
-                    Err(why) => {
-                        let arguments = expectation::short(&Value::Object(case.arguments));
-                        Outcome::Failed(format!("{why}; called with {arguments}"))
+            None => match progress.beside(&case, budget.spend(&case, run_case(&mut clients, &case))).await {
+                Some(outcome) => outcome?,
+                None => {
+                    let others = std::iter::from_fn(|| cases.next_if(|next| next.is_like(&case))).count();
+                    progress.leave_out(others);
+                    if others > 0 {
+                        name.push_str(&format!(", and {others} more"));
                     }
+                    let why = "was all the time for calls of this tool that nobody wrote; `--time` gives more";
+                    Outcome::Skipped(format!("{time} {why}"))
                 }
-            }
+            },
         };
-        report.add(era, case.origin, &case.tool, &case.name, outcome, start.elapsed());
+        report.add(era, case.origin, &case.tool, &name, outcome, start.elapsed());
+        before = Some(case);
     }
     clients.close().await;
     Ok(())
+}
+
+async fn run_case(clients: &mut client::Clients<'_>, case: &Case) -> anyhow::Result<Outcome> {
+    let client = clients.of(case.caller.as_deref()).await?;
+    let answer = client.call(&case.tool, case.arguments.clone()).await;
+    let misfit = answer.as_ref().ok().and_then(|answer| clients.misfit(&case.tool, answer));
+    Ok(match case.expectation.check(answer).and(misfit.map_or(Ok(()), Err)) {
+        Ok(()) => Outcome::Passed,
+        Err(why) if case.origin == Origin::Written => Outcome::Failed(why),
+        // Nobody has seen them before.
+        Err(why) => {
+            let arguments = expectation::short(&Value::Object(case.arguments.clone()));
+            Outcome::Failed(format!("{why}; called with {arguments}"))
+        }
+    })
 }
 
 type Loaded = (Arc<Spec>, Engine, Option<tempfile::TempDir>);

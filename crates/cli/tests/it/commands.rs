@@ -1,5 +1,7 @@
 //! `validate`, `schema`, `completions`, `test`: what they print, and how they exit.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use crate::run::Place;
@@ -162,6 +164,27 @@ fn what_may_write_is_never_called_unasked() {
     let said = place.run(&["test", "a.yaml", "--all", "--writes"]);
     assert!(said.code == Some(0) && said.out.contains("refuses") && !said.out.contains("answers"), "{said:?}");
     assert!(!place.path("written").exists());
+}
+
+/// Each made-up call of a tool like this one would wait out the tool's own minute.
+#[test]
+fn a_tool_that_takes_long_keeps_a_test_for_as_long_as_it_may_and_says_so() {
+    let text = "name: a\ntools:\n  - { name: nap, description: Sleeps, parameters: { seconds: { type: integer, required: true, \
+                minimum: 60, maximum: 900 } }, command: { argv: [/bin/sleep, \"{seconds}\"] }, limits: { timeout: 1m }, \
+                annotations: { readOnly: true } }\n";
+    let place = Place::new().file("a.yaml", text);
+    let began = Instant::now();
+    let said = place.run(&["test", "a.yaml", "--time", "2100ms"]);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let given_up: Vec<&str> = said.out.lines().filter(|line| line.contains("skipped  ")).collect();
+    assert_eq!(given_up.len(), 2, "one line for each era: {}", said.out);
+    for line in given_up {
+        assert!(line.contains("answers the fewest arguments, and 1"), "{line}");
+        assert!(line.contains("2100ms was all the time") && line.contains("`--time` gives more"), "{line}");
+    }
+    assert!(said.out.contains("wrong calls  "), "what reaches nothing is still asked: {}", said.out);
+    assert!(said.err.contains("testing") && said.err.contains("\"tool\":\"nap\""), "{}", said.err);
 }
 
 #[test]

@@ -24,6 +24,14 @@ pub struct Case {
     pub skip: Option<String>,
 }
 
+impl Case {
+    /// Of the same tool, and made or written to show the same.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let kind = |case: &Self| (case.origin, std::mem::discriminant(&case.expectation));
+        self.tool == other.tool && kind(self) == kind(other)
+    }
+}
+
 pub fn of(spec: &Spec, engine: &Engine, writes: bool, settings: Settings) -> Vec<Case> {
     let mut cases = Vec::new();
     for (position, tool) in spec.tools.iter().enumerate() {

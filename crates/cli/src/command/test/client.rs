@@ -124,6 +124,7 @@ impl Client {
         Ok(Self(service))
     }
 
+    /// Dropping it tells the server that nobody waits any longer.
     pub async fn call(&self, tool: &str, arguments: Map<String, Value>) -> Result<Answer, CallError> {
         let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
         let result = self.0.call_tool(params).await?;
