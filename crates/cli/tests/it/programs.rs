@@ -96,39 +96,6 @@ fn is_gone(process: &str) -> bool {
 }
 
 #[test]
-fn a_caller_who_leaves_or_cancels_ends_the_program_at_once_in_both_eras() {
-    let gone = |process: &str| {
-        let began = Instant::now();
-        until("the program is gone", || is_gone(process));
-        assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
-    };
-    let place = Place::new().file("a.yaml", WAITS);
-    let serving = place.serve(&["a.yaml"]);
-    let modern = "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: wait\r\n";
-    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"wait","arguments":{},"_meta":{
-                   "io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
-    let stream = send(&serving.address, modern, call);
-    let process = started(&place);
-    drop(stream);
-    gone(&process);
-    std::fs::remove_file(place.path("id")).unwrap();
-
-    let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},
-                    "clientInfo":{"name":"test","version":"1"}}}"#;
-    let (head, _) = serving.post(&[], hello);
-    let session = head.lines().find_map(|line| line.strip_prefix("mcp-session-id: ")).expect("a session").to_owned();
-    let headers = [("Mcp-Session-Id", session.as_str()), ("MCP-Protocol-Version", "2025-11-25")];
-    serving.post(&headers, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let call = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"wait","arguments":{}}}"#;
-    let stream = send(&serving.address, &lines, call);
-    let process = started(&place);
-    serving.post(&headers, r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}"#);
-    gone(&process);
-    drop(stream);
-}
-
-#[test]
 fn who_asks_hears_what_a_program_prints_while_it_runs() {
     let text = "name: a\ntools:\n  - { name: work, description: Works, command: { argv: [/bin/sh, -c, \"echo one; echo careful >&2; \
                 echo two\"] } }\n";

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::run::{Place, Serving};
+use crate::run::{Place, Serving, named_binary};
 
 fn spec(generation: usize) -> String {
     format!(
@@ -30,6 +30,8 @@ fn save(file: &Path, text: &str) {
     std::fs::rename(other, file).unwrap();
 }
 
+/// From save to served, of the release binary.
+const PROMISED: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn until(what: &str, holds: impl Fn() -> bool) -> Duration {
@@ -181,6 +183,9 @@ fn a_thousand_reloads_under_load_lose_no_call() {
     );
     assert_eq!(failed.load(Relaxed), 0);
     assert!(calls.load(Relaxed) > RELOADS);
+    if named_binary().is_some() {
+        assert!(took[RELOADS / 2] < PROMISED, "the promise is {PROMISED:?}");
+    }
 }
 
 // === a connection that stays ===
