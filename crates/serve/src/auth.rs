@@ -12,7 +12,8 @@ use http::{
 use serde_json::json;
 
 use crate::{
-    BoxFuture, Principal,
+    BoxFuture, Gate, Principal,
+    tokens::TokenRegistry,
     wire::{Refusal, code},
 };
 
@@ -30,6 +31,49 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     /// Whether everybody is the same caller. Such a server binds loopback only, and its lists may be cached for all.
     fn is_open(&self) -> bool {
         false
+    }
+
+    /// Limits of this caller's own, besides what the server allows everybody. Asked once for each call.
+    fn gate(&self, _principal: &Principal) -> Option<Arc<Gate>> {
+        None
+    }
+}
+
+/// Where keys are looked up: a list fixed at the start, or a registry that changes.
+#[derive(Debug)]
+pub struct Keys(Source);
+
+#[derive(Debug)]
+enum Source {
+    List(KeyList),
+    Registry(TokenRegistry),
+}
+
+impl From<KeyList> for Keys {
+    fn from(list: KeyList) -> Self {
+        Self(Source::List(list))
+    }
+}
+
+impl From<TokenRegistry> for Keys {
+    fn from(registry: TokenRegistry) -> Self {
+        Self(Source::Registry(registry))
+    }
+}
+
+impl Keys {
+    fn principal_of(&self, key: &[u8]) -> Option<Arc<Principal>> {
+        match &self.0 {
+            Source::List(list) => list.principal_of(key),
+            Source::Registry(registry) => registry.principal_of(key),
+        }
+    }
+
+    fn gate(&self, principal: &Principal) -> Option<Arc<Gate>> {
+        match &self.0 {
+            Source::List(_) => None,
+            Source::Registry(registry) => registry.gate(principal),
+        }
     }
 }
 
@@ -112,15 +156,15 @@ impl Authenticator for NoAuthentication {
 #[derive(Debug)]
 pub struct ApiKeys {
     header: HeaderName,
-    keys: KeyList,
+    keys: Keys,
 }
 
 impl ApiKeys {
     pub const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
     #[must_use]
-    pub fn new(header: HeaderName, keys: KeyList) -> Self {
-        Self { header, keys }
+    pub fn new(header: HeaderName, keys: impl Into<Keys>) -> Self {
+        Self { header, keys: keys.into() }
     }
 
     fn challenge(&self, message: &'static str) -> Challenge {
@@ -131,6 +175,10 @@ impl ApiKeys {
 }
 
 impl Authenticator for ApiKeys {
+    fn gate(&self, principal: &Principal) -> Option<Arc<Gate>> {
+        self.keys.gate(principal)
+    }
+
     fn present(&self, headers: &mut HeaderMap, credential: &str) -> Result<(), InvalidHeaderValue> {
         put(headers, self.header.clone(), credential)
     }
@@ -150,20 +198,24 @@ impl Authenticator for ApiKeys {
     }
 }
 
-/// `Authorization: Bearer ...` with a token out of a list.
+/// `Authorization: Bearer ...` with a token out of a list or a registry.
 #[derive(Debug)]
 pub struct BearerTokens {
-    tokens: KeyList,
+    tokens: Keys,
 }
 
 impl BearerTokens {
     #[must_use]
-    pub fn new(tokens: KeyList) -> Self {
-        Self { tokens }
+    pub fn new(tokens: impl Into<Keys>) -> Self {
+        Self { tokens: tokens.into() }
     }
 }
 
 impl Authenticator for BearerTokens {
+    fn gate(&self, principal: &Principal) -> Option<Arc<Gate>> {
+        self.tokens.gate(principal)
+    }
+
     fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
         const HINT: &str = "send `Authorization: Bearer <token>`";
         const REALM: HeaderValue = HeaderValue::from_static("Bearer realm=\"mcp\"");

@@ -50,12 +50,13 @@ mod sdk;
 mod server;
 pub mod stdio;
 mod tasks;
+pub mod tokens;
 mod visible;
 pub mod wire;
 
 pub use approvals::{Approval, ApprovalError, ApprovalRequest, Approvals, Ticket};
 pub use auth::{
-    ApiKeys, Authentication, Authenticator, BearerTokens, Challenge, KeyList, KeyListError, NoAuthentication,
+    ApiKeys, Authentication, Authenticator, BearerTokens, Challenge, KeyList, KeyListError, Keys, NoAuthentication,
 };
 pub use changes::{Change, Changes};
 pub use client::ClientSupport;

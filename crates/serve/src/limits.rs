@@ -54,7 +54,11 @@ pub struct Gate {
 
 /// One running call; ends when dropped.
 #[derive(Debug)]
-pub struct Permit(Arc<Running>);
+pub struct Permit(Place, #[expect(dead_code, reason = "held")] Option<Place>);
+
+/// One call, counted by one gate.
+#[derive(Debug)]
+struct Place(Arc<Running>);
 
 #[derive(Debug, Default)]
 struct Running {
@@ -64,7 +68,7 @@ struct Running {
     idle: Notify,
 }
 
-impl Drop for Permit {
+impl Drop for Place {
     fn drop(&mut self) {
         if self.0.calls.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.waited_for.load(Ordering::SeqCst) {
             self.0.idle.notify_waiters();
@@ -106,18 +110,27 @@ impl Gate {
         if let Some(rate) = &self.rate {
             rate.take(&principal.id).map_err(|retry_after| Error::RateLimited { retry_after })?;
         }
-        let permit = Permit(self.running.clone());
+        let place = Place(self.running.clone());
         if self.running.calls.fetch_add(1, Ordering::SeqCst) >= self.concurrency {
             Err(Error::Busy)
         } else {
-            Ok(permit)
+            Ok(Permit(place, None))
         }
+    }
+
+    /// The same by a gate of the caller's own too.
+    pub(crate) fn enter_with(&self, own: Option<&Self>, principal: &Principal) -> Result<Permit, Error> {
+        let Some(own) = own else { return self.enter(principal) };
+        // Its own first: who asks too much is not to use up what all share.
+        let Permit(inner, _) = own.enter(principal)?;
+        let Permit(place, _) = self.enter(principal)?;
+        Ok(Permit(place, Some(inner)))
     }
 
     /// Gives the place of a call that entered to others until the pause ends. It is never refused to go on then, so a few
     /// more may run at that moment than are allowed to enter.
     pub(crate) fn pause(&self) -> Pause {
-        drop(Permit(self.running.clone()));
+        drop(Place(self.running.clone()));
         Pause(self.running.clone())
     }
 

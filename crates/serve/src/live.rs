@@ -10,10 +10,10 @@ use arc_swap::ArcSwap;
 use rmcp::model::MetaObject;
 
 use crate::{
-    Authentication, Authenticator, Challenge, Server,
+    Authentication, Authenticator, Challenge, Error, Principal, Server,
     http::{Config, ConfigError},
     input::{Rounds, Waiting},
-    limits::{Gate, Limits},
+    limits::{Gate, Limits, Permit},
     wire::Replies,
 };
 
@@ -135,6 +135,11 @@ impl Authenticator for Nobody {
 }
 
 impl Serving {
+    /// A call begins, if neither all callers nor this one ask too much.
+    pub(crate) fn enter(&self, principal: &Principal) -> Result<Permit, Error> {
+        self.gate.enter_with(self.authenticator.gate(principal).as_deref(), principal)
+    }
+
     fn new(server: Arc<dyn Server>, authenticator: Arc<dyn Authenticator>, gate: Arc<Gate>, config: &Config) -> Self {
         let public = authenticator.is_open();
         let info = serde_json::to_value(server.implementation()).expect("names and versions are JSON");

@@ -103,7 +103,7 @@ impl Adapter {
     }
 
     fn enter(serving: &Serving, cx: &CallContext, version: Version) -> Result<Permit, ErrorData> {
-        serving.gate.enter(&cx.principal).map_err(|error| refuse(&error, cx, version))
+        serving.enter(&cx.principal).map_err(|error| refuse(&error, cx, version))
     }
 
     /// The list methods have one page, so no cursor is one of ours.
@@ -254,7 +254,7 @@ impl ServerHandler for Adapter {
         let serving = self.serving();
         Self::declared(serving.server.capabilities().tools, "tools/call")?;
         let (mut call, version, modern) = self.call(&cx)?;
-        let _permit = match serving.gate.enter(&call.principal) {
+        let _permit = match serving.enter(&call.principal) {
             Ok(permit) => permit,
             // Words for the model: it can wait and try again, which a protocol error does not tell it.
             Err(error) => {

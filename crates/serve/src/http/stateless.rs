@@ -257,7 +257,7 @@ pub(super) fn enter(
     if version.is_modern() {
         cx.client = ClientSupport::of(request.params.meta.as_ref().and_then(|meta| meta.client_capabilities));
     }
-    match serving.gate.enter(&cx.principal) {
+    match serving.enter(&cx.principal) {
         Ok(permit) => Ok((cx, permit)),
         Err(error) => Err(Refusal::of(&error, cx.call_id, version)),
     }

@@ -1,0 +1,18 @@
+//! Tokens that an operator issues: API keys and bearer tokens, changed while they are used.
+//!
+//! [`TokenRegistry`] is what requests are checked against; [`SharedTokens`] keeps one the same as a [`TokenStore`], which
+//! several processes may share. Neither remembers a secret: what stays is its hash under a [`HashKey`].
+
+mod hash;
+mod id;
+mod registry;
+mod sharded;
+mod token;
+
+pub use hash::{HashKey, HashKeyError, Secret, SecretHash};
+pub use id::TokenIdError;
+pub use registry::{RegistryOptions, TokenRegistry};
+pub use token::{SecretRecord, Token, TokenError, TokenInfo, TokenRecord};
+
+#[cfg(test)]
+mod tests;
