@@ -34,10 +34,6 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn needs_elicitation() -> Self {
-        Self::MissingCapability { required: serde_json::json!({ "elicitation": {} }) }
-    }
-
     pub(crate) fn needs_tasks() -> Self {
         Self::MissingCapability { required: serde_json::json!({ "extensions": { crate::tasks::EXTENSION: {} } }) }
     }

@@ -1,9 +1,10 @@
-//! Asking the person behind a call, in the middle of it.
+//! Asking the client of a call in the middle of it: its person, its model or its folders.
 //!
 //! A session is asked at once, and the call waits. A request of 2026-07-28 stands alone: it ends with the question, and the
 //! client sends it again with the answer. So a tool runs from its beginning once for each question: it asks before it does
 //! anything that lasts.
 
+mod ask;
 mod rounds;
 mod session;
 
@@ -17,6 +18,8 @@ use serde_json::{Map, Value};
 
 use crate::{CallContext, Error};
 
+pub(crate) use ask::Asks;
+pub use ask::{Ask, Reply};
 pub(crate) use rounds::{OwnedSubject, Round, Rounds};
 pub use rounds::{StateKey, Subject};
 pub(crate) use session::{Session, Waiting};
@@ -28,18 +31,37 @@ pub struct Elicitation {
     pub schema: ElicitationSchema,
     /// What else an answer is good for only. The client does not see it.
     pub about: String,
+    /// See [`Elicitation::unbound`].
+    pub unbound: bool,
 }
 
 impl Elicitation {
     /// Yes or no.
     #[must_use]
     pub fn question(message: impl Into<String>) -> Self {
-        Self { message: message.into(), schema: ElicitationSchema::new(BTreeMap::new()), about: String::new() }
+        Self {
+            message: message.into(),
+            schema: ElicitationSchema::new(BTreeMap::new()),
+            about: String::new(),
+            unbound: false,
+        }
     }
 
     #[must_use]
     pub fn about(self, about: impl Into<String>) -> Self {
         Self { about: about.into(), ..self }
+    }
+
+    /// A form that is filled in.
+    #[must_use]
+    pub fn form(message: impl Into<String>, schema: ElicitationSchema) -> Self {
+        Self { schema, ..Self::question(message) }
+    }
+
+    /// For what harms nobody: a client of 2026-07-28 may answer before it was asked. Never for a yes to something.
+    #[must_use]
+    pub fn unbound(self) -> Self {
+        Self { unbound: true, ..self }
     }
 
     fn params(&self) -> ElicitRequestParams {
@@ -79,7 +101,7 @@ impl Answer {
 
 /// How the person behind this call can be asked, if at all.
 #[derive(Clone, Default)]
-pub(crate) struct Input(Option<Arc<Way>>);
+pub(crate) struct Input(Option<Arc<(Asks, Way)>>);
 
 enum Way {
     Session(Session),
@@ -90,19 +112,19 @@ impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0.as_deref() {
             None => "Input(none)",
-            Some(Way::Session(_)) => "Input(session)",
-            Some(Way::Rounds(_)) => "Input(rounds)",
+            Some((_, Way::Session(_))) => "Input(session)",
+            Some((_, Way::Rounds(_))) => "Input(rounds)",
         })
     }
 }
 
 impl Input {
-    pub(crate) fn session(session: Session) -> Self {
-        Self(Some(Arc::new(Way::Session(session))))
+    pub(crate) fn session(asks: Asks, session: Session) -> Self {
+        Self(Some(Arc::new((asks, Way::Session(session)))))
     }
 
-    fn rounds(round: Round) -> Self {
-        Self(Some(Arc::new(Way::Rounds(round))))
+    fn rounds(asks: Asks, round: Round) -> Self {
+        Self(Some(Arc::new((asks, Way::Rounds(round)))))
     }
 }
 
@@ -113,15 +135,21 @@ pub(crate) fn shows_forms(declared: Option<&ElicitationCapability>) -> bool {
 
 impl CallContext {
     /// The rounds of one call have one id.
-    pub(crate) fn bring(&mut self, round: Round) {
+    pub(crate) fn bring(&mut self, asks: Asks, round: Round) {
         self.call_id = round.call();
-        self.input = Input::rounds(round);
+        self.input = Input::rounds(asks, round);
     }
 
     /// Whether the client said that it can ask its person.
     #[must_use]
     pub fn can_elicit(&self) -> bool {
-        self.input.0.is_some()
+        self.input.0.as_ref().is_some_and(|input| input.0.person())
+    }
+
+    /// Whether the client said that it can answer this.
+    #[must_use]
+    pub fn can_ask(&self, ask: &Ask) -> bool {
+        self.input.0.as_ref().is_some_and(|input| input.0.allow(ask))
     }
 
     /// Asks the person. `name` tells one question of a call from another.
@@ -130,10 +158,34 @@ impl CallContext {
     /// the answer, the call comes here again and gets it. An answer counts once, for the same caller, tool, arguments and
     /// question.
     pub async fn elicit(&self, name: &str, question: &Elicitation) -> Result<Answer, Error> {
+        match self.ask_one(name, Ask::Person(question.clone())).await? {
+            Reply::Person(answer) => Ok(answer),
+            _ => Ok(Answer::Cancelled),
+        }
+    }
+
+    /// The same for one thing to ask, whatever it is.
+    pub async fn ask_one(&self, name: &str, ask: Ask) -> Result<Reply, Error> {
+        let mut replies = self.ask(&[(name, ask)]).await?;
+        Ok(replies.pop().unwrap_or(Reply::Nothing))
+    }
+
+    /// Asks for several things at once, each by its name. The replies come in the same order. What the client did not
+    /// declare ends the call with [`Error::MissingCapability`].
+    pub async fn ask(&self, asks: &[(&str, Ask)]) -> Result<Vec<Reply>, Error> {
+        if let Some((_, ask)) = asks.iter().find(|(_, ask)| !self.can_ask(ask)) {
+            return Err(ask.missing());
+        }
         match self.input.0.as_deref() {
-            None => Err(Error::needs_elicitation()),
-            Some(Way::Session(session)) => session.ask(question).await,
-            Some(Way::Rounds(round)) => round.ask(name, question),
+            None => Ok(Vec::new()),
+            Some((_, Way::Session(session))) => {
+                let mut replies = Vec::with_capacity(asks.len());
+                for (_, ask) in asks {
+                    replies.push(session.ask(ask).await?);
+                }
+                Ok(replies)
+            }
+            Some((_, Way::Rounds(round))) => round.ask(asks),
         }
     }
 }

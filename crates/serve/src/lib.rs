@@ -62,7 +62,7 @@ pub use changes::{Change, Changes};
 pub use client::ClientSupport;
 pub use context::{CallContext, CallId};
 pub use error::Error;
-pub use input::{Answer, Elicitation, StateKey, Subject};
+pub use input::{Answer, Ask, Elicitation, Reply, StateKey, Subject};
 pub use limits::{Gate, Limits, Permit, Rate};
 pub use listing::Listing;
 pub use live::Live;

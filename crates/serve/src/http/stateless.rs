@@ -17,7 +17,7 @@ use super::{
 use crate::{
     CallContext, ClientSupport, Completion, CompletionReference, Error, Listing, Log, LogLevel, Principal, Progress,
     ToolResult, call,
-    input::{OwnedSubject, Round, Settled, settle, shows_forms},
+    input::{Asks, OwnedSubject, Round, Settled, settle},
     limits::Permit,
     live::Serving,
     news,
@@ -212,11 +212,12 @@ fn bring_input(
     let Params { meta, arguments, input_responses, request_state, .. } = &request.params;
     // Most clients that ask for speed declare nothing, so that nothing is read.
     let declared = meta.as_ref().and_then(|meta| meta.client_capabilities).map(RawValue::get);
-    let Some(declared) = declared.filter(|text| version.is_modern() && text.contains("elicitation")) else {
+    let Some(declared) = declared.filter(|text| version.is_modern() && Asks::may_be_in(text)) else {
         return Ok(());
     };
     let declared: Result<ClientCapabilities, _> = serde_json::from_str(declared);
-    if !declared.is_ok_and(|client| shows_forms(client.elicitation.as_ref())) {
+    let asks = declared.map(|declared| Asks::of(&declared)).unwrap_or_default();
+    if !asks.any() {
         return Ok(());
     }
     let subject = OwnedSubject {
@@ -229,7 +230,8 @@ fn bring_input(
     let responses = input_responses.and_then(|responses| serde_json::from_str(responses.get()).ok());
     let responses = responses.unwrap_or_default();
     let round = Round::new(shared.live.rounds(), subject, cx.call_id, request_state.as_deref(), &responses);
-    cx.bring(round.map_err(|error| Refusal::of(&error, cx.call_id, version))?);
+    let round = round.map_err(|error| Refusal::of(&error, cx.call_id, version))?;
+    cx.bring(asks, round);
     Ok(())
 }
 

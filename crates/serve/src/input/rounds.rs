@@ -14,14 +14,13 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use rmcp::model::{
-    ElicitResult, InputRequest, InputRequests, InputRequiredResult, InputResponses, RequestStateCodec,
-    RequestStateError, SealOptions,
+    InputRequests, InputRequiredResult, InputResponses, RequestStateCodec, RequestStateError, SealOptions,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Answer, Elicitation};
+use super::{Ask, Reply};
 use crate::{CallId, Error, Principal};
 
 /// From the question to the answer.
@@ -248,6 +247,8 @@ impl OwnedSubject {
 #[derive(Default)]
 struct Talk {
     known: BTreeMap<String, Answered>,
+    /// What came without a state that says to what.
+    unbound: InputResponses,
     /// How often this request asked by each name.
     asked: HashMap<String, usize>,
     /// The answers that this request got to use.
@@ -264,7 +265,11 @@ impl Round {
         responses: &InputResponses,
     ) -> Result<Self, Error> {
         let mut round = Self { rounds, subject, call, talk: Mutex::default() };
-        let Some(sealed) = state else { return Ok(round) };
+        let unbound = || Mutex::new(Talk { unbound: responses.clone(), ..Talk::default() });
+        let Some(sealed) = state else {
+            round.talk = unbound();
+            return Ok(round);
+        };
         match round.rounds.open(&round.subject.digest(), sealed) {
             Ok(state) => {
                 let mut known = state.answered;
@@ -278,7 +283,10 @@ impl Round {
                 round.talk = Mutex::new(Talk { known, ..Talk::default() });
                 Ok(round)
             }
-            Err(Useless::Spent) => Ok(round),
+            Err(Useless::Spent) => {
+                round.talk = unbound();
+                Ok(round)
+            }
             Err(Useless::Full) => Err(Error::Busy),
             Err(Useless::Foreign) => {
                 let message = "`requestState` was changed, or is of another call; call again without it".to_owned();
@@ -291,24 +299,41 @@ impl Round {
         self.call
     }
 
-    pub(super) fn ask(&self, name: &str, question: &Elicitation) -> Result<Answer, Error> {
+    pub(super) fn ask(&self, asks: &[(&str, Ask)]) -> Result<Vec<Reply>, Error> {
         let mut talk = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
         let talk = &mut *talk;
-        let times = talk.asked.entry(name.to_owned()).or_default();
-        *times += 1;
-        let key = if *times == 1 { name.to_owned() } else { format!("{name}-{times}") };
-        let hash = hash(question);
-        if let Some(known) = talk.known.get(&key).filter(|known| known.question == hash)
-            && let Ok(result) = serde_json::from_value::<ElicitResult>(known.answer.clone())
-        {
-            talk.used.insert(key, known.clone());
-            return Ok(Answer::of(result));
+        let mut replies = Vec::with_capacity(asks.len());
+        let mut requests = InputRequests::new();
+        let mut asked = BTreeMap::new();
+        for (name, ask) in asks {
+            let times = talk.asked.entry((*name).to_owned()).or_default();
+            *times += 1;
+            let key = if *times == 1 { (*name).to_owned() } else { format!("{name}-{times}") };
+            let question = hash(ask);
+            let known = talk.known.get(&key).filter(|known| known.question == question).cloned();
+            let unbound = || talk.unbound.get(&key).filter(|_| ask.is_unbound());
+            let known = known.or_else(|| {
+                let answer = unbound()?.clone();
+                Some(Answered { question: question.clone(), answer })
+            });
+            if let Some(known) = known
+                && let Some(reply) = ask.read(&known.answer)
+            {
+                talk.used.insert(key, known);
+                replies.push(reply);
+                continue;
+            }
+            requests.insert(key.clone(), ask.in_round());
+            asked.insert(key, question);
+        }
+        if requests.is_empty() {
+            return Ok(replies);
         }
         let state = State {
             id: URL_SAFE_NO_PAD.encode(crate::random::<16>()),
             call: self.call.to_string(),
             made: now(),
-            asked: BTreeMap::from([(key.clone(), hash)]),
+            asked,
             answered: talk.used.clone(),
         };
         let sealed = self.rounds.seal(&self.subject.digest(), &state, LIFE);
@@ -316,13 +341,12 @@ impl Round {
             let message = format!("the answers so far are longer than {LONGEST} bytes");
             return Err(Error::InvalidParams { message });
         }
-        let requests = InputRequests::from([(key, InputRequest::Elicitation(question.request()))]);
         Err(Error::InputRequired(Box::new(InputRequiredResult::new(Some(requests), Some(sealed)))))
     }
 }
 
-fn hash(question: &Elicitation) -> String {
-    let text = serde_json::to_vec(&(question.params(), &question.about)).expect("questions are JSON");
+fn hash(ask: &Ask) -> String {
+    let text = serde_json::to_vec(&ask.subject()).expect("questions are JSON");
     URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..16])
 }
 

@@ -8,11 +8,11 @@ use std::{
 
 use rmcp::{
     RoleServer,
-    model::{CancelledNotificationParam, ClientResult, RequestId, ServerRequest},
+    model::{CancelledNotificationParam, RequestId},
     service::{Peer, PeerRequestOptions, RequestHandle, ServiceError},
 };
 
-use super::{Answer, Elicitation};
+use super::{Ask, Reply};
 use crate::{Error, Principal, limits::Gate};
 
 /// How long a person may think.
@@ -38,10 +38,10 @@ impl Session {
         Self { peer, principal, waiting, gate }
     }
 
-    pub(super) async fn ask(&self, question: &Elicitation) -> Result<Answer, Error> {
+    pub(super) async fn ask(&self, ask: &Ask) -> Result<Reply, Error> {
         let _place = self.waiting.enter(&self.principal).ok_or(Error::Busy)?;
         let _pause = self.gate.pause();
-        let request = ServerRequest::ElicitRequest(question.request());
+        let request = ask.in_session();
         let mut options = PeerRequestOptions::no_options();
         options.timeout = Some(PATIENCE);
         let sent = self.peer.send_cancellable_request(request, options).await.map_err(internal)?;
@@ -49,16 +49,18 @@ impl Session {
         let said = RequestHandle::await_response(sent).await;
         asked.id = None;
         match said {
-            Ok(ClientResult::ElicitResult(result)) => Ok(Answer::of(result)),
-            Err(ServiceError::Timeout { .. }) => Ok(Answer::Cancelled),
-            // The client could not ask, though it said that it can. Nobody said yes.
-            Ok(_) | Err(ServiceError::McpError(_) | ServiceError::UnexpectedResponse) => {
-                tracing::warn!("a client that declares elicitation did not answer a question");
-                Ok(Answer::Cancelled)
-            }
+            Ok(said) => Ok(ask.of_session(said).unwrap_or_else(|| unanswered(ask))),
+            Err(ServiceError::Timeout { .. }) => Ok(ask.unanswered()),
+            Err(ServiceError::McpError(_) | ServiceError::UnexpectedResponse) => Ok(unanswered(ask)),
             Err(error) => Err(internal(error)),
         }
     }
+}
+
+/// The client could not, though it said that it can.
+fn unanswered(ask: &Ask) -> Reply {
+    tracing::warn!("a client that can be asked, as it declares, did not answer");
+    ask.unanswered()
 }
 
 fn internal(error: ServiceError) -> Error {

@@ -9,7 +9,7 @@ use rmcp::{
 use super::Adapter;
 use crate::{
     CallContext, Error,
-    input::{Input, OwnedSubject, Round, Session, Settled, settle, shows_forms},
+    input::{Asks, Input, OwnedSubject, Round, Session, Settled, settle},
     live::Serving,
 };
 
@@ -32,8 +32,8 @@ impl Adapter {
         (method, name, arguments): (&'static str, &str, Option<&JsonObject>),
         brought: Brought,
     ) -> Result<(), Error> {
-        let declared = cx.client_capabilities().and_then(|client| client.elicitation);
-        if !shows_forms(declared.as_ref()) {
+        let asks = cx.client_capabilities().map(|declared| Asks::of(&declared)).unwrap_or_default();
+        if !asks.any() {
             return Ok(());
         }
         let live = &self.shared.live;
@@ -44,12 +44,10 @@ impl Adapter {
             if head.is_some_and(|head| head.extensions.get::<WithoutEvents>().is_some()) {
                 return Ok(());
             }
-            call.input = Input::session(Session::new(
-                cx.peer.clone(),
-                call.principal.clone(),
-                live.waiting(),
-                serving.gate.clone(),
-            ));
+            call.input = Input::session(
+                asks,
+                Session::new(cx.peer.clone(), call.principal.clone(), live.waiting(), serving.gate.clone()),
+            );
             return Ok(());
         }
         let arguments = arguments.map(|arguments| serde_json::to_string(arguments).expect("arguments are JSON"));
@@ -61,7 +59,8 @@ impl Adapter {
             arguments: arguments.unwrap_or_else(|| "{}".to_owned()).into(),
         };
         let responses = brought.responses.unwrap_or_default();
-        call.bring(Round::new(live.rounds(), subject, call.call_id, brought.state.as_deref(), &responses)?);
+        let round = Round::new(live.rounds(), subject, call.call_id, brought.state.as_deref(), &responses)?;
+        call.bring(asks, round);
         Ok(())
     }
 }

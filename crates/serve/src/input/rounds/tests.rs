@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::*;
+use super::{
+    super::{Answer, Elicitation},
+    *,
+};
 
 fn rounds() -> Arc<Rounds> {
     Arc::new(Rounds::new(&StateKey::new(b"a secret")))
@@ -28,7 +31,7 @@ fn question() -> Elicitation {
 /// What a first round ends with.
 fn asked(rounds: &Arc<Rounds>, subject: OwnedSubject, question: &Elicitation) -> String {
     let round = begun(rounds, subject, None, &InputResponses::new()).expect("nothing to refuse");
-    state(round.ask("confirm", question)).expect("a question")
+    state(ask(&round, "confirm", question)).expect("a question")
 }
 
 fn begun(
@@ -38,6 +41,13 @@ fn begun(
     responses: &InputResponses,
 ) -> Result<Round, Error> {
     Round::new(rounds.clone(), subject, CallId(7), state, responses)
+}
+
+fn ask(round: &Round, name: &str, question: &Elicitation) -> Result<Answer, Error> {
+    match round.ask(&[(name, Ask::Person(question.clone()))])?.pop() {
+        Some(Reply::Person(answer)) => Ok(answer),
+        other => panic!("{other:?} is no answer"),
+    }
 }
 
 fn state(asked: Result<Answer, Error>) -> Option<String> {
@@ -54,7 +64,7 @@ fn accepting(
     question: &Elicitation,
 ) -> Result<Answer, Error> {
     let responses = InputResponses::from([("confirm".to_owned(), json!({ "action": "accept", "content": {} }))]);
-    begun(rounds, subject, Some(state), &responses)?.ask("confirm", question)
+    ask(&begun(rounds, subject, Some(state), &responses)?, "confirm", question)
 }
 
 fn is_yes(answer: &Result<Answer, Error>) -> bool {
@@ -119,7 +129,7 @@ fn an_old_state_and_one_of_a_process_before_are_as_good_as_none() {
             id: "id".to_owned(),
             call: "7".to_owned(),
             made,
-            asked: BTreeMap::from([("confirm".to_owned(), hash(&question()))]),
+            asked: BTreeMap::from([("confirm".to_owned(), hash(&Ask::Person(question())))]),
             answered: BTreeMap::new(),
         };
         rounds.seal(&ours().digest(), &state, life)
@@ -151,12 +161,12 @@ fn what_was_not_asked_is_not_answered() {
     let responses = InputResponses::from([("confirm".to_owned(), json!({ "action": "accept" }))]);
     // No state, so nothing was asked.
     let round = begun(&rounds, ours(), None, &responses).unwrap();
-    assert!(state(round.ask("confirm", &question())).is_some());
+    assert!(state(ask(&round, "confirm", &question())).is_some());
     // Another question was.
     let round = begun(&rounds, ours(), None, &InputResponses::new()).unwrap();
-    let sealed = state(round.ask("name", &question())).unwrap();
+    let sealed = state(ask(&round, "name", &question())).unwrap();
     let round = begun(&rounds, ours(), Some(&sealed), &responses).unwrap();
-    assert!(state(round.ask("confirm", &question())).is_some());
+    assert!(state(ask(&round, "confirm", &question())).is_some());
 }
 
 #[test]
@@ -166,7 +176,7 @@ fn what_is_no_answer_is_asked_again() {
         let sealed = asked(&rounds, ours(), &question());
         let responses = InputResponses::from([("confirm".to_owned(), said.clone())]);
         let round = begun(&rounds, ours(), Some(&sealed), &responses).unwrap();
-        assert!(state(round.ask("confirm", &question())).is_some(), "{said}");
+        assert!(state(ask(&round, "confirm", &question())).is_some(), "{said}");
     }
 }
 
@@ -176,12 +186,12 @@ fn two_questions_of_one_call_are_asked_one_after_the_other() {
     let accept = |key: &str| InputResponses::from([(key.to_owned(), json!({ "action": "accept" }))]);
     let first = asked(&rounds, ours(), &question());
     let round = begun(&rounds, ours(), Some(&first), &accept("confirm")).unwrap();
-    assert!(is_yes(&round.ask("confirm", &question())));
-    let second = state(round.ask("confirm", &question())).expect("the same question a second time is another one");
+    assert!(is_yes(&ask(&round, "confirm", &question())));
+    let second = state(ask(&round, "confirm", &question())).expect("the same question a second time is another one");
     let round = Round::new(rounds, ours(), CallId(8), Some(&second), &accept("confirm-2")).unwrap();
     assert_eq!(round.call(), CallId(7), "it is still the same call");
-    assert!(is_yes(&round.ask("confirm", &question())), "the first answer came along");
-    assert!(is_yes(&round.ask("confirm", &question())));
+    assert!(is_yes(&ask(&round, "confirm", &question())), "the first answer came along");
+    assert!(is_yes(&ask(&round, "confirm", &question())));
 }
 
 #[test]
