@@ -145,6 +145,10 @@ impl Server for Engine {
         self.tools.get(tool).map_or(&[], |tool| &tool.headers)
     }
 
+    fn required_scopes(&self, tool: &str) -> &[String] {
+        self.tools.get(tool).map_or(&[], |tool| &tool.scopes)
+    }
+
     fn resources(&self, _: &CallContext) -> Arc<Listing<Resource>> {
         Arc::clone(&self.resource_listing)
     }

@@ -1,23 +1,25 @@
 //! Who is calling? Answered from the head of this request and from nothing else.
 
+mod chain;
+mod challenge;
 mod keys;
+mod resource;
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    HeaderMap, HeaderName, HeaderValue,
     header::{AUTHORIZATION, InvalidHeaderValue},
     request::Parts,
 };
-use serde_json::json;
 
-use crate::{
-    BoxFuture, Gate, Principal,
-    tokens::TokenRegistry,
-    wire::{Refusal, code},
-};
+use crate::{BoxFuture, Gate, Principal, tokens::TokenRegistry};
 
+pub use chain::{Chain, ChainError};
+pub use challenge::Challenge;
 pub use keys::{KeyList, KeyListError};
+pub(crate) use resource::WELL_KNOWN;
+pub use resource::{ProtectedResource, ResourceError};
 
 /// Turns the credential of a request into its principal.
 pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
@@ -26,6 +28,21 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     /// Puts a credential that a person typed where [`authenticate`](Self::authenticate) looks for one.
     fn present(&self, headers: &mut HeaderMap, credential: &str) -> Result<(), InvalidHeaderValue> {
         put(headers, AUTHORIZATION, &format!("Bearer {credential}"))
+    }
+
+    /// Whether there is a credential for this one to judge. Decides nothing about whether it is good.
+    fn finds(&self, head: &Parts) -> Found {
+        if head.headers.contains_key(AUTHORIZATION) { Found::Own(AUTHORIZATION) } else { Found::Nothing }
+    }
+
+    /// What this server is to OAuth clients: they are told in challenges, and by a document of its own.
+    fn protected_resource(&self) -> Option<&ProtectedResource> {
+        None
+    }
+
+    /// Whether requests must carry their [`Peer`].
+    fn reads_peer(&self) -> bool {
+        false
     }
 
     /// Whether everybody is the same caller. Such a server binds loopback only, and its lists may be cached for all.
@@ -93,44 +110,20 @@ impl fmt::Debug for Authentication<'_> {
     }
 }
 
-/// Why a request is not served, in words that never repeat the credential.
-#[derive(Debug, Clone)]
-pub struct Challenge {
-    status: StatusCode,
-    scheme: Option<HeaderValue>,
-    message: Cow<'static, str>,
-    hint: Cow<'static, str>,
+/// What a request has where an [`Authenticator`] looks, judged by its form alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    Nothing,
+    /// In this header, of a form or an issuer that is not its own.
+    Foreign(HeaderName),
+    /// In this header.
+    Own(HeaderName),
 }
 
-impl Challenge {
-    /// 401: no credential, or one that nobody has.
-    pub fn unauthenticated(
-        www_authenticate: HeaderValue,
-        message: impl Into<Cow<'static, str>>,
-        hint: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        Self {
-            status: StatusCode::UNAUTHORIZED,
-            scheme: Some(www_authenticate),
-            message: message.into(),
-            hint: hint.into(),
-        }
-    }
-
-    /// 400: a credential that can't be read, or more than one.
-    pub fn malformed(message: impl Into<Cow<'static, str>>, hint: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, scheme: None, message: message.into(), hint: hint.into() }
-    }
-
-    pub(crate) fn refusal(self) -> Refusal {
-        let code = if self.status == StatusCode::UNAUTHORIZED { code::UNAUTHENTICATED } else { code::INVALID_REQUEST };
-        let refusal = Refusal::new(self.status, code, self.message).with_data(json!({ "hint": self.hint }));
-        match self.scheme {
-            Some(scheme) => refusal.with_header(http::header::WWW_AUTHENTICATE, scheme),
-            None => refusal,
-        }
-    }
-}
+/// Who is at the other end of the connection; among the extensions of a request where
+/// [`Authenticator::reads_peer`] wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
 
 /// Everybody is `anonymous`. For loopback.
 #[derive(Debug)]
@@ -184,7 +177,7 @@ impl Authenticator for ApiKeys {
     }
 
     fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
-        Authentication::Ready(match only(&head.headers, &self.header) {
+        Authentication::Ready(match only(head, &self.header) {
             Err(challenge) => Err(challenge),
             // Two credentials could be of two callers.
             Ok(Some(_)) if self.header != AUTHORIZATION && bearer(&head.headers).is_some() => {
@@ -195,6 +188,10 @@ impl Authenticator for ApiKeys {
             }
             Ok(None) => Err(self.challenge("a key is needed")),
         })
+    }
+
+    fn finds(&self, head: &Parts) -> Found {
+        if head.headers.contains_key(&self.header) { Found::Own(self.header.clone()) } else { Found::Nothing }
     }
 }
 
@@ -220,7 +217,7 @@ impl Authenticator for BearerTokens {
         const HINT: &str = "send `Authorization: Bearer <token>`";
         const REALM: HeaderValue = HeaderValue::from_static("Bearer realm=\"mcp\"");
         const INVALID: HeaderValue = HeaderValue::from_static("Bearer realm=\"mcp\", error=\"invalid_token\"");
-        Authentication::Ready(match only(&head.headers, &AUTHORIZATION) {
+        Authentication::Ready(match only(head, &AUTHORIZATION) {
             Err(challenge) => Err(challenge),
             Ok(None) => Err(Challenge::unauthenticated(REALM, "a bearer token is needed", HINT)),
             Ok(Some(_)) => match bearer(&head.headers) {
@@ -232,6 +229,10 @@ impl Authenticator for BearerTokens {
             },
         })
     }
+
+    fn finds(&self, head: &Parts) -> Found {
+        finds_bearer(head, |_| true)
+    }
 }
 
 fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), InvalidHeaderValue> {
@@ -241,15 +242,33 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), Inv
     Ok(())
 }
 
-/// The only value of a header. A second one could be of a second caller.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Challenge> {
-    let mut values = headers.get_all(name).iter();
+/// The only value of a header. A second one could be of a second caller, and one in the URL is in every log on its way.
+fn only<'a>(head: &'a Parts, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Challenge> {
+    if head.uri.query().is_some_and(names_credential) {
+        let hint = format!("send it in the header `{name}`");
+        return Err(Challenge::malformed("a credential does not belong into the URL", hint));
+    }
+    let mut values = head.headers.get_all(name).iter();
     let value = values.next();
     if values.next().is_some() {
         let message = format!("the header `{name}` is given more than once");
         return Err(Challenge::malformed(message, "send one credential"));
     }
     Ok(value)
+}
+
+fn names_credential(query: &str) -> bool {
+    url::form_urlencoded::parse(query.as_bytes())
+        .any(|(name, _)| name.eq_ignore_ascii_case("access_token") || name.eq_ignore_ascii_case("api_key"))
+}
+
+/// A bearer token, judged by its form.
+fn finds_bearer(head: &Parts, is_own: impl Fn(&[u8]) -> bool) -> Found {
+    match bearer(&head.headers) {
+        Some(token) if is_own(token) => Found::Own(AUTHORIZATION),
+        None if !head.headers.contains_key(AUTHORIZATION) => Found::Nothing,
+        _ => Found::Foreign(AUTHORIZATION),
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {

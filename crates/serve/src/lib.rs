@@ -56,7 +56,8 @@ pub mod wire;
 
 pub use approvals::{Approval, ApprovalError, ApprovalRequest, Approvals, Ticket};
 pub use auth::{
-    ApiKeys, Authentication, Authenticator, BearerTokens, Challenge, KeyList, KeyListError, Keys, NoAuthentication,
+    ApiKeys, Authentication, Authenticator, BearerTokens, Chain, ChainError, Challenge, Found, KeyList, KeyListError,
+    Keys, NoAuthentication, Peer, ProtectedResource, ResourceError,
 };
 pub use changes::{Change, Changes};
 pub use client::ClientSupport;

@@ -100,6 +100,12 @@ pub trait Server: Send + Sync + 'static {
         &[]
     }
 
+    /// Scopes that a caller of this tool needs. [`call_tool`](Self::call_tool) checks them; here they are known before, for a
+    /// challenge that an HTTP client understands.
+    fn required_scopes(&self, _tool: &str) -> &[String] {
+        &[]
+    }
+
     fn resources(&self, _cx: &CallContext) -> Arc<Listing<Resource>> {
         Listing::empty()
     }

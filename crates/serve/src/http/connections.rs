@@ -22,7 +22,7 @@ use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Endpoint, body::refuse};
-use crate::{CallId, wire::Refusal};
+use crate::{CallId, Peer, wire::Refusal};
 
 /// How serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +51,8 @@ pub(super) async fn run(endpoint: Endpoint, listener: TcpListener, shutdown: imp
             (place, stream) = accepted => (place, stream),
         };
         let stream = match stream {
-            Ok((stream, _)) => match Prompt::new(stream) {
-                Ok(stream) => stream,
+            Ok((stream, peer)) => match Prompt::new(stream) {
+                Ok(stream) => (stream, Peer(peer)),
                 // It was closed before it began.
                 Err(_) => continue,
             },
@@ -114,10 +114,19 @@ impl Prompt {
 }
 
 /// Serves one connection; `false` if it had to be cut.
-async fn converse(endpoint: &Endpoint, stream: Prompt, closing: &CancellationToken, force: &CancellationToken) -> bool {
+async fn converse(
+    endpoint: &Endpoint,
+    (stream, peer): (Prompt, Peer),
+    closing: &CancellationToken,
+    force: &CancellationToken,
+) -> bool {
     let Prompt(stream) = stream;
     let local = stream.local_addr().ok().map(|address| address.ip());
-    let service = service_fn(|request| async move {
+    let service = service_fn(|mut request: http::Request<_>| async move {
+        // Extensions are allocated; hardly anybody asks for this one.
+        if endpoint.shared().live.serving().authenticator.reads_peer() {
+            request.extensions_mut().insert(peer);
+        }
         let answer = AssertUnwindSafe(endpoint.handle(request, local)).catch_unwind().await;
         Ok::<_, Infallible>(answer.unwrap_or_else(|_panic| {
             let request = CallId::next();

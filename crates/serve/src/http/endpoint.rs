@@ -6,7 +6,7 @@ use axum::body::HttpBody;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
-    header::{ACCEPT, ALLOW, CONTENT_TYPE},
+    header::{ACCEPT, ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE},
     request::Parts,
 };
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,8 @@ use super::{
     stateless,
 };
 use crate::{
-    Authentication, Authenticator, Live, Principal,
+    Authentication, Authenticator, CallId, Error, Live, Principal,
+    auth::WELL_KNOWN,
     live::Serving,
     sdk,
     wire::{Message, Refusal, Request as Call, Version, code, depth, parse_request},
@@ -88,6 +89,11 @@ impl Endpoint {
             Err(refusal) => return refuse(refusal, None),
         };
         if path != shared.config().path {
+            if path.starts_with(WELL_KNOWN)
+                && let Some(document) = self.protected_resource(&request, origin.as_ref())
+            {
+                return document;
+            }
             return Box::pin(self.route(request)).await;
         }
         let (head, body) = request.into_parts();
@@ -96,6 +102,20 @@ impl Endpoint {
             return preflight;
         }
         cors::allow(self.serve(head, body).await, origin)
+    }
+
+    /// The document of RFC 9728, where this server has one. It comes before authentication: it says how to get there.
+    fn protected_resource<B>(&self, request: &Request<B>, origin: Option<&HeaderValue>) -> Option<Response<Body>> {
+        let serving = self.0.live.serving();
+        let resource = serving.authenticator.protected_resource()?;
+        if request.method() != Method::GET || !resource.is_at(request.uri(), &self.0.config().path) {
+            return None;
+        }
+        let response = json(resource.document().to_vec());
+        Some(match origin {
+            Some(origin) => cors::allow(response, origin.clone()),
+            None => response,
+        })
     }
 
     async fn serve<B>(&self, head: Parts, body: B) -> Response<Body>
@@ -162,6 +182,10 @@ impl Endpoint {
                 let modern = is_modern(&head.headers) || names_version(&call);
                 if !modern && (in_session || call.method == "initialize") {
                     let opens = !in_session;
+                    // What the SDK would answer with 200 and an error inside, which no client steps up for.
+                    if let Some(refusal) = lacks_scope(&serving, &call, &principal) {
+                        return refuse(step_up(&serving, refusal), Some(call.id));
+                    }
                     drop(call);
                     return if opens {
                         Box::pin(shared.sessions.open(head, body, principal)).await
@@ -171,7 +195,7 @@ impl Endpoint {
                 }
                 stateless::answer(shared, &serving, &head.headers, &call, principal)
                     .await
-                    .unwrap_or_else(|refusal| refuse(refusal, Some(call.id)))
+                    .unwrap_or_else(|refusal| refuse(step_up(&serving, refusal), Some(call.id)))
             }
             _ if in_session && !is_modern(&head.headers) => {
                 Box::pin(shared.sessions.handle(head, body, principal)).await
@@ -200,6 +224,30 @@ impl Endpoint {
 /// Put into requests of other routes: they come unauthenticated, and some ask who it is.
 #[derive(Clone)]
 pub(crate) struct CurrentAuthenticator(pub(crate) Arc<dyn Authenticator>);
+
+/// A call that the caller's scopes don't allow, known before it begins.
+fn lacks_scope(serving: &Serving, call: &Call<'_>, principal: &Principal) -> Option<Refusal> {
+    let name = call.params.name.as_deref().filter(|_| call.method == "tools/call")?;
+    let scopes = serving.server.required_scopes(name);
+    if scopes.iter().all(|scope| principal.scopes.allow(scope)) {
+        return None;
+    }
+    let error = Error::InsufficientScope { scopes: scopes.to_vec() };
+    Some(Refusal::of(&error, CallId::next(), Version::V2025_11_25))
+}
+
+/// Leads a client that lacks a scope to where it gets a token with it.
+fn step_up(serving: &Serving, mut refusal: Refusal) -> Refusal {
+    let scopes =
+        refusal.data.as_ref().filter(|_| refusal.status == StatusCode::FORBIDDEN).and_then(|data| data.get("scopes"));
+    if let (Some(scopes), Some(resource)) = (scopes, serving.authenticator.protected_resource()) {
+        let scopes: Vec<String> =
+            scopes.as_array().into_iter().flatten().filter_map(|it| it.as_str().map(str::to_owned)).collect();
+        refusal.headers.retain(|(name, _)| *name != WWW_AUTHENTICATE);
+        refusal.headers.push((WWW_AUTHENTICATE, resource.insufficient_scope(&scopes)));
+    }
+    refusal
+}
 
 fn names_version(call: &Call<'_>) -> bool {
     call.params.meta.as_ref().is_some_and(|meta| meta.protocol_version.is_some())

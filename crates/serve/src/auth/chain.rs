@@ -1,0 +1,177 @@
+//! Several ways in. The credential of a request decides who judges it, and only that one does: what one refuses, no other
+//! is asked about.
+
+use std::{fmt, sync::Arc};
+
+use http::{HeaderMap, HeaderName, header::InvalidHeaderValue, request::Parts};
+
+use super::{Authentication, Authenticator, Challenge, Found, ProtectedResource};
+use crate::{Gate, Principal};
+
+/// Authenticators side by side: keys for programs, tokens for people.
+pub struct Chain(Vec<Arc<dyn Authenticator>>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChainError {
+    #[error("a chain of authenticators needs one at least")]
+    Empty,
+    #[error("an authenticator that lets everybody in makes the others of its chain useless")]
+    Open,
+}
+
+impl Chain {
+    /// In this order they are asked whether a credential is theirs.
+    pub fn new(authenticators: Vec<Arc<dyn Authenticator>>) -> Result<Self, ChainError> {
+        if authenticators.is_empty() {
+            return Err(ChainError::Empty);
+        }
+        if authenticators.iter().any(|authenticator| authenticator.is_open()) {
+            return Err(ChainError::Open);
+        }
+        Ok(Self(authenticators))
+    }
+
+    fn judge(&self, head: &Parts) -> Result<&dyn Authenticator, Challenge> {
+        let mut place: Option<HeaderName> = None;
+        let mut own = None;
+        let mut foreign = None;
+        for authenticator in &self.0 {
+            let (header, is_own) = match authenticator.finds(head) {
+                Found::Nothing => continue,
+                Found::Own(header) => (header, true),
+                Found::Foreign(header) => (header, false),
+            };
+            // Two credentials could be of two callers.
+            if place.as_ref().is_some_and(|place| *place != header) {
+                return Err(Challenge::malformed("more than one credential", "send one credential"));
+            }
+            place = Some(header);
+            let judge = if is_own { &mut own } else { &mut foreign };
+            judge.get_or_insert(&**authenticator);
+        }
+        Ok(own.or(foreign).unwrap_or(&*self.0[0]))
+    }
+
+    /// What others would have taken instead.
+    fn with_all(&self, challenge: Challenge) -> Challenge {
+        if challenge.status() != http::StatusCode::UNAUTHORIZED {
+            return challenge;
+        }
+        let (head, ()) = http::Request::new(()).into_parts();
+        let offers = self.0.iter().filter_map(|authenticator| match authenticator.authenticate(&head) {
+            Authentication::Ready(Err(offer)) if offer.status() == http::StatusCode::UNAUTHORIZED => Some(offer),
+            _ => None,
+        });
+        challenge.or(offers)
+    }
+}
+
+impl Authenticator for Chain {
+    fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
+        let judge = match self.judge(head) {
+            Ok(judge) => judge,
+            Err(challenge) => return Authentication::Ready(Err(challenge)),
+        };
+        match judge.authenticate(head) {
+            Authentication::Ready(outcome) => {
+                Authentication::Ready(outcome.map_err(|challenge| self.with_all(challenge)))
+            }
+            Authentication::Pending(outcome) => {
+                Authentication::Pending(Box::pin(
+                    async move { outcome.await.map_err(|challenge| self.with_all(challenge)) },
+                ))
+            }
+        }
+    }
+
+    fn present(&self, headers: &mut HeaderMap, credential: &str) -> Result<(), InvalidHeaderValue> {
+        self.0[0].present(headers, credential)
+    }
+
+    fn finds(&self, head: &Parts) -> Found {
+        let mut found = Found::Nothing;
+        for authenticator in &self.0 {
+            match authenticator.finds(head) {
+                own @ Found::Own(_) => return own,
+                Found::Nothing => {}
+                foreign @ Found::Foreign(_) => found = foreign,
+            }
+        }
+        found
+    }
+
+    fn protected_resource(&self) -> Option<&ProtectedResource> {
+        self.0.iter().find_map(|authenticator| authenticator.protected_resource())
+    }
+
+    fn gate(&self, principal: &Principal) -> Option<Arc<Gate>> {
+        self.0.iter().find_map(|authenticator| authenticator.gate(principal))
+    }
+
+    fn reads_peer(&self) -> bool {
+        self.0.iter().any(|authenticator| authenticator.reads_peer())
+    }
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Chain").field(&self.0).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::{ApiKeys, BearerTokens, KeyList, NoAuthentication};
+
+    fn chain() -> Chain {
+        let keys = |text| KeyList::parse(text).expect("keys");
+        Chain::new(vec![
+            Arc::new(ApiKeys::new(ApiKeys::DEFAULT_HEADER, keys(r#"{"key-of-alice": "alice"}"#))),
+            Arc::new(BearerTokens::new(keys(r#"{"token-of-bob": "bob"}"#))),
+        ])
+        .expect("a chain")
+    }
+
+    fn ask(headers: &[(&str, &str)]) -> Result<Arc<Principal>, crate::wire::Refusal> {
+        let mut request = http::Request::builder();
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        match chain().authenticate(&request.body(()).expect("a request").into_parts().0) {
+            Authentication::Ready(outcome) => outcome.map_err(Challenge::refusal),
+            Authentication::Pending(_) => panic!("lists answer at once"),
+        }
+    }
+
+    #[test]
+    fn the_credential_decides_who_judges_it() {
+        assert_eq!(ask(&[("x-api-key", "key-of-alice")]).expect("alice").id, "alice");
+        assert_eq!(ask(&[("authorization", "Bearer token-of-bob")]).expect("bob").id, "bob");
+        for wrong in [("x-api-key", "token-of-bob"), ("authorization", "Bearer key-of-alice")] {
+            assert_eq!(ask(&[wrong]).expect_err("refused").status, StatusCode::UNAUTHORIZED, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn two_credentials_are_refused_even_if_both_are_good() {
+        let both = [("x-api-key", "key-of-alice"), ("authorization", "Bearer token-of-bob")];
+        assert_eq!(ask(&both).expect_err("refused").status, StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn every_way_in_is_told() {
+        let refusal = ask(&[]).expect_err("refused");
+        let told: Vec<_> = refusal.headers.iter().map(|(_, value)| value.to_str().expect("text")).collect();
+        assert_eq!(told, ["ApiKey realm=\"mcp\", header=\"x-api-key\"", "Bearer realm=\"mcp\""]);
+    }
+
+    #[test]
+    fn nobody_opens_a_chain() {
+        let open: Arc<dyn Authenticator> = Arc::new(NoAuthentication::default());
+        assert_eq!(Chain::new(vec![Arc::new(chain()), open]).expect_err("refused"), ChainError::Open);
+        assert_eq!(Chain::new(Vec::new()).expect_err("refused"), ChainError::Empty);
+    }
+}

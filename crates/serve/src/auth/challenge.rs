@@ -1,0 +1,96 @@
+//! What a request is told that is not served for who sent it, or for what their credential allows.
+
+use std::{borrow::Cow, time::Duration};
+
+use http::{
+    HeaderValue, StatusCode,
+    header::{RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use serde_json::{Value, json};
+
+use crate::wire::{Refusal, code};
+
+/// Why a request is not served, in words that never repeat the credential.
+#[derive(Debug, Clone)]
+pub struct Challenge {
+    pub(super) status: StatusCode,
+    /// One for each way in.
+    schemes: Vec<HeaderValue>,
+    retry_after: Option<Duration>,
+    message: Cow<'static, str>,
+    data: Value,
+}
+
+impl Challenge {
+    /// 401: no credential, or one that nobody has.
+    pub fn unauthenticated(
+        www_authenticate: HeaderValue,
+        message: impl Into<Cow<'static, str>>,
+        hint: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            schemes: vec![www_authenticate],
+            ..Self::new(StatusCode::UNAUTHORIZED, message.into(), json!({ "hint": hint.into() }))
+        }
+    }
+
+    /// 400: a credential that can't be read, or more than one.
+    pub fn malformed(message: impl Into<Cow<'static, str>>, hint: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message.into(), json!({ "hint": hint.into() }))
+    }
+
+    /// 403: a credential that does not allow this. `scopes` is all that is needed.
+    pub fn insufficient_scope(www_authenticate: HeaderValue, scopes: &[String]) -> Self {
+        let message = crate::Error::InsufficientScope { scopes: scopes.to_vec() }.to_string();
+        Self {
+            schemes: vec![www_authenticate],
+            ..Self::new(StatusCode::FORBIDDEN, message.into(), json!({ "scopes": scopes }))
+        }
+    }
+
+    /// 503: who knows whether the credential is good can't be asked. The caller did nothing wrong.
+    pub fn unavailable(message: impl Into<Cow<'static, str>>, retry_after: Duration) -> Self {
+        let hint = "the credential was not judged; try again with the same one";
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message.into(), json!({ "hint": hint }))
+        }
+    }
+
+    fn new(status: StatusCode, message: Cow<'static, str>, data: Value) -> Self {
+        Self { status, schemes: Vec::new(), retry_after: None, message, data }
+    }
+
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The same, with the ways in that others offer.
+    #[must_use]
+    pub(super) fn or(mut self, others: impl IntoIterator<Item = Self>) -> Self {
+        for scheme in others.into_iter().flat_map(|other| other.schemes) {
+            if !self.schemes.contains(&scheme) {
+                self.schemes.push(scheme);
+            }
+        }
+        self
+    }
+
+    pub(crate) fn refusal(self) -> Refusal {
+        let code = match self.status {
+            StatusCode::UNAUTHORIZED => code::UNAUTHENTICATED,
+            StatusCode::FORBIDDEN => code::FORBIDDEN,
+            StatusCode::SERVICE_UNAVAILABLE => code::BUSY,
+            _ => code::INVALID_REQUEST,
+        };
+        let mut refusal = Refusal::new(self.status, code, self.message).with_data(self.data);
+        for scheme in self.schemes {
+            refusal = refusal.with_header(WWW_AUTHENTICATE, scheme);
+        }
+        match self.retry_after {
+            Some(after) => refusal.with_header(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1))),
+            None => refusal,
+        }
+    }
+}
