@@ -29,7 +29,11 @@ impl Changes {
 
     #[must_use]
     pub fn new() -> Self {
-        Self(broadcast::Sender::new(Self::KEPT))
+        Self::with_room(Self::KEPT)
+    }
+
+    pub(crate) fn with_room(kept: usize) -> Self {
+        Self(broadcast::Sender::new(kept))
     }
 
     /// Tells every listener. Never waits.

@@ -1,6 +1,7 @@
 //! What one call carries besides its arguments.
 
 use std::{
+    any::Any,
     fmt,
     sync::{
         Arc, OnceLock,
@@ -10,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{ClientSupport, Log, LogLevel, Principal, Progress, input::Input};
+use crate::{ClientSupport, Log, LogLevel, Principal, Progress, SessionState, input::Input};
 
 /// One per call. There is no token to cancel with: the caller drops the call's future.
 #[derive(Debug, Clone)]
@@ -22,7 +23,31 @@ pub struct CallContext {
     pub client: ClientSupport,
     pub progress: Progress,
     pub log: Log,
+    /// What the session of this call keeps. None for a call that stands alone.
+    pub session: Option<Arc<SessionState>>,
+    /// The part of the server that the URL names: `reading` of `/mcp/reading`; see [`Server::has_part`](crate::Server::has_part).
+    pub part: Option<Arc<str>>,
+    /// What [`Server::admit`](crate::Server::admit) had to say of the caller of this request.
+    pub grant: Option<Grant>,
     pub(crate) input: Input,
+}
+
+/// What a server decided about a caller before it answers; the server knows its type.
+pub type Grant = Arc<dyn Any + Send + Sync>;
+
+/// Who calls, with what was decided before the request was read.
+#[derive(Debug, Clone)]
+pub(crate) struct Admitted {
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) part: Option<Arc<str>>,
+    pub(crate) grant: Option<Grant>,
+}
+
+impl From<Admitted> for CallContext {
+    fn from(admitted: Admitted) -> Self {
+        let Admitted { principal, part, grant } = admitted;
+        Self { part, grant, ..Self::new(principal) }
+    }
 }
 
 impl CallContext {
@@ -34,6 +59,9 @@ impl CallContext {
             client: ClientSupport::default(),
             progress: Progress::none(),
             log: Log::none(),
+            session: None,
+            part: None,
+            grant: None,
             input: Input::default(),
         }
     }

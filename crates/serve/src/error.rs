@@ -19,6 +19,9 @@ pub enum Error {
     InvalidParams { message: String },
     #[error("this needs the scope{} {}", if .scopes.len() == 1 { "" } else { "s" }, .scopes.join(", "))]
     InsufficientScope { scopes: Vec<String> },
+    /// Whatever it is, this caller gets nothing here.
+    #[error("Access denied")]
+    AccessDenied,
     /// The caller asked too often; it may ask again after `retry_after`.
     #[error("too many requests; try again in {} s", .retry_after.as_secs().max(1))]
     RateLimited { retry_after: std::time::Duration },

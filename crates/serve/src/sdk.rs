@@ -38,8 +38,9 @@ use self::{
     input::{Brought, settled},
 };
 use crate::{
-    CallContext, Completion, CompletionReference, Content, Error, Live, Log, LogLevel, Principal, Progress, ToolResult,
-    call,
+    CallContext, Completion, CompletionReference, Content, Error, Live, Log, LogLevel, Principal, Progress,
+    SessionState, ToolResult, call,
+    context::Admitted,
     input::Settled,
     limits::Permit,
     live::Serving,
@@ -68,11 +69,12 @@ pub(crate) struct Adapter {
     subscriptions: Subscriptions,
     /// The messages that this session asked for; 0 is none.
     log_level: AtomicU8,
+    session: Arc<SessionState>,
 }
 
 impl Adapter {
     pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared, subscriptions: Subscriptions::default(), log_level: AtomicU8::new(0) }
+        Self { shared, subscriptions: Subscriptions::default(), log_level: AtomicU8::new(0), session: Arc::default() }
     }
 
     /// What is served now; for one request.
@@ -80,24 +82,35 @@ impl Adapter {
         self.shared.live.serving()
     }
 
-    fn principal(&self, cx: &RequestContext<RoleServer>) -> Result<Arc<Principal>, ErrorData> {
-        let principal = match &self.shared.caller {
-            Caller::Fixed(principal) => Some(principal),
-            Caller::OfRequest => {
-                cx.extensions.get::<http::request::Parts>().and_then(|head| head.extensions.get::<Arc<Principal>>())
+    async fn caller(&self, cx: &RequestContext<RoleServer>, version: Version) -> Result<Admitted, ErrorData> {
+        match &self.shared.caller {
+            Caller::Fixed(principal) => {
+                let serving = self.serving();
+                let grant = match serving.server.admit(principal) {
+                    None => None,
+                    Some(deciding) => {
+                        let call = CallContext::new(principal.clone());
+                        Some(run(deciding, &call, version, &cx.ct).await?)
+                    }
+                };
+                Ok(Admitted { principal: principal.clone(), part: None, grant })
             }
-        };
-        principal.cloned().ok_or_else(|| {
-            tracing::error!("a request without a principal reached a session");
-            ErrorData::internal_error("internal error", None)
-        })
+            Caller::OfRequest => {
+                let head = cx.extensions.get::<http::request::Parts>();
+                head.and_then(|head| head.extensions.get::<Admitted>()).cloned().ok_or_else(|| {
+                    tracing::error!("a request without a principal reached a session");
+                    ErrorData::internal_error("internal error", None)
+                })
+            }
+        }
     }
 
-    fn call(&self, cx: &RequestContext<RoleServer>) -> Result<(CallContext, Version, bool), ErrorData> {
+    async fn call(&self, cx: &RequestContext<RoleServer>) -> Result<(CallContext, Version, bool), ErrorData> {
         let version = cx.protocol_version().and_then(|version| Version::parse(version.as_str()));
         let version = version.unwrap_or(Version::V2025_03_26);
-        let mut call = CallContext::new(self.principal(cx)?);
+        let mut call = CallContext::from(self.caller(cx, version).await?);
         let modern = version.is_modern();
+        call.session = (!modern).then(|| self.session.clone());
         call.client.tasks = modern && cx.client_capabilities().is_some_and(|declared| declared.supports_tasks());
         Ok((call, version, modern))
     }
@@ -173,7 +186,7 @@ macro_rules! list {
         let serving = $self.serving();
         Self::declared(serving.server.capabilities().$capability, $method)?;
         Self::one_page($request)?;
-        let (call, _, modern) = $self.call(&$cx)?;
+        let (call, _, modern) = $self.call(&$cx).await?;
         let mut result = $result::with_all_items(serving.server.$list(&call).items().to_vec());
         result.meta = serving.meta(modern);
         if modern {
@@ -253,7 +266,7 @@ impl ServerHandler for Adapter {
     ) -> Result<CallToolResponse, ErrorData> {
         let serving = self.serving();
         Self::declared(serving.server.capabilities().tools, "tools/call")?;
-        let (mut call, version, modern) = self.call(&cx)?;
+        let (mut call, version, modern) = self.call(&cx).await?;
         let _permit = match serving.enter(&call.principal) {
             Ok(permit) => permit,
             // Words for the model: it can wait and try again, which a protocol error does not tell it.
@@ -303,7 +316,7 @@ impl ServerHandler for Adapter {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let serving = self.serving();
         Self::declared(serving.server.capabilities().resources, "resources/read")?;
-        let (mut call, version, modern) = self.call(&cx)?;
+        let (mut call, version, modern) = self.call(&cx).await?;
         let _permit = Self::enter(&serving, &call, version)?;
         let brought = Brought { state: request.request_state, responses: request.input_responses };
         let subject = ("resources/read", &*request.uri, None);
@@ -328,7 +341,7 @@ impl ServerHandler for Adapter {
     ) -> Result<GetPromptResponse, ErrorData> {
         let serving = self.serving();
         Self::declared(serving.server.capabilities().prompts, "prompts/get")?;
-        let (mut call, version, modern) = self.call(&cx)?;
+        let (mut call, version, modern) = self.call(&cx).await?;
         let _permit = Self::enter(&serving, &call, version)?;
         let brought = Brought { state: request.request_state, responses: request.input_responses };
         let subject = ("prompts/get", &*request.name, request.arguments.as_ref());
@@ -351,7 +364,7 @@ impl ServerHandler for Adapter {
     ) -> Result<CompleteResult, ErrorData> {
         let serving = self.serving();
         Self::declared(serving.server.capabilities().completions, "completion/complete")?;
-        let (call, version, modern) = self.call(&cx)?;
+        let (call, version, modern) = self.call(&cx).await?;
         let _permit = Self::enter(&serving, &call, version)?;
         let reference = match &request.r#ref {
             Reference::Prompt(prompt) => CompletionReference::Prompt(&prompt.name),
@@ -378,7 +391,7 @@ impl ServerHandler for Adapter {
         request: rmcp::model::SetLevelRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let (_, _, modern) = self.call(&cx)?;
+        let (_, _, modern) = self.call(&cx).await?;
         Self::declared(!modern && self.serving().server.capabilities().logging, "logging/setLevel")?;
         self.log_level.store(news::asked(request.level) as u8, Ordering::Relaxed);
         Ok(())
@@ -413,7 +426,7 @@ impl ServerHandler for Adapter {
 
     async fn on_initialized(&self, cx: NotificationContext<RoleServer>) {
         if let Some(changes) = self.serving().server.changes() {
-            self.subscriptions.tell(cx.peer, changes.listen());
+            self.subscriptions.tell(cx.peer, changes.listen(), self.session.changes().listen());
         }
     }
 

@@ -6,7 +6,7 @@ use std::{collections::HashMap, pin::Pin, sync::Arc};
 use rmcp::model::{Implementation, Prompt, PromptMessage, Resource, ResourceContents, ResourceTemplate, Tool};
 use serde_json::{Map, Value, json};
 
-use crate::{CallContext, Changes, Error, Listing, ParameterHeader, Tasks, ToolResult, tasks};
+use crate::{CallContext, Changes, Error, Grant, Listing, ParameterHeader, Principal, Tasks, ToolResult, tasks};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -90,6 +90,23 @@ pub trait Server: Send + Sync + 'static {
     /// Where calls that outlast their requests are kept; without it the Tasks extension is not declared.
     fn tasks(&self) -> Option<&dyn Tasks> {
         None
+    }
+
+    /// Asked before anything else of a request, whatever its method: what this caller is granted now, or
+    /// [`Error::AccessDenied`]. It is [`CallContext::grant`] then. `None` where every caller is the same.
+    fn admit<'a>(&'a self, _principal: &'a Arc<Principal>) -> Option<BoxFuture<'a, Result<Grant, Error>>> {
+        None
+    }
+
+    /// Whether `/mcp/<something>` are parts of this server. Else such paths are left to [`Config::routes`](crate::http::Config::routes).
+    fn has_parts(&self) -> bool {
+        false
+    }
+
+    /// Whether the caller, as it was admitted, finds something at `/mcp/<name>`; else it is 404. Calls have it as
+    /// [`CallContext::part`].
+    fn has_part(&self, _cx: &CallContext, _name: &str) -> bool {
+        false
     }
 
     /// Every tool the caller may know of, in a stable order.

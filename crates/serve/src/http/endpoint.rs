@@ -1,9 +1,10 @@
 //! One request: checks, authentication, era, and which way it goes.
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::body::HttpBody;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{ACCEPT, ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE},
@@ -23,6 +24,7 @@ use super::{
 use crate::{
     Authentication, Authenticator, CallId, Error, Live, Principal,
     auth::WELL_KNOWN,
+    context::Admitted,
     live::Serving,
     sdk,
     wire::{Message, Refusal, Request as Call, Version, code, depth, parse_request},
@@ -88,7 +90,9 @@ impl Endpoint {
             Ok(origin) => origin.cloned(),
             Err(refusal) => return refuse(refusal, None),
         };
-        if path != shared.config().path {
+        let below = path.strip_prefix(&*shared.config().path);
+        let part = below.and_then(|below| self.part(below));
+        if below != Some("") && part.is_none() {
             if path.starts_with(WELL_KNOWN)
                 && let Some(document) = self.protected_resource(&request, origin.as_ref())
             {
@@ -97,11 +101,11 @@ impl Endpoint {
             return Box::pin(self.route(request)).await;
         }
         let (head, body) = request.into_parts();
-        let Some(origin) = origin else { return self.serve(head, body).await };
+        let Some(origin) = origin else { return self.serve(head, body, part).await };
         if let Some(preflight) = cors::preflight(&head, &origin) {
             return preflight;
         }
-        cors::allow(self.serve(head, body).await, origin)
+        cors::allow(self.serve(head, body, part).await, origin)
     }
 
     /// The document of RFC 9728, where this server has one. It comes before authentication: it says how to get there.
@@ -118,7 +122,13 @@ impl Endpoint {
         })
     }
 
-    async fn serve<B>(&self, head: Parts, body: B) -> Response<Body>
+    /// The `reading` of `/mcp/reading`, where the server has parts. Whether it has this one is told to who may know.
+    fn part(&self, below: &str) -> Option<Arc<str>> {
+        let name = below.strip_prefix('/').filter(|name| !name.is_empty() && !name.contains('/'))?;
+        self.0.live.serving().server.has_parts().then(|| name.into())
+    }
+
+    async fn serve<B>(&self, head: Parts, body: B, part: Option<Arc<str>>) -> Response<Body>
     where
         B: HttpBody<Data = Bytes>,
     {
@@ -132,18 +142,22 @@ impl Endpoint {
             Ok(principal) => principal,
             Err(challenge) => return refuse(challenge.refusal(), None),
         };
+        let caller = match admit(&serving, principal, part).await {
+            Ok(caller) => caller,
+            Err(refusal) => return refuse(refusal, None),
+        };
         match head.method {
             Method::POST => {
                 if let Err(refusal) = is_json(&head.headers) {
                     return refuse(refusal, None);
                 }
                 match read(body, shared.config().max_body, shared.config().body_timeout).await {
-                    Ok(body) => self.post(serving, head, body, principal).await,
+                    Ok(body) => self.post(serving, head, body, caller).await,
                     Err(refusal) => refuse(refusal, None),
                 }
             }
             Method::GET | Method::DELETE if !is_modern(&head.headers) && head.headers.contains_key(SESSION_ID) => {
-                Box::pin(shared.sessions.handle(head, Bytes::new(), principal)).await
+                Box::pin(shared.sessions.handle(head, Bytes::new(), caller)).await
             }
             Method::GET | Method::DELETE
                 if head.headers.contains_key(PROTOCOL_VERSION) && !is_modern(&head.headers) =>
@@ -159,7 +173,7 @@ impl Endpoint {
         }
     }
 
-    async fn post(&self, serving: Arc<Serving>, head: Parts, body: Bytes, principal: Arc<Principal>) -> Response<Body> {
+    async fn post(&self, serving: Arc<Serving>, head: Parts, body: Bytes, caller: Admitted) -> Response<Body> {
         let shared = &self.0;
         let message = match parse_request(&body) {
             Ok(message) => message,
@@ -183,23 +197,21 @@ impl Endpoint {
                 if !modern && (in_session || call.method == "initialize") {
                     let opens = !in_session;
                     // What the SDK would answer with 200 and an error inside, which no client steps up for.
-                    if let Some(refusal) = lacks_scope(&serving, &call, &principal) {
+                    if let Some(refusal) = lacks_scope(&serving, &call, &caller.principal) {
                         return refuse(step_up(&serving, refusal), Some(call.id));
                     }
                     drop(call);
                     return if opens {
-                        Box::pin(shared.sessions.open(head, body, principal)).await
+                        Box::pin(shared.sessions.open(head, body, caller)).await
                     } else {
-                        Box::pin(shared.sessions.handle(head, body, principal)).await
+                        Box::pin(shared.sessions.handle(head, body, caller)).await
                     };
                 }
-                stateless::answer(shared, &serving, &head.headers, &call, principal)
+                stateless::answer(shared, &serving, &head.headers, &call, caller)
                     .await
                     .unwrap_or_else(|refusal| refuse(step_up(&serving, refusal), Some(call.id)))
             }
-            _ if in_session && !is_modern(&head.headers) => {
-                Box::pin(shared.sessions.handle(head, body, principal)).await
-            }
+            _ if in_session && !is_modern(&head.headers) => Box::pin(shared.sessions.handle(head, body, caller)).await,
             Message::Notification { .. } => status(StatusCode::ACCEPTED),
             Message::Response => {
                 let message = "no request of this server waits for an answer";
@@ -219,6 +231,30 @@ impl Endpoint {
             Err(never) => match never {},
         }
     }
+}
+
+/// What the server has to say of the caller before anything is read.
+async fn admit(serving: &Serving, principal: Arc<Principal>, part: Option<Arc<str>>) -> Result<Admitted, Refusal> {
+    let grant = match serving.server.admit(&principal) {
+        None => None,
+        Some(deciding) => {
+            let id = CallId::next();
+            let refused = |error: Error| Refusal::of(&error, id, Version::V2026_07_28);
+            let decided = AssertUnwindSafe(deciding).catch_unwind().await.map_err(|_panic| {
+                tracing::error!(request = %id, "whether a caller is admitted ended in a panic");
+                Refusal::internal(id)
+            })?;
+            Some(decided.map_err(refused)?)
+        }
+    };
+    let caller = Admitted { principal, part, grant };
+    if let Some(part) = &caller.part
+        && !serving.server.has_part(&caller.clone().into(), part)
+    {
+        let message = "there is nothing for you at this path";
+        return Err(Refusal::new(StatusCode::NOT_FOUND, code::INVALID_REQUEST, message));
+    }
+    Ok(caller)
 }
 
 /// Put into requests of other routes: they come unauthenticated, and some ask who it is.

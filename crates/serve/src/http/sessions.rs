@@ -29,7 +29,8 @@ use super::{
     endpoint::{Accepts, PROTOCOL_VERSION, SESSION_ID},
 };
 use crate::{
-    Live, Principal,
+    Live,
+    context::Admitted,
     sdk::{Adapter, Shared, WithoutEvents},
     wire::{Refusal, code},
 };
@@ -74,8 +75,8 @@ impl Sessions {
     }
 
     /// An `initialize`.
-    pub(super) async fn open(&self, head: Parts, body: Bytes, principal: Arc<Principal>) -> Response<Body> {
-        let owner = Owner::of(&principal);
+    pub(super) async fn open(&self, head: Parts, body: Bytes, caller: Admitted) -> Response<Body> {
+        let owner = Owner::of(&caller);
         let Some(_opening) = Opening::begin(self, &owner) else {
             let refusal = Refusal::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -84,7 +85,7 @@ impl Sessions {
             );
             return refuse(refusal.with_header(RETRY_AFTER, HeaderValue::from_static("30")), None);
         };
-        let response = self.forward(head, body, principal).await;
+        let response = self.forward(head, body, caller).await;
         if let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
             // It may be over already; then nothing is left to bind.
             if let Some(session) = self.owners.lock().sessions.get_mut(id) {
@@ -95,22 +96,22 @@ impl Sessions {
     }
 
     /// Everything that names a session. Somebody else's is as unknown as one that never was.
-    pub(super) async fn handle(&self, head: Parts, body: Bytes, principal: Arc<Principal>) -> Response<Body> {
+    pub(super) async fn handle(&self, head: Parts, body: Bytes, caller: Admitted) -> Response<Body> {
         let mut ids = head.headers.get_all(SESSION_ID).iter();
         let id = ids.next().and_then(|id| id.to_str().ok());
         let (Some(id), None) = (id, ids.next()) else {
             let message = "one `Mcp-Session-Id` is needed";
             return refuse(Refusal::new(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message), None);
         };
-        let is_theirs = self.owners.lock().sessions.get(id).and_then(Option::as_ref) == Some(&Owner::of(&principal));
+        let is_theirs = self.owners.lock().sessions.get(id).and_then(Option::as_ref) == Some(&Owner::of(&caller));
         if !is_theirs {
             let message = "there is no such session; begin a new one with `initialize`";
             return refuse(Refusal::new(StatusCode::NOT_FOUND, code::INVALID_REQUEST, message), None);
         }
-        self.forward(head, body, principal).await
+        self.forward(head, body, caller).await
     }
 
-    async fn forward(&self, mut head: Parts, body: Bytes, principal: Arc<Principal>) -> Response<Body> {
+    async fn forward(&self, mut head: Parts, body: Bytes, caller: Admitted) -> Response<Body> {
         // The SDK wants both types by name; some clients send `*/*` or one of them.
         let accepts = match (&head.method, Accepts::of(&head.headers)) {
             (&Method::POST, Err(refusal)) => return refuse(refusal, None),
@@ -123,7 +124,7 @@ impl Sessions {
             headers.extend(head.headers.get_all(&name).iter().map(|value| (name.clone(), value.clone())));
         }
         head.headers = headers;
-        head.extensions.insert(principal);
+        head.extensions.insert(caller);
         if accepts.is_some_and(|accepts| !accepts.events) {
             head.extensions.insert(WithoutEvents);
         }
@@ -174,11 +175,13 @@ async fn without_events(response: Response<BoxBody<Bytes, Infallible>>) -> Respo
 struct Owner {
     id: String,
     tenant: Option<String>,
+    /// Of which part of the server; another one's sessions are not known there.
+    part: Option<Arc<str>>,
 }
 
 impl Owner {
-    fn of(principal: &Principal) -> Self {
-        Self { id: principal.id.clone(), tenant: principal.tenant.clone() }
+    fn of(Admitted { principal, part, .. }: &Admitted) -> Self {
+        Self { id: principal.id.clone(), tenant: principal.tenant.clone(), part: part.clone() }
     }
 }
 

@@ -15,8 +15,9 @@ use super::{
     stream, tasks,
 };
 use crate::{
-    CallContext, ClientSupport, Completion, CompletionReference, Error, Listing, Log, LogLevel, Principal, Progress,
-    ToolResult, call,
+    CallContext, ClientSupport, Completion, CompletionReference, Error, Listing, Log, LogLevel, Progress, ToolResult,
+    call,
+    context::Admitted,
     input::{Asks, OwnedSubject, Round, Settled, settle},
     limits::Permit,
     live::Serving,
@@ -29,7 +30,7 @@ pub(super) async fn answer(
     serving: &Arc<Serving>,
     headers: &HeaderMap,
     request: &Request<'_>,
-    principal: Arc<Principal>,
+    caller: Admitted,
 ) -> Result<Response<Body>, Refusal> {
     let accepts = Accepts::of(headers)?;
     let version = version(headers, request)?;
@@ -40,13 +41,13 @@ pub(super) async fn answer(
     let Request { id, params, .. } = request;
     let declared = server.capabilities();
     let one_page = || match &params.cursor {
-        None => Ok(CallContext::new(principal.clone())),
+        None => Ok(CallContext::from(caller.clone())),
         Some(_) => Err(invalid("this cursor was not made by this server")),
     };
     let list = |key, items: &RawValue| replies.list(id, version, key, items);
     let reply = match &*request.method {
         "tools/call" if declared.tools => {
-            return call_tool(shared, serving, headers, accepts, version, request, principal).await;
+            return call_tool(shared, serving, headers, accepts, version, request, caller).await;
         }
         "tools/list" if declared.tools => list("tools", Listing::json(&server.tools(&one_page()?))),
         "prompts/list" if declared.prompts => list("prompts", Listing::json(&server.prompts(&one_page()?))),
@@ -55,32 +56,32 @@ pub(super) async fn answer(
             list("resourceTemplates", Listing::json(&server.resource_templates(&one_page()?)))
         }
         "prompts/get" if declared.prompts => {
-            let (mut cx, _permit) = enter(serving, principal, version, request)?;
+            let (mut cx, _permit) = enter(serving, caller, version, request)?;
             let (name, arguments) = named(params)?;
             bring_input(shared, serving, version, request, ("prompts/get", name), &mut cx)?;
             let prompt = run(async { settle(server.get_prompt(&cx, name, arguments).await) }, &cx, version).await?;
             replies.settled(id, version, &prompt, |prompt| replies.prompt(id, version, prompt))
         }
         "resources/read" if declared.resources => {
-            let (mut cx, _permit) = enter(serving, principal, version, request)?;
+            let (mut cx, _permit) = enter(serving, caller, version, request)?;
             let uri = params.uri.as_deref().ok_or_else(|| invalid("`uri` is missing"))?;
             bring_input(shared, serving, version, request, ("resources/read", uri), &mut cx)?;
             let contents = run(async { settle(server.read_resource(&cx, uri).await) }, &cx, version).await?;
             replies.settled(id, version, &contents, |contents| replies.resource(id, version, contents))
         }
         "completion/complete" if declared.completions => {
-            let (cx, _permit) = enter(serving, principal, version, request)?;
+            let (cx, _permit) = enter(serving, caller, version, request)?;
             let asked = Asked::of(params)?;
             let values = run(async { server.complete(&cx, asked.completion()).await }, &cx, version).await?;
             replies.completion(id, version, &values)
         }
         method if version.is_modern() && tasks::is_method(method) && server.tasks().is_some() => {
             let tasks = server.tasks().expect("asked just now");
-            tasks::answer(serving, tasks, version, request, principal).await?
+            tasks::answer(serving, tasks, version, request, caller).await?
         }
         "server/discover" if version.is_modern() => replies.discover(id, version),
         "subscriptions/listen" if version.is_modern() => {
-            return Box::pin(stream::listen(shared, serving, accepts, request, principal)).await;
+            return Box::pin(stream::listen(shared, serving, accepts, request, caller)).await;
         }
         "ping" if !version.is_modern() => replies.empty(id, version),
         method => {
@@ -155,7 +156,7 @@ async fn call_tool(
     accepts: Accepts,
     version: Version,
     request: &Request<'_>,
-    principal: Arc<Principal>,
+    caller: Admitted,
 ) -> Result<Response<Body>, Refusal> {
     let (name, arguments) = named(&request.params)?;
     if version.is_modern() {
@@ -163,7 +164,7 @@ async fn call_tool(
             parameter.agree(headers, &arguments).map_err(|error| mismatch(&error))?;
         }
     }
-    let (mut cx, permit) = enter(serving, principal, version, request)?;
+    let (mut cx, permit) = enter(serving, caller, version, request)?;
     bring_input(shared, serving, version, request, ("tools/call", name), &mut cx)?;
     let token = request.params.meta.as_ref().and_then(|meta| meta.progress_token);
     let level = log_level(request, version)?;
@@ -251,11 +252,11 @@ pub(super) fn sent(reply: Vec<u8>, accepts: Accepts) -> Response<Body> {
 
 pub(super) fn enter(
     serving: &Serving,
-    principal: Arc<Principal>,
+    caller: Admitted,
     version: Version,
     request: &Request<'_>,
 ) -> Result<(CallContext, Permit), Refusal> {
-    let mut cx = CallContext::new(principal);
+    let mut cx = CallContext::from(caller);
     if version.is_modern() {
         cx.client = ClientSupport::of(request.params.meta.as_ref().and_then(|meta| meta.client_capabilities));
     }

@@ -23,7 +23,8 @@ use super::{
     tasks::{self, Watched},
 };
 use crate::{
-    Change, Changes, Principal,
+    Change, Changes,
+    context::Admitted,
     live::Serving,
     news::News,
     wire::{Refusal, Request, SUBSCRIPTION_ID, code, news, notification, sse_event},
@@ -217,7 +218,7 @@ pub(super) async fn listen(
     serving: &Serving,
     accepts: Accepts,
     request: &Request<'_>,
-    principal: Arc<Principal>,
+    caller: Admitted,
 ) -> Result<Response<Body>, Refusal> {
     if !accepts.events {
         let message = "`subscriptions/listen` answers as text/event-stream, which `Accept` does not name";
@@ -235,7 +236,7 @@ pub(super) async fn listen(
     let mut filter = asked.honoured(serving);
     let tasks = match std::mem::take(&mut filter.task_ids) {
         none if none.is_empty() => None,
-        asked => Watched::of(shared, serving, request, principal, asked).await?,
+        asked => Watched::of(shared, serving, request, caller, asked).await?,
     };
     filter.task_ids = tasks.as_ref().map_or_else(Vec::new, Watched::ids);
     let listening = Listening {

@@ -12,7 +12,8 @@ use super::{
     stateless::{enter, invalid, run},
 };
 use crate::{
-    CallContext, Error, Principal, Tasks,
+    CallContext, Error, Tasks,
+    context::Admitted,
     live::Serving,
     wire::{Refusal, Request, Version},
 };
@@ -27,10 +28,10 @@ pub(super) async fn answer(
     tasks: &dyn Tasks,
     version: Version,
     request: &Request<'_>,
-    principal: Arc<Principal>,
+    caller: Admitted,
 ) -> Result<Vec<u8>, Refusal> {
     let Request { id, params, method } = request;
-    let (cx, _permit) = enter(serving, principal, version, request)?;
+    let (cx, _permit) = enter(serving, caller, version, request)?;
     if !cx.client.tasks {
         return Err(Refusal::of(&Error::needs_tasks(), cx.call_id, version));
     }
@@ -68,10 +69,10 @@ impl Watched {
         shared: &Arc<Shared>,
         serving: &Serving,
         request: &Request<'_>,
-        principal: Arc<Principal>,
+        caller: Admitted,
         asked: Vec<String>,
     ) -> Result<Option<Self>, Refusal> {
-        let (cx, _permit) = enter(serving, principal, Version::V2026_07_28, request)?;
+        let (cx, _permit) = enter(serving, caller, Version::V2026_07_28, request)?;
         let Some(tasks) = serving.server.tasks() else { return Ok(None) };
         if !cx.client.tasks {
             return Err(Refusal::of(&Error::needs_tasks(), cx.call_id, Version::V2026_07_28));

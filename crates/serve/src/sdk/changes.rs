@@ -85,13 +85,16 @@ impl Subscriptions {
     }
 
     /// Older clients hear of every list, and of the resources they named; once, however often they say `initialized`.
-    pub(super) fn tell(&self, peer: Peer<RoleServer>, mut changes: Listener) {
+    pub(super) fn tell(&self, peer: Peer<RoleServer>, mut changes: Listener, mut own: Listener) {
         if self.telling.swap(true, Ordering::Relaxed) {
             return;
         }
         let uris = self.uris.clone();
         tokio::spawn(self.ended.clone().run_until_cancelled_owned(async move {
-            while let Some(change) = changes.next().await {
+            loop {
+                // What is of the server, and what is of this session alone.
+                let change = tokio::select! { change = changes.next() => change, change = own.next() => change };
+                let Some(change) = change else { return };
                 if tell(&peer, change, &uris).await.is_err() {
                     return;
                 }

@@ -20,7 +20,7 @@ impl Adapter {
         request: GetTaskParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        let (call, version, modern) = self.call(&cx)?;
+        let (call, version, modern) = self.call(&cx).await?;
         let serving = self.serving();
         let tasks = Self::tasks(&serving, modern, "tasks/get")?;
         let _permit = Self::enter(&serving, &call, version)?;
@@ -34,7 +34,7 @@ impl Adapter {
         request: UpdateTaskParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let (call, version, modern) = self.call(&cx)?;
+        let (call, version, modern) = self.call(&cx).await?;
         let serving = self.serving();
         let tasks = Self::tasks(&serving, modern, "tasks/update")?;
         let _permit = Self::enter(&serving, &call, version)?;
@@ -46,7 +46,7 @@ impl Adapter {
         request: CancelTaskParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let (call, version, modern) = self.call(&cx)?;
+        let (call, version, modern) = self.call(&cx).await?;
         let serving = self.serving();
         let tasks = Self::tasks(&serving, modern, "tasks/cancel")?;
         let _permit = Self::enter(&serving, &call, version)?;

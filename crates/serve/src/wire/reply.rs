@@ -299,6 +299,7 @@ pub(crate) mod code {
     pub(crate) const UNSUPPORTED_VERSION: i32 = -32022;
     /// Only in the revisions before 2026-07-28.
     pub(crate) const RESOURCE_NOT_FOUND: i32 = -32002;
+    pub(crate) const ACCESS_DENIED: i32 = -32000;
     pub(crate) const UNAUTHENTICATED: i32 = 401;
     pub(crate) const FORBIDDEN: i32 = 403;
     pub(crate) const RATE_LIMITED: i32 = 429;
@@ -359,6 +360,7 @@ impl Refusal {
                     Err(_) => refusal,
                 }
             }
+            Error::AccessDenied => refusal(StatusCode::FORBIDDEN, code::ACCESS_DENIED),
             Error::RateLimited { retry_after } => {
                 let seconds = retry_after.as_millis().div_ceil(1000).max(1);
                 refusal(StatusCode::TOO_MANY_REQUESTS, code::RATE_LIMITED)
