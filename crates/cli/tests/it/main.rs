@@ -6,6 +6,7 @@ mod cancellation;
 mod commands;
 mod confirm;
 mod programs;
+mod progress;
 mod reload;
 mod rooms;
 mod run;
