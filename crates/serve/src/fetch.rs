@@ -1,12 +1,18 @@
 //! How this crate asks others: for an issuer's keys, a token's state, a client's document, a credential. Who embeds it
 //! decides how: some URLs are chosen by strangers, and must not reach a private network.
 
+#[cfg(feature = "fetch")]
+mod client;
+
 use std::{borrow::Cow, fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
 
 use crate::BoxFuture;
+
+#[cfg(feature = "fetch")]
+pub use client::HttpClient;
 
 /// An HTTP client with bounds. It takes nothing from the environment and sends no credential but what the request has.
 pub trait Fetch: fmt::Debug + Send + Sync + 'static {

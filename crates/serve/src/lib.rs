@@ -46,6 +46,7 @@ mod logging;
 mod news;
 mod principal;
 mod progress;
+pub mod resolver;
 mod result;
 mod sdk;
 mod server;
@@ -65,6 +66,8 @@ pub use changes::{Change, Changes};
 pub use client::ClientSupport;
 pub use context::{CallContext, CallId, Grant};
 pub use error::Error;
+#[cfg(feature = "fetch")]
+pub use fetch::HttpClient;
 pub use fetch::{Fetch, FetchBounds, FetchError};
 pub use input::{Answer, Ask, Elicitation, Reply, StateKey, Subject};
 pub use limits::{Gate, Limits, Permit, Rate};

@@ -15,6 +15,7 @@ mod modern;
 mod older;
 mod parity;
 mod progress;
+mod resolver;
 mod sessions;
 mod shutdown;
 mod sockets;
