@@ -31,6 +31,7 @@
 
 mod approvals;
 mod auth;
+mod bridge;
 mod call;
 mod changes;
 mod client;
@@ -44,6 +45,7 @@ mod listing;
 mod live;
 mod logging;
 mod news;
+mod page;
 mod principal;
 mod progress;
 pub mod resolver;
@@ -62,6 +64,7 @@ pub use auth::{
     ApiKeys, Authentication, Authenticator, BearerTokens, Chain, ChainError, Challenge, Found, KeyList, KeyListError,
     Keys, NoAuthentication, Peer, ProtectedResource, ResourceError,
 };
+pub use bridge::{Bridge, BridgeKey, BridgeOptions};
 pub use changes::{Change, Changes};
 pub use client::ClientSupport;
 pub use context::{CallContext, CallId, Grant};

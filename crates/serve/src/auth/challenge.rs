@@ -68,7 +68,7 @@ impl Challenge {
 
     /// The same, with the ways in that others offer.
     #[must_use]
-    pub(super) fn or(mut self, others: impl IntoIterator<Item = Self>) -> Self {
+    pub(crate) fn or(mut self, others: impl IntoIterator<Item = Self>) -> Self {
         for scheme in others.into_iter().flat_map(|other| other.schemes) {
             if !self.schemes.contains(&scheme) {
                 self.schemes.push(scheme);

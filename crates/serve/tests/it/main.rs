@@ -2,6 +2,7 @@
 
 mod approvals;
 mod auth;
+mod bridge;
 mod clients;
 mod elicitation;
 mod errors;
