@@ -31,6 +31,9 @@ pub enum Error {
     /// The person is asked first; see [`CallContext::elicit`](crate::CallContext::elicit). On the wire it is no error.
     #[error("a person has to answer first")]
     InputRequired(Box<rmcp::model::InputRequiredResult>),
+    /// A protocol error of somebody's own, passed on as it is (codes that the protocol keeps for itself become -32603).
+    #[error("{message}")]
+    Raised { code: i32, message: std::borrow::Cow<'static, str>, data: Option<serde_json::Value> },
     /// The cause goes to the log, never to the caller.
     #[error("internal error")]
     Internal { source: Box<dyn std::error::Error + Send + Sync> },

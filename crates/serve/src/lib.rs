@@ -38,6 +38,7 @@ mod client;
 mod context;
 mod error;
 mod fetch;
+mod handler;
 pub mod http;
 mod input;
 mod limits;
@@ -72,6 +73,7 @@ pub use error::Error;
 #[cfg(feature = "fetch")]
 pub use fetch::HttpClient;
 pub use fetch::{Fetch, FetchBounds, FetchError};
+pub use handler::{HandlerError, server_of};
 pub use input::{Answer, Ask, Elicitation, Reply, StateKey, Subject};
 pub use limits::{Gate, Limits, Permit, Rate};
 pub use listing::Listing;

@@ -13,10 +13,7 @@ use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use super::{Credential, ResolveError, Resource, TokenResolver, expiry};
-use crate::{
-    BoxFuture, Fetch, FetchBounds, Principal,
-    tokens::Secret,
-};
+use crate::{BoxFuture, Fetch, FetchBounds, Principal, tokens::Secret};
 
 /// Where the service is and how it is asked.
 #[derive(Debug, Clone)]
@@ -170,7 +167,9 @@ impl ApiTokens {
             );
             return Err(unavailable());
         };
-        let Some(token) = found.access_token.filter(|token| !token.is_empty()).map(Secret::from) else { return not_linked() };
+        let Some(token) = found.access_token.filter(|token| !token.is_empty()).map(Secret::from) else {
+            return not_linked();
+        };
         let mut credential = Credential::new(token)?;
         credential.account = found.provider_username.or(found.provider_user_id);
         match found.expires_at {

@@ -304,6 +304,16 @@ pub(crate) mod code {
     pub(crate) const FORBIDDEN: i32 = 403;
     pub(crate) const RATE_LIMITED: i32 = 429;
     pub(crate) const BUSY: i32 = 503;
+
+    /// A code of somebody else's, unless it would say what only this library may say.
+    pub(crate) fn passed_on(code: i32, version: super::Version) -> i32 {
+        match code {
+            RESOURCE_NOT_FOUND if version.is_modern() => INVALID_PARAMS,
+            RESOURCE_NOT_FOUND => code,
+            -32_042 | -32_099..=-32_020 => INTERNAL,
+            _ => code,
+        }
+    }
 }
 
 /// An error as it goes to a client: over HTTP with its status and headers, elsewhere without.
@@ -358,6 +368,13 @@ impl Refusal {
                 match HeaderValue::try_from(challenge) {
                     Ok(challenge) => refusal.with_header(http::header::WWW_AUTHENTICATE, challenge),
                     Err(_) => refusal,
+                }
+            }
+            Error::Raised { code, data, .. } => {
+                let refusal = refusal(StatusCode::OK, code::passed_on(*code, version));
+                match data {
+                    Some(data) => refusal.with_data(data.clone()),
+                    None => refusal,
                 }
             }
             Error::AccessDenied => refusal(StatusCode::FORBIDDEN, code::ACCESS_DENIED),
