@@ -61,7 +61,7 @@ object! {
     pub struct Paginate {
         /// How many rows or items make a page.
         page_size: NonZeroU32 = Paginate::PAGE_SIZE,
-        /// How many a caller may ask for. Left out: 200, or `pageSize` if that is larger.
+        /// What `pageSize` may be at most; callers do not choose. Left out: 200, or `pageSize` if that is larger.
         max_page_size: Option<NonZeroU32>,
         /// How the upstream pages.
         style: Option<PageStyle>,
@@ -84,7 +84,7 @@ object! {
 impl Paginate {
     pub const PAGE_SIZE: NonZeroU32 = NonZeroU32::new(50).expect("fifty is not zero");
 
-    /// How many rows or items a caller may ask for.
+    /// What `pageSize` may be at most.
     #[must_use]
     pub fn max_page_size(&self) -> NonZeroU32 {
         self.max_page_size.unwrap_or_else(|| self.default_max_page_size())
