@@ -3,18 +3,19 @@
 use std::{
     fmt,
     net::SocketAddr,
+    ops::Deref,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use arc_swap::ArcSwap;
-use rmcp::model::MetaObject;
 
 use crate::{
-    Authentication, Authenticator, Challenge, Error, Principal, Server,
+    Authentication, Authenticator, Challenge, Error, FactoryError, Finding, Principal, Served, Server, Servers,
+    TenantContext,
     http::{Config, ConfigError},
     input::{Rounds, Waiting},
     limits::{Gate, Limits, Permit},
-    wire::Replies,
+    wire::Hints,
 };
 
 /// Replaced as a whole, between two requests: a call ends with the server that it began with, and the old server goes with
@@ -23,7 +24,7 @@ use crate::{
 pub struct Live(Arc<Inner>);
 
 struct Inner {
-    serving: ArcSwap<Serving>,
+    front: ArcSwap<Front>,
     config: Config,
     /// What was asked before a server was replaced may be answered to the next.
     rounds: Arc<Rounds>,
@@ -32,21 +33,69 @@ struct Inner {
     addresses: Mutex<Vec<SocketAddr>>,
 }
 
-/// One generation.
-pub(crate) struct Serving {
-    pub(crate) server: Arc<dyn Server>,
+/// One generation of what all callers have in common.
+pub(crate) struct Front {
+    source: Source,
     pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) gate: Arc<Gate>,
-    pub(crate) replies: Replies,
-    /// Says who made a result, in the SDK's terms.
-    pub(crate) meta: MetaObject,
     /// All callers see the same.
     pub(crate) public: bool,
+    pub(crate) hints: Hints,
+}
+
+enum Source {
+    One(Served),
+    Many(Arc<dyn Servers>),
+}
+
+/// What one request is served with.
+#[derive(Clone)]
+pub(crate) struct Serving {
+    front: Arc<Front>,
+    /// Where callers have servers of their own.
+    own: Option<(Arc<Served>, TenantContext)>,
+}
+
+impl Deref for Serving {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        match (&self.own, &self.front.source) {
+            (Some((served, _)), _) => served,
+            (None, Source::One(served)) => served,
+            (None, Source::Many(_)) => unreachable!("where there are many servers, each request has its own"),
+        }
+    }
+}
+
+impl Serving {
+    pub(crate) fn front(&self) -> &Front {
+        &self.front
+    }
+
+    /// Who it was found for.
+    pub(crate) fn caller(&self, principal: &Arc<Principal>) -> TenantContext {
+        self.own.as_ref().map_or_else(|| TenantContext::new(principal.clone()), |(_, caller)| caller.clone())
+    }
+
+    pub(crate) fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// A call begins, if neither all callers nor this one ask too much.
+    pub(crate) fn enter(&self, principal: &Principal) -> Result<Permit, Error> {
+        self.front.gate.enter_with(self.front.authenticator.gate(principal).as_deref(), principal)
+    }
 }
 
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live").field("server", self.0.serving.load().server.implementation()).finish_non_exhaustive()
+        let front = self.0.front.load();
+        let mut shown = f.debug_struct("Live");
+        if let Source::One(served) = &front.source {
+            shown.field("server", served.server.implementation());
+        }
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -60,10 +109,19 @@ impl Live {
 
     #[must_use]
     pub fn new(server: Arc<dyn Server>, authenticator: Arc<dyn Authenticator>, config: Config) -> Self {
+        Self::over(Source::One(Served::new(server)), authenticator, config)
+    }
+
+    /// Where each caller has a server of its own.
+    #[must_use]
+    pub fn of_many(servers: Arc<dyn Servers>, authenticator: Arc<dyn Authenticator>, config: Config) -> Self {
+        Self::over(Source::Many(servers), authenticator, config)
+    }
+
+    fn over(source: Source, authenticator: Arc<dyn Authenticator>, config: Config) -> Self {
         let gate = Arc::new(Gate::new(&config.limits));
-        let serving = Serving::new(server, authenticator, gate, &config);
         Self(Arc::new(Inner {
-            serving: ArcSwap::from_pointee(serving),
+            front: ArcSwap::from_pointee(Front::new(source, authenticator, gate, &config)),
             rounds: Arc::new(Rounds::new(&config.state_key)),
             waiting: Arc::default(),
             config,
@@ -79,12 +137,31 @@ impl Live {
         authenticator: Arc<dyn Authenticator>,
         limits: &Limits,
     ) -> Result<(), ConfigError> {
+        self.replace_source(Source::One(Served::new(server)), authenticator, limits)
+    }
+
+    /// The same, with a server for each caller.
+    pub fn replace_many(
+        &self,
+        servers: Arc<dyn Servers>,
+        authenticator: Arc<dyn Authenticator>,
+        limits: &Limits,
+    ) -> Result<(), ConfigError> {
+        self.replace_source(Source::Many(servers), authenticator, limits)
+    }
+
+    fn replace_source(
+        &self,
+        source: Source,
+        authenticator: Arc<dyn Authenticator>,
+        limits: &Limits,
+    ) -> Result<(), ConfigError> {
         let addresses = self.0.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         for address in &*addresses {
             self.0.config.check(*address, &*authenticator)?;
         }
-        let gate = self.serving().gate.with_limits(limits);
-        self.0.serving.store(Arc::new(Serving::new(server, authenticator, gate, &self.0.config)));
+        let gate = self.front().gate.with_limits(limits);
+        self.0.front.store(Arc::new(Front::new(source, authenticator, gate, &self.0.config)));
         drop(addresses);
         Ok(())
     }
@@ -92,23 +169,31 @@ impl Live {
     /// The same for a server whose callers stay who they are.
     pub fn replace_server(&self, server: Arc<dyn Server>, limits: &Limits) {
         let addresses = self.0.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        let serving = self.serving();
-        let gate = serving.gate.with_limits(limits);
-        let serving = Serving::new(server, serving.authenticator.clone(), gate, &self.0.config);
-        self.0.serving.store(Arc::new(serving));
+        let front = self.front();
+        let gate = front.gate.with_limits(limits);
+        let source = Source::One(Served::new(server));
+        self.0.front.store(Arc::new(Front::new(source, front.authenticator.clone(), gate, &self.0.config)));
         drop(addresses);
     }
 
     /// From now on it is served there.
     pub(crate) fn serve_at(&self, address: SocketAddr) -> Result<(), ConfigError> {
         let mut addresses = self.0.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.config.check(address, &*self.serving().authenticator)?;
+        self.0.config.check(address, &*self.front().authenticator)?;
         addresses.push(address);
         Ok(())
     }
 
-    pub(crate) fn serving(&self) -> Arc<Serving> {
-        self.0.serving.load_full()
+    pub(crate) fn front(&self) -> Arc<Front> {
+        self.0.front.load_full()
+    }
+
+    /// What serves this caller now.
+    pub(crate) async fn serving(&self, caller: impl FnOnce() -> TenantContext) -> Result<Serving, FactoryError> {
+        match self.front().of_all() {
+            Ok(serving) => Ok(serving),
+            Err((front, servers)) => Front::serve(front, &*servers, caller()).await,
+        }
     }
 
     pub(crate) fn rounds(&self) -> Arc<Rounds> {
@@ -134,18 +219,40 @@ impl Authenticator for Nobody {
     }
 }
 
-impl Serving {
-    /// A call begins, if neither all callers nor this one ask too much.
-    pub(crate) fn enter(&self, principal: &Principal) -> Result<Permit, Error> {
-        self.gate.enter_with(self.authenticator.gate(principal).as_deref(), principal)
+impl Front {
+    fn new(source: Source, authenticator: Arc<dyn Authenticator>, gate: Arc<Gate>, config: &Config) -> Self {
+        // Nobody else gets what is made for one caller.
+        let public = authenticator.is_open() && matches!(source, Source::One(_));
+        Self { source, authenticator, gate, public, hints: Hints::new(public, config.list_ttl) }
     }
 
-    fn new(server: Arc<dyn Server>, authenticator: Arc<dyn Authenticator>, gate: Arc<Gate>, config: &Config) -> Self {
-        let public = authenticator.is_open();
-        let info = serde_json::to_value(server.implementation()).expect("names and versions are JSON");
-        let mut meta = MetaObject::default();
-        meta.0.insert("io.modelcontextprotocol/serverInfo".to_owned(), info);
-        let replies = Replies::new(&*server, public, config.list_ttl);
-        Self { server, authenticator, gate, replies, meta, public }
+    pub(crate) fn has_parts(&self) -> bool {
+        match &self.source {
+            Source::One(served) => served.server.has_parts(),
+            Source::Many(servers) => servers.has_parts(),
+        }
+    }
+
+    /// The one server, or those that know which.
+    pub(crate) fn of_all(self: Arc<Self>) -> Result<Serving, (Arc<Self>, Arc<dyn Servers>)> {
+        match &self.source {
+            Source::One(_) => Ok(Serving { front: self, own: None }),
+            Source::Many(servers) => {
+                let servers = servers.clone();
+                Err((self, servers))
+            }
+        }
+    }
+
+    pub(crate) async fn serve(
+        front: Arc<Self>,
+        servers: &dyn Servers,
+        caller: TenantContext,
+    ) -> Result<Serving, FactoryError> {
+        let served = match servers.find(caller.clone()) {
+            Finding::Ready(served) => served?,
+            Finding::Pending(served) => served.await?,
+        };
+        Ok(Serving { front, own: Some((served, caller)) })
     }
 }

@@ -12,7 +12,7 @@ use std::{
     borrow::Cow,
     panic::AssertUnwindSafe,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
 };
@@ -22,11 +22,12 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CompleteRequestParams,
-        CompleteResult, CompletionInfo, CreateTaskResult, DiscoverResult, ErrorCode, GetPromptRequestParams,
-        GetPromptResponse, GetPromptResult, GetTaskParams, GetTaskResult, ListPromptsResult,
-        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
-        ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Reference, ServerConfig,
-        SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams, UpdateTaskParams,
+        CompleteResult, CompletionInfo, CreateTaskResult, DiscoverResult, ErrorCode, Extensions,
+        GetPromptRequestParams, GetPromptResponse, GetPromptResult, GetTaskParams, GetTaskResult,
+        InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+        ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
+        ReadResourceResponse, ReadResourceResult, Reference, ServerConfig, SubscribeRequestParams, SubscriptionFilter,
+        UnsubscribeRequestParams, UpdateTaskParams,
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
@@ -38,8 +39,8 @@ use self::{
     input::{Brought, settled},
 };
 use crate::{
-    CallContext, Completion, CompletionReference, Content, Error, Live, Log, LogLevel, Principal, Progress,
-    SessionState, ToolResult, call,
+    CallContext, Completion, CompletionReference, Content, Error, Live, Log, LogLevel, Principal, Progress, Server,
+    SessionState, TenantContext, ToolResult, call,
     context::Admitted,
     input::Settled,
     limits::Permit,
@@ -70,22 +71,43 @@ pub(crate) struct Adapter {
     /// The messages that this session asked for; 0 is none.
     log_level: AtomicU8,
     session: Arc<SessionState>,
+    /// What the server of this caller was when it was asked last, where callers have servers of their own. The SDK wants to
+    /// know without saying for whom.
+    info: Mutex<Option<ServerConfig>>,
 }
 
 impl Adapter {
     pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared, subscriptions: Subscriptions::default(), log_level: AtomicU8::new(0), session: Arc::default() }
+        Self {
+            shared,
+            subscriptions: Subscriptions::default(),
+            log_level: AtomicU8::new(0),
+            session: Arc::default(),
+            info: Mutex::default(),
+        }
     }
 
-    /// What is served now; for one request.
-    fn serving(&self) -> Arc<Serving> {
-        self.shared.live.serving()
+    /// What serves this request: found with it where it came by HTTP, else now.
+    async fn serving(&self, extensions: &Extensions) -> Result<Serving, ErrorData> {
+        let found = extensions.get::<http::request::Parts>().and_then(|head| head.extensions.get::<Serving>());
+        let serving = match (found, &self.shared.caller) {
+            (Some(found), _) => found.clone(),
+            (None, Caller::Fixed(principal)) => {
+                let found = self.shared.live.serving(|| TenantContext::new(principal.clone())).await;
+                found.map_err(|error| error_data(error.refusal(principal)))?
+            }
+            (None, Caller::OfRequest) => self.shared.live.front().of_all().map_err(|_many| unknown_caller())?,
+        };
+        if serving.is_own() {
+            *self.info.lock().unwrap_or_else(PoisonError::into_inner) = Some(info(&serving));
+        }
+        Ok(serving)
     }
 
     async fn caller(&self, cx: &RequestContext<RoleServer>, version: Version) -> Result<Admitted, ErrorData> {
         match &self.shared.caller {
             Caller::Fixed(principal) => {
-                let serving = self.serving();
+                let serving = self.serving(&cx.extensions).await?;
                 let grant = match serving.server.admit(principal) {
                     None => None,
                     Some(deciding) => {
@@ -97,10 +119,7 @@ impl Adapter {
             }
             Caller::OfRequest => {
                 let head = cx.extensions.get::<http::request::Parts>();
-                head.and_then(|head| head.extensions.get::<Admitted>()).cloned().ok_or_else(|| {
-                    tracing::error!("a request without a principal reached a session");
-                    ErrorData::internal_error("internal error", None)
-                })
+                head.and_then(|head| head.extensions.get::<Admitted>()).cloned().ok_or_else(unknown_caller)
             }
         }
     }
@@ -146,7 +165,7 @@ impl Adapter {
 
 impl Serving {
     fn scope(&self) -> CacheScope {
-        if self.public { CacheScope::Public } else { CacheScope::Private }
+        if self.front().public { CacheScope::Public } else { CacheScope::Private }
     }
 
     fn meta(&self, modern: bool) -> Option<MetaObject> {
@@ -183,7 +202,7 @@ fn error_data(refusal: Refusal) -> ErrorData {
 
 macro_rules! list {
     ($self:ident, $request:ident, $cx:ident, $capability:ident, $method:literal, $list:ident, $result:ident) => {{
-        let serving = $self.serving();
+        let serving = $self.serving(&$cx.extensions).await?;
         Self::declared(serving.server.capabilities().$capability, $method)?;
         Self::one_page($request)?;
         let (call, _, modern) = $self.call(&$cx).await?;
@@ -199,14 +218,20 @@ macro_rules! list {
 
 impl ServerHandler for Adapter {
     fn get_info(&self) -> ServerConfig {
-        let serving = self.serving();
-        let server = &serving.server;
-        let declared = server.capabilities().to_json(server.changes().is_some(), server.tasks().is_some());
-        let mut info = ServerConfig::new(serde_json::from_value(declared).expect("capabilities are the protocol's"));
-        info.protocol_version = ProtocolVersion::V_2025_11_25;
-        info.server_info = server.implementation().clone();
-        info.instructions = server.instructions().map(str::to_owned);
-        info
+        match self.shared.live.front().of_all() {
+            Ok(serving) => info(&serving),
+            Err(_) => self.info.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default(),
+        }
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        self.serving(&cx.extensions).await?;
+        cx.peer.set_peer_info(request.clone());
+        self.negotiate_initialize(&request)
     }
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
@@ -219,11 +244,12 @@ impl ServerHandler for Adapter {
         Cow::Borrowed(SERVED)
     }
 
-    async fn discover(&self, _cx: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+    async fn discover(&self, cx: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let serving = self.serving(&cx.extensions).await?;
         let versions = self.supported_protocol_versions().into_owned();
-        let mut result = DiscoverResult::from_server_info(versions, self.get_info());
+        let mut result = DiscoverResult::from_server_info(versions, info(&serving));
         result.ttl_ms = self.list_ttl_ms();
-        result.cache_scope = self.serving().scope();
+        result.cache_scope = serving.scope();
         Ok(result)
     }
 
@@ -264,7 +290,7 @@ impl ServerHandler for Adapter {
         request: CallToolRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let serving = self.serving();
+        let serving = self.serving(&cx.extensions).await?;
         Self::declared(serving.server.capabilities().tools, "tools/call")?;
         let (mut call, version, modern) = self.call(&cx).await?;
         let _permit = match serving.enter(&call.principal) {
@@ -314,7 +340,7 @@ impl ServerHandler for Adapter {
         request: ReadResourceRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let serving = self.serving();
+        let serving = self.serving(&cx.extensions).await?;
         Self::declared(serving.server.capabilities().resources, "resources/read")?;
         let (mut call, version, modern) = self.call(&cx).await?;
         let _permit = Self::enter(&serving, &call, version)?;
@@ -339,7 +365,7 @@ impl ServerHandler for Adapter {
         request: GetPromptRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let serving = self.serving();
+        let serving = self.serving(&cx.extensions).await?;
         Self::declared(serving.server.capabilities().prompts, "prompts/get")?;
         let (mut call, version, modern) = self.call(&cx).await?;
         let _permit = Self::enter(&serving, &call, version)?;
@@ -362,7 +388,7 @@ impl ServerHandler for Adapter {
         request: CompleteRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        let serving = self.serving();
+        let serving = self.serving(&cx.extensions).await?;
         Self::declared(serving.server.capabilities().completions, "completion/complete")?;
         let (call, version, modern) = self.call(&cx).await?;
         let _permit = Self::enter(&serving, &call, version)?;
@@ -392,7 +418,8 @@ impl ServerHandler for Adapter {
         cx: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let (_, _, modern) = self.call(&cx).await?;
-        Self::declared(!modern && self.serving().server.capabilities().logging, "logging/setLevel")?;
+        let serving = self.serving(&cx.extensions).await?;
+        Self::declared(!modern && serving.server.capabilities().logging, "logging/setLevel")?;
         self.log_level.store(news::asked(request.level) as u8, Ordering::Relaxed);
         Ok(())
     }
@@ -415,17 +442,25 @@ impl ServerHandler for Adapter {
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
         // What is not declared is taken out by the SDK.
-        Some(if self.serving().server.changes().is_some() { requested.clone() } else { SubscriptionFilter::new() })
+        let changes = match self.shared.live.front().of_all() {
+            Ok(serving) => serving.server.changes().is_some(),
+            // `listen` knows whose server it is.
+            Err(_) => true,
+        };
+        Some(if changes { requested.clone() } else { SubscriptionFilter::new() })
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
-        let changes = self.serving().server.changes().map(crate::Changes::listen);
+        let serving = self.serving(&subscription.request_context().extensions).await?;
+        let changes = serving.server.changes().map(crate::Changes::listen);
+        drop(serving);
         changes::announce(&subscription, changes, &self.shared.stopping).await;
         Ok(())
     }
 
     async fn on_initialized(&self, cx: NotificationContext<RoleServer>) {
-        if let Some(changes) = self.serving().server.changes() {
+        let Ok(serving) = self.serving(&cx.extensions).await else { return };
+        if let Some(changes) = serving.server.changes() {
             self.subscriptions.tell(cx.peer, changes.listen(), self.session.changes().listen());
         }
     }
@@ -433,9 +468,9 @@ impl ServerHandler for Adapter {
     async fn subscribe(
         &self,
         request: SubscribeRequestParams,
-        _cx: RequestContext<RoleServer>,
+        cx: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        Self::declared(self.subscribes(), "resources/subscribe")?;
+        Self::declared(subscribes(&*self.serving(&cx.extensions).await?.server), "resources/subscribe")?;
         if self.subscriptions.add(request.uri) {
             return Ok(());
         }
@@ -446,17 +481,29 @@ impl ServerHandler for Adapter {
     async fn unsubscribe(
         &self,
         request: UnsubscribeRequestParams,
-        _cx: RequestContext<RoleServer>,
+        cx: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        Self::declared(self.subscribes(), "resources/unsubscribe")?;
+        Self::declared(subscribes(&*self.serving(&cx.extensions).await?.server), "resources/unsubscribe")?;
         self.subscriptions.remove(&request.uri);
         Ok(())
     }
 }
 
-impl Adapter {
-    fn subscribes(&self) -> bool {
-        let serving = self.serving();
-        serving.server.capabilities().resources && serving.server.changes().is_some()
-    }
+fn subscribes(server: &dyn Server) -> bool {
+    server.capabilities().resources && server.changes().is_some()
+}
+
+fn info(serving: &Serving) -> ServerConfig {
+    let server = &serving.server;
+    let declared = server.capabilities().to_json(server.changes().is_some(), server.tasks().is_some());
+    let mut info = ServerConfig::new(serde_json::from_value(declared).expect("capabilities are the protocol's"));
+    info.protocol_version = ProtocolVersion::V_2025_11_25;
+    info.server_info = server.implementation().clone();
+    info.instructions = server.instructions().map(str::to_owned);
+    info
+}
+
+fn unknown_caller() -> ErrorData {
+    tracing::error!("a request without a principal reached a session");
+    ErrorData::internal_error("internal error", None)
 }

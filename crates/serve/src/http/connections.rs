@@ -84,7 +84,7 @@ pub(super) async fn run(endpoint: Endpoint, listener: TcpListener, shutdown: imp
     shared.stopping.cancel();
     let drained = async {
         // Calls in sessions first: their streams end with the sessions.
-        shared.live.serving().gate.idle().await;
+        shared.live.front().gate.idle().await;
         shared.sessions.end();
         connections.wait().await;
     };
@@ -124,7 +124,7 @@ async fn converse(
     let local = stream.local_addr().ok().map(|address| address.ip());
     let service = service_fn(|mut request: http::Request<_>| async move {
         // Extensions are allocated; hardly anybody asks for this one.
-        if endpoint.shared().live.serving().authenticator.reads_peer() {
+        if endpoint.shared().live.front().authenticator.reads_peer() {
             request.extensions_mut().insert(peer);
         }
         let answer = AssertUnwindSafe(endpoint.handle(request, local)).catch_unwind().await;

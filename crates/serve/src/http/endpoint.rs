@@ -22,10 +22,10 @@ use super::{
     stateless,
 };
 use crate::{
-    Authentication, Authenticator, CallId, Error, Live, Principal,
+    Authentication, Authenticator, CallId, Error, Extras, Live, Principal, Servers, TenantContext,
     auth::WELL_KNOWN,
     context::Admitted,
-    live::Serving,
+    live::{Front, Serving},
     sdk,
     wire::{Message, Refusal, Request as Call, Version, code, depth, parse_request},
 };
@@ -110,8 +110,8 @@ impl Endpoint {
 
     /// The document of RFC 9728, where this server has one. It comes before authentication: it says how to get there.
     fn protected_resource<B>(&self, request: &Request<B>, origin: Option<&HeaderValue>) -> Option<Response<Body>> {
-        let serving = self.0.live.serving();
-        let resource = serving.authenticator.protected_resource()?;
+        let front = self.0.live.front();
+        let resource = front.authenticator.protected_resource()?;
         if request.method() != Method::GET || !resource.is_at(request.uri(), &self.0.config().path) {
             return None;
         }
@@ -125,22 +125,33 @@ impl Endpoint {
     /// The `reading` of `/mcp/reading`, where the server has parts. Whether it has this one is told to who may know.
     fn part(&self, below: &str) -> Option<Arc<str>> {
         let name = below.strip_prefix('/').filter(|name| !name.is_empty() && !name.contains('/'))?;
-        self.0.live.serving().server.has_parts().then(|| name.into())
+        self.0.live.front().has_parts().then(|| name.into())
     }
 
-    async fn serve<B>(&self, head: Parts, body: B, part: Option<Arc<str>>) -> Response<Body>
+    async fn serve<B>(&self, mut head: Parts, body: B, part: Option<Arc<str>>) -> Response<Body>
     where
         B: HttpBody<Data = Bytes>,
     {
         let shared = &self.0;
-        let serving = shared.live.serving();
-        let outcome = match serving.authenticator.authenticate(&head) {
+        let front = shared.live.front();
+        let outcome = match front.authenticator.authenticate(&head) {
             Authentication::Ready(outcome) => outcome,
             Authentication::Pending(outcome) => outcome.await,
         };
         let principal = match outcome {
             Ok(principal) => principal,
             Err(challenge) => return refuse(challenge.refusal(), None),
+        };
+        let serving = match front.of_all() {
+            Ok(serving) => serving,
+            Err((front, servers)) => match find(front, &*servers, &head, &principal).await {
+                Ok(serving) => {
+                    // For whoever answers in a session.
+                    head.extensions.insert(serving.clone());
+                    serving
+                }
+                Err(refusal) => return refuse(refusal, None),
+            },
         };
         let caller = match admit(&serving, principal, part).await {
             Ok(caller) => caller,
@@ -173,7 +184,7 @@ impl Endpoint {
         }
     }
 
-    async fn post(&self, serving: Arc<Serving>, head: Parts, body: Bytes, caller: Admitted) -> Response<Body> {
+    async fn post(&self, serving: Serving, head: Parts, body: Bytes, caller: Admitted) -> Response<Body> {
         let shared = &self.0;
         let message = match parse_request(&body) {
             Ok(message) => message,
@@ -224,13 +235,25 @@ impl Endpoint {
     where
         B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
-        request.extensions_mut().insert(CurrentAuthenticator(self.0.live.serving().authenticator.clone()));
+        request.extensions_mut().insert(CurrentAuthenticator(self.0.live.front().authenticator.clone()));
         let mut routes = self.0.config().routes.clone();
         match routes.call(request.map(axum::body::Body::new)).await {
             Ok(response) => response.map(Body::routes),
             Err(never) => match never {},
         }
     }
+}
+
+/// The server of this caller.
+async fn find(
+    front: Arc<Front>,
+    servers: &dyn Servers,
+    head: &Parts,
+    principal: &Arc<Principal>,
+) -> Result<Serving, Refusal> {
+    let extras = Extras::of(head, servers.extras())?;
+    let caller = TenantContext::new(principal.clone()).with_extras(extras);
+    Front::serve(front, servers, caller).await.map_err(|error| error.refusal(principal))
 }
 
 /// What the server has to say of the caller before anything is read.
@@ -276,7 +299,7 @@ fn lacks_scope(serving: &Serving, call: &Call<'_>, principal: &Principal) -> Opt
 fn step_up(serving: &Serving, mut refusal: Refusal) -> Refusal {
     let scopes =
         refusal.data.as_ref().filter(|_| refusal.status == StatusCode::FORBIDDEN).and_then(|data| data.get("scopes"));
-    if let (Some(scopes), Some(resource)) = (scopes, serving.authenticator.protected_resource()) {
+    if let (Some(scopes), Some(resource)) = (scopes, serving.front().authenticator.protected_resource()) {
         let scopes: Vec<String> =
             scopes.as_array().into_iter().flatten().filter_map(|it| it.as_str().map(str::to_owned)).collect();
         refusal.headers.retain(|(name, _)| *name != WWW_AUTHENTICATE);

@@ -65,7 +65,7 @@ impl Sessions {
     /// How many there may be, and how many of one principal.
     fn most(&self) -> (usize, usize) {
         let config = self.live.config();
-        let of_one = if self.live.serving().public { config.max_sessions } else { config.max_sessions_per_principal };
+        let of_one = if self.live.front().public { config.max_sessions } else { config.max_sessions_per_principal };
         (config.max_sessions, of_one)
     }
 

@@ -15,8 +15,8 @@ use super::{
     stream, tasks,
 };
 use crate::{
-    CallContext, ClientSupport, Completion, CompletionReference, Error, Listing, Log, LogLevel, Progress, ToolResult,
-    call,
+    CallContext, ClientSupport, Completion, CompletionReference, Error, Listing, Log, LogLevel, Progress, Served,
+    ToolResult, call,
     context::Admitted,
     input::{Asks, OwnedSubject, Round, Settled, settle},
     limits::Permit,
@@ -27,7 +27,7 @@ use crate::{
 
 pub(super) async fn answer(
     shared: &Arc<Shared>,
-    serving: &Arc<Serving>,
+    serving: &Serving,
     headers: &HeaderMap,
     request: &Request<'_>,
     caller: Admitted,
@@ -37,14 +37,15 @@ pub(super) async fn answer(
     if version.is_modern() {
         check_standard_headers(headers, request)?;
     }
-    let Serving { server, replies, .. } = &**serving;
+    let Served { server, replies, .. } = &**serving;
+    let hints = &serving.front().hints;
     let Request { id, params, .. } = request;
     let declared = server.capabilities();
     let one_page = || match &params.cursor {
         None => Ok(CallContext::from(caller.clone())),
         Some(_) => Err(invalid("this cursor was not made by this server")),
     };
-    let list = |key, items: &RawValue| replies.list(id, version, key, items);
+    let list = |key, items: &RawValue| replies.list(id, version, hints, (key, items));
     let reply = match &*request.method {
         "tools/call" if declared.tools => {
             return call_tool(shared, serving, headers, accepts, version, request, caller).await;
@@ -67,7 +68,7 @@ pub(super) async fn answer(
             let uri = params.uri.as_deref().ok_or_else(|| invalid("`uri` is missing"))?;
             bring_input(shared, serving, version, request, ("resources/read", uri), &mut cx)?;
             let contents = run(async { settle(server.read_resource(&cx, uri).await) }, &cx, version).await?;
-            replies.settled(id, version, &contents, |contents| replies.resource(id, version, contents))
+            replies.settled(id, version, &contents, |contents| replies.resource(id, version, hints, contents))
         }
         "completion/complete" if declared.completions => {
             let (cx, _permit) = enter(serving, caller, version, request)?;
@@ -79,7 +80,7 @@ pub(super) async fn answer(
             let tasks = server.tasks().expect("asked just now");
             tasks::answer(serving, tasks, version, request, caller).await?
         }
-        "server/discover" if version.is_modern() => replies.discover(id, version),
+        "server/discover" if version.is_modern() => replies.discover(id, version, hints),
         "subscriptions/listen" if version.is_modern() => {
             return Box::pin(stream::listen(shared, serving, accepts, request, caller)).await;
         }
@@ -151,7 +152,7 @@ fn check_standard_headers(headers: &HeaderMap, request: &Request<'_>) -> Result<
 
 async fn call_tool(
     shared: &Shared,
-    serving: &Arc<Serving>,
+    serving: &Serving,
     headers: &HeaderMap,
     accepts: Accepts,
     version: Version,
@@ -197,7 +198,7 @@ async fn called(
 }
 
 fn tool(serving: &Serving, id: &RawValue, version: Version, result: &Settled<ToolResult>) -> Vec<u8> {
-    let Serving { replies, .. } = serving;
+    let Served { replies, .. } = &**serving;
     replies.settled(id, version, result, |result| replies.tool(id, version, result))
 }
 

@@ -204,6 +204,8 @@ struct Listening {
     filter: Filter,
     id: Box<RawValue>,
     ticks: Interval,
+    /// The last event.
+    end: Bytes,
     state: State,
 }
 
@@ -247,6 +249,7 @@ pub(super) async fn listen(
         filter,
         id: request.id.to_owned(),
         ticks: ticks(shared.config().keep_alive),
+        end: event(&serving.replies.listen_end(request.id)),
         state: State::Opening,
     };
     Ok(events(Body::stream(unfold(listening, |mut listening| async {
@@ -275,7 +278,7 @@ impl Listening {
             };
             let Some(change) = change else {
                 self.state = State::Ended;
-                return Some(event(&self.shared.live.serving().replies.listen_end(&self.id)));
+                return Some(std::mem::take(&mut self.end));
             };
             if let Some((method, params)) = self.filter.notification(&change) {
                 return Some(self.event(method, params));

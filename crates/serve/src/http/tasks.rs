@@ -12,7 +12,7 @@ use super::{
     stateless::{enter, invalid, run},
 };
 use crate::{
-    CallContext, Error, Tasks,
+    CallContext, Error, Tasks, TenantContext,
     context::Admitted,
     live::Serving,
     wire::{Refusal, Request, Version},
@@ -57,6 +57,7 @@ pub(super) async fn answer(
 pub(super) struct Watched {
     shared: Arc<Shared>,
     cx: CallContext,
+    caller: TenantContext,
     ids: Vec<Arc<str>>,
     changes: broadcast::Receiver<Arc<str>>,
     /// To be told, whatever changes.
@@ -90,7 +91,8 @@ impl Watched {
                 ids.push(id);
             }
         }
-        Ok(Some(Self { shared: Arc::clone(shared), cx, ids, changes, due }))
+        let caller = serving.caller(&cx.principal);
+        Ok(Some(Self { shared: Arc::clone(shared), cx, caller, ids, changes, due }))
     }
 
     pub(super) fn ids(&self) -> Vec<String> {
@@ -101,10 +103,13 @@ impl Watched {
     async fn next(&mut self) -> Value {
         loop {
             if let Some(id) = self.due.front().cloned() {
-                let serving = self.shared.live.serving();
-                let task = match serving.server.tasks() {
-                    Some(tasks) => tasks.get(&self.cx, &id).await.ok(),
-                    None => None,
+                // By the server of now: it may be another one than the one that was asked.
+                let task = match self.shared.live.serving(|| self.caller.clone()).await {
+                    Ok(serving) => match serving.server.tasks() {
+                        Some(tasks) => tasks.get(&self.cx, &id).await.ok(),
+                        None => None,
+                    },
+                    Err(_) => None,
                 };
                 // Not before, as whoever waits here may be dropped.
                 self.due.pop_front();

@@ -46,7 +46,7 @@ impl Adapter {
             }
             call.input = Input::session(
                 asks,
-                Session::new(cx.peer.clone(), call.principal.clone(), live.waiting(), serving.gate.clone()),
+                Session::new(cx.peer.clone(), call.principal.clone(), live.waiting(), serving.front().gate.clone()),
             );
             return Ok(());
         }

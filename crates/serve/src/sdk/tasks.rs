@@ -21,7 +21,7 @@ impl Adapter {
         cx: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
         let (call, version, modern) = self.call(&cx).await?;
-        let serving = self.serving();
+        let serving = self.serving(&cx.extensions).await?;
         let tasks = Self::tasks(&serving, modern, "tasks/get")?;
         let _permit = Self::enter(&serving, &call, version)?;
         let mut result = GetTaskResult::new(run(tasks.get(&call, &request.task_id), &call, version, &cx.ct).await?);
@@ -35,7 +35,7 @@ impl Adapter {
         cx: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let (call, version, modern) = self.call(&cx).await?;
-        let serving = self.serving();
+        let serving = self.serving(&cx.extensions).await?;
         let tasks = Self::tasks(&serving, modern, "tasks/update")?;
         let _permit = Self::enter(&serving, &call, version)?;
         run(tasks.update(&call, &request.task_id, request.input_responses), &call, version, &cx.ct).await
@@ -47,7 +47,7 @@ impl Adapter {
         cx: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let (call, version, modern) = self.call(&cx).await?;
-        let serving = self.serving();
+        let serving = self.serving(&cx.extensions).await?;
         let tasks = Self::tasks(&serving, modern, "tasks/cancel")?;
         let _permit = Self::enter(&serving, &call, version)?;
         run(tasks.cancel(&call, &request.task_id), &call, version, &cx.ct).await

@@ -22,14 +22,26 @@ pub(crate) struct Replies {
     server_info: Box<str>,
     /// The fields of `server/discover`.
     discover: Box<str>,
-    /// `"ttlMs":...,"cacheScope":...,` of lists, and of what may change at any time.
-    list_hints: Box<str>,
-    fresh_hints: Box<str>,
+}
+
+/// `"ttlMs":...,"cacheScope":...,` of lists, and of what may change at any time.
+#[derive(Debug)]
+pub(crate) struct Hints {
+    lists: Box<str>,
+    fresh: Box<str>,
+}
+
+impl Hints {
+    /// `shared`: all callers get the same, so caches in between may keep it.
+    pub(crate) fn new(shared: bool, list_ttl: std::time::Duration) -> Self {
+        let scope = if shared { "public" } else { "private" };
+        let hints = |ttl: u128| format!("\"ttlMs\":{ttl},\"cacheScope\":\"{scope}\",").into_boxed_str();
+        Self { lists: hints(list_ttl.as_millis()), fresh: hints(0) }
+    }
 }
 
 impl Replies {
-    /// `shared`: all callers get the same, so caches in between may keep it.
-    pub(crate) fn new(server: &dyn Server, shared: bool, list_ttl: std::time::Duration) -> Self {
+    pub(crate) fn new(server: &dyn Server) -> Self {
         let info = serde_json::to_string(server.implementation()).expect("names and versions are JSON");
         let server_info = format!("\"io.modelcontextprotocol/serverInfo\":{info}");
         let discover = json!({
@@ -42,14 +54,10 @@ impl Replies {
             discover.push_str(",\"instructions\":");
             discover.push_str(&Value::from(instructions).to_string());
         }
-        let scope = if shared { "public" } else { "private" };
-        let hints = |ttl: u128| format!("\"ttlMs\":{ttl},\"cacheScope\":\"{scope}\",").into_boxed_str();
         Self {
             meta: format!("\"_meta\":{{{server_info}}}").into(),
             server_info: server_info.into(),
             discover: discover[1..].into(),
-            list_hints: hints(list_ttl.as_millis()),
-            fresh_hints: hints(0),
         }
     }
 
@@ -128,18 +136,30 @@ impl Replies {
     }
 
     /// `key` is the field of the items: `tools`, `prompts`, ...
-    pub(crate) fn list(&self, id: &RawValue, version: Version, key: &str, items: &RawValue) -> Vec<u8> {
+    pub(crate) fn list(
+        &self,
+        id: &RawValue,
+        version: Version,
+        hints: &Hints,
+        (key, items): (&str, &RawValue),
+    ) -> Vec<u8> {
         let mut reply = self.open(id, version, items.get().len() + 96);
-        cache(&mut reply, version, &self.list_hints);
+        cache(&mut reply, version, &hints.lists);
         for part in ["\"", key, "\":", items.get(), ","] {
             reply.extend_from_slice(part.as_bytes());
         }
         self.close(reply, version)
     }
 
-    pub(crate) fn resource(&self, id: &RawValue, version: Version, contents: &[ResourceContents]) -> Vec<u8> {
+    pub(crate) fn resource(
+        &self,
+        id: &RawValue,
+        version: Version,
+        hints: &Hints,
+        contents: &[ResourceContents],
+    ) -> Vec<u8> {
         let mut reply = self.open(id, version, 256);
-        cache(&mut reply, version, &self.fresh_hints);
+        cache(&mut reply, version, &hints.fresh);
         reply.extend_from_slice(b"\"contents\":");
         append(&mut reply, contents);
         reply.push(b',');
@@ -170,9 +190,9 @@ impl Replies {
         self.close(reply, version)
     }
 
-    pub(crate) fn discover(&self, id: &RawValue, version: Version) -> Vec<u8> {
+    pub(crate) fn discover(&self, id: &RawValue, version: Version, hints: &Hints) -> Vec<u8> {
         let mut reply = self.open(id, version, self.discover.len() + 96);
-        cache(&mut reply, version, &self.list_hints);
+        cache(&mut reply, version, &hints.lists);
         reply.extend_from_slice(self.discover.as_bytes());
         reply.push(b',');
         self.close(reply, version)
