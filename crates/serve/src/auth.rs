@@ -1,9 +1,14 @@
 //! Who is calling? Answered from the head of this request and from nothing else.
 
+mod bearer;
 mod chain;
 mod challenge;
+mod introspection;
+mod jwks;
+mod jwt;
 mod keys;
 mod resource;
+mod verified;
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -17,9 +22,13 @@ use crate::{BoxFuture, Gate, Principal, tokens::TokenRegistry};
 
 pub use chain::{Chain, ChainError};
 pub use challenge::Challenge;
+pub use introspection::{Introspection, IntrospectionConfig, IntrospectionError};
+pub use jwks::{Jwks, JwksConfig};
+pub use jwt::{Algorithm, Jwt, JwtConfig, JwtError};
 pub use keys::{KeyList, KeyListError};
 pub(crate) use resource::WELL_KNOWN;
 pub use resource::{ProtectedResource, ResourceError};
+pub use verified::{TooManyRevocations, Verified};
 
 /// Turns the credential of a request into its principal.
 pub trait Authenticator: fmt::Debug + Send + Sync + 'static {

@@ -66,6 +66,10 @@ pub mod wire;
 
 pub use approvals::{Approval, ApprovalError, ApprovalRequest, Approvals, Ticket};
 pub use auth::{
+    Algorithm, Introspection, IntrospectionConfig, IntrospectionError, Jwks, JwksConfig, Jwt, JwtConfig, JwtError,
+    TooManyRevocations, Verified,
+};
+pub use auth::{
     ApiKeys, Authentication, Authenticator, BearerTokens, Chain, ChainError, Challenge, Found, KeyList, KeyListError,
     Keys, NoAuthentication, Peer, ProtectedResource, ResourceError,
 };
