@@ -63,6 +63,7 @@ mod tasks;
 pub mod tokens;
 mod visible;
 pub mod wire;
+pub mod wrap;
 
 pub use approvals::{Approval, ApprovalError, ApprovalRequest, Approvals, Ticket};
 pub use auth::{

@@ -12,6 +12,8 @@ use crate::{Authenticator, Limits, StateKey};
 pub struct Config {
     /// Where MCP is served. Default `/mcp`.
     pub path: String,
+    /// Other paths that lead to the same. Default: none.
+    pub aliases: Vec<String>,
     /// Names under which the server is reached besides loopback and the address it listens on: `example.com` for any port,
     /// `example.com:8443` for one.
     pub allowed_hosts: Vec<String>,
@@ -52,6 +54,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             path: "/mcp".to_owned(),
+            aliases: Vec::new(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             limits: Limits::default(),

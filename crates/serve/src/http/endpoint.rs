@@ -91,6 +91,7 @@ impl Endpoint {
             Err(refusal) => return refuse(refusal, None),
         };
         let below = path.strip_prefix(&*shared.config().path);
+        let below = if shared.config().aliases.iter().any(|alias| alias == path) { Some("") } else { below };
         let part = below.and_then(|below| self.part(below));
         if below != Some("") && part.is_none() {
             if path.starts_with(WELL_KNOWN)
