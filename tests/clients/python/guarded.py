@@ -61,4 +61,5 @@ async def main():
     finish()
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())
