@@ -59,6 +59,12 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether [`Principal::token`] names an entry of a list, which stays when its secret changes. Then sessions and kept
+    /// servers belong to the entry, else to the principal alone: a token that is refreshed names another one each time.
+    fn names_entry(&self, _principal: &Principal) -> bool {
+        false
+    }
+
     /// Limits of this caller's own, besides what the server allows everybody. Asked once for each call.
     fn gate(&self, _principal: &Principal) -> Option<Arc<Gate>> {
         None
@@ -92,6 +98,13 @@ impl Keys {
         match &self.0 {
             Source::List(list) => list.principal_of(key),
             Source::Registry(registry) => registry.principal_of(key),
+        }
+    }
+
+    fn names_entry(&self, principal: &Principal) -> bool {
+        match &self.0 {
+            Source::List(_) => false,
+            Source::Registry(registry) => registry.names_entry(principal),
         }
     }
 
@@ -181,6 +194,10 @@ impl Authenticator for ApiKeys {
         self.keys.gate(principal)
     }
 
+    fn names_entry(&self, principal: &Principal) -> bool {
+        self.keys.names_entry(principal)
+    }
+
     fn present(&self, headers: &mut HeaderMap, credential: &str) -> Result<(), InvalidHeaderValue> {
         put(headers, self.header.clone(), credential)
     }
@@ -220,6 +237,10 @@ impl BearerTokens {
 impl Authenticator for BearerTokens {
     fn gate(&self, principal: &Principal) -> Option<Arc<Gate>> {
         self.tokens.gate(principal)
+    }
+
+    fn names_entry(&self, principal: &Principal) -> bool {
+        self.tokens.names_entry(principal)
     }
 
     fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {

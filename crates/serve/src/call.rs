@@ -4,17 +4,21 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
-use crate::{CallContext, Error, Server, ToolResult};
+use crate::{CallContext, Error, ToolResult, live::Serving};
 
 /// Calls the tool. Dropping the future cancels the call, which the log tells too.
 pub(crate) async fn call_tool(
-    server: &dyn Server,
+    serving: &Serving,
     cx: &CallContext,
     name: &str,
     arguments: Map<String, Value>,
 ) -> Result<ToolResult, Error> {
     let mut line = Line::begin(cx, name);
-    let outcome = server.call_tool(cx, name, arguments).await;
+    let call = serving.server.call_tool(cx, name, arguments);
+    let outcome = match &serving.front().departures {
+        None => call.await,
+        Some(departures) => departures.unless_gone(&cx.principal, call).await,
+    };
     line.outcome = match &outcome {
         Ok(result) if result.is_error => "tool error",
         Ok(_) => "ok",

@@ -44,6 +44,11 @@ impl Changes {
     pub(crate) fn listen(&self) -> Listener {
         Listener { changes: self.0.subscribe(), missed: 0 }
     }
+
+    /// For who knew another server before: all lists may have changed.
+    pub(crate) fn listen_anew(&self) -> Listener {
+        Listener { changes: self.0.subscribe(), missed: 3 }
+    }
 }
 
 /// Turns missed news into "all lists may have changed".
@@ -54,6 +59,11 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
+    /// Of a server that can't be reached at the moment.
+    pub(crate) fn missed_all() -> Self {
+        Changes::with_room(1).listen_anew()
+    }
+
     /// `None` when the server is gone.
     pub(crate) async fn next(&mut self) -> Option<Change> {
         loop {

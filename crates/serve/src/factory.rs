@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::BTreeMap, error::Error as StdError, fmt, syn
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER, request::Parts};
 
 use crate::{
-    BoxFuture, CallId, Principal, Scopes, Server,
+    BoxFuture, CallId, Principal, Scopes, Server, TokenId,
     wire::{Refusal, code},
 };
 
@@ -17,17 +17,24 @@ pub struct TenantContext {
     pub principal: Arc<Principal>,
     /// Of what the request sent, what is allowed to say something about the server.
     pub extras: Extras,
+    pub(crate) names_entry: bool,
 }
 
 impl TenantContext {
     #[must_use]
     pub fn new(principal: Arc<Principal>) -> Self {
-        Self { principal, extras: Extras::default() }
+        Self { principal, extras: Extras::default(), names_entry: false }
     }
 
     #[must_use]
     pub fn with_extras(self, extras: Extras) -> Self {
         Self { extras, ..self }
+    }
+
+    /// The token by which the caller came, where it is an entry of a registry: it stays when its secret is rotated.
+    #[must_use]
+    pub fn entry(&self) -> Option<&TokenId> {
+        self.principal.token.as_ref().filter(|_| self.names_entry)
     }
 
     #[must_use]

@@ -31,6 +31,7 @@ pub use config::{Config, ConfigError};
 pub use connections::Summary;
 pub(crate) use endpoint::CurrentAuthenticator;
 pub use endpoint::Endpoint;
+pub(crate) use sessions::Bound;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {

@@ -76,7 +76,7 @@ pub enum InstanceMode {
 }
 
 /// What a caller must have in common with another request to get the same server: who it is (principal, tenant and
-/// credential), what it may do (scopes, groups, claims but for the times of its token) and the extras.
+/// entry of a registry), what it may do (scopes, groups, claims but for the times of its token) and the extras.
 #[derive(Debug, Clone)]
 pub struct ServerKey(TenantContext);
 
@@ -366,7 +366,7 @@ impl PartialEq for ServerKey {
             let of_the_caller = |claim: &(&String, &serde_json::Value)| !OF_THE_TOKEN.contains(&claim.0.as_str());
             ours.id == theirs.id
                 && ours.tenant == theirs.tenant
-                && ours.token == theirs.token
+                && self.0.entry() == other.0.entry()
                 && ours.scopes == theirs.scopes
                 && ours.groups == theirs.groups
                 && (claims(ours) == 0 && claims(theirs) == 0
@@ -388,10 +388,10 @@ impl Eq for ServerKey {}
 /// Of what tells nearly all callers apart.
 impl Hash for ServerKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let TenantContext { principal, extras } = &self.0;
+        let TenantContext { principal, extras, .. } = &self.0;
         principal.id.hash(state);
         principal.tenant.hash(state);
-        principal.token.hash(state);
+        self.0.entry().hash(state);
         extras.hash(state);
     }
 }

@@ -4,15 +4,19 @@ use std::{
     fmt,
     net::SocketAddr,
     ops::Deref,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
+use futures_util::future::join_all;
+use tokio::sync::broadcast;
 
 use crate::{
-    Authentication, Authenticator, Challenge, Error, FactoryError, Finding, Principal, Served, Server, Servers,
-    TenantContext,
-    http::{Config, ConfigError},
+    Authentication, Authenticator, Challenge, Error, FactoryError, Finding, Principal, Renewal, Served, Server,
+    Servers, TenantContext, Whose,
+    departures::Departures,
+    http::{Bound, Config, ConfigError},
     input::{Rounds, Waiting},
     limits::{Gate, Limits, Permit},
     wire::Hints,
@@ -29,6 +33,8 @@ struct Inner {
     /// What was asked before a server was replaced may be answered to the next.
     rounds: Arc<Rounds>,
     waiting: Arc<Waiting>,
+    departures: Departures,
+    sessions: Mutex<Vec<Weak<Bound>>>,
     /// Where it is served over HTTP. Held while something is replaced, so that two don't meet.
     addresses: Mutex<Vec<SocketAddr>>,
 }
@@ -41,6 +47,8 @@ pub(crate) struct Front {
     /// All callers see the same.
     pub(crate) public: bool,
     pub(crate) hints: Hints,
+    /// Where calls end with the grace of callers who are sent away.
+    pub(crate) departures: Option<Departures>,
 }
 
 enum Source {
@@ -76,6 +84,10 @@ impl Serving {
     /// Who it was found for.
     pub(crate) fn caller(&self, principal: &Arc<Principal>) -> TenantContext {
         self.own.as_ref().map_or_else(|| TenantContext::new(principal.clone()), |(_, caller)| caller.clone())
+    }
+
+    pub(crate) fn own(&self) -> Option<&(Arc<Served>, TenantContext)> {
+        self.own.as_ref()
     }
 
     pub(crate) fn is_own(&self) -> bool {
@@ -120,10 +132,13 @@ impl Live {
 
     fn over(source: Source, authenticator: Arc<dyn Authenticator>, config: Config) -> Self {
         let gate = Arc::new(Gate::new(&config.limits));
+        let departures = Departures::default();
         Self(Arc::new(Inner {
-            front: ArcSwap::from_pointee(Front::new(source, authenticator, gate, &config)),
+            front: ArcSwap::from_pointee(Front::new(source, authenticator, gate, &config, &departures)),
             rounds: Arc::new(Rounds::new(&config.state_key)),
             waiting: Arc::default(),
+            departures,
+            sessions: Mutex::default(),
             config,
             addresses: Mutex::default(),
         }))
@@ -161,7 +176,7 @@ impl Live {
             self.0.config.check(*address, &*authenticator)?;
         }
         let gate = self.front().gate.with_limits(limits);
-        self.0.front.store(Arc::new(Front::new(source, authenticator, gate, &self.0.config)));
+        self.0.front.store(Arc::new(Front::new(source, authenticator, gate, &self.0.config, &self.0.departures)));
         drop(addresses);
         Ok(())
     }
@@ -172,8 +187,31 @@ impl Live {
         let front = self.front();
         let gate = front.gate.with_limits(limits);
         let source = Source::One(Served::new(server));
-        self.0.front.store(Arc::new(Front::new(source, front.authenticator.clone(), gate, &self.0.config)));
+        let Inner { config, departures, .. } = &*self.0;
+        let front = Front::new(source, front.authenticator.clone(), gate, config, departures);
+        self.0.front.store(Arc::new(front));
         drop(addresses);
+    }
+
+    /// Sends a caller away: listen streams end at once, sessions as soon as no call runs in them, and what still runs after
+    /// `grace` is cancelled, with [`Config::revocable`] outside of sessions too. Whoever is to stay away must not be
+    /// authenticated any more. Returns how many sessions ended.
+    pub async fn end(&self, whose: Whose, grace: Duration) -> usize {
+        self.0.departures.announce(whose.clone(), grace);
+        let hosts: Vec<_> = {
+            let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions.retain(|sessions| sessions.strong_count() > 0);
+            sessions.iter().filter_map(Weak::upgrade).collect()
+        };
+        join_all(hosts.iter().map(|sessions| sessions.end_of(&whose, grace))).await.into_iter().sum()
+    }
+
+    pub(crate) fn has_sessions(&self, sessions: &Arc<Bound>) {
+        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(sessions));
+    }
+
+    pub(crate) fn departures(&self) -> &Departures {
+        &self.0.departures
     }
 
     /// From now on it is served there.
@@ -220,16 +258,31 @@ impl Authenticator for Nobody {
 }
 
 impl Front {
-    fn new(source: Source, authenticator: Arc<dyn Authenticator>, gate: Arc<Gate>, config: &Config) -> Self {
+    fn new(
+        source: Source,
+        authenticator: Arc<dyn Authenticator>,
+        gate: Arc<Gate>,
+        config: &Config,
+        departures: &Departures,
+    ) -> Self {
+        let departures = config.revocable.then(|| departures.clone());
         // Nobody else gets what is made for one caller.
         let public = authenticator.is_open() && matches!(source, Source::One(_));
-        Self { source, authenticator, gate, public, hints: Hints::new(public, config.list_ttl) }
+        let hints = Hints::new(public, config.list_ttl);
+        Self { source, authenticator, gate, public, hints, departures }
     }
 
     pub(crate) fn has_parts(&self) -> bool {
         match &self.source {
             Source::One(served) => served.server.has_parts(),
             Source::Many(servers) => servers.has_parts(),
+        }
+    }
+
+    pub(crate) fn renewals(&self) -> Option<broadcast::Receiver<Renewal>> {
+        match &self.source {
+            Source::One(_) => None,
+            Source::Many(servers) => servers.renewals(),
         }
     }
 
@@ -247,8 +300,9 @@ impl Front {
     pub(crate) async fn serve(
         front: Arc<Self>,
         servers: &dyn Servers,
-        caller: TenantContext,
+        mut caller: TenantContext,
     ) -> Result<Serving, FactoryError> {
+        caller.names_entry = front.authenticator.names_entry(&caller.principal);
         let served = match servers.find(caller.clone()) {
             Finding::Ready(served) => served?,
             Finding::Pending(served) => served.await?,

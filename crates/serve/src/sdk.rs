@@ -42,6 +42,7 @@ use crate::{
     CallContext, Completion, CompletionReference, Content, Error, Live, Log, LogLevel, Principal, Progress, Server,
     SessionState, TenantContext, ToolResult, call,
     context::Admitted,
+    follow::Following,
     input::Settled,
     limits::Permit,
     live::Serving,
@@ -306,17 +307,16 @@ impl ServerHandler for Adapter {
         let subject = ("tools/call", &*request.name, request.arguments.as_ref());
         self.bring_input(&serving, &cx, &mut call, subject, brought).map_err(|error| refuse(&error, &call, version))?;
         let arguments = request.arguments.unwrap_or_default();
-        let server = &serving.server;
         let token = cx.meta.get_progress_token();
         let level = self.log_level(&cx, modern);
         let outcome = if token.is_none() && level.is_none() {
-            let work = settled(call::call_tool(&**server, &call, &request.name, arguments));
+            let work = settled(call::call_tool(&serving, &call, &request.name, arguments));
             run(work, &call, version, &cx.ct).await
         } else {
             let (sender, said) = crate::news::channel();
             call.log = level.map_or_else(Log::none, |level| Log::new(level, sender.clone()));
             call.progress = token.as_ref().map_or_else(Progress::none, |_| Progress::new(sender));
-            let work = settled(call::call_tool(&**server, &call, &request.name, arguments));
+            let work = settled(call::call_tool(&serving, &call, &request.name, arguments));
             news::passing_on(run(work, &call, version, &cx.ct), said, token.as_ref(), &cx.peer).await
         };
         let outcome = match outcome? {
@@ -452,7 +452,7 @@ impl ServerHandler for Adapter {
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
         let serving = self.serving(&subscription.request_context().extensions).await?;
-        let changes = serving.server.changes().map(crate::Changes::listen);
+        let changes = Following::of(&self.shared.live, &serving);
         drop(serving);
         changes::announce(&subscription, changes, &self.shared.stopping).await;
         Ok(())
@@ -460,8 +460,9 @@ impl ServerHandler for Adapter {
 
     async fn on_initialized(&self, cx: NotificationContext<RoleServer>) {
         let Ok(serving) = self.serving(&cx.extensions).await else { return };
-        if let Some(changes) = serving.server.changes() {
-            self.subscriptions.tell(cx.peer, changes.listen(), self.session.changes().listen());
+        if serving.server.changes().is_some() {
+            let changes = Following::of(&self.shared.live, &serving);
+            self.subscriptions.tell(cx.peer, changes, self.session.changes().listen());
         }
     }
 

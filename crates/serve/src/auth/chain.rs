@@ -104,6 +104,10 @@ impl Authenticator for Chain {
         self.0.iter().find_map(|authenticator| authenticator.protected_resource())
     }
 
+    fn names_entry(&self, principal: &Principal) -> bool {
+        self.0.iter().any(|authenticator| authenticator.names_entry(principal))
+    }
+
     fn gate(&self, principal: &Principal) -> Option<Arc<Gate>> {
         self.0.iter().find_map(|authenticator| authenticator.gate(principal))
     }

@@ -44,6 +44,9 @@ pub struct Config {
     pub session_idle: Duration,
     /// What signs the questions that clients of 2026-07-28 carry. Default: one of this process.
     pub state_key: StateKey,
+    /// Whether [`Live::end`](crate::Live::end) ends calls that run outside of sessions, too. Each call then looks out for
+    /// it, which costs it a lock. Default: no.
+    pub revocable: bool,
     /// For running calls to end at shutdown. Default 10 s.
     pub drain: Duration,
     /// Served beside MCP, behind the same Host and Origin checks but without authentication.
@@ -70,6 +73,7 @@ impl Default for Config {
             max_sessions_per_principal: 100,
             session_idle: Duration::from_secs(30 * 60),
             state_key: StateKey::default(),
+            revocable: false,
             drain: Duration::from_secs(10),
             routes: Router::new(),
         }

@@ -3,11 +3,15 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, future::join_all};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
     header::{ACCEPT, CONTENT_TYPE, HOST, RETRY_AFTER},
@@ -21,6 +25,7 @@ use rmcp::{
         session::{ServerSseMessage, SessionId, SessionManager, local::LocalSessionManager},
     },
 };
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -29,7 +34,7 @@ use super::{
     endpoint::{Accepts, PROTOCOL_VERSION, SESSION_ID},
 };
 use crate::{
-    Live,
+    Live, Principal, Whose,
     context::Admitted,
     sdk::{Adapter, Shared, WithoutEvents},
     wire::{Refusal, code},
@@ -49,7 +54,8 @@ impl Sessions {
         let owners = Arc::new(Owners::default());
         let mut manager = LocalSessionManager::default();
         manager.session_config.keep_alive = Some(config.session_idle);
-        let manager = Bound { sessions: manager, owners: owners.clone() };
+        let manager = Arc::new(Bound { sessions: manager, owners: owners.clone() });
+        live.has_sessions(&manager);
         let ending = CancellationToken::new();
         let sdk = StreamableHttpServerConfig::default()
             // Checked before, by the rules of this endpoint.
@@ -58,7 +64,7 @@ impl Sessions {
             .with_sse_keep_alive(Some(config.keep_alive))
             .with_max_request_body_bytes(config.max_body)
             .with_cancellation_token(ending.clone());
-        let service = StreamableHttpService::new(move || Ok(Adapter::new(shared.clone())), Arc::new(manager), sdk);
+        let service = StreamableHttpService::new(move || Ok(Adapter::new(shared.clone())), manager, sdk);
         Self { service, owners, live, ending }
     }
 
@@ -76,7 +82,7 @@ impl Sessions {
 
     /// An `initialize`.
     pub(super) async fn open(&self, head: Parts, body: Bytes, caller: Admitted) -> Response<Body> {
-        let owner = Owner::of(&caller);
+        let owner = Owner::of(&self.live, &caller);
         let Some(_opening) = Opening::begin(self, &owner) else {
             let refusal = Refusal::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -89,24 +95,33 @@ impl Sessions {
         if let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
             // It may be over already; then nothing is left to bind.
             if let Some(session) = self.owners.lock().sessions.get_mut(id) {
-                *session = Some(owner);
+                session.owner = Some(owner);
             }
         }
         response
     }
 
     /// Everything that names a session. Somebody else's is as unknown as one that never was.
-    pub(super) async fn handle(&self, head: Parts, body: Bytes, caller: Admitted) -> Response<Body> {
+    pub(super) async fn handle(&self, mut head: Parts, body: Bytes, caller: Admitted) -> Response<Body> {
         let mut ids = head.headers.get_all(SESSION_ID).iter();
         let id = ids.next().and_then(|id| id.to_str().ok());
         let (Some(id), None) = (id, ids.next()) else {
             let message = "one `Mcp-Session-Id` is needed";
             return refuse(Refusal::new(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message), None);
         };
-        let is_theirs = self.owners.lock().sessions.get(id).and_then(Option::as_ref) == Some(&Owner::of(&caller));
-        if !is_theirs {
+        let owner = Owner::of(&self.live, &caller);
+        let theirs = {
+            let open = self.owners.lock();
+            let session = open.sessions.get(id).filter(|session| session.owner.as_ref() == Some(&owner));
+            session.map(|session| InUse::begin(&session.using))
+        };
+        let Some(in_use) = theirs else {
             let message = "there is no such session; begin a new one with `initialize`";
             return refuse(Refusal::new(StatusCode::NOT_FOUND, code::INVALID_REQUEST, message), None);
+        };
+        // A stream that is listened to runs no call.
+        if head.method == Method::POST {
+            head.extensions.insert(in_use);
         }
         self.forward(head, body, caller).await
     }
@@ -171,17 +186,33 @@ async fn without_events(response: Response<BoxBody<Bytes, Infallible>>) -> Respo
 }
 
 /// Who opened a session.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Owner {
-    id: String,
-    tenant: Option<String>,
+    principal: Arc<Principal>,
+    /// It belongs to the credential's entry too, not only to its principal.
+    by_entry: bool,
     /// Of which part of the server; another one's sessions are not known there.
     part: Option<Arc<str>>,
 }
 
 impl Owner {
-    fn of(Admitted { principal, part, .. }: &Admitted) -> Self {
-        Self { id: principal.id.clone(), tenant: principal.tenant.clone(), part: part.clone() }
+    fn of(live: &Live, Admitted { principal, part, .. }: &Admitted) -> Self {
+        let by_entry = live.front().authenticator.names_entry(principal);
+        Self { principal: principal.clone(), by_entry, part: part.clone() }
+    }
+
+    fn is_same_principal(&self, other: &Self) -> bool {
+        self.principal.id == other.principal.id && self.principal.tenant == other.principal.tenant
+    }
+}
+
+/// Another token of the same caller is the same owner: tokens are refreshed. Another entry of a list is not.
+impl PartialEq for Owner {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_same_principal(other)
+            && self.part == other.part
+            && self.by_entry == other.by_entry
+            && (!self.by_entry || self.principal.token == other.principal.token)
     }
 }
 
@@ -190,9 +221,57 @@ struct Owners(Mutex<Open>);
 
 #[derive(Debug, Default)]
 struct Open {
-    /// Without an owner while `initialize` runs; nobody else can know the id yet.
-    sessions: HashMap<SessionId, Option<Owner>>,
+    sessions: HashMap<SessionId, Session>,
     opening: usize,
+}
+
+#[derive(Debug, Default)]
+struct Session {
+    /// None while `initialize` runs, as nobody else can know the id yet, and once it is ending.
+    owner: Option<Owner>,
+    using: Arc<Using>,
+}
+
+/// Counts the requests that run in a session.
+#[derive(Debug, Default)]
+struct Using {
+    requests: AtomicUsize,
+    /// Told when none runs any more.
+    idle: Notify,
+}
+
+/// One of them. It goes with the request through the SDK, and ends with its last copy.
+#[derive(Debug, Clone)]
+struct InUse(#[expect(dead_code, reason = "held for its end")] Arc<Use>);
+
+#[derive(Debug)]
+struct Use(Arc<Using>);
+
+impl InUse {
+    fn begin(using: &Arc<Using>) -> Self {
+        using.requests.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::new(Use(using.clone())))
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        if self.0.requests.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+impl Using {
+    async fn idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if self.requests.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
 }
 
 impl Owners {
@@ -208,7 +287,8 @@ impl<'a> Opening<'a> {
     fn begin(sessions: &'a Sessions, owner: &Owner) -> Option<Self> {
         let (most, most_of_one) = sessions.most();
         let mut open = sessions.owners.lock();
-        let of_owner = || open.sessions.values().filter(|session| session.as_ref() == Some(owner)).count();
+        let is_theirs = |session: &&Session| session.owner.as_ref().is_some_and(|it| it.is_same_principal(owner));
+        let of_owner = || open.sessions.values().filter(is_theirs).count();
         if open.sessions.len() + open.opening >= most || of_owner() >= most_of_one {
             return None;
         }
@@ -224,9 +304,35 @@ impl Drop for Opening<'_> {
 }
 
 /// The SDK's sessions, counted as they come and go.
-struct Bound {
+pub(crate) struct Bound {
     sessions: LocalSessionManager,
     owners: Arc<Owners>,
+}
+
+impl Bound {
+    /// Ends the sessions of a caller when no request runs in them, at most after `grace`. From now on nobody knows them.
+    pub(crate) async fn end_of(&self, whose: &Whose, grace: Duration) -> usize {
+        let ending: Vec<_> = {
+            let mut open = self.owners.lock();
+            let theirs = open
+                .sessions
+                .iter_mut()
+                .filter(|(_, session)| session.owner.as_ref().is_some_and(|owner| whose.is(&owner.principal)));
+            theirs
+                .map(|(id, session)| {
+                    session.owner = None;
+                    (id.clone(), session.using.clone())
+                })
+                .collect()
+        };
+        let idle = join_all(ending.iter().map(|(_, using)| using.idle()));
+        let _ = tokio::time::timeout(grace, idle).await;
+        for (id, _) in &ending {
+            // It may have ended by itself.
+            let _ = self.close_session(id).await;
+        }
+        ending.len()
+    }
 }
 
 impl SessionManager for Bound {
@@ -235,7 +341,7 @@ impl SessionManager for Bound {
 
     async fn create_session(&self) -> Result<(SessionId, Self::Transport), Self::Error> {
         let (id, transport) = self.sessions.create_session().await?;
-        self.owners.lock().sessions.insert(id.clone(), None);
+        self.owners.lock().sessions.insert(id.clone(), Session::default());
         Ok((id, transport))
     }
 

@@ -194,7 +194,7 @@ async fn called(
     name: &str,
     arguments: Map<String, Value>,
 ) -> Result<Settled<ToolResult>, Error> {
-    settle(call::call_tool(&*serving.server, cx, name, arguments).await)
+    settle(call::call_tool(serving, cx, name, arguments).await)
 }
 
 fn tool(serving: &Serving, id: &RawValue, version: Version, result: &Settled<ToolResult>) -> Vec<u8> {

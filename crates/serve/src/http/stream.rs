@@ -23,8 +23,10 @@ use super::{
     tasks::{self, Watched},
 };
 use crate::{
-    Change, Changes,
+    Change, Principal,
     context::Admitted,
+    departures::Departure,
+    follow::Following,
     live::Serving,
     news::News,
     wire::{Refusal, Request, SUBSCRIPTION_ID, code, news, notification, sse_event},
@@ -199,7 +201,9 @@ impl Filter {
 
 struct Listening {
     shared: Arc<Shared>,
-    changes: Option<crate::changes::Listener>,
+    changes: Following,
+    departure: Departure,
+    principal: Arc<Principal>,
     tasks: Option<Watched>,
     filter: Filter,
     id: Box<RawValue>,
@@ -235,6 +239,7 @@ pub(super) async fn listen(
     if asked.resource_subscriptions.len() > Filter::MOST || asked.task_ids.len() > Filter::MOST {
         return Err(invalid(format!("at most {} resources and as many tasks can be listened to", Filter::MOST)));
     }
+    let principal = caller.principal.clone();
     let mut filter = asked.honoured(serving);
     let tasks = match std::mem::take(&mut filter.task_ids) {
         none if none.is_empty() => None,
@@ -244,7 +249,9 @@ pub(super) async fn listen(
     let listening = Listening {
         shared: shared.clone(),
         // From before the acknowledgement on, so that nothing is lost in between.
-        changes: serving.server.changes().map(Changes::listen),
+        changes: Following::of(&shared.live, serving),
+        departure: shared.live.departures().watch(),
+        principal,
         tasks,
         filter,
         id: request.id.to_owned(),
@@ -272,7 +279,8 @@ impl Listening {
             let change = tokio::select! {
                 biased;
                 () = self.shared.stopping.cancelled() => None,
-                change = next(&mut self.changes) => change,
+                _ = self.departure.of(&self.principal) => None,
+                change = self.changes.next() => change,
                 task = tasks::next(&mut self.tasks) => return Some(self.event("notifications/tasks", task)),
                 _ = self.ticks.tick() => return Some(KEEP_ALIVE),
             };
@@ -289,13 +297,5 @@ impl Listening {
     fn event(&self, method: &str, mut params: Value) -> Bytes {
         params["_meta"] = json!({ SUBSCRIPTION_ID: self.id });
         event(&notification(method, &params))
-    }
-}
-
-/// Waits for ever where nothing can change.
-async fn next(changes: &mut Option<crate::changes::Listener>) -> Option<Change> {
-    match changes {
-        Some(changes) => changes.next().await,
-        None => std::future::pending().await,
     }
 }

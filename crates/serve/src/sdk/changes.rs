@@ -15,25 +15,15 @@ use rmcp::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{Change, changes::Listener};
+use crate::{Change, changes::Listener, follow::Following};
 
 /// Until the listener leaves or the server stops.
-pub(super) async fn announce(
-    subscription: &SubscriptionContext,
-    mut changes: Option<Listener>,
-    stopping: &CancellationToken,
-) {
+pub(super) async fn announce(subscription: &SubscriptionContext, mut changes: Following, stopping: &CancellationToken) {
     loop {
-        let next = async {
-            match &mut changes {
-                Some(changes) => changes.next().await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             () = subscription.cancelled() => return,
             () = stopping.cancelled() => return,
-            change = next => match change {
+            change = changes.next() => match change {
                 // What was not accepted is refused by the sink.
                 Some(change) => drop(send(subscription.sink(), change).await),
                 None => return,
@@ -85,7 +75,7 @@ impl Subscriptions {
     }
 
     /// Older clients hear of every list, and of the resources they named; once, however often they say `initialized`.
-    pub(super) fn tell(&self, peer: Peer<RoleServer>, mut changes: Listener, mut own: Listener) {
+    pub(super) fn tell(&self, peer: Peer<RoleServer>, mut changes: Following, mut own: Listener) {
         if self.telling.swap(true, Ordering::Relaxed) {
             return;
         }

@@ -217,6 +217,11 @@ impl TokenRegistry {
     }
 
     /// Where a call with this caller's token has to enter too.
+    /// Whether the credential of this caller is one of these tokens.
+    pub(crate) fn names_entry(&self, principal: &Principal) -> bool {
+        principal.token.as_ref().is_some_and(|token| self.0.tokens.with(token, |_| ()).is_some())
+    }
+
     pub(crate) fn gate(&self, principal: &Principal) -> Option<Arc<Gate>> {
         if self.0.limited.load(Ordering::Relaxed) == 0 {
             return None;

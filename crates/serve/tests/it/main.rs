@@ -15,6 +15,7 @@ mod listen;
 mod live;
 mod log;
 mod logging;
+mod many;
 mod modern;
 mod older;
 mod parity;

@@ -309,11 +309,15 @@ impl Running {
     }
 
     pub async fn serving(server: Arc<TestServer>, config: Config, authenticator: impl Authenticator) -> Self {
+        let live = Live::new(server.clone(), Arc::new(authenticator), config);
+        Self::live(live, server).await
+    }
+
+    pub async fn live(live: Live, server: Arc<TestServer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let stop = CancellationToken::new();
         let shutdown = stop.clone().cancelled_owned();
-        let live = Live::new(server.clone(), Arc::new(authenticator), config);
         let task = tokio::spawn(mcp_serve::http::serve_live(live.clone(), listener, shutdown));
         Self { server, live, address, stop, task: Some(task) }
     }
