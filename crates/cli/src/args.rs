@@ -90,6 +90,10 @@ pub struct Serve {
     /// Where people reach this server, if not at the address it listens on. Links for approvals begin with it.
     #[arg(long, value_name = "URL", env = "MCP_FACTORY_PUBLIC_URL")]
     pub public_url: Option<String>,
+    /// Let clients in that only speak OAuth: people type their key on a page of this server, and the client gets tokens.
+    /// Needs `auth: api_key` or `bearer` in the spec, and `--public-url` where clients are not on this machine.
+    #[arg(long)]
+    pub oauth: bool,
     /// Serve although tools have no implementation; they answer that they have none.
     #[arg(long)]
     pub allow_stubs: bool,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use mcp_factory_engine::CursorKey;
-use mcp_serve::StateKey;
+use mcp_serve::{BridgeKey, StateKey};
 
 const VARIABLE: &str = "MCP_FACTORY_SECRET";
 const SHORTEST: usize = 16;
@@ -20,6 +20,10 @@ pub fn load() -> anyhow::Result<CursorKey> {
 
 pub fn states() -> anyhow::Result<StateKey> {
     Ok(StateKey::new(&secret()?))
+}
+
+pub fn bridge() -> anyhow::Result<BridgeKey> {
+    Ok(BridgeKey::new(&secret()?))
 }
 
 /// Where the file can't be made (a read-only machine) what was signed lives as long as the process.

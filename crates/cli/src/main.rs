@@ -7,6 +7,7 @@ mod exit;
 mod key;
 mod load;
 mod logging;
+mod oauth;
 mod reload;
 mod signals;
 mod watch;

@@ -5,7 +5,7 @@
 //! [`Authenticator`] behind, with the key that is sealed into it, on every request. Who revokes the key ends the tokens.
 //!
 //! PKCE with S256 always, codes once, refresh tokens once, tokens for one server only, redirects exactly as registered,
-//! the issuer named in every answer (RFC 6749, 7009, 7591, 7636, 8414, 8707, 9207, and MCP's authorization).
+//! the issuer named in every answer. What was used is remembered in memory: after a restart people are asked again. (RFC 6749, 7009, 7591, 7636, 8414, 8707, 9207, and MCP's authorization).
 
 mod authorize;
 mod client;
@@ -26,7 +26,7 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use http::{HeaderMap, Request, StatusCode, header::InvalidHeaderValue, request::Parts};
+use http::{Extensions, HeaderMap, Request, StatusCode, header::InvalidHeaderValue, request::Parts};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -37,7 +37,7 @@ use zeroize::Zeroizing;
 use self::{documents::Documents, families::Families, seal::Purpose};
 use crate::{
     Authentication, Authenticator, Challenge, Fetch, Found, Gate, Principal, ProtectedResource, ResourceError, Scopes,
-    auth::bearer,
+    auth::bearer, http::CurrentAuthenticator,
 };
 
 pub use seal::BridgeKey;
@@ -78,11 +78,13 @@ impl BridgeOptions {
 
 /// An [`Authenticator`] that also takes the tokens it gave for the credentials of another one.
 #[derive(Debug, Clone)]
-pub struct Bridge(Arc<Inner>);
+pub struct Bridge {
+    own: Arc<Inner>,
+    behind: Arc<dyn Authenticator>,
+}
 
 #[derive(Debug)]
 struct Inner {
-    behind: Arc<dyn Authenticator>,
     name: String,
     issuer: Url,
     issuer_text: String,
@@ -134,8 +136,7 @@ impl Bridge {
         issuer.set_path("/");
         let issuer_text = issuer.origin().ascii_serialization();
         let resource = ProtectedResource::new(&resource, std::slice::from_ref(&issuer_text), Vec::new(), &scopes)?;
-        Ok(Self(Arc::new(Inner {
-            behind,
+        let own = Inner {
             name,
             issuer,
             issuer_text,
@@ -147,7 +148,14 @@ impl Bridge {
             refresh_life,
             families: Families::default(),
             guesses: Semaphore::new(16),
-        })))
+        };
+        Ok(Self { own: Arc::new(own), behind })
+    }
+
+    /// The same bridge, in front of keys that were read anew: what people agreed to stands, as far as their keys do.
+    #[must_use]
+    pub fn before(&self, behind: Arc<dyn Authenticator>) -> Self {
+        Self { own: self.own.clone(), behind }
     }
 
     /// To be served beside the MCP endpoint, at the root of its origin.
@@ -162,35 +170,38 @@ impl Bridge {
     }
 
     fn issuer(&self) -> &str {
-        &self.0.issuer_text
+        &self.own.issuer_text
     }
 
     /// RFC 8707. A slash at the end makes no other server.
     fn is_resource(&self, uri: &str) -> bool {
-        uri.trim_end_matches('/') == self.0.resource.resource()
+        uri.trim_end_matches('/') == self.own.resource.resource()
     }
 
     fn seal<T: Serialize>(&self, purpose: Purpose, content: &T) -> String {
-        self.0.key.seal(purpose, self.0.resource.resource(), content)
+        self.own.key.seal(purpose, self.own.resource.resource(), content)
     }
 
     fn open<T: DeserializeOwned>(&self, purpose: Purpose, text: &str) -> Option<T> {
-        self.0.key.open(purpose, self.0.resource.resource(), text)
+        self.own.key.open(purpose, self.own.resource.resource(), text)
     }
 
     fn head(&self, credential: &str) -> Result<Parts, InvalidHeaderValue> {
         let (mut head, ()) = Request::new(()).into_parts();
-        self.0.behind.present(&mut head.headers, credential)?;
+        self.behind.present(&mut head.headers, credential)?;
         Ok(head)
     }
 
-    /// Whose key this is.
-    async fn principal(&self, credential: &str) -> Result<Arc<Principal>, Challenge> {
-        if credential.is_empty() {
+    /// Whose key this is, says who judges the requests of now: `extensions` are those of a request to our routes.
+    async fn principal(&self, extensions: &Extensions, credential: &str) -> Result<Arc<Principal>, Challenge> {
+        // A token of ours is no key: it would live on in what is made of it.
+        if credential.is_empty() || credential.starts_with(Purpose::Access.prefix()) {
             return Err(self.invalid());
         }
-        let head = self.head(credential).map_err(|_| self.invalid())?;
-        match self.0.behind.authenticate(&head) {
+        let Some(CurrentAuthenticator(current)) = extensions.get() else { return Err(self.invalid()) };
+        let (mut head, ()) = Request::new(()).into_parts();
+        current.present(&mut head.headers, credential).map_err(|_| self.invalid())?;
+        match current.authenticate(&head) {
             Authentication::Ready(outcome) => outcome,
             Authentication::Pending(outcome) => outcome.await,
         }
@@ -198,7 +209,7 @@ impl Bridge {
 
     fn invalid(&self) -> Challenge {
         let hint = "ask for a new token: use your refresh token, or begin anew";
-        Challenge::unauthenticated(self.0.resource.invalid_token(), "this token is not good", hint)
+        Challenge::unauthenticated(self.own.resource.invalid_token(), "this token is not good", hint)
     }
 
     /// The way in that we offer, beside those of the authenticator behind.
@@ -206,7 +217,7 @@ impl Bridge {
         if challenge.status() != StatusCode::UNAUTHORIZED {
             return challenge;
         }
-        let ours = Challenge::unauthenticated(self.0.resource.unauthenticated(), "", "");
+        let ours = Challenge::unauthenticated(self.own.resource.unauthenticated(), "", "");
         challenge.or([ours])
     }
 
@@ -227,7 +238,7 @@ impl Authenticator for Bridge {
     fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
         let token = bearer(&head.headers).and_then(|token| std::str::from_utf8(token).ok());
         let Some(token) = token.filter(|token| token.starts_with(Purpose::Access.prefix())) else {
-            return match self.0.behind.authenticate(head) {
+            return match self.behind.authenticate(head) {
                 Authentication::Ready(outcome) => Authentication::Ready(outcome.map_err(|error| self.also(error))),
                 Authentication::Pending(outcome) => {
                     Authentication::Pending(Box::pin(async { outcome.await.map_err(|error| self.also(error)) }))
@@ -235,14 +246,14 @@ impl Authenticator for Bridge {
             };
         };
         let grant: Option<Grant> = self.open(Purpose::Access, token);
-        let good = |grant: &Grant| grant.until > seconds() && self.0.families.is_good(grant.family);
+        let good = |grant: &Grant| grant.until > seconds() && self.own.families.is_good(grant.family);
         let Some(grant) = grant.filter(good) else { return Authentication::Ready(Err(self.invalid())) };
         let Ok(own) = self.head(&grant.credential) else { return Authentication::Ready(Err(self.invalid())) };
-        if let Authentication::Ready(outcome) = self.0.behind.authenticate(&own) {
+        if let Authentication::Ready(outcome) = self.behind.authenticate(&own) {
             return Authentication::Ready(self.judged(outcome, &grant));
         }
         Authentication::Pending(Box::pin(async move {
-            let outcome = match self.0.behind.authenticate(&own) {
+            let outcome = match self.behind.authenticate(&own) {
                 Authentication::Ready(outcome) => outcome,
                 Authentication::Pending(outcome) => outcome.await,
             };
@@ -251,27 +262,27 @@ impl Authenticator for Bridge {
     }
 
     fn finds(&self, head: &Parts) -> Found {
-        self.0.behind.finds(head)
+        self.behind.finds(head)
     }
 
     fn protected_resource(&self) -> Option<&ProtectedResource> {
-        Some(&self.0.resource)
+        Some(&self.own.resource)
     }
 
     fn reads_peer(&self) -> bool {
-        self.0.behind.reads_peer()
+        self.behind.reads_peer()
     }
 
     fn gate(&self, principal: &Principal) -> Option<Arc<Gate>> {
-        self.0.behind.gate(principal)
+        self.behind.gate(principal)
     }
 
     fn present(&self, headers: &mut HeaderMap, credential: &str) -> Result<(), InvalidHeaderValue> {
-        self.0.behind.present(headers, credential)
+        self.behind.present(headers, credential)
     }
 
     fn is_open(&self) -> bool {
-        self.0.behind.is_open()
+        self.behind.is_open()
     }
 }
 
@@ -291,10 +302,10 @@ async fn metadata(State(bridge): State<Bridge>) -> Response {
         "token_endpoint_auth_methods_supported": ["none"],
         "revocation_endpoint_auth_methods_supported": ["none"],
         "authorization_response_iss_parameter_supported": true,
-        "client_id_metadata_document_supported": bridge.0.documents.is_some(),
+        "client_id_metadata_document_supported": bridge.own.documents.is_some(),
     });
-    if !bridge.0.scopes.is_empty() {
-        document["scopes_supported"] = json!(bridge.0.scopes);
+    if !bridge.own.scopes.is_empty() {
+        document["scopes_supported"] = json!(bridge.own.scopes);
     }
     token::reply(StatusCode::OK, &document)
 }

@@ -10,7 +10,7 @@ use mcp_factory_spec::{
 };
 use mcp_serve::{ApiKeys, Authenticator, BearerTokens, KeyList, Limits, Live, NoAuthentication, http};
 
-use crate::{approvals, args, exit, key, reload::Reloader, signals};
+use crate::{approvals, args, exit, key, oauth, reload::Reloader, signals};
 
 pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
     let (reloader, spec, engine) = Reloader::start(&args.spec, args.allow_stubs, !args.no_reload)?;
@@ -29,19 +29,33 @@ pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
         ..http::Config::default()
     };
     config.check(args.listen, &*authenticator)?;
+    if args.oauth {
+        oauth::needs_keys(&*authenticator)?;
+    }
     super::runtime()?.block_on(async move {
         let (shutdown, hangups) = (signals::shutdown()?, signals::Hangups::listen()?);
         let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(|error| taken(args, error))?;
         let address = listener.local_addr()?;
         let base = public.unwrap_or_else(|| approvals::url_of(address));
         approvals::allow(&base, &mut config);
+        let bridge = match args.oauth {
+            true => Some(oauth::bridge(&spec, &base, &config.path, authenticator.clone())?),
+            false => None,
+        };
+        if let Some(bridge) = &bridge {
+            config.routes = std::mem::take(&mut config.routes).merge(bridge.routes());
+        }
         approvals.serve_at(base);
         tracing::info!(server = %spec.name, version = %spec.version, tools = spec.tools.len(), "serving at http://{address}/mcp");
-        let live = Live::new(engine, authenticator, config);
+        let before = move |keys: Arc<dyn Authenticator>| match &bridge {
+            Some(bridge) => Arc::new(bridge.before(keys)),
+            None => keys,
+        };
+        let live = Live::new(engine, before(authenticator), config);
         let follow = {
             let live = live.clone();
             reloader.follow(hangups, move |spec, engine| {
-                Ok(live.replace(engine, self::authenticator(spec)?, &limits(spec))?)
+                Ok(live.replace(engine, before(self::authenticator(spec)?), &limits(spec))?)
             })
         };
         let following = tokio::spawn(follow);

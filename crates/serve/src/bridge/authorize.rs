@@ -113,7 +113,7 @@ fn is_challenge(text: &str) -> bool {
 
 pub(super) async fn decide(State(bridge): State<Bridge>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    if !is_own_page(&head.headers, Some(&bridge.0.issuer)) {
+    if !is_own_page(&head.headers, Some(&bridge.own.issuer)) {
         return note(StatusCode::FORBIDDEN, "Refused", "This did not come from the page itself. Begin anew.");
     }
     let Ok(body) = read_body(body, LONGEST_FORM, Duration::from_secs(30)).await else {
@@ -140,9 +140,9 @@ pub(super) async fn decide(State(bridge): State<Bridge>, request: Request) -> Re
         }
         None => return wrong("Neither allowed nor declined."),
     }
-    if key.len() > LONGEST_KEY || bridge.principal(&key).await.is_err() {
+    if key.len() > LONGEST_KEY || bridge.principal(&head.extensions, &key).await.is_err() {
         // Whoever guesses many at once waits for the others.
-        let _turn = bridge.0.guesses.acquire().await;
+        let _turn = bridge.own.guesses.acquire().await;
         tokio::time::sleep(PAUSE).await;
         return ask(&bridge, StatusCode::UNAUTHORIZED, &asked, Some("This key is not known."));
     }
@@ -208,7 +208,7 @@ fn ask(bridge: &Bridge, status: StatusCode, asked: &Asked, fault: Option<&str>) 
         text,
         "<p>A program wants to use <b>{}</b> in your name.</p><dl><dt>It calls itself</dt><dd>{}</dd><dt>Your answer goes \
          to</dt><dd><b>{}</b></dd>",
-        Shown(&bridge.0.name),
+        Shown(&bridge.own.name),
         Shown(asked.name.as_deref().unwrap_or("(nothing)")),
         Shown(&target),
     );

@@ -127,7 +127,7 @@ impl Bridge {
         if id.starts_with(Purpose::Client.prefix()) {
             return self.open(Purpose::Client, id).ok_or(ClientError::Unknown);
         }
-        let Some(documents) = &self.0.documents else { return Err(ClientError::Unknown) };
+        let Some(documents) = &self.own.documents else { return Err(ClientError::Unknown) };
         if !id.starts_with("https://") || id.len() > LONGEST_URI {
             return Err(ClientError::Unknown);
         }

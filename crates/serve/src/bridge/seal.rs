@@ -37,8 +37,7 @@ impl Purpose {
 /// Bytes of a sealed text. Longer ones are of somebody else.
 const LONGEST: usize = 16 * 1024;
 
-/// What the tokens of a bridge are sealed with. All processes that serve the same must have the same one, and it must stay
-/// the same for tokens to outlive a restart.
+/// What a bridge seals with. It must stay the same for registrations of clients to outlive a restart.
 pub struct BridgeKey(LessSafeKey);
 
 impl BridgeKey {

@@ -3,12 +3,13 @@
 use std::time::{Duration, SystemTime};
 
 use axum::{
+    body::Body,
     extract::{Request, State},
     response::{IntoResponse as _, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{
-    HeaderValue, StatusCode,
+    Extensions, HeaderValue, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 use serde::{Deserialize, Serialize};
@@ -47,18 +48,18 @@ impl Bridge {
     /// `None` when there are too many consents.
     pub(super) fn code(&self, code: Code) -> Option<String> {
         let until = SystemTime::now() + Code::LIFE;
-        self.0.families.begin(code.grant.family, until).then(|| self.seal(Purpose::Code, &code))
+        self.own.families.begin(code.grant.family, until).then(|| self.seal(Purpose::Code, &code))
     }
 
-    async fn exchange(&self, form: &Form) -> Result<Value, Refused> {
+    async fn exchange(&self, extensions: &Extensions, form: &Form) -> Result<Value, Refused> {
         match form.grant_type.as_deref() {
-            Some("authorization_code") => self.by_code(form).await,
-            Some("refresh_token") => self.by_refresh(form).await,
+            Some("authorization_code") => self.by_code(extensions, form).await,
+            Some("refresh_token") => self.by_refresh(extensions, form).await,
             _ => Err(Refused("unsupported_grant_type", "use authorization_code or refresh_token")),
         }
     }
 
-    async fn by_code(&self, form: &Form) -> Result<Value, Refused> {
+    async fn by_code(&self, extensions: &Extensions, form: &Form) -> Result<Value, Refused> {
         const GONE: Refused = Refused("invalid_grant", "this code is not known, too old, or of another client");
         let code = form.code.as_deref().ok_or(Refused("invalid_request", "code is missing"))?;
         let verifier = form.code_verifier.as_deref().ok_or(Refused("invalid_request", "code_verifier is missing"))?;
@@ -74,10 +75,10 @@ impl Bridge {
         if !(43..=128).contains(&verifier.len()) || !bool::from(made.as_bytes().ct_eq(challenge.as_bytes())) {
             return Err(Refused("invalid_grant", "code_verifier does not fit the challenge"));
         }
-        self.tokens(grant, 0).await
+        self.tokens(extensions, grant, 0).await
     }
 
-    async fn by_refresh(&self, form: &Form) -> Result<Value, Refused> {
+    async fn by_refresh(&self, extensions: &Extensions, form: &Form) -> Result<Value, Refused> {
         const GONE: Refused = Refused("invalid_grant", "this refresh token is not known, too old, or was used");
         let token = form.refresh_token.as_deref().ok_or(Refused("invalid_request", "refresh_token is missing"))?;
         let Refresh { serial, mut grant } = self.open(Purpose::Refresh, token).ok_or(GONE)?;
@@ -95,7 +96,7 @@ impl Bridge {
                 grant.scopes = Some(asked);
             }
         }
-        self.tokens(grant, serial).await
+        self.tokens(extensions, grant, serial).await
     }
 
     /// Who asks is who was granted, and for this server.
@@ -110,13 +111,13 @@ impl Bridge {
         Ok(())
     }
 
-    async fn tokens(&self, grant: Grant, serial: u64) -> Result<Value, Refused> {
-        let (access, refresh) = (self.0.access_life, self.0.refresh_life);
+    async fn tokens(&self, extensions: &Extensions, grant: Grant, serial: u64) -> Result<Value, Refused> {
+        let (access, refresh) = (self.own.access_life, self.own.refresh_life);
         // A key that was revoked gives no tokens. Asked first: it must not cost the family.
-        if self.principal(&grant.credential).await.is_err() {
+        if self.principal(extensions, &grant.credential).await.is_err() {
             return Err(Refused("invalid_grant", "the key behind this is not good any more"));
         }
-        let next = self.0.families.next(grant.family, serial, SystemTime::now() + refresh);
+        let next = self.own.families.next(grant.family, serial, SystemTime::now() + refresh);
         let next = next.ok_or(Refused("invalid_grant", "this was used before, or was revoked"))?;
         let scope = grant.scopes.as_ref().map(|scopes| scopes.join(" "));
         let refresh = Refresh { serial: next, grant: Grant { until: seconds() + refresh.as_secs(), ..grant } };
@@ -140,24 +141,25 @@ impl Bridge {
         if let (Some(grant), Some(client_id)) = (grant, client_id)
             && grant.client == sha256(client_id)
         {
-            self.0.families.revoke(grant.family);
+            self.own.families.revoke(grant.family);
         }
     }
 }
 
 pub(super) async fn token(State(bridge): State<Bridge>, request: Request) -> Response {
-    let form = match Form::read(request).await {
+    let (head, body) = request.into_parts();
+    let form = match Form::read(body).await {
         Ok(form) => form,
         Err(refused) => return refused.into_response(),
     };
-    match bridge.exchange(&form).await {
+    match bridge.exchange(&head.extensions, &form).await {
         Ok(tokens) => reply(StatusCode::OK, &tokens),
         Err(refused) => refused.into_response(),
     }
 }
 
 pub(super) async fn revoke(State(bridge): State<Bridge>, request: Request) -> Response {
-    let form = match Form::read(request).await {
+    let form = match Form::read(request.into_body()).await {
         Ok(form) => form,
         Err(refused) => return refused.into_response(),
     };
@@ -212,8 +214,8 @@ struct Form {
 }
 
 impl Form {
-    async fn read(request: Request) -> Result<Self, Refused> {
-        let Ok(body) = read_body(request.into_body(), LONGEST, PATIENCE).await else {
+    async fn read(body: Body) -> Result<Self, Refused> {
+        let Ok(body) = read_body(body, LONGEST, PATIENCE).await else {
             return Err(Refused("invalid_request", "the body could not be read"));
         };
         let mut form = Self::default();

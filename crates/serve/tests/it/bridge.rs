@@ -261,7 +261,8 @@ async fn a_wrong_key_gives_no_code_and_a_foreign_page_none_either() {
     let place = Place::open().await;
     let client = place.registered().await;
     let page = place.page(&client, &[]).await;
-    for key in ["", "key-of-nobody", "key\u{7f}"] {
+    let (_, tokens) = place.tokens("key-of-bob").await;
+    for key in ["", "key-of-nobody", "key\u{7f}", text(&tokens, "access_token")] {
         let reply = place.decide(&page, key, "allow").await;
         assert_eq!((reply.status.as_u16(), reply.header("location")), (401, ""), "{key:?}");
         assert!(reply.text.contains("This key is not known."));
