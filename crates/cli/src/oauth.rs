@@ -12,7 +12,10 @@ use crate::{exit, key};
 pub fn bridge(spec: &Spec, base: &Url, path: &str, keys: Arc<dyn Authenticator>) -> anyhow::Result<Bridge> {
     if base.path() != "/" {
         let message = format!("`--oauth` needs a name of its own, not a folder of one (`{base}`)");
-        return Err(exit::usage(message, "OAuth clients look for its description at the root: use `https://mcp.example.com`"));
+        return Err(exit::usage(
+            message,
+            "OAuth clients look for its description at the root: use `https://mcp.example.com`",
+        ));
     }
     let mut resource = base.clone();
     resource.set_path(path);

@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::client::{Client, ClientMetadata};
@@ -19,6 +20,7 @@ const LIFE: Duration = Duration::from_secs(10 * 60);
 /// How long one that can't be used is not asked for again.
 const FAILED: Duration = Duration::from_secs(30);
 const MOST: usize = 1_000;
+const MOST_AT_ONCE: usize = 8;
 const BOUNDS: FetchBounds = FetchBounds { timeout: Duration::from_secs(5), max_body: 16 * 1024 };
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +44,8 @@ type Known = (Instant, Result<Client, DocumentError>);
 pub(super) struct Documents {
     fetch: Arc<dyn Fetch>,
     known: Mutex<HashMap<String, Known>>,
+    /// Strangers make us ask; not for more at once than this.
+    turns: Semaphore,
 }
 
 impl fmt::Debug for Documents {
@@ -52,16 +56,17 @@ impl fmt::Debug for Documents {
 
 impl Documents {
     pub(super) fn new(fetch: Arc<dyn Fetch>) -> Self {
-        Self { fetch, known: Mutex::default() }
+        Self { fetch, known: Mutex::default(), turns: Semaphore::new(MOST_AT_ONCE) }
     }
 
     pub(super) async fn client(&self, id: &str) -> Result<Client, DocumentError> {
-        {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.retain(|_, (until, _)| *until > Instant::now());
-            if let Some((_, client)) = known.get(id) {
-                return client.clone();
-            }
+        if let Some(client) = self.known(id) {
+            return client;
+        }
+        let _turn = self.turns.acquire().await;
+        // Somebody may have asked for it meanwhile.
+        if let Some(client) = self.known(id) {
+            return client;
         }
         let client = self.read(id).await;
         let until = Instant::now() + if client.is_ok() { LIFE } else { FAILED };
@@ -70,6 +75,12 @@ impl Documents {
             known.insert(id.to_owned(), (until, client.clone()));
         }
         client
+    }
+
+    fn known(&self, id: &str) -> Option<Result<Client, DocumentError>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, (until, _)| *until > Instant::now());
+        known.get(id).map(|(_, client)| client.clone())
     }
 
     async fn read(&self, id: &str) -> Result<Client, DocumentError> {
