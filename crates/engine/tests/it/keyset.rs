@@ -23,7 +23,7 @@ use crate::{
 
 /// Text that a collation may take for the same, or sort otherwise than its bytes.
 const TEXTS: [&str; 8] = ["", "a", "A", "ä", "é", "b", "10", "9"];
-const ORDERS: [&str; 11] = [
+const ORDERS: [&str; 13] = [
     "id",
     "id DESC",
     "a, id",
@@ -35,6 +35,8 @@ const ORDERS: [&str; 11] = [
     "t.b, t.a, t.id",
     "code",
     "b, code DESC",
+    "a DESC, g",
+    "g, b, a",
 ];
 const PAGE_SIZES: [usize; 3] = [1, 3, 7];
 
@@ -106,7 +108,8 @@ async fn start(backend: Backend) -> Fixture {
         &database,
         &format!(
             "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, a INTEGER NOT NULL, b VARCHAR(20) NOT NULL,
-             code VARCHAR(20) NOT NULL UNIQUE, maybe INTEGER UNIQUE, f REAL NOT NULL DEFAULT 0.5, {types})"
+             code VARCHAR(20) NOT NULL UNIQUE, maybe INTEGER UNIQUE, f REAL NOT NULL DEFAULT 0.5, g INTEGER NOT NULL, {types},
+             UNIQUE (a, g))"
         ),
     )
     .await;
@@ -114,20 +117,23 @@ async fn start(backend: Backend) -> Fixture {
     let mut text = format!(
         "name: t\nconnections:\n  - {{ name: db, type: {kind}, envVar: DATABASE }}\nlimits: {{ ratePerPrincipal: none }}\ntools:\n"
     );
-    let mut tool = |name: &str, columns: &str, rest: &str| {
+    let filter = " WHERE a > -99 OR a < -99 [[ AND a >= :least ]]";
+    let mut tool = |name: &str, columns: &str, filter: &str, rest: &str| {
         text += &format!(
             "  - {{ name: {name}, description: Rows, parameters: {{ least: {{ type: integer }} }}, sql: \"SELECT {columns} \
-             FROM t WHERE a > -99 OR a < -99 [[ AND a >= :least ]] \", annotations: {{ readOnly: true }}, {rest} }}\n"
+             FROM t{filter}\", annotations: {{ readOnly: true }}, {rest} }}\n"
         );
     };
     let sort = format!("sort: {{ {} }}", sort.join(", "));
-    tool("all", "id", &sort);
+    tool("all", "id", filter, &sort);
     for size in PAGE_SIZES {
-        tool(&format!("pages_of_{size}"), "id", &format!("{sort}, paginate: {{ pageSize: {size} }}"));
+        let filter = if size == 7 { "; -- no WHERE, and an end that is more than words" } else { filter };
+        tool(&format!("pages_of_{size}"), "id", filter, &format!("{sort}, paginate: {{ pageSize: {size} }}"));
     }
     tool(
         "counted",
         "*",
+        filter,
         "sort: { ties: a, nulls: maybe, floats: \"f, id\", expression: \"a + 1, id\" }, paginate: { pageSize: 3 }",
     );
     let engine = plan(&text, folder.path(), &[("DATABASE", &url)]).unwrap();
@@ -146,10 +152,10 @@ async fn insert(database: &Database, first: i64, rows: &[Row]) {
     let row = |(number, (a, b, ts)): (usize, &Row)| {
         // Ids that do not grow with the rows' age.
         let id = (first + number as i64) * 37 % 1009;
-        format!("({id}, {a}, '{}', 'c{id}', '2026-11-21 04:47:1{}.00000{ts}', {ts}.1)", TEXTS[*b], ts % 3)
+        format!("({id}, {a}, '{}', 'c{id}', {id}, '2026-11-21 04:47:1{}.00000{ts}', {ts}.1)", TEXTS[*b], ts % 3)
     };
     let rows: Vec<String> = rows.iter().enumerate().map(row).collect();
-    run(database, &format!("INSERT INTO t (id, a, b, code, ts, n) VALUES {}", rows.join(", "))).await;
+    run(database, &format!("INSERT INTO t (id, a, b, code, g, ts, n) VALUES {}", rows.join(", "))).await;
 }
 
 fn ids(answer: &Value) -> Vec<i64> {
