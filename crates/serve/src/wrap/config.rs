@@ -1,6 +1,6 @@
 //! What can be said in a file about a wrapped server, and what must not be. Unknown fields are errors.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use ::http::{HeaderName, header::CONTENT_TYPE};
 use serde::{Deserialize, Deserializer};
@@ -106,6 +106,16 @@ impl Transport {
     #[must_use]
     pub fn http(port: u16) -> Self {
         Self::Http { host: loopback(), port, base_path: mcp(), cors_origin: Vec::new() }
+    }
+
+    /// The same elsewhere. Beyond loopback it needs authentication.
+    #[must_use]
+    pub fn at(mut self, address: SocketAddr) -> Self {
+        if let Self::Http { host, port, .. } | Self::Sse { host, port, .. } = &mut self {
+            *host = address.ip().to_string();
+            *port = address.port();
+        }
+        self
     }
 
     /// The same under its old name.

@@ -21,6 +21,7 @@ mod older;
 mod parity;
 mod progress;
 mod resolver;
+mod server_factory;
 mod sessions;
 mod shutdown;
 mod sockets;

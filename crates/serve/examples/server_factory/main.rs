@@ -1,0 +1,50 @@
+//! The factory of `factory.rs`, served to many users who show a JWT.
+//!
+//! `JWT_SECRET=... cargo run -p mcp-serve --example server_factory -- --listen 127.0.0.1:3000`
+
+mod factory;
+
+use std::net::SocketAddr;
+
+use mcp_serve::{
+    Algorithm, Jwt, JwtConfig,
+    wrap::{Tenant, Transport, WrapOptions, WrappedServer, wrap_server},
+};
+
+use crate::factory::{ServerOptions, create_server};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+// ANCHOR: wrap
+fn wrapped(jwt_secret: &str, address: SocketAddr) -> Result<WrappedServer, Failure> {
+    let tokens = JwtConfig::new("https://issuer.example.com", "my-resource", vec![Algorithm::Hs256]);
+    let options = WrapOptions::default()
+        .server_factory(async |tenant: Tenant| {
+            create_server(tenant.access_token(), tenant.user_id(), ServerOptions::default()).await
+        })
+        .auth_provider(Jwt::with_secret(tokens, jwt_secret.as_bytes())?)
+        .resource_type("my-resource")
+        .transport(Transport::sse(3000).at(address));
+    Ok(wrap_server(options)?)
+}
+// ANCHOR_END: wrap
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let mut arguments = std::env::args().skip(1);
+    let address = match (arguments.next().as_deref(), arguments.next()) {
+        (None, _) => SocketAddr::from(([127, 0, 0, 1], 3000)),
+        (Some("--listen"), Some(address)) => address.parse()?,
+        _ => return Err("usage: [--listen 127.0.0.1:PORT]".into()),
+    };
+    let secret = std::env::var("JWT_SECRET").map_err(|_| "set JWT_SECRET to at least 32 bytes")?;
+    // ANCHOR: start
+    let server = wrapped(&secret, address)?;
+    if let Some(address) = server.start().await? {
+        eprintln!("listening on http://{address}/mcp");
+    }
+    tokio::signal::ctrl_c().await?;
+    server.stop().await?;
+    // ANCHOR_END: start
+    Ok(())
+}
