@@ -14,7 +14,10 @@ pub(crate) async fn call_tool(
     arguments: Map<String, Value>,
 ) -> Result<ToolResult, Error> {
     let mut line = Line::begin(cx, name);
-    let call = serving.server.call_tool(cx, name, arguments);
+    let call = match &serving.front().middleware {
+        None => serving.server.call_tool(cx, name, arguments),
+        Some(middleware) => middleware.call(&serving.server, cx, name, arguments),
+    };
     let outcome = match &serving.front().departures {
         None => call.await,
         Some(departures) => departures.unless_gone(&cx.principal, call).await,

@@ -18,7 +18,7 @@ struct Renewed {
     caller: TenantContext,
     renewals: broadcast::Receiver<Renewal>,
     /// Goes on to be, so that what it has to say is heard.
-    _served: Option<Arc<Served>>,
+    served: Arc<Served>,
     is_due: bool,
 }
 
@@ -27,8 +27,8 @@ impl Following {
         // From before the first look on, so that nothing is lost in between.
         let renewed = serving.own().and_then(|(served, caller)| {
             let renewals = live.front().renewals()?;
-            let (served, caller) = (Some(served.clone()), caller.clone());
-            Some(Renewed { live: live.clone(), caller, renewals, _served: served, is_due: false })
+            let (served, caller) = (served.clone(), caller.clone());
+            Some(Renewed { live: live.clone(), caller, renewals, served, is_due: false })
         });
         Self { listener: serving.server.changes().map(Changes::listen), renewed }
     }
@@ -43,7 +43,8 @@ impl Following {
                     biased;
                     () = renewed.wait() => {}
                     change = hear(listener) => match change {
-                        Some(change) => return Some(change),
+                        Some(change) if renewed.declares(&change) => return Some(change),
+                        Some(_) => {}
                         // It went away by itself; there may be another one.
                         None => self.listener = None,
                     },
@@ -52,7 +53,9 @@ impl Following {
             }
             match renewed.live.serving(|| renewed.caller.clone()).await {
                 Ok(serving) => {
-                    renewed._served = serving.own().map(|(served, _)| served.clone());
+                    if let Some((served, _)) = serving.own() {
+                        renewed.served = served.clone();
+                    }
                     *listener = serving.server.changes().map(Changes::listen_anew);
                 }
                 // The next request is told why.
@@ -72,6 +75,16 @@ async fn hear(listener: &mut Option<Listener>) -> Option<Change> {
 }
 
 impl Renewed {
+    /// A server that has no prompts has no other ones now.
+    fn declares(&self, change: &Change) -> bool {
+        let declared = self.served.server.capabilities();
+        match change {
+            Change::Tools => declared.tools,
+            Change::Prompts => declared.prompts,
+            Change::Resources | Change::Resource(_) => declared.resources,
+        }
+    }
+
     async fn wait(&mut self) {
         loop {
             match self.renewals.recv().await {

@@ -50,6 +50,7 @@ mod limits;
 mod listing;
 mod live;
 mod logging;
+pub mod middleware;
 mod news;
 mod page;
 mod principal;

@@ -19,6 +19,7 @@ use crate::{
     http::{Bound, Config, ConfigError},
     input::{Rounds, Waiting},
     limits::{Gate, Limits, Permit},
+    middleware::Middleware,
     wire::Hints,
 };
 
@@ -49,6 +50,7 @@ pub(crate) struct Front {
     pub(crate) hints: Hints,
     /// Where calls end with the grace of callers who are sent away.
     pub(crate) departures: Option<Departures>,
+    pub(crate) middleware: Option<Middleware>,
 }
 
 enum Source {
@@ -269,7 +271,7 @@ impl Front {
         // Nobody else gets what is made for one caller.
         let public = authenticator.is_open() && matches!(source, Source::One(_));
         let hints = Hints::new(public, config.list_ttl);
-        Self { source, authenticator, gate, public, hints, departures }
+        Self { source, authenticator, gate, public, hints, departures, middleware: config.middleware.clone() }
     }
 
     pub(crate) fn has_parts(&self) -> bool {

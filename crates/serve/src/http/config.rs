@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use axum::Router;
 
 use super::guard::Guard;
-use crate::{Authenticator, Limits, StateKey};
+use crate::{Authenticator, Limits, StateKey, middleware::Middleware};
 
 /// The defaults are for loopback. Behind a name, set `allowed_hosts`; for browsers, `allowed_origins`.
 #[derive(Debug, Clone)]
@@ -44,6 +44,8 @@ pub struct Config {
     pub session_idle: Duration,
     /// What signs the questions that clients of 2026-07-28 carry. Default: one of this process.
     pub state_key: StateKey,
+    /// Around each tool call, whichever way it comes. Default: nothing.
+    pub middleware: Option<Middleware>,
     /// Whether [`Live::end`](crate::Live::end) ends calls that run outside of sessions, too. Each call then looks out for
     /// it, which costs it a lock. Default: no.
     pub revocable: bool,
@@ -73,6 +75,7 @@ impl Default for Config {
             max_sessions_per_principal: 100,
             session_idle: Duration::from_secs(30 * 60),
             state_key: StateKey::default(),
+            middleware: None,
             revocable: false,
             drain: Duration::from_secs(10),
             routes: Router::new(),

@@ -1,0 +1,121 @@
+//! What turns a call away before it reaches its tool.
+
+use std::{
+    fmt,
+    future::{Ready, ready},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::future::Either;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{Answer, ToolCall};
+use crate::{Error, Gate, Limits, Rate, ToolResult};
+
+/// Calls of one principal, of all tools or of each; the rest is [`Error::RateLimited`].
+#[derive(Debug, Clone)]
+pub struct RateLimitLayer(Arc<Gate>);
+
+impl RateLimitLayer {
+    #[must_use]
+    pub fn new(rate: Rate) -> Self {
+        Self(Arc::new(Gate::new(&Limits { rate: Some(rate), concurrency: None })))
+    }
+}
+
+impl<S> Layer<S> for RateLimitLayer {
+    type Service = RateLimit<S>;
+
+    fn layer(&self, inner: S) -> RateLimit<S> {
+        RateLimit { gate: self.0.clone(), inner }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct RateLimit<S> {
+    gate: Arc<Gate>,
+    inner: S,
+}
+
+impl<S> Service<ToolCall> for RateLimit<S>
+where
+    S: Service<ToolCall, Response = ToolResult, Error = Error>,
+{
+    type Response = ToolResult;
+    type Error = Error;
+    type Future = Either<Ready<Answer>, S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, call: ToolCall) -> Self::Future {
+        match self.gate.enter(&call.cx.principal) {
+            Ok(_) => Either::Right(self.inner.call(call)),
+            Err(refused) => Either::Left(ready(Err(refused))),
+        }
+    }
+}
+
+/// Looks at a call before it is made. What is wrong is told to the model, which can mend it.
+pub trait Validate: Send + Sync + 'static {
+    fn validate(&self, call: &ToolCall) -> Result<(), String>;
+}
+
+impl<F: Fn(&ToolCall) -> Result<(), String> + Send + Sync + 'static> Validate for F {
+    fn validate(&self, call: &ToolCall) -> Result<(), String> {
+        self(call)
+    }
+}
+
+/// Makes only calls that a [`Validate`] finds right.
+#[derive(Clone)]
+pub struct ValidateLayer(Arc<dyn Validate>);
+
+impl fmt::Debug for ValidateLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ValidateLayer(..)")
+    }
+}
+
+impl ValidateLayer {
+    pub fn new(validate: impl Validate) -> Self {
+        Self(Arc::new(validate))
+    }
+}
+
+impl<S> Layer<S> for ValidateLayer {
+    type Service = Validating<S>;
+
+    fn layer(&self, inner: S) -> Validating<S> {
+        Validating { validate: self.clone(), inner }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Validating<S> {
+    validate: ValidateLayer,
+    inner: S,
+}
+
+impl<S> Service<ToolCall> for Validating<S>
+where
+    S: Service<ToolCall, Response = ToolResult, Error = Error>,
+{
+    type Response = ToolResult;
+    type Error = Error;
+    type Future = Either<Ready<Answer>, S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, call: ToolCall) -> Self::Future {
+        match self.validate.0.validate(&call) {
+            Ok(()) => Either::Right(self.inner.call(call)),
+            Err(wrong) => Either::Left(ready(Ok(ToolResult::error(wrong)))),
+        }
+    }
+}
