@@ -63,7 +63,8 @@ pub async fn serve_on(
     serve_live_on(Live::of_one_caller(server, limits), principal, input, output, shutdown).await
 }
 
-async fn serve_live_on(
+/// [`serve_live`] on any pair of streams.
+pub async fn serve_live_on(
     live: Live,
     principal: Arc<Principal>,
     input: impl AsyncRead + Send + Unpin + 'static,

@@ -148,9 +148,11 @@ where
     fn call(&mut self, call: ToolCall) -> Self::Future {
         let seen = self.observer.begin(&call);
         let observer = self.observer.clone();
-        let mut watch = Watch { observer, seen: Some(seen), began: Instant::now(), outcome: Outcome::Cancelled };
+        let watch = Watch { observer, seen: Some(seen), began: Instant::now(), outcome: Outcome::Cancelled };
         let answer = self.inner.call(call);
         Box::pin(async move {
+            // All of it: a field alone would be a copy.
+            let mut watch = watch;
             let answer = answer.await;
             watch.outcome = Outcome::of(&answer);
             answer

@@ -16,6 +16,7 @@ mod live;
 mod log;
 mod logging;
 mod many;
+mod middleware;
 mod modern;
 mod older;
 mod parity;
