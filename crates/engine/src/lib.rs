@@ -5,6 +5,7 @@
 
 mod answer;
 mod arguments;
+pub mod authentication;
 mod cache;
 mod completion;
 mod confirm;

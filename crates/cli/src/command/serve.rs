@@ -1,14 +1,15 @@
 //! `mcp-factory serve FILE`: Streamable HTTP at `/mcp`, until SIGINT or SIGTERM.
 
-use std::{process::ExitCode, sync::Arc};
-
-use anyhow::Context as _;
-use mcp_factory_connect::secrets::{Environment, Secrets as _};
-use mcp_factory_spec::{
-    Spec,
-    model::{Auth, Variable},
+use std::{
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
 };
-use mcp_serve::{ApiKeys, Authenticator, BearerTokens, KeyList, Limits, Live, NoAuthentication, http};
+
+use mcp_factory_connect::{Policy, secrets::Environment};
+use mcp_factory_engine::authentication::{self, Premises};
+use mcp_factory_spec::{Spec, model::Auth};
+use mcp_serve::{Authenticator, Limits, Live, http};
+use url::Url;
 
 use crate::{approvals, args, exit, key, oauth, reload::Reloader, signals};
 
@@ -17,9 +18,11 @@ pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
     if !spec.transport.http {
         tracing::warn!("the spec's `transport` has no `http`; it is served over HTTP because you asked for it");
     }
-    let authenticator = authenticator(&spec)?;
-    let approvals = approvals::of_this_program();
+    // Told before anything is opened; whom tokens are for may not be known before it listens.
     let public = args.public_url.as_deref().map(approvals::public_url).transpose()?;
+    let provisional = public.clone().unwrap_or_else(|| approvals::url_of(args.listen));
+    let authenticator = authenticator(&spec, Some(&provisional))?;
+    let approvals = approvals::of_this_program();
     let mut config = http::Config {
         allowed_hosts: args.allow_hosts.clone(),
         allowed_origins: args.allow_origins.clone(),
@@ -38,8 +41,9 @@ pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
         let address = listener.local_addr()?;
         let base = public.unwrap_or_else(|| approvals::url_of(address));
         approvals::allow(&base, &mut config);
+        let callers = Callers::new(&spec, base.clone())?;
         let bridge = match args.oauth {
-            true => Some(oauth::bridge(&spec, &base, &config.path, authenticator.clone())?),
+            true => Some(oauth::bridge(&spec, &base, &config.path, callers.of(&spec)?)?),
             false => None,
         };
         if let Some(bridge) = &bridge {
@@ -51,11 +55,11 @@ pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
             Some(bridge) => Arc::new(bridge.before(keys)),
             None => keys,
         };
-        let live = Live::new(engine, before(authenticator), config);
+        let live = Live::new(engine, before(callers.of(&spec)?), config);
         let follow = {
             let live = live.clone();
             reloader.follow(hangups, move |spec, engine| {
-                Ok(live.replace(engine, before(self::authenticator(spec)?), &limits(spec))?)
+                Ok(live.replace(engine, before(callers.of(spec)?), &limits(spec))?)
             })
         };
         let following = tokio::spawn(follow);
@@ -86,42 +90,48 @@ pub fn limits(spec: &Spec) -> Limits {
     }
 }
 
-/// What this build can't check it does not serve.
-pub fn authenticator(spec: &Spec) -> anyhow::Result<Arc<dyn Authenticator>> {
-    let (kind, variable) = match &spec.auth {
-        Auth::None => return Ok(Arc::new(NoAuthentication::default())),
-        Auth::ApiKey(keys) => ("api_key", &keys.env_var),
-        Auth::Bearer(tokens) => ("bearer", &tokens.env_var),
-        Auth::Jwt(_) => return Err(unsupported("jwt")),
-        Auth::Oauth2(_) => return Err(unsupported("oauth2")),
-    };
-    let Some(variable) = variable else {
-        return Err(exit::hinted(
-            format!(
-                "`auth.type: {kind}` without `envVar` needs keys that the factory issues, which this build can't yet"
-            ),
-            "name a variable that holds the keys: `envVar: MCP_KEYS`",
-        ));
-    };
-    let keys = key_list(variable)?;
-    Ok(match &spec.auth {
-        Auth::ApiKey(auth) => {
-            let header = auth.header.as_str().parse().context("`auth.header` is no header name")?;
-            Arc::new(ApiKeys::new(header, keys))
+/// What this build can't check it does not serve. `base` is where the server is reached.
+pub fn authenticator(spec: &Spec, base: Option<&Url>) -> anyhow::Result<Arc<dyn Authenticator>> {
+    let resource = base.map(|base| {
+        let mut url = base.clone();
+        url.set_path(&format!("{}{}", base.path().trim_end_matches('/'), http::Config::default().path));
+        url
+    });
+    let premises = Premises { resource, secrets: Arc::new(Environment), policy: Policy::operator() };
+    authentication::authenticator(spec, &premises).map_err(|error| exit::hinted(error.to_string(), error.hint()))
+}
+
+/// Who may call, over the time of the program. Tokens that were verified and keys of an issuer stay when the spec is saved.
+struct Callers {
+    base: Url,
+    known: Mutex<Option<Known>>,
+}
+
+struct Known {
+    auth: Auth,
+    scopes: Vec<String>,
+    authenticator: Arc<dyn Authenticator>,
+}
+
+impl Callers {
+    fn new(spec: &Spec, base: Url) -> anyhow::Result<Self> {
+        let callers = Self { base, known: Mutex::default() };
+        callers.of(spec)?;
+        Ok(callers)
+    }
+
+    fn of(&self, spec: &Spec) -> anyhow::Result<Arc<dyn Authenticator>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let scopes = authentication::scopes(spec);
+        // Lists of keys are read anew: that is how they change.
+        let asks_issuer = matches!(spec.auth, Auth::Jwt(_) | Auth::Oauth2(_));
+        if let Some(known) = known.as_ref().filter(|known| known.auth == spec.auth && known.scopes == scopes)
+            && asks_issuer
+        {
+            return Ok(known.authenticator.clone());
         }
-        _ => Arc::new(BearerTokens::new(keys)),
-    })
-}
-
-fn key_list(variable: &Variable) -> anyhow::Result<KeyList> {
-    let hint = format!("set it to `key1,key2` or to {{\"key\": \"principal\"}}, for example `export {variable}=...`");
-    let secret = Environment.get(variable).map_err(|error| exit::hinted(error.to_string(), hint.clone()))?;
-    KeyList::parse(secret.expose()).map_err(|error| exit::hinted(format!("`{variable}`: {error}"), hint))
-}
-
-fn unsupported(kind: &str) -> anyhow::Error {
-    exit::hinted(
-        format!("plan/not-supported: this build can't check `auth.type: {kind}`, so it does not serve"),
-        "use `api_key` or `bearer` with `envVar`, or `none` on loopback",
-    )
+        let authenticator = authenticator(spec, Some(&self.base))?;
+        *known = Some(Known { auth: spec.auth.clone(), scopes, authenticator: authenticator.clone() });
+        Ok(authenticator)
+    }
 }

@@ -4,7 +4,7 @@
 
 use std::{fmt::Write as _, process::ExitCode, time::Duration};
 
-use mcp_factory_engine::{Engine, Paging};
+use mcp_factory_engine::{Engine, Paging, authentication::Summary};
 use mcp_factory_spec::{Spec, model};
 use serde_json::{Value, json};
 
@@ -26,10 +26,14 @@ pub fn run(args: &Status) -> anyhow::Result<ExitCode> {
         }
         tools
     });
+    let callers = Summary::of(&spec).to_string();
     match args.output {
-        Output::Json => super::print(&format!("{}\n", json!({ "name": spec.name.as_str(), "tools": tools })))?,
+        Output::Json => {
+            let status = json!({ "name": spec.name.as_str(), "callers": callers, "tools": tools });
+            super::print(&format!("{status}\n"))?;
+        }
         Output::Text => {
-            let mut text = format!("{} {}\n", spec.name, spec.version);
+            let mut text = format!("{} {}\ncallers: {callers}\n", spec.name, spec.version);
             for tool in &tools {
                 show(tool, &mut text);
             }

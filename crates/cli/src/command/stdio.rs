@@ -17,7 +17,7 @@ pub fn run(args: &args::Stdio) -> anyhow::Result<ExitCode> {
     let limits = serve::limits(&spec);
     let principal = Principal::trusted(&args.principal);
     // Who approves says who they are with a key, where there are keys.
-    approvals::of_this_program().open_on_loopback(serve::authenticator(&spec).ok());
+    approvals::of_this_program().open_on_loopback(serve::authenticator(&spec, None).ok());
     let runtime = super::runtime()?;
     let outcome = runtime.block_on(async move {
         let (shutdown, hangups) = (signals::shutdown()?, signals::Hangups::listen()?);

@@ -40,9 +40,8 @@ fn keys_open_the_door_and_scopes_the_tools() {
 #[test]
 fn what_would_be_open_or_can_not_be_checked_does_not_start() {
     let open = "name: a\ntools:\n  - { name: hello, description: Says hello, static: { text: hello } }\n";
-    let jwt = format!(
-        "{open}auth: {{ type: jwt, issuer: 'https://i.example', audience: a, jwksUrl: 'https://i.example/jwks' }}\n"
-    );
+    let jwt =
+        format!("{open}auth: {{ type: jwt, issuer: 'https://i.example', audience: a, secretEnvVar: JWT_SECRET }}\n");
     let place = Place::new()
         .file("open.yaml", open)
         .file("jwt.yaml", &jwt)
@@ -50,7 +49,7 @@ fn what_would_be_open_or_can_not_be_checked_does_not_start() {
         .file("error.yaml", "name: 1\n");
     for (args, expected) in [
         (&["open.yaml", "--listen", "0.0.0.0:0"][..], "0.0.0.0"),
-        (&["jwt.yaml"], "jwt"),
+        (&["jwt.yaml"], "JWT_SECRET"),
         (&["keys.yaml"], "MCP_KEYS"),
         (&["error.yaml"], "nothing was started"),
         (&["open.yaml", "--env", "nowhere"], "nowhere"),
