@@ -3,10 +3,12 @@
 mod bearer;
 mod chain;
 mod challenge;
+mod environment;
 mod introspection;
 mod jwks;
 mod jwt;
 mod keys;
+mod proxy;
 mod resource;
 mod verified;
 
@@ -22,10 +24,12 @@ use crate::{BoxFuture, Gate, Principal, tokens::TokenRegistry};
 
 pub use chain::{Chain, ChainError};
 pub use challenge::Challenge;
+pub use environment::{EnvironmentError, EnvironmentPrincipal};
 pub use introspection::{Introspection, IntrospectionConfig, IntrospectionError};
 pub use jwks::{Jwks, JwksConfig};
 pub use jwt::{Algorithm, Jwt, JwtConfig, JwtError};
 pub use keys::{KeyList, KeyListError};
+pub use proxy::{IpNet, ProxyError, ProxyHeaders, TrustedProxy};
 pub(crate) use resource::WELL_KNOWN;
 pub use resource::{ProtectedResource, ResourceError};
 pub use verified::{TooManyRevocations, Verified};

@@ -70,12 +70,10 @@ pub mod wrap;
 
 pub use approvals::{Approval, ApprovalError, ApprovalRequest, Approvals, Ticket};
 pub use auth::{
-    Algorithm, Introspection, IntrospectionConfig, IntrospectionError, Jwks, JwksConfig, Jwt, JwtConfig, JwtError,
-    TooManyRevocations, Verified,
-};
-pub use auth::{
-    ApiKeys, Authentication, Authenticator, BearerTokens, Chain, ChainError, Challenge, Found, KeyList, KeyListError,
-    Keys, NoAuthentication, Peer, ProtectedResource, ResourceError,
+    Algorithm, ApiKeys, Authentication, Authenticator, BearerTokens, Chain, ChainError, Challenge, EnvironmentError,
+    EnvironmentPrincipal, Found, Introspection, IntrospectionConfig, IntrospectionError, IpNet, Jwks, JwksConfig, Jwt,
+    JwtConfig, JwtError, KeyList, KeyListError, Keys, NoAuthentication, Peer, ProtectedResource, ProxyError,
+    ProxyHeaders, ResourceError, TooManyRevocations, TrustedProxy, Verified,
 };
 pub use bridge::{Bridge, BridgeKey, BridgeOptions};
 pub use changes::{Change, Changes};
