@@ -208,3 +208,6 @@ impl<T: Clone, E> Inner<T, E> {
         error
     }
 }
+
+#[cfg(test)]
+mod tests;

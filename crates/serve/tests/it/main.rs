@@ -7,6 +7,7 @@ mod clients;
 mod elicitation;
 mod errors;
 mod guard;
+mod isolation;
 mod issuer;
 mod jwks;
 mod jwt;

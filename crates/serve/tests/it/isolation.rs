@@ -1,0 +1,321 @@
+//! Whatever happens in whatever order, no answer holds anything of another caller (issue 4, §5).
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use mcp_serve::{
+    BearerTokens, InstanceMode, InstanceOptions, Instances, Live, Principal,
+    http::{Body, Config, Endpoint},
+    tokens::{Token, TokenRegistry},
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::many::World;
+
+/// Users that a step may be about.
+const USERS: usize = 4;
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// A call that stands alone, of either era.
+    Call {
+        user: usize,
+        modern: bool,
+    },
+    /// Opens a session, unless there is one.
+    Open {
+        user: usize,
+    },
+    /// Uses the session of `owner` with the credential of `user`.
+    InSession {
+        owner: usize,
+        user: usize,
+    },
+    List {
+        user: usize,
+    },
+    Rotate {
+        user: usize,
+    },
+    Update {
+        user: usize,
+    },
+    UpdateAll,
+    Remove {
+        user: usize,
+    },
+    Add {
+        user: usize,
+    },
+    /// All users call at once.
+    Together,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let user = || 0..USERS;
+    let step = prop_oneof![
+        6 => (user(), any::<bool>()).prop_map(|(user, modern)| Step::Call { user, modern }),
+        2 => user().prop_map(|user| Step::Open { user }),
+        5 => (user(), user()).prop_map(|(owner, user)| Step::InSession { owner, user }),
+        2 => user().prop_map(|user| Step::List { user }),
+        1 => user().prop_map(|user| Step::Rotate { user }),
+        1 => user().prop_map(|user| Step::Update { user }),
+        1 => Just(Step::UpdateAll),
+        1 => user().prop_map(|user| Step::Remove { user }),
+        2 => user().prop_map(|user| Step::Add { user }),
+        2 => Just(Step::Together),
+    ];
+    proptest::collection::vec(step, 1..60)
+}
+
+struct House {
+    endpoint: Endpoint,
+    instances: Instances,
+    registry: TokenRegistry,
+    /// The number of the secret that is good.
+    secrets: [Option<usize>; USERS],
+    next_secret: usize,
+    /// With whose number they were opened; a token that was removed and added again is another entry in all but name.
+    sessions: HashMap<usize, String>,
+    seen: Vec<(String, String)>,
+}
+
+fn name(user: usize) -> String {
+    // Names that begin alike, so that a sloppy comparison would show.
+    format!("user{}", "x".repeat(user))
+}
+
+impl House {
+    fn new(options: InstanceOptions) -> Self {
+        let world = Arc::new(World::default());
+        let instances = world.instances(options);
+        let registry = TokenRegistry::default();
+        let bearer = BearerTokens::new(registry.clone());
+        let limits = mcp_serve::Limits::none();
+        let config = Config { revocable: true, limits, ..Config::default() };
+        let live = Live::of_many(Arc::new(instances.clone()), Arc::new(bearer), config);
+        let endpoint = Endpoint::new(live).expect("an endpoint");
+        Self {
+            endpoint,
+            instances,
+            registry,
+            secrets: [None; USERS],
+            next_secret: 0,
+            sessions: HashMap::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    fn secret(number: usize) -> String {
+        format!("a-secret-that-nobody-may-see-{number:08}")
+    }
+
+    async fn ask(&self, user: usize, session: Option<&str>, modern: bool, method: &str, tool: &str) -> Response<Body> {
+        let mut params = json!({});
+        if !tool.is_empty() {
+            params["name"] = tool.into();
+        }
+        if method == "initialize" {
+            params = json!({"protocolVersion": "2025-11-25", "capabilities": {},
+                "clientInfo": {"name": "t", "version": "1"}});
+        }
+        if modern {
+            params["_meta"] = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {}});
+        }
+        let secret = Self::secret(self.secrets[user].unwrap_or(usize::MAX));
+        let mut request = Request::post("/mcp")
+            .header("host", "127.0.0.1")
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-protocol-version", if modern { "2026-07-28" } else { "2025-11-25" })
+            .header("authorization", format!("Bearer {secret}"));
+        if modern {
+            request = request.header("mcp-method", method);
+            if !tool.is_empty() {
+                request = request.header("mcp-name", tool);
+            }
+        }
+        if let Some(session) = session {
+            request = request.header("mcp-session-id", session);
+        }
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+        self.endpoint.handle(request.body(Full::from(body)).expect("a request"), None).await
+    }
+
+    /// The answer holds what is `user`'s and nothing else.
+    async fn check(&mut self, user: usize, response: Response<Body>, good: bool) {
+        let status = response.status();
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        let text = String::from_utf8(body.to_vec()).expect("text");
+        if good {
+            assert_eq!(status, 200, "{text}");
+            assert!(text.contains(&name(user)), "{text}");
+        }
+        self.seen.push((name(user), text));
+    }
+
+    async fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Call { user, modern } => {
+                let response = self.ask(user, None, modern, "tools/call", "whose").await;
+                self.check(user, response, self.secrets[user].is_some()).await;
+            }
+            Step::List { user } => {
+                let response = self.ask(user, None, true, "tools/list", "").await;
+                self.check(user, response, self.secrets[user].is_some()).await;
+            }
+            Step::Open { user } => {
+                let response = self.ask(user, None, false, "initialize", "").await;
+                let id = response.headers().get("mcp-session-id").map(|id| id.to_str().expect("text").to_owned());
+                self.check(user, response, self.secrets[user].is_some()).await;
+                if let Some(id) = id {
+                    self.sessions.insert(user, id);
+                }
+            }
+            Step::InSession { owner, user } => {
+                let Some(session) = self.sessions.get(&owner).cloned() else { return };
+                let response = self.ask(user, Some(&session), false, "tools/call", "whose").await;
+                let status = response.status().as_u16();
+                let expected = match self.secrets[user] {
+                    None => 401,
+                    Some(_) if owner != user => 404,
+                    Some(_) => 200,
+                };
+                assert_eq!(status, expected, "session of {owner}, credential of {user}");
+                self.check(user, response, expected == 200).await;
+            }
+            Step::Rotate { user } => {
+                if self.secrets[user].is_some() {
+                    let number = self.number();
+                    let secret = Self::secret(number);
+                    self.registry.rotate(&name(user), secret.as_str(), Duration::ZERO).expect("rotated");
+                    self.secrets[user] = Some(number);
+                }
+            }
+            Step::Add { user } => {
+                if self.secrets[user].is_none() {
+                    let number = self.number();
+                    let token = Token::new(Self::secret(number)).with_id(name(user)).with_principal(name(user));
+                    self.registry.add(token).expect("added");
+                    self.secrets[user] = Some(number);
+                }
+            }
+            Step::Remove { user } => {
+                self.registry.remove(&name(user));
+                self.secrets[user] = None;
+            }
+            Step::Update { user } => self.instances.invalidate(&Principal::trusted(name(user))),
+            Step::UpdateAll => self.instances.invalidate_all(),
+            Step::Together => {
+                let users: Vec<_> = (0..USERS).filter(|user| self.secrets[*user].is_some()).collect();
+                let asked = users.iter().map(|user| self.ask(*user, None, user % 2 == 0, "tools/call", "whose"));
+                let answers = futures_util::future::join_all(asked).await;
+                for (user, response) in users.into_iter().zip(answers) {
+                    self.check(user, response, true).await;
+                }
+            }
+        }
+    }
+
+    fn number(&mut self) -> usize {
+        self.next_secret += 1;
+        self.next_secret
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_answer_ever_holds_what_is_another_callers(steps in steps(), kept in 0..3_usize) {
+        let options = match kept {
+            0 => InstanceOptions { mode: InstanceMode::PerRequest, ..InstanceOptions::default() },
+            1 => InstanceOptions { max_instances: 1, ..InstanceOptions::default() },
+            _ => InstanceOptions::default(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let mut house = House::new(options);
+            for user in 0..USERS - 1 {
+                house.step(&Step::Add { user }).await;
+            }
+            for step in &steps {
+                house.step(step).await;
+            }
+            for (user, text) in &house.seen {
+                let words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
+                for word in words.filter(|word| word.starts_with("user") && *word != user) {
+                    // In the names of tools; a digit ends the owner's name.
+                    let owner = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
+                    assert_eq!(owner, user, "{text}");
+                }
+                assert!(!text.contains("a-secret-that-nobody-may-see"), "{text}");
+            }
+        });
+    }
+}
+
+/// S2-21, T1: a stateful tool, a thousand callers, in turns.
+#[tokio::test]
+async fn a_thousand_callers_count_alone() {
+    let world = Arc::new(World::default());
+    let instances = world.instances(InstanceOptions { max_instances: 2_000, ..InstanceOptions::default() });
+    let live = live_of_any(&instances);
+    let endpoint = Endpoint::new(live).expect("an endpoint");
+    for round in 1..=3 {
+        let asked = (0..1_000).map(|user| count(&endpoint, user));
+        for counted in futures_util::future::join_all(asked).await {
+            assert_eq!(counted, round.to_string());
+        }
+    }
+    assert_eq!(world.builds(), 1_000);
+}
+
+/// S2-50, T15: what is kept is bounded, whoever came by.
+#[tokio::test]
+async fn a_hundred_thousand_callers_leave_as_many_servers_as_are_kept() {
+    let world = Arc::new(World::default());
+    let instances = world.instances(InstanceOptions { max_instances: 500, ..InstanceOptions::default() });
+    let endpoint = Endpoint::new(live_of_any(&instances)).expect("an endpoint");
+    for user in 0..100_000 {
+        assert_eq!(count(&endpoint, user).await, "1");
+        assert!(world.alive.load(std::sync::atomic::Ordering::SeqCst) <= 512);
+    }
+    let stats = instances.stats();
+    assert!(stats.size <= 512, "{stats:?}");
+    assert_eq!((stats.builds, stats.failed_builds), (100_000, 0));
+    assert!(stats.evictions >= 99_000, "{stats:?}");
+}
+
+/// Believes what it is told: here it is about how many there are.
+#[derive(Debug)]
+struct Anybody;
+
+impl mcp_serve::Authenticator for Anybody {
+    fn authenticate<'a>(&'a self, head: &'a http::request::Parts) -> mcp_serve::Authentication<'a> {
+        let name = head.headers["x-user"].to_str().expect("a name");
+        mcp_serve::Authentication::Ready(Ok(Principal::trusted(name)))
+    }
+}
+
+fn live_of_any(instances: &Instances) -> Live {
+    let limits = mcp_serve::Limits::none();
+    Live::of_many(Arc::new(instances.clone()), Arc::new(Anybody), Config { limits, ..Config::default() })
+}
+
+async fn count(endpoint: &Endpoint, user: usize) -> String {
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"count"}}"#;
+    let request = Request::post("/mcp")
+        .header("host", "127.0.0.1")
+        .header("content-type", "application/json")
+        .header("x-user", format!("user-{user}"))
+        .body(Full::<bytes::Bytes>::from(body))
+        .expect("a request");
+    let response = endpoint.handle(request, None).await;
+    let body = response.into_body().collect().await.expect("a body").to_bytes();
+    let answer: Value = serde_json::from_slice(&body).expect("JSON");
+    answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("a text: {answer}")).to_owned()
+}
