@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{Checker, files::Kind, placeholders::Scope};
 use crate::{
     Code, Spec,
-    model::{Broker, ConnectionKind, OutboundAuth, RowScope, SqlServer, Url},
+    model::{Broker, Connection, ConnectionKind, OutboundAuth, RowScope, SqlServer, Url},
     path::Path,
 };
 
@@ -19,12 +19,25 @@ impl Checker<'_> {
             if let Some(kind) = &connection.kind {
                 self.check_connection(kind, &at);
             }
+            self.check_per(connection, &at);
             let name = &connection.name;
             if !used.contains(name.as_str()) && !name.is_stand_in() {
                 let at = if connection.kind.is_some() { at.key("name") } else { at.key("use") };
                 self.report(Code::ConnectionUnused, &at, format!("nothing uses the connection `{name}`"), None);
             }
         }
+    }
+
+    /// Callers differ by the secrets of their stores, and by nothing else: without one they all would have the same.
+    pub(super) fn check_per(&mut self, connection: &Connection, at: &Path) {
+        let Some((per, kind)) = connection.per.as_ref().zip(connection.kind.as_ref()) else { return };
+        if kind.differs_by_caller() {
+            return;
+        }
+        let place = if self.has(&at.key("per")) { &at.key("per") } else { at };
+        let message = format!("`{}` names no secret, so every {} would have the same", connection.name, per.as_str());
+        let help = "name one that is looked up in the store of each, as with `envVar`, or take `per` away";
+        self.report(Code::Conflict, place, message, Some(help.to_owned()));
     }
 
     pub(super) fn check_connection(&mut self, kind: &ConnectionKind, at: &Path) {

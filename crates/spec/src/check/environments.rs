@@ -38,6 +38,9 @@ impl Checker<'_> {
                     self.report(Code::ConnectionUnknown, &at, format!("there is no connection `{connection}`"), near);
                 }
                 self.check_connection(&replaced.kind, &at);
+                if let Some(before) = spec.connections.iter().find(|before| before.name == *connection) {
+                    self.check_per(&before.replaced(replaced), &at);
+                }
             }
             if let Some(auth) = &environment.auth {
                 self.check_auth(auth, spec.transport, &at.key("auth"));

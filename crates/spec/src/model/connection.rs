@@ -152,6 +152,24 @@ tagged! {
     }
 }
 
+impl ConnectionKind {
+    /// Whether it names a secret, or takes the caller's own credential: what may be another one for each caller.
+    #[must_use]
+    pub(crate) fn differs_by_caller(&self) -> bool {
+        fn names_a_secret(value: &Value) -> bool {
+            match value {
+                Value::Object(fields) => fields
+                    .iter()
+                    .any(|(name, value)| name.to_ascii_lowercase().ends_with("envvar") || names_a_secret(value)),
+                _ => false,
+            }
+        }
+        let mut fields = Map::new();
+        self.write_fields(&mut fields);
+        fields.get("auth").is_some_and(|auth| auth["type"] == "principal") || names_a_secret(&Value::Object(fields))
+    }
+}
+
 object! {
     /// A database server.
     pub struct SqlServer else ConnectionNeeds {
