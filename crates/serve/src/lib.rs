@@ -5,29 +5,49 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use mcp_serve::{BoxFuture, CallContext, Capabilities, Error, Listing, NoAuthentication, Server, ToolResult, http, model};
-//! use serde_json::{Map, Value};
-//!
-//! struct Hello(model::Implementation, Arc<Listing<model::Tool>>);
-//!
-//! impl Server for Hello {
-//!     fn implementation(&self) -> &model::Implementation { &self.0 }
-//!     fn capabilities(&self) -> Capabilities { Capabilities { tools: true, ..Capabilities::default() } }
-//!     fn tools(&self, _: &CallContext) -> Arc<Listing<model::Tool>> { self.1.clone() }
-//!     fn call_tool<'a>(&'a self, cx: &'a CallContext, _: &'a str, _: Map<String, Value>)
-//!         -> BoxFuture<'a, Result<ToolResult, Error>> {
-//!         Box::pin(async { Ok(ToolResult::text(format!("hello, {}", cx.principal.id))) })
-//!     }
-//! }
+//! use mcp_serve::{CallContext, NoAuthentication, ToolResult, ToolServer, http};
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let tools = Listing::new(vec![model::Tool::new("hello", "Says hello", model::JsonObject::new())])?;
-//! let server = Arc::new(Hello(model::Implementation::new("hello", "1.0.0"), tools));
+//! let server = ToolServer::new("hello", "1.0.0")
+//!     .tool("hello", "Says hello", async |cx: CallContext, _| {
+//!         Ok(ToolResult::text(format!("hello, {}", cx.principal.id)))
+//!     })
+//!     .build()?;
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
 //! let open = Arc::new(NoAuthentication::default());
 //! http::serve(server, listener, open, http::Config::default(), std::future::pending()).await?;
 //! # Ok(()) }
 //! ```
+//!
+//! # What to use
+//!
+//! - **A server**: [`ToolServer`] of closures, [`server_of`] any `rmcp::ServerHandler`, or the trait [`Server`].
+//! - **One for each caller**: a [`ServerFactory`] behind [`Instances`], or the wrapper of the server factory pattern,
+//!   [`wrap::wrap_server`].
+//! - **Who calls**: [`ApiKeys`], [`BearerTokens`], [`Jwt`], [`Introspection`], a [`Chain`] of them, or your own
+//!   [`Authenticator`]. A server that anybody may call listens on loopback only; all others check it with each request.
+//! - **Credentials for others' APIs**: a [`resolver::TokenResolver`]. What a caller came with goes nowhere.
+//! - **Around calls**: [`middleware`], `tower` layers for audit, rates, time, retries.
+//!
+//! # Errors
+//!
+//! What the model can act on (bad arguments, a database that is down) is a [`ToolResult`] that says so
+//! ([`ToolResult::error`]). An [`Error`] is for what never reached a tool: an unknown name, a missing scope, too many calls.
+//! One place gives it its JSON-RPC code and HTTP status. The cause of [`Error::Internal`] and of a panic goes to the log
+//! under an id, and the caller is told the id.
+//!
+//! # Limits
+//!
+//! Everything that callers can make grow is bounded: bodies, headers, nesting, connections, sessions (all and of one
+//! principal), calls at once and in time ([`Limits`]), servers that are kept ([`InstanceOptions`]), credentials that are
+//! kept ([`resolver::CachedConfig`]), questions that wait. Defaults are at the fields of [`http::Config`].
+//!
+//! # Cancellation
+//!
+//! A call is cancelled by dropping its future: when the client closes the request (2026-07-28), sends
+//! `notifications/cancelled` (before), or the server's time to drain is over. What a tool holds must end with it; there is no
+//! token to watch, and nothing of a call runs on unless it says so ([`Tasks`]). Futures of this crate may be dropped at any
+//! await.
 
 mod approvals;
 mod auth;
@@ -35,6 +55,7 @@ mod bridge;
 mod call;
 mod changes;
 mod client;
+mod closures;
 mod context;
 mod departures;
 mod error;
@@ -78,6 +99,7 @@ pub use auth::{
 pub use bridge::{Bridge, BridgeKey, BridgeOptions};
 pub use changes::{Change, Changes};
 pub use client::ClientSupport;
+pub use closures::{ToolServer, ToolServerError};
 pub use context::{CallContext, CallId, Grant};
 pub use departures::Whose;
 pub use error::Error;

@@ -5,7 +5,7 @@
 //! factory called with both, and the request answered by the server it made. By default each request gets another one.
 
 mod config;
-mod instance;
+mod isolation;
 mod tenant;
 
 use std::{
@@ -19,17 +19,19 @@ use rmcp::ServerHandler;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+use self::tenant::Tenants;
 pub use self::{
     config::{
         ConfigurationError, InstancePool, Logging, Middleware, RateLimit, Transport, WrapConfig, WrapInstanceMode,
     },
+    isolation::assert_isolated,
     tenant::Tenant,
 };
-use self::{instance::Bounds, tenant::Tenants};
 use crate::{
     Authenticator, BoxFuture, FactoryError, InstanceMode, InstanceOptions, InstanceStats, Instances, Live, Principal,
     Server, TenantContext,
     http::{self, ServeError},
+    middleware::{self, CallLog, ObserveLayer, TimeoutLayer},
     resolver::{EnvironmentTokens, TokenResolver},
     server_of,
 };
@@ -70,6 +72,7 @@ pub struct WrapOptions {
     factory: Option<Factory>,
     auth_provider: Option<Arc<dyn Authenticator>>,
     token_resolver: Option<Arc<dyn TokenResolver>>,
+    layers: Option<middleware::Middleware>,
     config: WrapConfig,
 }
 
@@ -129,6 +132,13 @@ impl WrapOptions {
         self
     }
 
+    /// Around every tool call, instead of the line in the log and the time that the configuration says.
+    #[must_use]
+    pub fn middleware(mut self, layers: middleware::Middleware) -> Self {
+        self.layers = Some(layers);
+        self
+    }
+
     #[must_use]
     pub fn resource_type(mut self, name: impl Into<String>) -> Self {
         self.config.resource_type = name.into();
@@ -157,7 +167,7 @@ impl WrapOptions {
 
 /// Checks everything, and starts nothing.
 pub fn wrap_server(options: WrapOptions) -> Result<WrappedServer, ConfigurationError> {
-    let WrapOptions { factory, auth_provider, token_resolver, config } = options;
+    let WrapOptions { factory, auth_provider, token_resolver, layers, config } = options;
     let factory = factory.ok_or(ConfigurationError::Required { field: "serverFactory" })?;
     let authenticator = auth_provider.ok_or(ConfigurationError::Required { field: "authProvider" })?;
     let checked = config.check(&*authenticator)?;
@@ -168,7 +178,15 @@ pub fn wrap_server(options: WrapOptions) -> Result<WrappedServer, ConfigurationE
         (_, None) => None,
     };
     let pool = checked.pool;
-    let bounds = Bounds { timeout: config.request_timeout, log: config.middleware.logging.enabled };
+    let mut http = checked.http;
+    let timeout = TimeoutLayer::new(config.request_timeout);
+    http.middleware = layers.or_else(|| {
+        Some(if config.middleware.logging.enabled {
+            middleware::Middleware::new((ObserveLayer::new(CallLog), timeout))
+        } else {
+            middleware::Middleware::new(timeout)
+        })
+    });
     let required = !matches!(checked.transport, Transport::Stdio);
     let tokens = tenant::Tokens { resolver, resource: checked.resource.clone(), required };
     let options = InstanceOptions {
@@ -190,8 +208,7 @@ pub fn wrap_server(options: WrapOptions) -> Result<WrappedServer, ConfigurationE
         let (factory, source, (name, version)) = (factory.clone(), source.clone(), identity.clone());
         async move {
             let tenant = Tenant::of(caller, &source, name, version).await?;
-            let server = factory(tenant).await?;
-            Ok::<_, FactoryError>(bounds.around(server))
+            factory(tenant).await
         }
     };
     let instances = Instances::new(make, options);
@@ -202,7 +219,7 @@ pub fn wrap_server(options: WrapOptions) -> Result<WrappedServer, ConfigurationE
         instances,
         authenticator,
         transport: checked.transport,
-        http: checked.http,
+        http,
         warnings: checked.warnings,
         running: Mutex::default(),
     })
@@ -285,11 +302,13 @@ impl WrappedServer {
         &self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> impl Future<Output = Result<(), WrapError>> + Send + 'static {
-        let (tenants, limits) = (self.tenants.clone(), self.http.limits.clone());
+        let (tenants, http) = (self.tenants.clone(), self.http.clone());
+        let authenticator = self.authenticator.clone();
         async move {
             let principal = Principal::trusted("stdio-user");
             let server = tenants.server_of(TenantContext::new(principal.clone())).await?;
-            Ok(crate::stdio::serve_with(server, principal, &limits, shutdown).await?)
+            let live = Live::new(server, authenticator, http);
+            Ok(crate::stdio::serve_live(live, principal, shutdown).await?)
         }
     }
 

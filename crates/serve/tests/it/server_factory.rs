@@ -18,10 +18,14 @@ use http::StatusCode;
 use http_body_util::Full;
 use hyper_util::rt::TokioIo;
 use mcp_serve::{
-    Algorithm, BackOff, Fetch, FetchBounds, HttpClient, Init, Jwt, JwtConfig,
+    Algorithm, BackOff, BoxFuture, FactoryError, Fetch, FetchBounds, HttpClient, Init, Jwt, JwtConfig, Server,
     model::{CallToolRequestParams, ProtocolVersion},
     resolver::{Credential, ResolveError, Resource, resolver_fn},
-    wrap::{InstancePool, Tenant, Transport, WrapError, WrapInstanceMode, WrapOptions, WrappedServer, wrap_server},
+    server_of,
+    wrap::{
+        InstancePool, Tenant, Transport, WrapError, WrapInstanceMode, WrapOptions, WrappedServer, assert_isolated,
+        wrap_server,
+    },
 };
 use rmcp::{
     ServiceExt,
@@ -327,4 +331,25 @@ fn the_factory_knows_nothing_of_the_wrapper() {
     let source = include_str!("../../examples/server_factory/factory.rs");
     assert!(!source.contains("mcp_serve"));
     let _server: fn(NotesServer) = |server| drop(server);
+}
+
+/// S2-23 (a): the helper finds a factory whose users share something, and passes one whose users don't.
+#[tokio::test]
+async fn shared_state_is_found() {
+    let isolated = |tenant: Tenant| -> BoxFuture<'static, Result<Arc<dyn Server>, FactoryError>> {
+        Box::pin(async move {
+            let made = create_server("", tenant.user_id(), ServerOptions::default()).await;
+            server_of(made.map_err(FactoryError::unavailable)?).await.map_err(FactoryError::unavailable)
+        })
+    };
+    let note = || json!({ "text": "a note" }).as_object().expect("an object").clone();
+    assert_isolated(isolated, "add_note", note(), "list_notes").await;
+    let shared = |_: Tenant| -> BoxFuture<'static, Result<Arc<dyn Server>, FactoryError>> {
+        Box::pin(async move {
+            let made = create_server("", "everybody", ServerOptions::default()).await;
+            server_of(made.map_err(FactoryError::unavailable)?).await.map_err(FactoryError::unavailable)
+        })
+    };
+    let found = tokio::spawn(async move { assert_isolated(shared, "add_note", note(), "list_notes").await }).await;
+    assert!(found.is_err_and(|error| error.is_panic()));
 }
