@@ -221,7 +221,10 @@ fn protected(url: &model::Url, premises: &Premises) -> Result<Url, Authenticatio
             .policy
             .check(Grant::PrivateNetworks)
             .map_err(|source| AuthenticationError::Unprotected { url: url.to_string(), source })?;
-        tracing::warn!(issuer = %url, "this issuer is asked without TLS; who is between could let anybody in");
+        let is_local = matches!(parts.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        if !is_local {
+            tracing::warn!(issuer = %url, "this issuer is asked without TLS; who is between could let anybody in");
+        }
     }
     Ok(parts)
 }

@@ -69,8 +69,12 @@ impl Challenge {
     /// The same, with the ways in that others offer.
     #[must_use]
     pub(crate) fn or(mut self, others: impl IntoIterator<Item = Self>) -> Self {
+        fn kind(scheme: &HeaderValue) -> Option<&[u8]> {
+            scheme.as_bytes().split(|byte| *byte == b' ').next()
+        }
         for scheme in others.into_iter().flat_map(|other| other.schemes) {
-            if !self.schemes.contains(&scheme) {
+            // What is wrong with a token of one kind is not taken back by the offer of another of that kind.
+            if !self.schemes.iter().any(|known| kind(known) == kind(&scheme)) {
                 self.schemes.push(scheme);
             }
         }

@@ -113,7 +113,10 @@ pub(super) fn status(status: StatusCode) -> Response<Body> {
 pub(super) fn refuse(refusal: Refusal, id: Option<&RawValue>) -> Response<Body> {
     let mut response = json(refusal.to_json(id));
     *response.status_mut() = refusal.status;
-    response.headers_mut().extend(refusal.headers.into_iter().map(|(name, value)| (Some(name), value)));
+    for (name, value) in refusal.headers {
+        // There may be several ways in.
+        response.headers_mut().append(name, value);
+    }
     response
 }
 
