@@ -4,6 +4,9 @@
 usage: compare.py WORK BINARY [--rounds N] [--seconds S] [--only NAME,NAME] [--output text|json]"""
 
 import argparse
+import base64
+import hashlib
+import hmac
 import http.client
 import json
 import os
@@ -19,10 +22,24 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONNECTIONS = (1, 16, 64)
 MODERN = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call"}
+# JWT, a server for each principal, a rate limit, an audit file and metrics: crates/engine/examples/full.rs.
+SECRET = "a secret of the comparison, of more than 32 bytes"
+FULL = f"FULL_SECRET='{SECRET}' exec bin/full hotels.yaml 127.0.0.1:7105 audit.jsonl"
 TOOLBOX = (
     "exec peers/node_modules/@toolbox-sdk/server-linux-x64/bin/toolbox --config tools.yaml --port 7102 "
     "--disable-version-check --log-level WARN"
 )
+
+
+def token():
+    """A JWT (HS256) for the candidate that has everything on."""
+    encode = lambda part: base64.urlsafe_b64encode(part).rstrip(b"=")
+    claims = {"iss": "https://issuer.example.com", "aud": "bench", "sub": "alice", "exp": int(time.time()) + 86400}
+    signed = b".".join(encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
+    return b".".join((signed, encode(hmac.digest(SECRET.encode(), signed, hashlib.sha256)))).decode()
+
+
+TOKEN = token()
 
 
 def candidates(binary):
@@ -33,6 +50,8 @@ def candidates(binary):
         ("bare off the reactor", "exec bin/bare 7101 hotels.db", 7101, "/fair", False, False),
         ("mcp-factory", ours, 7104, "/mcp", False, True),
         ("mcp-factory 2026-07-28", ours, 7104, "/mcp", True, True),
+        ("mcp-factory full", FULL, 7105, "/mcp", False, True),
+        ("mcp-factory full 2026-07-28", FULL, 7105, "/mcp", True, True),
         ("toolbox", TOOLBOX, 7102, "/mcp", False, True),
         ("toolbox 2026-07-28", TOOLBOX, 7102, "/mcp", True, True),
         ("fastmcp", "exec peers/fastmcp/bin/python fastmcp_server.py 7103 hotels.db", 7103, "/mcp", False, True),
@@ -47,7 +66,8 @@ def body(candidate, tool):
 
 
 def headers(candidate, tool):
-    return {**MODERN, "Mcp-Name": tool} if candidate["modern"] else {}
+    named = {**MODERN, "Mcp-Name": tool} if candidate["modern"] else {}
+    return named | ({"Authorization": f"Bearer {TOKEN}"} if candidate["port"] == 7105 else {})
 
 
 def resident_mb(pid):
@@ -152,11 +172,11 @@ def run(candidate, work, seconds):
 
 def table(medians):
     keys = ["startup_ms", "idle_mb", "loaded_mb", "rps1", "rps16", "rps64", "p99_64", "p99_alone", "p99_beside"]
-    lines = [f"{'candidate':24}" + "".join(f"{key:>11}" for key in keys) + f"{'rps64/bare':>12}"]
+    lines = [f"{'candidate':28}" + "".join(f"{key:>11}" for key in keys) + f"{'rps64/bare':>12}"]
     floor = medians.get("bare", {}).get("rps64")
     for name, figures in medians.items():
         cells = "".join(f"{figures[key]:11.2f}" if key in figures else f"{'-':>11}" for key in keys)
-        lines.append(f"{name:24}" + cells + (f"{figures['rps64'] / floor:12.2f}" if floor else ""))
+        lines.append(f"{name:28}" + cells + (f"{figures['rps64'] / floor:12.2f}" if floor else ""))
     return "\n".join(lines)
 
 
