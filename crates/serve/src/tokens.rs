@@ -7,11 +7,19 @@ mod hash;
 mod id;
 mod registry;
 mod sharded;
+mod shared;
+mod store;
 mod token;
 
 pub use hash::{HashKey, HashKeyError, Secret, SecretHash};
 pub use id::TokenIdError;
 pub use registry::{RegistryOptions, TokenRegistry};
+pub use shared::SharedTokens;
+#[cfg(feature = "store-postgres")]
+pub use store::PostgresTokens;
+#[cfg(feature = "store-sqlite")]
+pub use store::SqliteTokens;
+pub use store::{Loaded, MemoryTokens, StoreError, TokenStore};
 pub use token::{SecretRecord, Token, TokenError, TokenInfo, TokenRecord};
 
 #[cfg(test)]

@@ -146,7 +146,7 @@ impl TokenRegistry {
         &self,
         secret: &Secret,
         overlap: Duration,
-    ) -> Result<impl FnOnce(&mut TokenRecord) + use<>, TokenError> {
+    ) -> Result<impl Fn(&mut TokenRecord) + use<>, TokenError> {
         let hash = check_secret(secret, &self.0.options, &self.0.options.key)?;
         Ok(move |record: &mut TokenRecord| {
             let (now, last) = (SystemTime::now(), SystemTime::now() + overlap);
@@ -247,11 +247,24 @@ impl TokenRegistry {
         self.0.tokens.with(id, |entry| entry.record.clone())
     }
 
+    pub(super) fn has_room(&self, more: usize) -> Result<(), TokenError> {
+        let most = self.0.options.max_tokens;
+        if self.len() + more > most { Err(TokenError::Full { most }) } else { Ok(()) }
+    }
+
     /// What a store says, which has checked it: new, changed, or the same as before.
-    pub(super) fn put(&self, records: Vec<TokenRecord>) {
+    pub(super) fn put(&self, records: Vec<TokenRecord>) -> Result<(), TokenError> {
         let observers = self.write();
+        if self.is_empty() && observers.is_empty() {
+            // The first load, in one go.
+            drop(observers);
+            return self.insert(records);
+        }
         for record in records {
             let known = self.entry(record.id().as_str());
+            if known.is_none() {
+                self.has_room(1)?;
+            }
             if known.as_ref().is_some_and(|entry| entry.record == record) {
                 continue;
             }
@@ -260,14 +273,12 @@ impl TokenRegistry {
             self.replace(known.as_deref(), Some(record));
             tell(&observers, change, &id);
         }
+        Ok(())
     }
 
     fn insert(&self, records: Vec<TokenRecord>) -> Result<(), TokenError> {
         let observers = self.write();
-        let most = self.0.options.max_tokens;
-        if self.len() + records.len() > most {
-            return Err(TokenError::Full { most });
-        }
+        self.has_room(records.len())?;
         let mut ids = std::collections::HashSet::with_capacity(records.len());
         let mut hashes = std::collections::HashSet::with_capacity(records.len());
         for record in &records {

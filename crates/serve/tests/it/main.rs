@@ -30,5 +30,6 @@ mod sessions;
 mod shutdown;
 mod sockets;
 mod stdio;
+mod stores;
 mod support;
 mod tasks;
