@@ -229,12 +229,29 @@ impl Authenticator for ApiKeys {
 #[derive(Debug)]
 pub struct BearerTokens {
     tokens: Keys,
+    resource: Option<ProtectedResource>,
 }
 
 impl BearerTokens {
     #[must_use]
     pub fn new(tokens: impl Into<Keys>) -> Self {
-        Self { tokens: tokens.into() }
+        Self { tokens: tokens.into(), resource: None }
+    }
+
+    /// Tells OAuth clients where they get tokens.
+    #[must_use]
+    pub fn of_resource(self, resource: ProtectedResource) -> Self {
+        Self { resource: Some(resource), ..self }
+    }
+
+    fn needed(&self) -> HeaderValue {
+        const REALM: HeaderValue = HeaderValue::from_static("Bearer realm=\"mcp\"");
+        self.resource.as_ref().map_or(REALM, ProtectedResource::unauthenticated)
+    }
+
+    fn invalid(&self) -> HeaderValue {
+        const INVALID: HeaderValue = HeaderValue::from_static("Bearer realm=\"mcp\", error=\"invalid_token\"");
+        self.resource.as_ref().map_or(INVALID, ProtectedResource::invalid_token)
     }
 }
 
@@ -249,23 +266,25 @@ impl Authenticator for BearerTokens {
 
     fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
         const HINT: &str = "send `Authorization: Bearer <token>`";
-        const REALM: HeaderValue = HeaderValue::from_static("Bearer realm=\"mcp\"");
-        const INVALID: HeaderValue = HeaderValue::from_static("Bearer realm=\"mcp\", error=\"invalid_token\"");
         Authentication::Ready(match only(head, &AUTHORIZATION) {
             Err(challenge) => Err(challenge),
-            Ok(None) => Err(Challenge::unauthenticated(REALM, "a bearer token is needed", HINT)),
+            Ok(None) => Err(Challenge::unauthenticated(self.needed(), "a bearer token is needed", HINT)),
             Ok(Some(_)) => match bearer(&head.headers) {
-                None => Err(Challenge::unauthenticated(REALM, "the credential is no bearer token", HINT)),
+                None => Err(Challenge::unauthenticated(self.needed(), "the credential is no bearer token", HINT)),
                 Some(token) => self
                     .tokens
                     .principal_of(token)
-                    .ok_or_else(|| Challenge::unauthenticated(INVALID, "this token is not known", HINT)),
+                    .ok_or_else(|| Challenge::unauthenticated(self.invalid(), "this token is not known", HINT)),
             },
         })
     }
 
     fn finds(&self, head: &Parts) -> Found {
         finds_bearer(head, |_| true)
+    }
+
+    fn protected_resource(&self) -> Option<&ProtectedResource> {
+        self.resource.as_ref()
     }
 }
 

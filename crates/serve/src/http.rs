@@ -14,6 +14,7 @@ mod connections;
 mod cors;
 mod endpoint;
 mod guard;
+mod presence;
 mod sessions;
 mod stateless;
 mod stream;
@@ -29,8 +30,10 @@ pub use body::Body;
 pub(crate) use body::read as read_body;
 pub use config::{Config, ConfigError};
 pub use connections::Summary;
+pub(crate) use connections::run;
 pub(crate) use endpoint::CurrentAuthenticator;
 pub use endpoint::Endpoint;
+pub(crate) use presence::{Open, Presence};
 pub(crate) use sessions::Bound;
 
 #[derive(Debug, thiserror::Error)]

@@ -73,6 +73,7 @@ mod live;
 mod logging;
 pub mod middleware;
 mod news;
+pub mod per_bearer;
 mod page;
 mod principal;
 mod progress;

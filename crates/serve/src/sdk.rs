@@ -131,6 +131,10 @@ impl Adapter {
         let mut call = CallContext::from(self.caller(cx, version).await?);
         let modern = version.is_modern();
         call.session = (!modern).then(|| self.session.clone());
+        let head = cx.extensions.get::<http::request::Parts>();
+        if let Some(id) = head.and_then(|head| head.headers.get("mcp-session-id")?.to_str().ok()) {
+            self.session.set_name(id);
+        }
         call.client.tasks = modern && cx.client_capabilities().is_some_and(|declared| declared.supports_tasks());
         Ok((call, version, modern))
     }

@@ -1,25 +1,27 @@
 //! What one session of an older client, or one conversation on stdio, keeps between its requests.
 //!
-//! It has no id and says nothing of the caller: who calls is read from each request.
+//! It says nothing of the caller: who calls is read from each request.
 
 use std::{
     any::{Any, TypeId},
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use crate::{Change, Changes};
 
 /// One per session; gone with it. Requests of 2026-07-28 have none: each stands alone.
 pub struct SessionState {
+    /// What its client calls it. Known where something of it is told.
+    name: OnceLock<Arc<str>>,
     kept: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     changes: Changes,
 }
 
 impl Default for SessionState {
     fn default() -> Self {
-        Self { kept: Mutex::default(), changes: Changes::with_room(Self::CHANGES) }
+        Self { name: OnceLock::new(), kept: Mutex::default(), changes: Changes::with_room(Self::CHANGES) }
     }
 }
 
@@ -48,6 +50,16 @@ impl SessionState {
     /// [changes](crate::Server::changes).
     pub fn notify(&self, change: Change) {
         self.changes.notify(change);
+    }
+
+    pub(crate) fn name(&self) -> Option<Arc<str>> {
+        self.name.get().cloned()
+    }
+
+    pub(crate) fn set_name(&self, name: &str) {
+        if self.name.get().is_none() {
+            let _ = self.name.set(name.into());
+        }
     }
 
     pub(crate) fn changes(&self) -> &Changes {

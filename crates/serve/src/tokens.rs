@@ -14,6 +14,7 @@ mod token;
 pub use hash::{HashKey, HashKeyError, Secret, SecretHash};
 pub use id::TokenIdError;
 pub use registry::{RegistryOptions, TokenRegistry};
+pub(crate) use registry::{TokenChange, TokenObserver};
 pub use shared::SharedTokens;
 #[cfg(feature = "store-postgres")]
 pub use store::PostgresTokens;

@@ -34,7 +34,7 @@ pub struct Summary {
     pub took: Duration,
 }
 
-pub(super) async fn run(endpoint: Endpoint, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Summary {
+pub(crate) async fn run(endpoint: Endpoint, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Summary {
     let connections = TaskTracker::new();
     let closing = CancellationToken::new();
     let force = CancellationToken::new();

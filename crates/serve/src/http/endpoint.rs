@@ -18,6 +18,7 @@ use super::{
     body::{json, read, refuse, status},
     cors,
     guard::Guard,
+    presence::Presence,
     sessions::Sessions,
     stateless,
 };
@@ -43,6 +44,7 @@ pub(super) struct Shared {
     pub(super) sessions: Sessions,
     /// Ends listen streams.
     pub(super) stopping: CancellationToken,
+    pub(super) presence: Option<Arc<dyn Presence>>,
     guard: Guard,
 }
 
@@ -60,12 +62,18 @@ impl fmt::Debug for Endpoint {
 
 impl Endpoint {
     pub fn new(live: Live) -> Result<Self, ConfigError> {
+        Self::watched(live, None)
+    }
+
+    /// Where somebody wants to know what is open.
+    pub(crate) fn watched(live: Live, presence: Option<Arc<dyn Presence>>) -> Result<Self, ConfigError> {
         let stopping = CancellationToken::new();
         let shared = sdk::Shared { live: live.clone(), caller: sdk::Caller::OfRequest, stopping: stopping.clone() };
         let config = live.config();
         Ok(Self(Arc::new(Shared {
             guard: Guard::new(&config.allowed_hosts, &config.allowed_origins)?,
-            sessions: Sessions::new(shared),
+            sessions: Sessions::new(shared, presence.clone()),
+            presence,
             stopping,
             live,
         })))

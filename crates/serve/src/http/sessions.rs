@@ -32,6 +32,7 @@ use super::{
     Body,
     body::refuse,
     endpoint::{Accepts, PROTOCOL_VERSION, SESSION_ID},
+    presence::{self, Presence},
 };
 use crate::{
     Live, Principal, Whose,
@@ -45,16 +46,17 @@ pub(super) struct Sessions {
     owners: Arc<Owners>,
     live: Live,
     ending: CancellationToken,
+    manager: Arc<Bound>,
 }
 
 impl Sessions {
-    pub(super) fn new(shared: Shared) -> Self {
+    pub(super) fn new(shared: Shared, presence: Option<Arc<dyn Presence>>) -> Self {
         let live = shared.live.clone();
         let config = live.config();
         let owners = Arc::new(Owners::default());
         let mut manager = LocalSessionManager::default();
         manager.session_config.keep_alive = Some(config.session_idle);
-        let manager = Arc::new(Bound { sessions: manager, owners: owners.clone() });
+        let manager = Arc::new(Bound { sessions: manager, owners: owners.clone(), presence });
         live.has_sessions(&manager);
         let ending = CancellationToken::new();
         let sdk = StreamableHttpServerConfig::default()
@@ -64,8 +66,8 @@ impl Sessions {
             .with_sse_keep_alive(Some(config.keep_alive))
             .with_max_request_body_bytes(config.max_body)
             .with_cancellation_token(ending.clone());
-        let service = StreamableHttpService::new(move || Ok(Adapter::new(shared.clone())), manager, sdk);
-        Self { service, owners, live, ending }
+        let service = StreamableHttpService::new(move || Ok(Adapter::new(shared.clone())), manager.clone(), sdk);
+        Self { service, owners, live, ending, manager }
     }
 
     /// How many there may be, and how many of one principal.
@@ -91,11 +93,13 @@ impl Sessions {
             );
             return refuse(refusal.with_header(RETRY_AFTER, HeaderValue::from_static("30")), None);
         };
+        let principal = caller.principal.clone();
         let response = self.forward(head, body, caller).await;
         if let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
             // It may be over already; then nothing is left to bind.
             if let Some(session) = self.owners.lock().sessions.get_mut(id) {
                 session.owner = Some(owner);
+                self.manager.opened(id, &principal);
             }
         }
         response
@@ -123,7 +127,16 @@ impl Sessions {
         if head.method == Method::POST {
             head.extensions.insert(in_use);
         }
-        self.forward(head, body, caller).await
+        let id = self.manager.presence.is_some().then(|| id.to_owned());
+        let response = self.forward(head, body, caller).await;
+        self.failed(id.as_deref(), &response);
+        response
+    }
+
+    fn failed(&self, session_id: Option<&str>, response: &Response<Body>) {
+        if let Some(presence) = self.manager.presence.as_ref().filter(|_| response.status().is_server_error()) {
+            presence.failed(session_id, format!("a session's request ended with {}", response.status()));
+        }
     }
 
     async fn forward(&self, mut head: Parts, body: Bytes, caller: Admitted) -> Response<Body> {
@@ -307,6 +320,23 @@ impl Drop for Opening<'_> {
 pub(crate) struct Bound {
     sessions: LocalSessionManager,
     owners: Arc<Owners>,
+    presence: Option<Arc<dyn Presence>>,
+}
+
+impl Bound {
+    /// Called while the owners are locked, so that it can't close before it opened.
+    fn opened(self: &Arc<Self>, id: &str, principal: &crate::Principal) {
+        let Some(watching) = &self.presence else { return };
+        let end = watching.opened(presence::Open::Session(id.into()), principal);
+        let (bound, id) = (Arc::downgrade(self), SessionId::from(id));
+        tokio::spawn(async move {
+            end.cancelled().await;
+            if let Some(bound) = bound.upgrade() {
+                // It may be over already.
+                let _ = bound.close_session(&id).await;
+            }
+        });
+    }
 }
 
 impl Bound {
@@ -358,7 +388,12 @@ impl SessionManager for Bound {
     }
 
     async fn close_session(&self, id: &SessionId) -> Result<(), Self::Error> {
-        self.owners.lock().sessions.remove(id);
+        {
+            let mut owners = self.owners.lock();
+            if let (Some(_), Some(watching)) = (owners.sessions.remove(id), &self.presence) {
+                watching.closed(&presence::Open::Session((&**id).into()));
+            }
+        }
         self.sessions.close_session(id).await
     }
 

@@ -19,6 +19,7 @@ use tokio::{
 use super::{
     Body,
     endpoint::{Accepts, Shared},
+    presence::Present,
     stateless::sent,
     tasks::{self, Watched},
 };
@@ -211,6 +212,7 @@ struct Listening {
     /// The last event.
     end: Bytes,
     state: State,
+    present: Option<Present>,
 }
 
 enum State {
@@ -240,6 +242,7 @@ pub(super) async fn listen(
         return Err(invalid(format!("at most {} resources and as many tasks can be listened to", Filter::MOST)));
     }
     let principal = caller.principal.clone();
+    let present = shared.presence.as_ref().map(|presence| Present::listening(presence, &caller.principal));
     let mut filter = asked.honoured(serving);
     let tasks = match std::mem::take(&mut filter.task_ids) {
         none if none.is_empty() => None,
@@ -258,6 +261,7 @@ pub(super) async fn listen(
         ticks: ticks(shared.config().keep_alive),
         end: event(&serving.replies.listen_end(request.id)),
         state: State::Opening,
+        present,
     };
     Ok(events(Body::stream(unfold(listening, |mut listening| async {
         listening.next().await.map(|bytes| (bytes, listening))
@@ -280,6 +284,7 @@ impl Listening {
                 biased;
                 () = self.shared.stopping.cancelled() => None,
                 _ = self.departure.of(&self.principal) => None,
+                () = ended(self.present.as_ref()) => None,
                 change = self.changes.next() => change,
                 task = tasks::next(&mut self.tasks) => return Some(self.event("notifications/tasks", task)),
                 _ = self.ticks.tick() => return Some(KEEP_ALIVE),
@@ -297,5 +302,13 @@ impl Listening {
     fn event(&self, method: &str, mut params: Value) -> Bytes {
         params["_meta"] = json!({ SUBSCRIPTION_ID: self.id });
         event(&notification(method, &params))
+    }
+}
+
+/// Waits for ever where nobody ends streams.
+async fn ended(present: Option<&Present>) {
+    match present {
+        Some(present) => present.end.cancelled().await,
+        None => std::future::pending().await,
     }
 }

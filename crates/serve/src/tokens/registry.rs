@@ -239,11 +239,11 @@ impl TokenRegistry {
         &self.0.options.key
     }
 
-    pub(super) fn prepare(&self, token: Token) -> Result<TokenRecord, TokenError> {
+    pub(crate) fn prepare(&self, token: Token) -> Result<TokenRecord, TokenError> {
         token.into_record(&self.0.options.key, &self.0.options)
     }
 
-    pub(super) fn record(&self, id: &str) -> Option<TokenRecord> {
+    pub(crate) fn record(&self, id: &str) -> Option<TokenRecord> {
         self.0.tokens.with(id, |entry| entry.record.clone())
     }
 
@@ -276,7 +276,7 @@ impl TokenRegistry {
         Ok(())
     }
 
-    fn insert(&self, records: Vec<TokenRecord>) -> Result<(), TokenError> {
+    pub(crate) fn insert(&self, records: Vec<TokenRecord>) -> Result<(), TokenError> {
         let observers = self.write();
         self.has_room(records.len())?;
         let mut ids = std::collections::HashSet::with_capacity(records.len());

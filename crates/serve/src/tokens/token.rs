@@ -155,6 +155,24 @@ pub(super) fn check_secret(
     Ok(key.hash(text.as_bytes()))
 }
 
+impl From<&str> for Token {
+    fn from(secret: &str) -> Self {
+        Self::new(secret)
+    }
+}
+
+impl From<String> for Token {
+    fn from(secret: String) -> Self {
+        Self::new(secret)
+    }
+}
+
+impl From<Secret> for Token {
+    fn from(secret: Secret) -> Self {
+        Self::new(secret)
+    }
+}
+
 /// A token as it is kept and stored: without its secrets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenRecord {

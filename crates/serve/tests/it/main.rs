@@ -23,6 +23,7 @@ mod middleware;
 mod modern;
 mod older;
 mod parity;
+mod per_bearer;
 mod progress;
 mod resolver;
 mod server_factory;

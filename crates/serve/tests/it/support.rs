@@ -322,6 +322,13 @@ impl Running {
         Self { server, live, address, stop, task: Some(task) }
     }
 
+    /// Only a client, of a server that somebody else runs.
+    pub fn reaching(address: SocketAddr) -> Self {
+        let server = TestServer::new();
+        let live = Live::of_one_caller(server.clone(), &mcp_serve::Limits::none());
+        Self { server, live, address, stop: CancellationToken::new(), task: None }
+    }
+
     pub fn begin_stop(&self) {
         self.stop.cancel();
     }
