@@ -202,3 +202,53 @@ impl fmt::Debug for Extras {
         f.debug_set().entries(self.iter().map(|(name, _)| name)).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn extras(request: http::request::Builder) -> Result<Extras, Refusal> {
+        let (head, ()) = request.body(()).expect("a request").into_parts();
+        Extras::of(&head, &["ghost_owner".to_owned(), "region".to_owned()])
+    }
+
+    /// S2-7, W1-14.
+    #[test]
+    fn only_listed_names_reach_a_factory() {
+        let request = Request::get("/mcp?region=north&secret=1")
+            .header("x-ghost-owner", "ann")
+            .header("x-api-key", "a-key")
+            .header("authorization", "Bearer x");
+        let extras = extras(request).expect("extras");
+        assert_eq!(extras.iter().collect::<Vec<_>>(), [("ghost_owner", "ann"), ("region", "north")]);
+        assert_eq!(extras.get("secret"), None);
+        assert!(!format!("{extras:?}").contains("ann"), "values are the client's");
+    }
+
+    #[test]
+    fn what_could_mean_two_things_is_refused() {
+        for request in [
+            Request::get("/mcp").header("x-region", "a").header("x-region", "b"),
+            Request::get("/mcp?region=a&region=b"),
+            Request::get("/mcp?region=a%00"),
+            Request::get("/mcp").header("x-region", "a".repeat(Extras::MAX_VALUE + 1)),
+            Request::get("/mcp").header("x-region", [0xff_u8].as_slice()),
+        ] {
+            assert_eq!(extras(request).expect_err("refused").status, StatusCode::BAD_REQUEST);
+        }
+    }
+
+    #[tokio::test]
+    async fn async_closures_are_factories() {
+        fn factory(factory: impl ServerFactory) -> impl ServerFactory {
+            factory
+        }
+        let refuses = factory(async |caller: TenantContext| {
+            Err::<Arc<dyn Server>, _>(FactoryError::refused(format!("nothing for {}", caller.user_id())))
+        });
+        let refused = refuses.create(TenantContext::new(Principal::trusted("ann"))).await;
+        assert_eq!(refused.err().expect("refused").to_string(), "nothing for ann");
+    }
+}

@@ -395,3 +395,6 @@ impl Hash for ServerKey {
         extras.hash(state);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //! waits.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{
         Arc, PoisonError, RwLock,
@@ -108,7 +109,7 @@ impl Gate {
 
     pub fn enter(&self, principal: &Principal) -> Result<Permit, Error> {
         if let Some(rate) = &self.rate {
-            rate.take(&principal.id).map_err(|retry_after| Error::RateLimited { retry_after })?;
+            rate.take(&bucket_of(principal)).map_err(|retry_after| Error::RateLimited { retry_after })?;
         }
         let place = Place(self.running.clone());
         if self.running.calls.fetch_add(1, Ordering::SeqCst) >= self.concurrency {
@@ -144,6 +145,14 @@ impl Gate {
             }
             idle.await;
         }
+    }
+}
+
+/// Principals of two tenants may have the same id. No id holds what stands between the two.
+fn bucket_of(Principal { id, tenant, .. }: &Principal) -> Cow<'_, str> {
+    match tenant {
+        None => Cow::Borrowed(id),
+        Some(tenant) => Cow::Owned(format!("{}\0{tenant}{id}", tenant.len())),
     }
 }
 
@@ -227,6 +236,21 @@ mod tests {
             buckets.take_at("a", 60 * SECOND).expect("full again, and not fuller");
         }
         assert!(buckets.take_at("a", 60 * SECOND).is_err());
+    }
+
+    #[test]
+    fn tenants_have_buckets_of_their_own() {
+        let gate =
+            Gate::new(&Limits { rate: Some(Rate { calls: 1, per: Duration::from_secs(60) }), concurrency: None });
+        let of = |tenant: Option<&str>, id: &str| {
+            let mut principal = Principal::clone(&Principal::trusted(id));
+            principal.tenant = tenant.map(str::to_owned);
+            principal
+        };
+        for principal in [of(None, "ann"), of(Some("a"), "ann"), of(Some("an"), "n"), of(Some("b"), "ann")] {
+            gate.enter(&principal).expect("the first");
+            assert!(matches!(gate.enter(&principal), Err(Error::RateLimited { .. })), "{principal:?}");
+        }
     }
 
     #[test]

@@ -228,6 +228,11 @@ impl Live {
         self.0.front.load_full()
     }
 
+    /// Asked for each request, before anything is known of it.
+    pub(crate) fn reads_peer(&self) -> bool {
+        self.0.front.load().authenticator.reads_peer()
+    }
+
     /// What serves this caller now.
     pub(crate) async fn serving(&self, caller: impl FnOnce() -> TenantContext) -> Result<Serving, FactoryError> {
         match self.front().of_all() {

@@ -124,7 +124,7 @@ async fn converse(
     let local = stream.local_addr().ok().map(|address| address.ip());
     let service = service_fn(|mut request: http::Request<_>| async move {
         // Extensions are allocated; hardly anybody asks for this one.
-        if endpoint.shared().live.front().authenticator.reads_peer() {
+        if endpoint.shared().live.reads_peer() {
             request.extensions_mut().insert(peer);
         }
         let answer = AssertUnwindSafe(endpoint.handle(request, local)).catch_unwind().await;

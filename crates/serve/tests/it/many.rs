@@ -421,3 +421,42 @@ async fn who_is_sent_away_loses_streams_at_once_and_calls_after_the_grace() {
     world.release.notify_waiters();
     assert_eq!(text(&within(others).await.expect("no panic").expect("an answer")), "bob 1");
 }
+
+/// T10: what a caller may do is part of what it gets.
+#[tokio::test]
+async fn other_scopes_are_another_server_from_the_next_request_on() {
+    let world = Arc::new(World::default());
+    let instances = world.instances(InstanceOptions::default());
+    let registry = registry(&["ann"]);
+    let running = serve(&instances, &registry, Config::default()).await;
+    assert_eq!(text(&call(&running, "ann", "whose").await), "ann 1");
+    let scopes = mcp_serve::Scopes::Only(["read".to_owned()].into());
+    registry.update("ann", |record| Arc::make_mut(&mut record.principal).scopes = scopes).expect("updated");
+    assert_eq!(text(&call(&running, "ann", "whose").await), "ann 2");
+}
+
+/// S2-44: one caller, its own server, found anew with each request.
+#[tokio::test]
+async fn on_stdio_the_callers_server_is_found_too() {
+    let world = Arc::new(World::default());
+    let instances = world.instances(InstanceOptions::default());
+    let nobody = BearerTokens::new(TokenRegistry::default());
+    let live = Live::of_many(Arc::new(instances.clone()), Arc::new(nobody), Config::default());
+    let (input, server_input) = tokio::io::duplex(1 << 16);
+    let (server_output, output) = tokio::io::duplex(1 << 16);
+    let ann = mcp_serve::Principal::trusted("ann");
+    let principal = ann.clone();
+    let served = tokio::spawn(async move {
+        mcp_serve::stdio::serve_live_on(live, principal, server_input, server_output, std::future::pending()).await
+    });
+    let client = within(rmcp::ServiceExt::serve((), (output, input))).await.expect("connects");
+    assert_eq!(client.peer_info().expect("info").server_info.as_ref().map(|it| &*it.name), Some("notes of ann"));
+    for generation in ["ann 1", "ann 2"] {
+        let result = within(client.call_tool(rmcp::model::CallToolRequestParams::new("whose"))).await.expect("answers");
+        let result = serde_json::to_value(&result).expect("JSON");
+        assert_eq!(result["content"][0]["text"], generation);
+        instances.invalidate(&ann);
+    }
+    within(client.cancel()).await.expect("closed");
+    within(served).await.expect("no panic").expect("ended well");
+}
