@@ -80,7 +80,7 @@ async fn run_all(args: &args::Test) -> anyhow::Result<ExitCode> {
         let cases = cases::of(&spec, &engine, args.writes, settings);
         let callers = Callers::of(&spec);
         let server = client::Server::start(&spec, engine, callers).await?;
-        run_era(&server, era, cases, args.time, &mut report).await?;
+        run_era(&server, &spec, era, cases, args.time, &mut report).await?;
         server.stop().await;
     }
     super::print(&report.rendered(args.output))?;
@@ -89,13 +89,14 @@ async fn run_all(args: &args::Test) -> anyhow::Result<ExitCode> {
 
 async fn run_era(
     server: &client::Server,
+    spec: &Spec,
     era: Era,
     cases: Vec<Case>,
     time: Duration,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let mut clients = client::Clients::new(server, era);
-    clients.check_list(report).await?;
+    clients.check_lists(spec, report).await?;
     let mut progress = Progress::new(era, cases.len());
     let mut budget = Budget::new(time.get());
     let mut cases = cases.into_iter().peekable();

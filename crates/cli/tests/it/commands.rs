@@ -117,6 +117,29 @@ fn the_example_passes_its_own_tests_in_both_eras() {
     }
 }
 
+/// What the reference shows as a server is one: it is served, and its examples hold on the example's rows.
+#[test]
+fn the_servers_that_the_reference_shows_pass_their_own_tests() {
+    let reference = std::fs::read_to_string(crate::run::example("../../docs/spec.md")).unwrap();
+    let blocks = reference.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut shown = 0;
+    for block in blocks.filter(|block| block.starts_with("name:")) {
+        let said = Place::new().file("a.yaml", block).example("seed.sql").run(&["test", "a.yaml"]);
+        assert!(said.code == Some(0) && said.out.contains("0 failed"), "{block}\n{}\n{}", said.out, said.err);
+        shown += 1;
+    }
+    assert!(shown > 3);
+}
+
+#[test]
+fn a_server_without_tools_is_tested_by_its_lists() {
+    let text = "name: a\nresources: [{ uri: 'doc://a', name: a, text: b }, { uriTemplate: 'doc://a/{b}', name: c, text: d }]\n\
+                prompts: [{ name: p, messages: [{ role: user, text: Hi }] }]\n";
+    let said = Place::new().file("a.yaml", text).run(&["test", "a.yaml"]);
+    assert!(said.code == Some(0) && said.out.contains("4 passed, 0 failed"), "{said:?}");
+    assert!(said.out.contains("lists its resources") && said.out.contains("lists its prompts"), "{said:?}");
+}
+
 #[test]
 fn a_test_that_fails_says_what_differs_and_exits_1() {
     let text = "name: a\ntools:\n  - name: hello\n    description: Says hello\n    static: { json: { greeting: hello } }\n    \

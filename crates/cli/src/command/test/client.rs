@@ -166,20 +166,34 @@ impl<'a> Clients<'a> {
         Ok(&self.clients[&key])
     }
 
-    /// The lists that a client sees first.
-    pub async fn check_list(&mut self, report: &mut Report) -> anyhow::Result<()> {
-        let start = Instant::now();
+    /// The lists that a client sees first, as far as the server has something to list.
+    pub async fn check_lists(&mut self, spec: &Spec, report: &mut Report) -> anyhow::Result<()> {
         let era = self.era;
-        let listed = self.of(None).await?.0.list_all_tools().await;
-        let outcome = match listed {
-            Ok(tools) => {
-                let schema = |tool: Tool| Some((tool.name.into_owned(), Value::Object((*tool.output_schema?).clone())));
-                self.output_schemas = tools.into_iter().filter_map(schema).collect();
-                Outcome::Passed
-            }
-            Err(error) => Outcome::Failed(error.to_string()),
+        let service = &self.of(None).await?.0;
+        let mut schemas = HashMap::new();
+        let mut add = |what: &str, start: Instant, listed: Result<(), ServiceError>| {
+            let outcome = listed.map_or_else(|error| Outcome::Failed(error.to_string()), |()| Outcome::Passed);
+            report.add(era, Origin::Protocol, "-", &format!("lists its {what}"), outcome, start.elapsed());
         };
-        report.add(era, Origin::Protocol, "-", "lists its tools", outcome, start.elapsed());
+        if !spec.tools.is_empty() {
+            let start = Instant::now();
+            let schema = |tool: Tool| Some((tool.name.into_owned(), Value::Object((*tool.output_schema?).clone())));
+            let listed = service.list_all_tools().await;
+            add("tools", start, listed.map(|tools| schemas = tools.into_iter().filter_map(schema).collect()));
+        }
+        if !spec.resources.is_empty() {
+            let start = Instant::now();
+            let listed = match service.list_all_resources().await {
+                Ok(_) => service.list_all_resource_templates().await.map(drop),
+                Err(error) => Err(error),
+            };
+            add("resources", start, listed);
+        }
+        if !spec.prompts.is_empty() {
+            let start = Instant::now();
+            add("prompts", start, service.list_all_prompts().await.map(drop));
+        }
+        self.output_schemas = schemas;
         Ok(())
     }
 
