@@ -13,10 +13,13 @@ use super::{Observer, Outcome, ToolCall};
 
 /// Clones count together.
 #[derive(Debug, Clone, Default)]
-pub struct Metrics(Arc<RwLock<HashMap<Box<str>, HashMap<Box<str>, Arc<Counters>>>>>);
+pub struct Metrics(Arc<RwLock<Tools>>);
+
+/// By server and tool.
+type Tools = HashMap<Box<str>, HashMap<Box<str>, Arc<Counters>>>;
 
 #[derive(Debug, Default)]
-pub struct Counters {
+struct Counters {
     outcomes: [AtomicU64; Outcome::ALL.len()],
     running: AtomicU64,
     micros: AtomicU64,
@@ -65,20 +68,17 @@ impl Metrics {
         counts
     }
 
-    fn counters(&self, server: &str, tool: &str) -> Arc<Counters> {
-        let find = |servers: &HashMap<Box<str>, HashMap<Box<str>, Arc<Counters>>>, server: &str, tool: &str| {
-            servers.get(server).and_then(|tools| tools.get(tool)).cloned()
-        };
-        if let Some(known) = find(&self.0.read().unwrap_or_else(PoisonError::into_inner), server, tool) {
-            return known;
-        }
+    fn known(&self, server: &str, tool: &str) -> Option<Arc<Counters>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(server)?.get(tool).cloned()
+    }
+
+    fn add(&self, server: &str, tool: &str) -> Arc<Counters> {
         let mut servers = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = servers.get(server).and_then(|tools| tools.get(tool)) {
+            return known.clone();
+        }
         let many = servers.values().map(HashMap::len).sum::<usize>() >= Self::MOST;
-        let (server, tool) = match find(&servers, server, tool) {
-            Some(known) => return known,
-            None if many => (Self::OTHERS, Self::OTHERS),
-            None => (server, tool),
-        };
+        let (server, tool) = if many { (Self::OTHERS, Self::OTHERS) } else { (server, tool) };
         servers.entry(server.into()).or_default().entry(tool.into()).or_default().clone()
     }
 }
@@ -87,11 +87,13 @@ impl Observer for Metrics {
     type Seen = Running;
 
     fn begin(&self, call: &ToolCall) -> Running {
-        // A name that is none of the server's is the caller's invention.
-        let tools = call.server.tools(&call.cx);
-        let known = tools.items().iter().any(|tool| tool.name == call.tool);
-        let tool = if known { &*call.tool } else { Self::OTHERS };
-        let counters = self.counters(&call.server.implementation().name, tool);
+        let server = &*call.server.implementation().name;
+        let counters = self.known(server, &call.tool).unwrap_or_else(|| {
+            // A name that is none of the server's is the caller's invention.
+            let tools = call.server.tools(&call.cx);
+            let is_its_own = tools.items().iter().any(|tool| tool.name == call.tool);
+            self.add(server, if is_its_own { &call.tool } else { Self::OTHERS })
+        });
         counters.running.fetch_add(1, Ordering::Relaxed);
         Running(counters)
     }
