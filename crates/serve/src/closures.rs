@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use rmcp::model::{Implementation, JsonObject, Tool};
 use serde_json::{Map, Value};
 
-use crate::{BoxFuture, CallContext, Capabilities, Error, Listing, Server, ToolResult};
+use crate::{BoxFuture, CallContext, Capabilities, Error, FactoryError, Listing, Server, ToolResult};
 
 /// Each tool is told who calls: there is no way to add one that is not.
 ///
@@ -42,6 +42,12 @@ pub enum ToolServerError {
     Twice { name: String },
     #[error("the tools can't be written as JSON")]
     Unwritable(#[source] serde_json::Error),
+}
+
+impl From<ToolServerError> for FactoryError {
+    fn from(error: ToolServerError) -> Self {
+        Self::unavailable(error)
+    }
 }
 
 impl fmt::Debug for ToolServer {

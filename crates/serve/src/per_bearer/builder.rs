@@ -1,6 +1,10 @@
 //! How a per-bearer server is put together.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{Event, OAuth, PerBearerError, PerBearerServer, events::Events, state::ByToken, state::Shared};
 use crate::{
@@ -51,6 +55,13 @@ impl Default for Options {
             servers: InstanceOptions::default(),
             http: Config::default(),
         }
+    }
+}
+
+impl Options {
+    #[must_use]
+    pub fn at(address: SocketAddr) -> Self {
+        Self { host: address.ip().to_string(), port: address.port(), ..Self::default() }
     }
 }
 

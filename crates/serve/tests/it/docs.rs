@@ -85,6 +85,16 @@ fn the_factory_pattern_has_its_sections_and_no_code_but_examples() {
     check(FILE, &filled(&page));
 }
 
+/// S4-46: the four patterns, all of their code compiled.
+#[test]
+fn the_per_bearer_page_has_no_code_but_examples() {
+    const FILE: &str = "docs/patterns/per-bearer.md";
+    let page = fs::read_to_string(root().join(FILE)).expect("the page");
+    assert_eq!(page.matches("<!-- from crates/serve/examples/per_bearer_").count(), 4);
+    assert!(page.matches("```rust").count() <= 4, "Rust that is not included from an example");
+    check(FILE, &filled(&page));
+}
+
 /// S1-6: every page is in the index, by its title.
 #[test]
 fn the_index_of_documents_is_whole() {

@@ -24,6 +24,7 @@ mod modern;
 mod older;
 mod parity;
 mod per_bearer;
+mod per_bearer_examples;
 mod progress;
 mod resolver;
 mod server_factory;
