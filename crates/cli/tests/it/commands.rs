@@ -131,6 +131,35 @@ fn the_servers_that_the_reference_shows_pass_their_own_tests() {
     assert!(shown > 3);
 }
 
+/// Parts of a server that the pages show, with what they talk to and call: somebody who copies them has no error.
+#[test]
+fn what_the_other_pages_show_is_read_without_an_error() {
+    const CONNECTIONS: &str = "connections:\n  - { name: db, type: sqlite, path: ./a.db }\n  \
+                               - { name: crm, type: http, url: 'https://crm.example.com' }\n";
+    const TOOLS: &str = "tools:\n  - { name: search_products, description: Finds, connection: db, parameters: { query: { type: string } }, \
+                         sql: 'SELECT 1 AS sku WHERE :query = 1', annotations: { readOnly: true } }\n  \
+                         - { name: order, description: Orders, connection: db, parameters: { sku: { type: string } }, \
+                         sql: 'SELECT :sku AS id', single: true }\n";
+    let mut shown = 0;
+    for page in ["confirm", "connections", "paging", "reload", "tasks", "testing", "tools"] {
+        let text = std::fs::read_to_string(crate::run::example(&format!("../../docs/{page}.md"))).unwrap();
+        for block in text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+            let indented: String = block.lines().map(|line| format!("  {line}\n")).collect();
+            let spec = match block {
+                tools if tools.starts_with("- name:") => format!("name: a\n{CONNECTIONS}{TOOLS}{indented}"),
+                tools if tools.starts_with("tools:") => format!("name: a\n{tools}"),
+                connections => format!("name: a\n{connections}{TOOLS}"),
+            };
+            let place = Place::new().file("a.yaml", &spec);
+            std::fs::create_dir(place.path("repository")).unwrap();
+            let said = place.run(&["validate", "a.yaml"]);
+            assert_eq!(said.code, Some(0), "{page}: {spec}\n{}", said.err);
+            shown += 1;
+        }
+    }
+    assert!(shown > 6, "{shown}");
+}
+
 #[test]
 fn a_server_without_tools_is_tested_by_its_lists() {
     let text = "name: a\nresources: [{ uri: 'doc://a', name: a, text: b }, { uriTemplate: 'doc://a/{b}', name: c, text: d }]\n\
