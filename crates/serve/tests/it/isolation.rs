@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use mcp_serve::{
-    BearerTokens, InstanceMode, InstanceOptions, Instances, Live, Principal,
+    Authentication, Authenticator, BearerTokens, InstanceMode, InstanceOptions, Instances, Live, Principal,
     http::{Body, Config, Endpoint},
     tokens::{Token, TokenRegistry},
 };
@@ -70,6 +70,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..60)
 }
 
+/// Knows its callers by their principals alone, as one of signed tokens does.
+#[derive(Debug)]
+struct OfPrincipals(BearerTokens);
+
+impl Authenticator for OfPrincipals {
+    fn authenticate<'a>(&'a self, head: &'a http::request::Parts) -> Authentication<'a> {
+        self.0.authenticate(head)
+    }
+}
+
 struct House {
     endpoint: Endpoint,
     instances: Instances,
@@ -88,14 +98,16 @@ fn name(user: usize) -> String {
 }
 
 impl House {
-    fn new(options: InstanceOptions) -> Self {
+    fn new(options: InstanceOptions, by_entry: bool) -> Self {
         let world = Arc::new(World::default());
         let instances = world.instances(options);
         let registry = TokenRegistry::default();
         let bearer = BearerTokens::new(registry.clone());
         let limits = mcp_serve::Limits::none();
         let config = Config { revocable: true, limits, ..Config::default() };
-        let live = Live::of_many(Arc::new(instances.clone()), Arc::new(bearer), config);
+        let authenticator: Arc<dyn Authenticator> =
+            if by_entry { Arc::new(bearer) } else { Arc::new(OfPrincipals(bearer)) };
+        let live = Live::of_many(Arc::new(instances.clone()), authenticator, config);
         let endpoint = Endpoint::new(live).expect("an endpoint");
         Self {
             endpoint,
@@ -230,7 +242,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_answer_ever_holds_what_is_another_callers(steps in steps(), kept in 0..3_usize) {
+    fn no_answer_ever_holds_what_is_another_callers(steps in steps(), kept in 0..3_usize, by_entry: bool) {
         let options = match kept {
             0 => InstanceOptions { mode: InstanceMode::PerRequest, ..InstanceOptions::default() },
             1 => InstanceOptions { max_instances: 1, ..InstanceOptions::default() },
@@ -238,7 +250,7 @@ proptest! {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let mut house = House::new(options);
+            let mut house = House::new(options, by_entry);
             for user in 0..USERS - 1 {
                 house.step(&Step::Add { user }).await;
             }
@@ -294,10 +306,10 @@ async fn a_hundred_thousand_callers_leave_as_many_servers_as_are_kept() {
 #[derive(Debug)]
 struct Anybody;
 
-impl mcp_serve::Authenticator for Anybody {
-    fn authenticate<'a>(&'a self, head: &'a http::request::Parts) -> mcp_serve::Authentication<'a> {
+impl Authenticator for Anybody {
+    fn authenticate<'a>(&'a self, head: &'a http::request::Parts) -> Authentication<'a> {
         let name = head.headers["x-user"].to_str().expect("a name");
-        mcp_serve::Authentication::Ready(Ok(Principal::trusted(name)))
+        Authentication::Ready(Ok(Principal::trusted(name)))
     }
 }
 
