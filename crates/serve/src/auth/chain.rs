@@ -169,7 +169,7 @@ mod tests {
     fn every_way_in_is_told() {
         let refusal = ask(&[]).expect_err("refused");
         let told: Vec<_> = refusal.headers.iter().map(|(_, value)| value.to_str().expect("text")).collect();
-        assert_eq!(told, ["ApiKey realm=\"mcp\", header=\"x-api-key\"", "Bearer realm=\"mcp\""]);
+        assert_eq!(told, ["Bearer realm=\"mcp\"", "ApiKey realm=\"mcp\", header=\"x-api-key\""]);
     }
 
     #[test]

@@ -69,9 +69,6 @@ impl Challenge {
     /// The same, with the ways in that others offer.
     #[must_use]
     pub(crate) fn or(mut self, others: impl IntoIterator<Item = Self>) -> Self {
-        fn kind(scheme: &HeaderValue) -> Option<&[u8]> {
-            scheme.as_bytes().split(|byte| *byte == b' ').next()
-        }
         for scheme in others.into_iter().flat_map(|other| other.schemes) {
             // What is wrong with a token of one kind is not taken back by the offer of another of that kind.
             if !self.schemes.iter().any(|known| kind(known) == kind(&scheme)) {
@@ -89,7 +86,10 @@ impl Challenge {
             _ => code::INVALID_REQUEST,
         };
         let mut refusal = Refusal::new(self.status, code, self.message).with_data(self.data);
-        for scheme in self.schemes {
+        let mut schemes = self.schemes;
+        // Clients that know OAuth look at the first one only.
+        schemes.sort_by_key(|scheme| kind(scheme) != Some(b"Bearer"));
+        for scheme in schemes {
             refusal = refusal.with_header(WWW_AUTHENTICATE, scheme);
         }
         match self.retry_after {
@@ -97,4 +97,9 @@ impl Challenge {
             None => refusal,
         }
     }
+}
+
+/// `Bearer` of `Bearer realm="mcp"`.
+fn kind(scheme: &HeaderValue) -> Option<&[u8]> {
+    scheme.as_bytes().split(|byte| *byte == b' ').next()
 }

@@ -20,7 +20,7 @@ use super::{
     bearer::{self, Rejection, Words},
     finds_bearer,
     jwt::{is_for, list, name, seconds},
-    verified::{Finding, now},
+    verified::{Finding, Judge, now},
 };
 use crate::{Fetch, FetchBounds, Principal, Scopes, TokenId};
 
@@ -29,6 +29,7 @@ pub struct Introspection {
     config: IntrospectionConfig,
     authorization: HeaderValue,
     fetch: Arc<dyn Fetch>,
+    judge: Judge,
     verified: Arc<Verified>,
     resource: Option<ProtectedResource>,
     turns: Semaphore,
@@ -107,6 +108,7 @@ impl Introspection {
             config,
             authorization,
             fetch,
+            judge: Judge::default(),
             verified: Arc::default(),
             resource: None,
             turns: Semaphore::new(AT_ONCE),
@@ -223,7 +225,7 @@ impl Authenticator for Introspection {
             Ok(Err(rejection)) => return Authentication::Ready(Err(self.challenge(rejection))),
             Ok(Ok(token)) => token,
         };
-        let digest = self.verified.digest(token);
+        let digest = self.verified.digest(&self.judge, token);
         if let Some(known) = self.verified.get(&digest) {
             return Authentication::Ready(self.finish(known.principal));
         }

@@ -15,7 +15,7 @@ use super::{
     Authentication, Authenticator, Challenge, Found, Jwks, ProtectedResource, Verified,
     bearer::{self, Rejection, Words},
     finds_bearer,
-    verified::{Digest, now},
+    verified::{Digest, Judge, now},
 };
 use crate::{Principal, TokenId};
 
@@ -27,6 +27,7 @@ pub(super) use key::{Key, key_set};
 pub struct Jwt {
     config: JwtConfig,
     keys: Keys,
+    judge: Judge,
     verified: Arc<Verified>,
     resource: Option<ProtectedResource>,
 }
@@ -142,7 +143,7 @@ impl Jwt {
     }
 
     fn new(config: JwtConfig, keys: Keys) -> Self {
-        Self { config, keys, verified: Arc::default(), resource: None }
+        Self { config, keys, judge: Judge::default(), verified: Arc::default(), resource: None }
     }
 
     /// Challenges lead to its document, and every caller needs its scopes.
@@ -201,7 +202,7 @@ impl Authenticator for Jwt {
             Ok(Err(rejection)) => return Authentication::Ready(Err(self.challenge(rejection))),
             Ok(Ok(text)) => text,
         };
-        let digest = self.verified.digest(text);
+        let digest = self.verified.digest(&self.judge, text);
         if let Some(principal) = self.verified.get(&digest).and_then(|known| known.principal) {
             return Authentication::Ready(self.finish(Ok(principal)));
         }

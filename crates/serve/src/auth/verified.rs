@@ -28,6 +28,16 @@ pub struct TooManyRevocations;
 
 pub(super) type Digest = [u8; 32];
 
+/// Who judged. A token that is good for one authenticator is not for the next one, though both share what they know.
+#[derive(Debug)]
+pub(super) struct Judge([u8; 16]);
+
+impl Default for Judge {
+    fn default() -> Self {
+        Self(crate::random())
+    }
+}
+
 /// What was found out about a token: whose it is, or that it is nobody's.
 #[derive(Debug, Clone)]
 pub(super) struct Outcome {
@@ -89,8 +99,8 @@ impl Verified {
         self.outcomes.retain(|_, outcome| !outcome.principal.as_deref().is_some_and(&gone));
     }
 
-    pub(super) fn digest(&self, token: &[u8]) -> Digest {
-        self.key.clone().chain_update(token).finalize().into_bytes().into()
+    pub(super) fn digest(&self, judge: &Judge, token: &[u8]) -> Digest {
+        self.key.clone().chain_update(judge.0).chain_update(token).finalize().into_bytes().into()
     }
 
     /// What was found out, while that is true.
@@ -191,47 +201,54 @@ mod tests {
 
     #[test]
     fn a_token_is_known_until_it_expires_and_no_longer() {
+        let judge = Judge::default();
         let verified = Verified::default();
-        let (good, over) = (verified.digest(b"good"), verified.digest(b"over"));
+        let (good, over) = (verified.digest(&judge, b"good"), verified.digest(&judge, b"over"));
         verified.keep(good, principal("alice", b"good"), None, verified::now() + 60).expect("kept");
         verified.keep(over, principal("alice", b"over"), None, verified::now()).expect("kept");
         let found = verified.get(&good).expect("known");
         let again = verified.get(&good).expect("known");
         assert!(Arc::ptr_eq(&found.principal.expect("alice"), &again.principal.expect("alice")), "shared, not copied");
         assert!(verified.get(&over).is_none());
-        assert!(verified.get(&verified.digest(b"other")).is_none());
+        assert!(verified.get(&verified.digest(&judge, b"other")).is_none());
     }
 
     #[test]
     fn a_revoked_token_is_nobodys_even_if_it_is_verified_again() {
+        let judge = Judge::default();
         let verified = Verified::default();
-        let digest = verified.digest(b"token");
+        let digest = verified.digest(&judge, b"token");
         let alice = principal("alice", b"token");
         verified.keep(digest, alice.clone(), Some(1), u64::MAX).expect("kept");
         verified.revoke(&TokenId::of(b"token")).expect("revoked");
         assert!(verified.get(&digest).is_none());
         assert!(verified.keep(digest, alice, Some(1), u64::MAX).is_none());
-        verified.keep(verified.digest(b"next"), principal("alice", b"next"), Some(1), u64::MAX).expect("another token");
+        verified
+            .keep(verified.digest(&judge, b"next"), principal("alice", b"next"), Some(1), u64::MAX)
+            .expect("another token");
     }
 
     #[test]
     fn a_revoked_principal_needs_a_newer_token() {
+        let judge = Judge::default();
         let verified = Verified::default();
         let now = verified::now();
-        let keep = |issued| verified.keep(verified.digest(b"t"), principal("alice", b"t"), issued, u64::MAX).is_some();
+        let keep =
+            |issued| verified.keep(verified.digest(&judge, b"t"), principal("alice", b"t"), issued, u64::MAX).is_some();
         assert!(keep(Some(now - 5)));
         verified.revoke_principal("alice", None).expect("revoked");
         verified.revoke_principal("bob", None).expect("revoked");
-        assert!(verified.get(&verified.digest(b"t")).is_none());
+        assert!(verified.get(&verified.digest(&judge, b"t")).is_none());
         assert!(!keep(Some(now - 5)) && !keep(None));
         assert!(keep(Some(now + 60)));
     }
 
     #[test]
     fn no_number_of_tokens_grows_it() {
+        let judge = Judge::default();
         let verified = Verified::new(100);
         for token in 0..10_000_u32 {
-            let digest = verified.digest(&token.to_le_bytes());
+            let digest = verified.digest(&judge, &token.to_le_bytes());
             verified.keep(digest, principal("alice", b"x"), None, u64::MAX).expect("kept");
         }
         assert!(verified.outcomes.len() <= 100, "{}", verified.outcomes.len());

@@ -272,6 +272,19 @@ async fn a_revoked_token_is_refused_at_once() {
     ask(&jwt, &signed(json!({"iat": now() + 5}))).await.expect("issued later");
 }
 
+#[tokio::test]
+async fn what_is_good_for_one_server_is_not_for_the_next_though_they_share_what_they_know() {
+    let verified = Arc::new(mcp_serve::Verified::default());
+    let here = shared().sharing(verified.clone());
+    let config = JwtConfig { audience: "https://other.example.com/mcp".to_owned(), ..config(&["HS256"]) };
+    let there = Jwt::with_secret(config, SECRET).expect("configured").sharing(verified.clone());
+    let token = signed(json!({}));
+    let principal = ask(&here, &token).await.expect("good");
+    assert_eq!(ask(&there, &token).await.expect_err("for another").status(), StatusCode::UNAUTHORIZED);
+    verified.revoke(principal.token.as_ref().expect("a name")).expect("revoked");
+    ask(&here, &token).await.expect_err("revoked for all of them");
+}
+
 proptest! {
     /// Whatever comes, nothing panics, and nothing that was not signed is taken.
     #[test]

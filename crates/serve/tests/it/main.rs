@@ -21,6 +21,7 @@ mod logging;
 mod many;
 mod middleware;
 mod modern;
+mod oauth;
 mod older;
 mod parity;
 mod per_bearer;

@@ -98,7 +98,7 @@ async fn a_session_belongs_to_the_principal_that_opened_it() {
     }
     ask(&running, &id, &alice, "ping", json!({})).await.result();
     let scoped = ask(&running, &id, &alice, "tools/call", json!({"name": "scoped"})).await;
-    assert_eq!(scoped.error(), (200, 403));
+    assert_eq!(scoped.error(), (403, 403));
 }
 
 #[tokio::test]

@@ -167,6 +167,12 @@ impl Server for TestServer {
         if tool == "routed" { &self.parameter_headers } else { &[] }
     }
 
+    fn required_scopes(&self, tool: &str) -> &[String] {
+        static SCOPES: std::sync::LazyLock<[String; 2]> =
+            std::sync::LazyLock::new(|| ["stock:write".to_owned(), "stock:read".to_owned()]);
+        if tool == "scoped" { &*SCOPES } else { &[] }
+    }
+
     fn resources(&self, _cx: &CallContext) -> Arc<Listing<Resource>> {
         Listing::new(vec![Resource::new("doc://a", "A")]).expect("resources")
     }
