@@ -9,6 +9,7 @@
 //! 202); every modern result says who made it, not only `server/discover`.
 
 mod body;
+mod caller;
 mod config;
 mod connections;
 mod cors;
@@ -28,6 +29,7 @@ use crate::{Authenticator, Live, Server};
 
 pub use body::Body;
 pub(crate) use body::read as read_body;
+pub use caller::Caller;
 pub use config::{Config, ConfigError};
 pub use connections::Summary;
 pub(crate) use connections::run;

@@ -22,7 +22,8 @@ fn same(a: &ServerKey, b: &ServerKey) -> bool {
     if a == b {
         assert_eq!(hasher.hash_one(a), hasher.hash_one(b));
     }
-    assert_eq!(a == b, b == a);
+    let (forth, back) = (a.eq(b), b.eq(a));
+    assert_eq!(forth, back, "it is symmetric");
     a == b
 }
 

@@ -460,3 +460,26 @@ async fn on_stdio_the_callers_server_is_found_too() {
     within(client.cancel()).await.expect("closed");
     within(served).await.expect("no panic").expect("ended well");
 }
+
+/// Routes of the embedding program know their caller the same way.
+#[tokio::test]
+async fn a_route_that_asks_who_calls_answers_nobody_else() {
+    async fn me(mcp_serve::http::Caller(principal): mcp_serve::http::Caller) -> String {
+        principal.id.clone()
+    }
+    let routes = axum::Router::new().route("/me", axum::routing::get(me));
+    let instances = Arc::new(World::default()).instances(InstanceOptions::default());
+    let running = serve(&instances, &registry(&["ann"]), Config { routes, ..Config::default() }).await;
+    let ask = async |headers: &[(&str, &str)]| {
+        let mut request = running.request(Method::GET, headers, "");
+        *request.uri_mut() = "/me".parse().expect("a path");
+        running.ask(request).await
+    };
+    let known = ask(&[("authorization", &bearer("ann"))]).await;
+    assert_eq!((known.status.as_u16(), known.text.as_str()), (200, "ann"));
+    for headers in [&[][..], &[("authorization", "Bearer nobody's-secret-at-all")]] {
+        let refused = ask(headers).await;
+        assert_eq!(refused.status, 401);
+        assert!(refused.header("www-authenticate").starts_with("Bearer "), "{refused:?}");
+    }
+}

@@ -168,7 +168,7 @@ async fn the_audit_says_who_what_and_how_it_ended_and_only_listed_arguments() {
 #[tokio::test]
 async fn a_call_that_its_caller_left_is_audited_as_cancelled() {
     let (sender, mut records) = tokio::sync::mpsc::unbounded_channel();
-    let audit = Audit::new(move |record: AuditRecord| drop(sender.send(record.outcome)));
+    let audit = Audit::new(move |record: AuditRecord| sender.send(record.outcome).expect("the test listens"));
     let began = Arc::new(tokio::sync::Notify::new());
     let begun = began.clone();
     let began_layer = ValidateLayer::new(move |_: &ToolCall| {
