@@ -77,7 +77,6 @@ pub enum PerBearerError {
 }
 
 impl PerBearerServer {
-    #[must_use]
     pub fn builder(options: Options) -> PerBearerBuilder {
         create_per_bearer_mcp_server(options)
     }

@@ -88,7 +88,8 @@ impl PerBearerBuilder {
         self
     }
 
-    /// Tokens that are kept elsewhere: those of a [`SharedTokens`](crate::tokens::SharedTokens).
+    /// Tokens that are kept elsewhere: those of a [`SharedTokens`](crate::tokens::SharedTokens). They are changed there:
+    /// what is removed here alone is only unknown here, and back after a restart.
     pub fn with_registry(mut self, registry: TokenRegistry) -> Self {
         self.registry = Some(registry);
         self

@@ -1,5 +1,6 @@
 //! Where tokens are kept for longer than a process lives, and for several at once.
 
+#[cfg(any(feature = "store-sqlite", feature = "store-postgres"))]
 mod document;
 mod memory;
 #[cfg(feature = "store-postgres")]

@@ -207,3 +207,33 @@ fn readers_never_miss_a_token_that_stays() {
     reader.join().expect("always known");
     assert_eq!(registry.len(), 151);
 }
+
+/// Resident bytes of this process.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("a number") * 4096
+}
+
+// T15 and the size that issue 4 names: 100,000 keys.
+#[test]
+fn a_hundred_thousand_tokens_take_little_memory() {
+    let registry = registry();
+    let before = resident();
+    for chunk in 0..10 {
+        let tokens = (0..10_000)
+            .map(|n| chunk * 10_000 + n)
+            .map(|n| Token::new(format!("secret-number-{n:06}")).with_id(format!("customer-{n}")));
+        registry.add_all(tokens).expect("added");
+    }
+    let each = (resident() - before) / 100_000;
+    let began = Instant::now();
+    for n in 0..1_000 {
+        let secret = format!("secret-number-{:06}", n * 97);
+        assert_eq!(
+            registry.principal_of(secret.as_bytes()).map(|it| it.id.clone()),
+            Some(format!("customer-{}", n * 97))
+        );
+    }
+    println!("{each} bytes each, a look-up takes {:?} in a build for tests", began.elapsed() / 1_000);
+    assert!(each < 1_024, "{each} bytes each");
+}

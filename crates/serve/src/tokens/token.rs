@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -218,8 +219,13 @@ pub struct TokenInfo {
     pub tenant: Option<String>,
     /// How many there are; more than one while clients change over.
     pub secrets: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc3339")]
     pub expires_at: Option<SystemTime>,
+}
+
+fn rfc3339<S: serde::Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = time.map(|time| DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true));
+    text.serialize(serializer)
 }
 
 impl TokenInfo {

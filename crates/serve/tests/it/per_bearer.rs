@@ -10,8 +10,8 @@ use std::{
 
 use http::Method;
 use mcp_serve::{
-    BoxFuture, CallContext, Capabilities, Error, FactoryError, InstanceOptions, Listing, Server, ServerFactory,
-    TenantContext, ToolResult,
+    BoxFuture, CallContext, Capabilities, Error, FactoryError, InstanceOptions, Limits, Listing, Rate, Server,
+    ServerFactory, TenantContext, ToolResult,
     model::{Implementation, JsonObject, Tool},
     per_bearer::create_per_bearer_mcp_server,
     per_bearer::{Event, EventStream, OAuth, Options, PerBearerBuilder, PerBearerError, PerBearerServer},
@@ -349,7 +349,7 @@ async fn a_removed_token_is_refused_at_once_and_its_calls_and_streams_end() {
     assert_eq!(next(&mut events, "tokenRemoved").await, "alice");
     assert_eq!(next(&mut events, "sessionDestroyed").await["sessionId"], session.as_str());
     assert!(server.remove_token("alice").is_none(), "unknown: no effect and no event");
-    assert_eq!(called(&client, BOB, "time").await.is_ok(), true, "others go on");
+    called(&client, BOB, "time").await.expect("others go on");
     assert_eq!(server.get_stats().active_sessions, 0);
 }
 
@@ -423,7 +423,7 @@ async fn a_listener_may_be_slow_panic_or_call_back() {
         server.update_token("bob", factory("time")).expect("known");
     }
     assert!(server.dropped_events() > 0, "the slow one lost events, and it is counted");
-    assert_eq!(called(&client, BOB, "time").await.is_ok(), true);
+    called(&client, BOB, "time").await.expect("served as ever");
     drop(sender);
 }
 
@@ -455,6 +455,42 @@ async fn a_factory_that_fails_or_panics_is_told_and_tried_again() {
     assert_eq!(called(&client, ALICE, "flaky").await, Err(503));
     assert_eq!(next(&mut events, "serverFailed").await["error"], "the factory panicked");
     within(async { while called(&client, ALICE, "flaky").await.is_err() {} }).await;
+}
+
+// S4-38
+#[tokio::test]
+async fn a_token_has_limits_of_its_own_in_both_eras() {
+    let limits = Limits { rate: Some(Rate { calls: 2, per: Duration::from_secs(600) }), concurrency: None };
+    let alice = Token::new(ALICE).with_id("alice").with_limits(limits);
+    let (_server, client, _) =
+        started(builder().add_token(alice, factory("math")).add_token(BOB, factory("time"))).await;
+    let bearer = bearer(ALICE);
+    let (session, _) = open(&client, &[("authorization", &bearer)]).await;
+    called(&client, ALICE, "math").await.expect("the first");
+    let headers = [("authorization", bearer.as_str())];
+    ask(&client, &session, &headers, "tools/call", json!({"name": "math"})).await.result();
+    assert_eq!(called(&client, ALICE, "math").await, Err(429));
+    let refused = ask(&client, &session, &headers, "tools/call", json!({"name": "math"})).await;
+    assert_eq!(refused.result()["isError"], true, "in a session it is told to the model");
+    called(&client, BOB, "time").await.expect("another token has limits of its own");
+}
+
+// S4-38: one call at a time with this token, others as ever.
+#[tokio::test]
+async fn a_token_may_be_used_for_so_many_calls_at_once() {
+    let calls = Arc::default();
+    let limits = Limits { rate: None, concurrency: Some(1) };
+    let alice = Token::new(ALICE).with_id("alice").with_limits(limits);
+    let building = builder().add_token(alice, waiting_factory("math", &calls)).add_token(BOB, factory("time"));
+    let (_server, client, _) = started(building).await;
+    let bearer = bearer(ALICE);
+    let waiting = client.spawn(client.modern("tools/call", json!({"name": "wait"}), &[("authorization", &bearer)]));
+    calls.until_waiting(1).await;
+    assert_eq!(called(&client, ALICE, "math").await, Err(503));
+    called(&client, BOB, "time").await.expect("others go on");
+    calls.release.notify_waiters();
+    waiting.await.expect("no panic").expect("an answer").result();
+    called(&client, ALICE, "math").await.expect("its place is free again");
 }
 
 // S4-39

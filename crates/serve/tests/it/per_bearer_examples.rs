@@ -1,5 +1,7 @@
 //! The four patterns of docs/patterns/per-bearer.md (S4-46), started and called.
 
+#![allow(clippy::duplicate_mod, reason = "each example is a program of its own, and has its command line")]
+
 use std::{sync::Mutex, time::Duration};
 
 use mcp_serve::{
