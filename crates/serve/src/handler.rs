@@ -1,7 +1,7 @@
 //! Somebody's [`rmcp::ServerHandler`] as a [`Server`], unchanged.
 //!
 //! Calls go straight to the handler; nothing is serialised in between. What it notifies is passed on: progress to the call
-//! it belongs to, changed lists and resources to who listens. Who calls is an [`Arc<Principal>`](Principal) among the
+//! it belongs to, changed lists and resources to who listens. Who calls is an [`Arc<Principal>`](crate::Principal) among the
 //! extensions of a request; the HTTP request itself, with the caller's credential in it, is not shown to a handler.
 //!
 //! What it asks its client for (`create_elicitation`, `create_message`) is refused, and its log messages, which belong to no

@@ -1,4 +1,4 @@
-//! A [`Server`](crate::Server) as an `rmcp::ServerHandler`: the way of sessions and of stdio, in both protocol eras.
+//! A [`Server`] as an `rmcp::ServerHandler`: the way of sessions and of stdio, in both protocol eras.
 //!
 //! One [`Adapter`] per session. It holds nothing of a caller but what the session subscribed to; who calls is read from each
 //! request.

@@ -16,8 +16,8 @@ use crate::factory::{ServerOptions, create_server};
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 // ANCHOR: wrap
-fn wrapped(jwt_secret: &str, address: SocketAddr) -> Result<WrappedServer, Failure> {
-    let tokens = JwtConfig::new("https://issuer.example.com", "my-resource", vec![Algorithm::Hs256]);
+fn wrapped(jwt_secret: &str, audience: &str, address: SocketAddr) -> Result<WrappedServer, Failure> {
+    let tokens = JwtConfig::new("https://issuer.example.com", audience, vec![Algorithm::Hs256]);
     let options = WrapOptions::default()
         .server_factory(async |tenant: Tenant| {
             create_server(tenant.access_token(), tenant.user_id(), ServerOptions::default()).await
@@ -38,8 +38,9 @@ async fn main() -> Result<(), Failure> {
         _ => return Err("usage: [--listen 127.0.0.1:PORT]".into()),
     };
     let secret = std::env::var("JWT_SECRET").map_err(|_| "set JWT_SECRET to at least 32 bytes")?;
+    let audience = std::env::var("JWT_AUDIENCE").unwrap_or_else(|_| format!("http://{address}/mcp"));
     // ANCHOR: start
-    let server = wrapped(&secret, address)?;
+    let server = wrapped(&secret, &audience, address)?;
     if let Some(address) = server.start().await? {
         eprintln!("listening on http://{address}/mcp");
     }

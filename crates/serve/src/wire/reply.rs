@@ -330,7 +330,7 @@ pub(crate) mod code {
         match code {
             RESOURCE_NOT_FOUND if version.is_modern() => INVALID_PARAMS,
             RESOURCE_NOT_FOUND => code,
-            -32_042 | -32_099..=-32_020 => INTERNAL,
+            -32_099..=-32_020 => INTERNAL,
             _ => code,
         }
     }

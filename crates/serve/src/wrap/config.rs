@@ -299,3 +299,83 @@ impl WrapConfig {
 async fn health() -> ([(HeaderName, &'static str); 1], &'static str) {
     ([(CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{BearerTokens, KeyList, NoAuthentication};
+
+    fn read(config: Value) -> Result<WrapConfig, String> {
+        serde_json::from_value(config).map_err(|error| error.to_string())
+    }
+
+    fn checked(config: Value) -> Result<Checked, ConfigurationError> {
+        let keys = KeyList::parse(r#"{"a-key-of-alice-0123456789abcdef": "alice"}"#).expect("keys");
+        read(config).expect("is read").check(&BearerTokens::new(keys))
+    }
+
+    /// S2-42.
+    #[test]
+    fn defaults_are_those_of_the_pattern_but_loopback() {
+        let config = read(json!({ "resourceType": "Notes", "transport": { "type": "http" } })).expect("is read");
+        assert_eq!((&*config.name, &*config.version), ("mcp-auth-wrapped-server", "1.0.0"));
+        assert_eq!(config.instance_mode, WrapInstanceMode::Ephemeral);
+        assert_eq!(config.request_timeout, Duration::from_secs(30));
+        assert_eq!(config.transport, Some(Transport::http(3000)));
+        let checked = config.check(&NoAuthentication::default()).expect("fits");
+        assert_eq!((checked.resource.as_str(), &*checked.http.path), ("notes", "/mcp"));
+        assert_eq!(checked.http.aliases, ["/mcp/message"]);
+    }
+
+    /// X-7, W1-1: a field that nothing reads is an error.
+    #[test]
+    fn what_is_not_known_is_not_taken() {
+        for unknown in [
+            json!({ "enableTracing": true }),
+            json!({ "transport": { "type": "http", "path": "/x" } }),
+            json!({ "transport": { "type": "websocket" } }),
+            json!({ "instanceMode": "shared" }),
+            json!({ "middleware": { "logging": { "logBodies": true } } }),
+            json!({ "transport": { "type": "http", "port": 70_000 } }),
+        ] {
+            assert!(read(unknown.clone()).is_err(), "{unknown}");
+        }
+    }
+
+    /// S2-43, S2-49, C7.
+    #[test]
+    fn what_is_wrong_or_unsafe_is_an_error_at_the_start() {
+        let with = |change: Value| {
+            let mut config = json!({ "resourceType": "notes", "transport": { "type": "http" } });
+            for (name, value) in change.as_object().expect("an object") {
+                config[name] = value.clone();
+            }
+            checked(config).map(drop)
+        };
+        assert_eq!(with(json!({})), Ok(()));
+        let pool = |size: u32, idle: u32, life: u32| {
+            with(json!({
+                "instanceMode": "pooled",
+                "instancePool": { "maxSize": size, "idleTimeout": idle, "maxLifetime": life },
+            }))
+        };
+        assert_eq!(pool(1, 1000, 1000), Ok(()));
+        for wrong in [pool(0, 1000, 1000), pool(1, 999, 1000), pool(1, 1000, 999)] {
+            assert!(matches!(wrong, Err(ConfigurationError::PoolTooSmall { .. })), "{wrong:?}");
+        }
+        assert_eq!(with(json!({ "instanceMode": "pooled" })), Err(ConfigurationError::PoolMissing));
+        for path in ["mcp", "/mcp/", ""] {
+            let wrong = with(json!({ "transport": { "type": "http", "basePath": path } }));
+            assert_eq!(wrong, Err(ConfigurationError::BasePath), "{path}");
+        }
+        let any = with(json!({ "transport": { "type": "http", "corsOrigin": ["*"] } }));
+        assert_eq!(any, Err(ConfigurationError::AnyOrigin));
+        assert!(matches!(with(json!({ "extras": ["Authorization"] })), Err(ConfigurationError::Extra { .. })));
+        assert!(matches!(with(json!({ "requestTimeoutMs": 0 })), Err(ConfigurationError::Zero { .. })));
+        let open = read(json!({ "resourceType": "x", "transport": { "type": "http", "host": "0.0.0.0" } }));
+        let open = open.expect("is read").check(&NoAuthentication::default()).map(drop);
+        assert!(matches!(open, Err(ConfigurationError::Http(ConfigError::OpenToOthers { .. }))));
+    }
+}

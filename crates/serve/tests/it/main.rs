@@ -7,6 +7,7 @@ mod clients;
 mod docs;
 mod elicitation;
 mod errors;
+mod examples;
 mod guard;
 mod handler;
 mod isolation;
