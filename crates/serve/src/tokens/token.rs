@@ -192,7 +192,7 @@ pub struct SecretRecord {
 
 impl TokenRecord {
     /// # Panics
-    /// When the principal was replaced by one without a token, which [`check`](Self::check) refuses.
+    /// When the principal was replaced by one without a token, which `check` refuses.
     #[must_use]
     pub fn id(&self) -> &TokenId {
         self.principal.token.as_ref().expect("checked when it was made")
