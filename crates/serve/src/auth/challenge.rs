@@ -18,7 +18,7 @@ pub struct Challenge {
     schemes: Vec<HeaderValue>,
     retry_after: Option<Duration>,
     message: Cow<'static, str>,
-    data: Value,
+    data: Box<Value>,
 }
 
 impl Challenge {
@@ -58,7 +58,7 @@ impl Challenge {
     }
 
     fn new(status: StatusCode, message: Cow<'static, str>, data: Value) -> Self {
-        Self { status, schemes: Vec::new(), retry_after: None, message, data }
+        Self { status, schemes: Vec::new(), retry_after: None, message, data: Box::new(data) }
     }
 
     #[must_use]
@@ -85,7 +85,7 @@ impl Challenge {
             StatusCode::SERVICE_UNAVAILABLE => code::BUSY,
             _ => code::INVALID_REQUEST,
         };
-        let mut refusal = Refusal::new(self.status, code, self.message).with_data(self.data);
+        let mut refusal = Refusal::new(self.status, code, self.message).with_data(*self.data);
         let mut schemes = self.schemes;
         // Clients that know OAuth look at the first one only.
         schemes.sort_by_key(|scheme| kind(scheme) != Some(b"Bearer"));

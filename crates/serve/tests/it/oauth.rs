@@ -32,7 +32,8 @@ impl Shop {
         let scopes = vec!["mcp".to_owned()];
         let supported = ["stock:write".to_owned()];
         let url = Url::parse(AUDIENCE).expect("a URL");
-        let resource = ProtectedResource::new(&url, &[issuer.url.clone()], scopes, &supported).expect("a resource");
+        let resource =
+            ProtectedResource::new(&url, std::slice::from_ref(&issuer.url), scopes, &supported).expect("a resource");
         let jwt = Jwt::with_keys_of(config, keys).expect("configured").of_resource(resource);
         Self { running: Running::with(Config::default(), jwt).await, issuer, signer }
     }
