@@ -17,8 +17,8 @@ use mcp_factory_connect::{Policy, secrets::Environment};
 use mcp_factory_engine::{CursorKey, Plan, Surroundings, Tasks};
 use mcp_factory_spec::{Probe, Source, Spec};
 use mcp_serve::{
-    Algorithm, Approvals, FactoryError, InstanceOptions, Instances, Jwt, JwtConfig, Live, Rate, Server, TenantContext,
-    http,
+    Algorithm, Approvals, FactoryError, InstanceOptions, Instances, Jwt, JwtConfig, Limits, Live, Rate, Server,
+    TenantContext, http,
     middleware::{Audit, AuditRecord, Metrics, Middleware, ObserveLayer, RateLimitLayer},
 };
 use serde_json::json;
@@ -84,7 +84,8 @@ async fn main() -> Result<(), Failure> {
         ObserveLayer::new((Audit::new(writer(File::create(audit)?)), metrics)),
         RateLimitLayer::new(Rate { calls: 1_000_000, per: Duration::from_secs(1) }),
     );
-    let config = http::Config { middleware: Some(Middleware::new(layers)), ..http::Config::default() };
+    let config =
+        http::Config { middleware: Some(Middleware::new(layers)), limits: Limits::none(), ..http::Config::default() };
     let live = Live::of_many(
         Arc::new(Instances::new(factory, InstanceOptions::default())),
         Arc::new(Jwt::with_secret(jwt, secret.as_bytes())?),
