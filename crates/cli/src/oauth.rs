@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mcp_factory_engine::authentication::{self, PublicWeb};
 use mcp_factory_spec::Spec;
 use mcp_serve::{Authenticator, Bridge, BridgeOptions};
 use url::Url;
@@ -19,11 +20,12 @@ pub fn bridge(spec: &Spec, base: &Url, path: &str, keys: Arc<dyn Authenticator>)
     }
     let mut resource = base.clone();
     resource.set_path(path);
-    let mut scopes: Vec<String> =
-        spec.tools.iter().flat_map(|tool| tool.scopes.iter().map(ToString::to_string)).collect();
-    scopes.sort();
-    scopes.dedup();
-    let options = BridgeOptions { key: key::bridge()?, scopes, ..BridgeOptions::new(spec.name.to_string(), resource) };
+    let options = BridgeOptions {
+        key: key::bridge()?,
+        scopes: authentication::scopes(spec),
+        documents: Some(Arc::new(PublicWeb)),
+        ..BridgeOptions::new(spec.name.to_string(), resource)
+    };
     Ok(Bridge::new(keys, options)?)
 }
 

@@ -18,6 +18,7 @@ use mcp_serve::{
 use url::Url;
 
 use guarded::Guarded;
+pub use guarded::PublicWeb;
 
 /// Where a server is, and what its owner may use.
 #[derive(Debug, Clone)]

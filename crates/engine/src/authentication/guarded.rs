@@ -10,6 +10,7 @@ use http::{Request, Response};
 use mcp_factory_connect::{
     Denied, Grant, Policy, Secrets,
     http::{self as upstream, Base, Class, Client, ClientConfig, Oversize},
+    secrets::FixedSecrets,
 };
 use mcp_serve::{BoxFuture, Fetch, FetchBounds, FetchError};
 use url::Url;
@@ -52,6 +53,23 @@ impl Guarded {
     }
 }
 
+/// Asks wherever strangers say, and never a private network. Keeps nothing of one place for another.
+#[derive(Debug)]
+pub struct PublicWeb;
+
+impl Fetch for PublicWeb {
+    fn fetch(
+        &self,
+        request: Request<Bytes>,
+        bounds: FetchBounds,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, FetchError>> {
+        Box::pin(async move {
+            let nothing = Arc::new(std::iter::empty::<(&str, &str)>().collect::<FixedSecrets>());
+            Guarded::new(nothing, Policy::none()).fetch(request, bounds).await
+        })
+    }
+}
+
 impl Fetch for Guarded {
     fn fetch(
         &self,
@@ -83,5 +101,19 @@ impl Fetch for Guarded {
             *response.headers_mut() = answer.headers;
             Ok(response)
         })
+    }
+}
+
+#[cfg(test)]
+mod public_web {
+    use super::*;
+
+    #[tokio::test]
+    async fn strangers_lead_to_no_private_network() {
+        for url in ["https://127.0.0.1/client", "https://10.0.0.1/client", "https://[::ffff:169.254.169.254]/client"] {
+            let request = Request::get(url).body(Bytes::new()).expect("a request");
+            let refused = PublicWeb.fetch(request, FetchBounds::default()).await.expect_err(url);
+            assert!(matches!(refused, FetchError::Refused(_)), "{url}: {refused}");
+        }
     }
 }
