@@ -15,6 +15,7 @@ use tokio::sync::broadcast;
 
 use crate::{
     completion::Completions,
+    exposure::Exposure,
     prompt::CompiledPrompt,
     resource::Resources,
     tasks::{Desk, result_tool},
@@ -37,6 +38,7 @@ pub struct Engine {
     pub(crate) prompt_listing: Arc<Listing<Prompt>>,
     pub(crate) completions: Completions,
     pub(crate) changes: Option<Changes>,
+    pub(crate) exposure: Option<Exposure>,
 }
 
 impl Engine {
@@ -83,7 +85,11 @@ impl Engine {
     pub fn changes_since(&self, before: &Self) -> Vec<Change> {
         let mut changes = Vec::new();
         let mut list = |changed, change| changes.extend(if changed { Some(change) } else { None });
-        list(self.tool_listing.json().get() != before.tool_listing.json().get(), Change::Tools);
+        let exposure = |engine: &Self| engine.exposure.as_ref().map(|exposure| exposure.fingerprint.clone());
+        list(
+            self.tool_listing.json().get() != before.tool_listing.json().get() || exposure(self) != exposure(before),
+            Change::Tools,
+        );
         list(self.prompt_listing.json().get() != before.prompt_listing.json().get(), Change::Prompts);
         list(
             self.resource_listing.json().get() != before.resource_listing.json().get()

@@ -11,6 +11,7 @@ mod completion;
 mod confirm;
 mod cursor;
 mod engine;
+mod exposure;
 mod json;
 mod per;
 mod plan;

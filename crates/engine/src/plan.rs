@@ -35,6 +35,7 @@ use crate::{
     completion::Completions,
     confirm::Confirm,
     cursor::CursorKey,
+    exposure::{self, Exposure},
     prompt::CompiledPrompt,
     resource::Resources,
     tasks::{Desk, Tasks},
@@ -93,7 +94,8 @@ impl Plan {
     /// Compiles the spec, or says everything that can't run.
     pub fn new(spec: &Spec, surroundings: &Surroundings) -> Result<Self, Vec<Problem>> {
         let mut builder = Builder::new(spec, surroundings);
-        let notices = support::check(spec, &mut builder.problems);
+        let mut notices = support::check(spec, &mut builder.problems);
+        notices.extend(exposure::notices(spec));
         let tools = order::tools(spec, &mut builder);
         let resources = Resources::compile(spec, &mut builder);
         let prompts = prompts(spec, &mut builder);
@@ -118,7 +120,14 @@ impl Plan {
             prompts,
             prompt_listing: listing(spec.prompts.iter().map(entries::prompt).collect()),
             changes: surroundings.changes.clone(),
+            exposure: Exposure::of(spec),
         };
+        let engine = Arc::new(engine);
+        if let Err(error) = engine.try_exposed() {
+            let problem = Problem { code: "plan/unusable", path: "toolsets".to_owned(), message: error.to_string() };
+            return Err(vec![problem]);
+        }
+        let engine = Arc::into_inner(engine).expect("nobody else has it yet");
         Ok(Self { engine, notices, files: builder.files.into_inner() })
     }
 
@@ -154,6 +163,7 @@ fn prompts(spec: &Spec, builder: &mut Builder<'_>) -> HashMap<String, CompiledPr
 /// What compiling needs, and where it reports.
 #[derive(Debug)]
 pub struct Builder<'a> {
+    spec: &'a Spec,
     surroundings: &'a Surroundings,
     pub cursor_key: CursorKey,
     pub connections: Connections<'a>,
@@ -166,6 +176,7 @@ pub struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(spec: &'a Spec, surroundings: &'a Surroundings) -> Self {
         Self {
+            spec,
             surroundings,
             cursor_key: surroundings.cursor_key.clone(),
             connections: Connections::new(spec, surroundings),
@@ -238,8 +249,11 @@ impl<'a> Builder<'a> {
             }
         };
         let mut scopes = tool.scopes.clone();
+        scopes.extend(exposure::scopes_of_toolsets(self.spec, tool));
         if let Kind::Steps(steps) = &kind {
             scopes.extend(steps.scopes().cloned());
+        }
+        if scopes.len() > tool.scopes.len() {
             scopes.sort();
             scopes.dedup();
         }

@@ -86,6 +86,7 @@ mod session;
 pub mod stdio;
 mod tasks;
 pub mod tokens;
+pub mod toolsets;
 mod visible;
 pub mod wire;
 pub mod wrap;

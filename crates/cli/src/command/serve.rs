@@ -55,11 +55,12 @@ pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
             Some(bridge) => Arc::new(bridge.before(keys)),
             None => keys,
         };
-        let live = Live::new(engine, before(callers.of(&spec)?), config);
+        let states = config.state_key.clone();
+        let live = Live::new(engine.exposed(&states), before(callers.of(&spec)?), config);
         let follow = {
             let live = live.clone();
             reloader.follow(hangups, move |spec, engine| {
-                Ok(live.replace(engine, before(callers.of(spec)?), &limits(spec))?)
+                Ok(live.replace(engine.exposed(&states), before(callers.of(spec)?), &limits(spec))?)
             })
         };
         let following = tokio::spawn(follow);

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use mcp_serve::{Live, Principal, stdio};
+use mcp_serve::{Live, Principal, StateKey, stdio};
 
 use crate::{approvals, args, command::serve, reload::Reloader, signals};
 
@@ -18,14 +18,16 @@ pub fn run(args: &args::Stdio) -> anyhow::Result<ExitCode> {
     let principal = Principal::trusted(&args.principal);
     // Who approves says who they are with a key, where there are keys.
     approvals::of_this_program().open_on_loopback(serve::authenticator(&spec, None).ok());
+    // Nobody else gets to see a handle of this process.
+    let states = StateKey::default();
     let runtime = super::runtime()?;
     let outcome = runtime.block_on(async move {
         let (shutdown, hangups) = (signals::shutdown()?, signals::Hangups::listen()?);
         tracing::info!(server = %spec.name, version = %spec.version, tools = spec.tools.len(), "serving on stdio");
-        let live = Live::of_one_caller(engine, &limits);
+        let live = Live::of_one_caller(engine.exposed(&states), &limits);
         let next = live.clone();
         tokio::spawn(reloader.follow(hangups, move |spec, engine| {
-            next.replace_server(engine, &serve::limits(spec));
+            next.replace_server(engine.exposed(&states), &serve::limits(spec));
             Ok(())
         }));
         stdio::serve_live(live, principal, shutdown).await?;

@@ -2,7 +2,7 @@
 
 use mcp_factory_spec::{
     Spec,
-    model::{Access, Auth, Connection, ConnectionKind, Content, Mode, OutboundAuth, Step, ToolKind},
+    model::{Access, Auth, Connection, ConnectionKind, Content, OutboundAuth, Step, ToolKind},
 };
 
 use super::Problem;
@@ -36,15 +36,9 @@ pub fn check(spec: &Spec, problems: &mut Vec<Problem>) -> Vec<String> {
         }
     }
     approvers(spec, problems);
-    let mut refuse = |path: String, what: &str| {
-        let message = format!("this build can't run {what} yet");
-        problems.push(Problem { code: "plan/not-supported", path, message });
-    };
-    if spec.exposure.mode == Mode::Dynamic {
-        refuse("exposure.mode".to_owned(), "dynamic toolsets");
-    }
-    if spec.access != Access::default() {
-        refuse("access".to_owned(), "`access` and `permissions`");
+    if matches!(spec.access, Access::Header(_)) {
+        let message = "this build can't run `permissions` of a header yet".to_owned();
+        problems.push(Problem { code: "plan/not-supported", path: "permissions".to_owned(), message });
     }
     notices(spec)
 }

@@ -46,11 +46,10 @@ tools:
   - { name: b, description: B, connection: rows, sql: SELECT 1, annotations: { readOnly: true } }
 toolsets:
   - { name: all, description: All, tools: [a, b] }
-access:
-  - { group: eng, toolsets: [all] }
+permissions: { source: header, header: X-Toolsets, trustedProxies: [10.0.0.0/8] }
 ";
     let paths: Vec<String> = problems(text).into_iter().map(|(_, path)| path).collect();
-    assert_eq!(paths, ["connections[0].use", "connections[2].auth", "access"]);
+    assert_eq!(paths, ["connections[0].use", "connections[2].auth", "permissions"]);
 }
 
 #[tokio::test]

@@ -41,6 +41,13 @@ impl StateKey {
         Self(mac.chain_update(b"mcp-serve request state 1").finalize().into_bytes().into())
     }
 
+    /// Signs something else than states, with a key of its own.
+    pub(crate) fn codec(&self, purpose: &str) -> RequestStateCodec {
+        let mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        let key: [u8; 32] = mac.chain_update(purpose).finalize().into_bytes().into();
+        RequestStateCodec::try_new(key).expect("the key is as long as it must be")
+    }
+
     /// Whether a text is a state that was made with this key, for that, and not too long ago.
     #[must_use]
     pub fn made(&self, sealed: &str, subject: &Subject<'_>) -> bool {

@@ -37,3 +37,4 @@ mod stdio;
 mod stores;
 mod support;
 mod tasks;
+mod toolsets;

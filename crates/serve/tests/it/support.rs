@@ -315,8 +315,18 @@ impl Running {
     }
 
     pub async fn serving(server: Arc<TestServer>, config: Config, authenticator: impl Authenticator) -> Self {
-        let live = Live::new(server.clone(), Arc::new(authenticator), config);
-        Self::live(live, server).await
+        let served = server.clone();
+        Self::around(server, served, config, authenticator).await
+    }
+
+    /// `served` stands around the server.
+    pub async fn around(
+        server: Arc<TestServer>,
+        served: Arc<dyn Server>,
+        config: Config,
+        authenticator: impl Authenticator,
+    ) -> Self {
+        Self::live(Live::new(served, Arc::new(authenticator), config), server).await
     }
 
     pub async fn live(live: Live, server: Arc<TestServer>) -> Self {
