@@ -296,7 +296,7 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), Inv
 }
 
 /// The only value of a header. A second one could be of a second caller, and one in the URL is in every log on its way.
-fn only<'a>(head: &'a Parts, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Challenge> {
+pub(crate) fn only<'a>(head: &'a Parts, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Challenge> {
     if head.uri.query().is_some_and(names_credential) {
         let hint = format!("send it in the header `{name}`");
         return Err(Challenge::malformed("a credential does not belong into the URL", hint));

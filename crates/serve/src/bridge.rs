@@ -26,7 +26,11 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use http::{Extensions, HeaderMap, Request, StatusCode, header::InvalidHeaderValue, request::Parts};
+use http::{
+    Extensions, HeaderMap, Request, StatusCode,
+    header::{AUTHORIZATION, InvalidHeaderValue},
+    request::Parts,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -37,7 +41,8 @@ use zeroize::Zeroizing;
 use self::{documents::Documents, families::Families, seal::Purpose};
 use crate::{
     Authentication, Authenticator, Challenge, Fetch, Found, Gate, Principal, ProtectedResource, ResourceError, Scopes,
-    auth::bearer, http::CurrentAuthenticator,
+    auth::{bearer, only},
+    http::CurrentAuthenticator,
 };
 
 pub use seal::BridgeKey;
@@ -120,6 +125,11 @@ impl fmt::Debug for Grant {
     }
 }
 
+/// Whether this is a token of a bridge, which stands for a program, not for the person.
+pub(crate) fn is_token(credential: &[u8]) -> bool {
+    credential.starts_with(Purpose::Access.prefix().as_bytes())
+}
+
 fn seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
@@ -195,7 +205,7 @@ impl Bridge {
     /// Whose key this is, says who judges the requests of now: `extensions` are those of a request to our routes.
     async fn principal(&self, extensions: &Extensions, credential: &str) -> Result<Arc<Principal>, Challenge> {
         // A token of ours is no key: it would live on in what is made of it.
-        if credential.is_empty() || credential.starts_with(Purpose::Access.prefix()) {
+        if credential.is_empty() || is_token(credential.as_bytes()) {
             return Err(self.invalid());
         }
         let Some(CurrentAuthenticator(current)) = extensions.get() else { return Err(self.invalid()) };
@@ -236,8 +246,9 @@ impl Bridge {
 
 impl Authenticator for Bridge {
     fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
-        let token = bearer(&head.headers).and_then(|token| std::str::from_utf8(token).ok());
-        let Some(token) = token.filter(|token| token.starts_with(Purpose::Access.prefix())) else {
+        let token =
+            bearer(&head.headers).filter(|token| is_token(token)).and_then(|token| std::str::from_utf8(token).ok());
+        let Some(token) = token else {
             return match self.behind.authenticate(head) {
                 Authentication::Ready(outcome) => Authentication::Ready(outcome.map_err(|error| self.also(error))),
                 Authentication::Pending(outcome) => {
@@ -245,6 +256,16 @@ impl Authenticator for Bridge {
                 }
             };
         };
+        // Two credentials could be of two callers.
+        let alone = match only(head, &AUTHORIZATION) {
+            Ok(_) if matches!(self.behind.finds(head), Found::Own(name) if name != AUTHORIZATION) => {
+                Err(Challenge::malformed("more than one credential", "send the token alone"))
+            }
+            checked => checked.map(drop),
+        };
+        if let Err(challenge) = alone {
+            return Authentication::Ready(Err(challenge));
+        }
         let grant: Option<Grant> = self.open(Purpose::Access, token);
         let good = |grant: &Grant| grant.until > seconds() && self.own.families.is_good(grant.family);
         let Some(grant) = grant.filter(good) else { return Authentication::Ready(Err(self.invalid())) };
@@ -261,8 +282,13 @@ impl Authenticator for Bridge {
         }))
     }
 
+    /// Its own tokens are for nobody else to look at: a key is in them.
     fn finds(&self, head: &Parts) -> Found {
-        self.behind.finds(head)
+        if bearer(&head.headers).is_some_and(is_token) { Found::Own(AUTHORIZATION) } else { self.behind.finds(head) }
+    }
+
+    fn names_entry(&self, principal: &Principal) -> bool {
+        self.behind.names_entry(principal)
     }
 
     fn protected_resource(&self) -> Option<&ProtectedResource> {

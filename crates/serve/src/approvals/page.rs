@@ -18,6 +18,8 @@ use url::{Url, form_urlencoded};
 use super::pending::{Caller, Decision, Entry, Pending};
 use crate::{
     Authentication, Principal,
+    auth::bearer,
+    bridge::is_token,
     http::{CurrentAuthenticator, read_body},
     page::{Shown, html, is_own_page, note},
 };
@@ -132,6 +134,10 @@ async fn who(head: &mut Parts, key: &str) -> Result<Arc<Principal>, ()> {
     if !key.is_empty() {
         head.headers.remove(AUTHORIZATION);
         authenticator.present(&mut head.headers, key).map_err(drop)?;
+    }
+    // A program's token is no person's word, whoever lent it to the program.
+    if is_token(key.as_bytes()) || bearer(&head.headers).is_some_and(is_token) {
+        return Err(());
     }
     let outcome = match authenticator.authenticate(head) {
         Authentication::Ready(outcome) => outcome,

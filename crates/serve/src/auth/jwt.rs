@@ -83,6 +83,8 @@ const WORDS: Words = Words {
 };
 
 const SHORTEST_SECRET: usize = 32;
+/// Seconds for which a token is not judged again.
+const LONGEST_KEPT: u64 = 600;
 const LONGEST_LEEWAY: Duration = Duration::from_mins(1);
 /// Keys that a token without `kid` is tried with.
 const MOST_TRIED: usize = 8;
@@ -179,9 +181,12 @@ impl Jwt {
         let claims: Map<String, Value> =
             decode(token.claims).and_then(|json| serde_json::from_slice(&json).ok()).ok_or(Rejection::Invalid)?;
         let accepted = claims::judge(&self.config, claims, TokenId::of(token.whole), now())?;
-        self.verified
-            .keep(digest, Arc::new(accepted.principal), accepted.issued, accepted.expires)
-            .ok_or(Rejection::Invalid)
+        let expires = match &self.keys {
+            Keys::Fixed(_) => accepted.expires,
+            // An issuer may withdraw a key: what it signed is judged anew from time to time.
+            Keys::Remote(_) => accepted.expires.min(now().saturating_add(LONGEST_KEPT)),
+        };
+        self.verified.keep(digest, Arc::new(accepted.principal), accepted.issued, expires).ok_or(Rejection::Invalid)
     }
 
     fn challenge(&self, rejection: Rejection) -> Challenge {

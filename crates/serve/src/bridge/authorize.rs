@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::{Bridge, Grant, client::Client, seal::Purpose, seconds, sha256, token::Code};
 use crate::{
     http::read_body,
-    page::{Shown, html_leading_to, is_own_page, note},
+    page::{Shown, html, html_leading_to, is_own_page, note},
 };
 
 /// For a person to find their key and type it.
@@ -63,7 +63,7 @@ pub(super) async fn show(State(bridge): State<Bridge>, uri: Uri) -> Response {
     match asked(&bridge, &client, query, &id, redirect.clone()) {
         Ok(asked) => ask(&bridge, StatusCode::OK, &asked, None),
         Err((Refused(code, why), state)) => {
-            answer(&bridge, &redirect, &[("error", code), ("error_description", why)], state.as_deref())
+            offer(&bridge, &redirect, &[("error", code), ("error_description", why)], state.as_deref())
         }
     }
 }
@@ -140,7 +140,15 @@ pub(super) async fn decide(State(bridge): State<Bridge>, request: Request) -> Re
         }
         None => return wrong("Neither allowed nor declined."),
     }
-    if key.len() > LONGEST_KEY || bridge.principal(&head.extensions, &key).await.is_err() {
+    let judged = match key.len() {
+        ..=LONGEST_KEY => bridge.principal(&head.extensions, &key).await.map_err(|challenge| challenge.status()),
+        _ => Err(StatusCode::UNAUTHORIZED),
+    };
+    if judged == Err(StatusCode::SERVICE_UNAVAILABLE) {
+        let why = "Who knows the keys can't be asked at the moment. Try again in a minute.";
+        return ask(&bridge, StatusCode::SERVICE_UNAVAILABLE, &asked, Some(why));
+    }
+    if judged.is_err() {
         // Whoever guesses many at once waits for the others.
         let _turn = bridge.own.guesses.acquire().await;
         tokio::time::sleep(PAUSE).await;
@@ -166,9 +174,34 @@ pub(super) async fn decide(State(bridge): State<Bridge>, request: Request) -> Re
     }
 }
 
+/// Leads back only who wants to: anybody can register a place, and nobody acted yet.
+fn offer(bridge: &Bridge, redirect: &str, pairs: &[(&str, &str)], state: Option<&str>) -> Response {
+    let Some(url) = leading(bridge, redirect, pairs, state) else {
+        return wrong("The program's address can't be read.");
+    };
+    let why = pairs.last().map_or("", |(_, why)| why);
+    let text = format!(
+        "<p>The program that sent you asks for something that this server does not do: {}.</p>\
+         <p><a href=\"{}\" rel=\"noreferrer\">Back to {}</a></p>",
+        Shown(why),
+        Shown(url.as_str()),
+        Shown(url.host_str().unwrap_or("the program")),
+    );
+    html(StatusCode::BAD_REQUEST, "This does not work", &text)
+}
+
 /// Back to the program. It learns from whom the answer is (RFC 9207).
 fn answer(bridge: &Bridge, redirect: &str, pairs: &[(&str, &str)], state: Option<&str>) -> Response {
-    let Ok(mut url) = Url::parse(redirect) else { return wrong("The program's address can't be read.") };
+    let location = leading(bridge, redirect, pairs, state).and_then(|url| HeaderValue::try_from(url.as_str()).ok());
+    let Some(location) = location else { return wrong("The program's address can't be read.") };
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    response.headers_mut().insert(LOCATION, location);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn leading(bridge: &Bridge, redirect: &str, pairs: &[(&str, &str)], state: Option<&str>) -> Option<Url> {
+    let mut url = Url::parse(redirect).ok()?;
     {
         let mut query = url.query_pairs_mut();
         for (name, value) in pairs {
@@ -179,13 +212,7 @@ fn answer(bridge: &Bridge, redirect: &str, pairs: &[(&str, &str)], state: Option
         }
         query.append_pair("iss", bridge.issuer());
     }
-    let Ok(location) = HeaderValue::try_from(url.as_str()) else {
-        return wrong("The program's address can't be read.");
-    };
-    let mut response = StatusCode::SEE_OTHER.into_response();
-    response.headers_mut().insert(LOCATION, location);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    Some(url)
 }
 
 /// Nobody is sent anywhere: where to is what is not known.

@@ -48,7 +48,10 @@ impl Bridge {
     /// `None` when there are too many consents.
     pub(super) fn code(&self, code: Code) -> Option<String> {
         let until = SystemTime::now() + Code::LIFE;
-        self.own.families.begin(code.grant.family, until).then(|| self.seal(Purpose::Code, &code))
+        self.own
+            .families
+            .begin(code.grant.family, sha256(&code.grant.credential), until)
+            .then(|| self.seal(Purpose::Code, &code))
     }
 
     async fn exchange(&self, extensions: &Extensions, form: &Form) -> Result<Value, Refused> {
@@ -114,8 +117,12 @@ impl Bridge {
     async fn tokens(&self, extensions: &Extensions, grant: Grant, serial: u64) -> Result<Value, Refused> {
         let (access, refresh) = (self.own.access_life, self.own.refresh_life);
         // A key that was revoked gives no tokens. Asked first: it must not cost the family.
-        if self.principal(extensions, &grant.credential).await.is_err() {
-            return Err(Refused("invalid_grant", "the key behind this is not good any more"));
+        match self.principal(extensions, &grant.credential).await.map_err(|challenge| challenge.status()) {
+            Ok(_) => {}
+            Err(StatusCode::SERVICE_UNAVAILABLE) => {
+                return Err(Refused("temporarily_unavailable", "who knows the keys can't be asked; try again"));
+            }
+            Err(_) => return Err(Refused("invalid_grant", "the key behind this is not good any more")),
         }
         let next = self.own.families.next(grant.family, serial, SystemTime::now() + refresh);
         let next = next.ok_or(Refused("invalid_grant", "this was used before, or was revoked"))?;
@@ -187,7 +194,11 @@ pub(super) async fn register(State(bridge): State<Bridge>, request: Request) -> 
 
 impl Refused {
     fn into_response(self) -> Response {
-        let status = if self.0 == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
+        let status = match self.0 {
+            "invalid_client" => StatusCode::UNAUTHORIZED,
+            "temporarily_unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        };
         reply(status, &json!({ "error": self.0, "error_description": self.1 }))
     }
 }

@@ -260,10 +260,15 @@ impl TokenRegistry {
             drop(observers);
             return self.insert(records);
         }
+        // One that finds no room must not keep others from being changed.
+        let mut outcome = Ok(());
         for record in records {
             let known = self.entry(record.id().as_str());
-            if known.is_none() {
-                self.has_room(1)?;
+            if known.is_none()
+                && let Err(full) = self.has_room(1)
+            {
+                outcome = Err(full);
+                continue;
             }
             if known.as_ref().is_some_and(|entry| entry.record == record) {
                 continue;
@@ -273,7 +278,7 @@ impl TokenRegistry {
             self.replace(known.as_deref(), Some(record));
             tell(&observers, change, &id);
         }
-        Ok(())
+        outcome
     }
 
     pub(crate) fn insert(&self, records: Vec<TokenRecord>) -> Result<(), TokenError> {

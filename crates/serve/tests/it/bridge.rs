@@ -231,7 +231,7 @@ async fn a_client_that_describes_itself_needs_no_registration() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_before_the_redirect_is_known_is_shown_and_afterwards_sent() {
+async fn what_is_wrong_before_a_person_acted_is_shown_and_sends_nobody_anywhere() {
     let place = Place::open().await;
     let client = place.registered().await;
     for change in [("redirect_uri", "https://evil.example.com/callback"), ("redirect_uri", "")] {
@@ -247,8 +247,10 @@ async fn what_is_wrong_before_the_redirect_is_known_is_shown_and_afterwards_sent
         (("resource", "https://other.example.com/mcp"), "invalid_target"),
     ] {
         let reply = place.page(&client, &[change]).await;
-        assert_eq!((reply.status.as_u16(), answer(&reply, "error").as_deref()), (303, Some(error)), "{change:?}");
-        assert_eq!(answer(&reply, "state").as_deref(), Some("a state"));
+        // Anybody can register a place, so that nobody is sent there who did not act.
+        assert_eq!((reply.status.as_u16(), reply.header("location")), (400, ""), "{change:?}");
+        let back = format!("{CALLBACK}?error={error}&amp;error_description=");
+        assert!(reply.text.contains(&back) && reply.text.contains("state=a+state"), "{change:?}: {}", reply.text);
     }
     let twice = format!("/oauth/authorize?client_id=a&client_id={client}");
     assert_eq!(place.get(&twice).await.status, 400);
@@ -315,6 +317,12 @@ async fn tokens_are_renewed_and_each_kind_is_good_for_one_thing() {
         assert!(reply.header("www-authenticate").contains("oauth-protected-resource"), "{reply:?}");
     }
     assert_eq!(text(&place.refresh(&client, text(&second, "access_token")).await.json(), "error"), "invalid_grant");
+    // Two credentials could be of two callers.
+    let authorization = format!("Bearer {}", text(&second, "access_token"));
+    let params = json!({ "name": "whoami", "arguments": {} });
+    let both = [("authorization", &*authorization), ("x-api-key", "key-of-bob")];
+    let reply = place.running.ask(place.running.modern("tools/call", params, &both)).await;
+    assert_eq!(reply.status, 400, "{reply:?}");
     // RFC 7009: by its client, and all that came of the consent.
     let stranger = form(&[("token", text(&second, "refresh_token")), ("client_id", "nobody")]);
     assert_eq!(place.post("/oauth/revoke", &stranger).await.status, 200);
