@@ -97,8 +97,10 @@ impl SharedTokens {
     /// `None` when there was none.
     pub async fn remove(&self, id: &str) -> Result<Option<TokenInfo>, StoreError> {
         let Ok(name) = TokenId::new(id) else { return Ok(None) };
+        // Looked up first: whoever follows the store may hear of the removal before it returns here.
+        let known = self.registry().get(id);
         let was_stored = self.following.store.remove(&name).await?;
-        let info = self.registry().get(id).filter(|_| was_stored);
+        let info = known.or_else(|| self.registry().get(id)).filter(|_| was_stored);
         // At once, whatever becomes of the news.
         self.registry().remove(id);
         self.following.catch_up().await?;
