@@ -1,7 +1,7 @@
 //! Tools in groups: what a caller sees is chosen by an exposure, within what the caller may see.
 //!
-//! [`Toolsets`] is a [`Server`](crate::Server) around another one. Its [`Catalog`] names the toolsets; a tool of one is a tool of
-//! the server within, a closure, or what a module brings when it is first needed. In a session of an older client toolsets are turned
+//! [`Toolsets`] is a [`Server`] around another one. Its [`Catalog`] names the toolsets; a tool of one is a tool of the
+//! server within, a closure, or what a module brings when it is first needed. In a session of an older client toolsets are turned
 //! on and off, and the list of that session follows. Requests of 2026-07-28 stand alone, so nothing of one changes the list
 //! of another; what they do instead is [`Modern`]. [`Permissions`] bound all of it, asked anew for each request.
 
