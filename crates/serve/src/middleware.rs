@@ -22,6 +22,7 @@ mod metrics;
 mod observe;
 mod retry;
 mod timeout;
+mod validate;
 
 use std::{
     fmt,
@@ -34,11 +35,12 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 pub use audit::{Audit, AuditRecord, CallLog};
-pub use limit::{RateLimit, RateLimitLayer, Validate, ValidateLayer, Validating};
+pub use limit::{RateLimit, RateLimitLayer};
 pub use metrics::{Metrics, ToolCounts};
 pub use observe::{Observe, ObserveLayer, Observer, Outcome};
 pub use retry::{Retry, RetryLayer};
 pub use timeout::{Timeout, TimeoutLayer};
+pub use validate::{Validate, ValidateLayer, Validating};
 
 use crate::{BoxFuture, CallContext, Error, Server, ToolResult};
 

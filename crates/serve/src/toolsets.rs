@@ -147,6 +147,3 @@ impl Default for Options {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

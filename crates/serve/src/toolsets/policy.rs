@@ -130,3 +130,27 @@ pub(super) mod text {
         if keys.is_empty() { "none".to_owned() } else { keys.join(", ") }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// S3-13: never in silence, one warning for each field, and the namespace stays.
+    #[test]
+    fn where_permissions_choose_a_policy_loses_its_choices_and_says_so() {
+        let given = ExposurePolicy {
+            allow: Some(vec!["a".to_owned()]),
+            deny: vec!["b".to_owned()],
+            max_active: Some(1),
+            on_limit: Some(Arc::new(|_, _| {})),
+            namespace: false,
+        };
+        let (left, warnings) = given.sanitised();
+        assert!(left.allow.is_none() && left.deny.is_empty() && left.max_active.is_none() && left.on_limit.is_none());
+        assert!(!left.namespace);
+        let named = |field: &str| warnings.iter().filter(|warning| warning.contains(&format!(".{field}`"))).count();
+        let fields = ["allowlist", "denylist", "maxActiveToolsets", "onLimitExceeded"];
+        assert_eq!((fields.map(named), warnings.len()), ([1; 4], 4), "{warnings:?}");
+        assert!(ExposurePolicy::default().sanitised().1.is_empty());
+    }
+}
