@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p mcp-serve --example per_bearer_development`, with the tokens `dev` and `test`.
 
-mod address;
+mod listen;
 
 use mcp_serve::{
     CallContext, TenantContext, ToolResult, ToolServer,
@@ -30,7 +30,7 @@ pub async fn start(options: Options, show: fn(String)) -> Result<PerBearerServer
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let server = start(Options::at(address::from_arguments()?), |line| eprintln!("{line}")).await?;
-    tokio::signal::ctrl_c().await?;
+    let server = start(Options::at(listen::address()?), |line| eprintln!("{line}")).await?;
+    listen::until_interrupted().await;
     Ok(server.stop().await?)
 }

@@ -3,7 +3,7 @@
 //! `HASH_KEY=$(openssl rand -base64 32) TOKENS=tokens.db OAUTH_ISSUER=https://login.example.com \
 //!  cargo run -p mcp-serve --example per_bearer_production -- --listen 127.0.0.1:8080`
 
-mod address;
+mod listen;
 
 use std::sync::Arc;
 
@@ -60,9 +60,9 @@ async fn main() -> Result<(), Failure> {
     };
     let store = mcp_serve::tokens::SqliteTokens::open(variable("TOKENS")?).await?;
     let key = HashKey::from_base64(&variable("HASH_KEY")?)?;
-    let (server, _tokens) = start(Options::at(address::from_arguments()?), store, key, oauth2).await?;
+    let (server, _tokens) = start(Options::at(listen::address()?), store, key, oauth2).await?;
     eprintln!("listening on {}", server.get_server_info().expect("just started").url);
-    tokio::signal::ctrl_c().await?;
+    listen::until_interrupted().await;
     Ok(server.stop().await?)
 }
 

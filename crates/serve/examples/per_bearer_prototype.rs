@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p mcp-serve --example per_bearer_prototype -- --listen 127.0.0.1:8080`, with the token `test`.
 
-mod address;
+mod listen;
 
 use mcp_serve::{
     TenantContext, ToolResult, ToolServer,
@@ -24,8 +24,8 @@ pub async fn start(options: Options) -> Result<PerBearerServer, PerBearerError> 
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let server = start(Options::at(address::from_arguments()?)).await?;
+    let server = start(Options::at(listen::address()?)).await?;
     eprintln!("listening on {}", server.get_server_info().expect("just started").url);
-    tokio::signal::ctrl_c().await?;
+    listen::until_interrupted().await;
     Ok(server.stop().await?)
 }

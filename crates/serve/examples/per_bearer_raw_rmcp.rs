@@ -3,7 +3,7 @@
 //! It lacks what the other has besides: events, statistics, limits, updates, removal, 2026-07-28 without a task per request,
 //! and sessions that are bound to their token: here another token may use them.
 
-mod address;
+mod listen;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -86,11 +86,11 @@ async fn start(address: std::net::SocketAddr) -> std::io::Result<()> {
     let app = Router::new().route("/mcp", axum::routing::any(route)).with_state(Arc::new(servers));
     let listener = tokio::net::TcpListener::bind(address).await?;
     eprintln!("listening on http://{}/mcp", listener.local_addr()?);
-    axum::serve(listener, app).await
+    axum::serve(listener, app).with_graceful_shutdown(listen::until_interrupted()).await
 }
 // ANCHOR_END: raw
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    Ok(start(address::from_arguments()?).await?)
+    Ok(start(listen::address()?).await?)
 }

@@ -2,7 +2,6 @@
 //!
 //! `MCP_KEYS='{"a-long-key": "alice"}' cargo run -p mcp-serve --example wrap_existing -- --listen 127.0.0.1:8080`
 
-#[path = "listen/mod.rs"]
 mod listen;
 
 use std::sync::Arc;

@@ -1,22 +1,55 @@
-//! What all examples do with their command line: `--listen ADDR`, on loopback and a free port without it.
+//! What all examples do as programs: they take `--listen ADDR`, say on standard error where they listen, log there as much as
+//! `LOG` asks for (`LOG=debug`), and stop when they are interrupted or terminated.
+#![allow(dead_code, reason = "no example needs all of it")]
 
-use std::io;
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+};
 
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tracing_subscriber::filter::LevelFilter;
 
-/// Binds, and says where on standard error.
+/// Binds, and says where. On loopback and a free port, unless told otherwise.
 pub async fn from_arguments() -> io::Result<TcpListener> {
-    let mut arguments = std::env::args().skip(1);
-    let address = match (arguments.next().as_deref(), arguments.next(), arguments.next()) {
-        (None, ..) => "127.0.0.1:0".to_owned(),
-        (Some("--listen"), Some(address), None) => address,
-        _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "usage: [--listen ADDRESS:PORT]")),
-    };
-    let listener = TcpListener::bind(&address).await?;
+    let listener = TcpListener::bind(address()?).await?;
     eprintln!("listening on http://{}/mcp", listener.local_addr()?);
     Ok(listener)
 }
 
+pub fn address() -> io::Result<SocketAddr> {
+    address_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+}
+
+pub fn address_or(default: SocketAddr) -> io::Result<SocketAddr> {
+    log_to_stderr()?;
+    let mut arguments = std::env::args().skip(1);
+    match (arguments.next().as_deref(), arguments.next(), arguments.next()) {
+        (None, ..) => Ok(default),
+        (Some("--listen"), Some(address), None) => address.parse().map_err(invalid),
+        _ => Err(invalid("usage: [--listen ADDRESS:PORT]")),
+    }
+}
+
+/// By whoever is at the keyboard, or by whatever runs it.
 pub async fn until_interrupted() {
-    let _ = tokio::signal::ctrl_c().await;
+    let mut terminated = signal(SignalKind::terminate()).expect("signals can be heard");
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated.recv() => {}
+    }
+}
+
+fn log_to_stderr() -> io::Result<()> {
+    let level = std::env::var("LOG").unwrap_or_else(|_| "warn".to_owned());
+    let level: LevelFilter = level.parse().map_err(invalid)?;
+    tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(io::stderr).init();
+    Ok(())
+}
+
+fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
 }

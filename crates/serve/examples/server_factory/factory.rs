@@ -18,7 +18,7 @@ use rmcp::{
     service::RequestContext,
 };
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
+use tokio::{net::TcpStream, sync::OnceCell};
 // ANCHOR_END: imports
 
 // ANCHOR: options
@@ -35,7 +35,7 @@ pub enum CreateError {
     #[error("userId is required")]
     UserRequired,
     #[error("Database initialization failed: {0}")]
-    Database(String),
+    Database(std::io::Error),
 }
 
 // ANCHOR: init
@@ -48,20 +48,26 @@ pub async fn ensure_databases_initialized() -> Result<Arc<Database>, CreateError
 }
 // ANCHOR_END: init
 
-/// Stands for a real one: here only so that the example needs none.
+/// Stands for a real one, so that the example needs none. Notes are kept here; `DATABASE` says where to connect to anyway.
 #[derive(Debug, Default)]
-pub struct Database(Mutex<BTreeMap<String, Vec<String>>>);
+pub struct Database {
+    notes: Mutex<BTreeMap<String, Vec<String>>>,
+    _connection: Option<TcpStream>,
+}
 
 /// How often it was connected to.
 #[cfg(test)]
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
 impl Database {
-    #[expect(clippy::unused_async, reason = "a real one connects")]
-    async fn connect() -> Result<Arc<Self>, String> {
+    async fn connect() -> std::io::Result<Arc<Self>> {
         #[cfg(test)]
         CONNECTIONS.fetch_add(1, Ordering::SeqCst);
-        Ok(Arc::default())
+        let connection = match std::env::var("DATABASE") {
+            Ok(address) => Some(TcpStream::connect(address).await?),
+            Err(_) => None,
+        };
+        Ok(Arc::new(Self { notes: Mutex::default(), _connection: connection }))
     }
 }
 
@@ -79,14 +85,14 @@ impl Notes {
     }
 
     fn add(&self, text: &str) -> usize {
-        let mut all = self.database.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.database.notes.lock().unwrap_or_else(PoisonError::into_inner);
         let own = all.entry(self.user_id.clone()).or_default();
         own.push(text.to_owned());
         own.len()
     }
 
     fn list(&self) -> Vec<String> {
-        let all = self.database.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.database.notes.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(&self.user_id).cloned().unwrap_or_default()
     }
 }

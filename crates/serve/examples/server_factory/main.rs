@@ -3,6 +3,8 @@
 //! `JWT_SECRET=... cargo run -p mcp-serve --example server_factory -- --listen 127.0.0.1:3000`
 
 mod factory;
+#[path = "../listen/mod.rs"]
+mod listen;
 
 use std::net::SocketAddr;
 
@@ -31,12 +33,7 @@ fn wrapped(jwt_secret: &str, audience: &str, address: SocketAddr) -> Result<Wrap
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let mut arguments = std::env::args().skip(1);
-    let address = match (arguments.next().as_deref(), arguments.next()) {
-        (None, _) => SocketAddr::from(([127, 0, 0, 1], 3000)),
-        (Some("--listen"), Some(address)) => address.parse()?,
-        _ => return Err("usage: [--listen 127.0.0.1:PORT]".into()),
-    };
+    let address = listen::address_or(SocketAddr::from(([127, 0, 0, 1], 3000)))?;
     let secret = std::env::var("JWT_SECRET").map_err(|_| "set JWT_SECRET to at least 32 bytes")?;
     let audience = std::env::var("JWT_AUDIENCE").unwrap_or_else(|_| format!("http://{address}/mcp"));
     // ANCHOR: start
@@ -44,7 +41,7 @@ async fn main() -> Result<(), Failure> {
     if let Some(address) = server.start().await? {
         eprintln!("listening on http://{address}/mcp");
     }
-    tokio::signal::ctrl_c().await?;
+    listen::until_interrupted().await;
     server.stop().await?;
     // ANCHOR_END: start
     Ok(())

@@ -126,6 +126,9 @@ impl PerBearerBuilder {
         shared.instances.set(instances).expect("set once");
         let observer: Arc<dyn TokenObserver> = shared.clone();
         registry.observe(Arc::downgrade(&observer));
+        for token in registry.list() {
+            shared.found(&token.token);
+        }
         let server = PerBearerServer { shared, run: Arc::default(), adding: Arc::default() };
         server.add_tokens(tokens)?;
         Ok(server)

@@ -1,7 +1,7 @@
 //! What a per-bearer server knows of its tokens and sessions, under one lock, so that what it says of them fits together.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, btree_map::Entry},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
 
@@ -46,6 +46,12 @@ pub(super) struct Slot {
     pub(super) built: Option<(String, u64)>,
     alive: usize,
     end: Ends,
+}
+
+impl Slot {
+    fn new(factory: Option<Arc<dyn ServerFactory>>) -> Self {
+        Self { factory, generation: 0, built: None, alive: 0, end: Ends::default() }
+    }
 }
 
 /// What ends with a token.
@@ -94,10 +100,17 @@ impl Shared {
 
     fn added(&self, id: &TokenId) {
         let mut state = self.state();
-        let factory = state.coming.remove(id);
-        let slot = Slot { factory, generation: 0, built: None, alive: 0, end: Ends::default() };
+        let slot = Slot::new(state.coming.remove(id));
         state.slots.insert(id.as_str().to_owned(), slot);
         self.events.tell(Event::TokenAdded(id.clone()));
+    }
+
+    /// Of tokens that were there before anybody observed: those that a store had.
+    pub(super) fn found(&self, id: &TokenId) {
+        if let Entry::Vacant(slot) = self.state().slots.entry(id.as_str().to_owned()) {
+            slot.insert(Slot::new(None));
+            self.events.tell(Event::TokenAdded(id.clone()));
+        }
     }
 
     fn removed(&self, id: &TokenId) {

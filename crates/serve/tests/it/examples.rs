@@ -1,7 +1,8 @@
-//! The examples run: each listens where it is told to, and answers.
+//! Each example is started as the program that it is: it listens where it is told to, says where, answers, and ends well when
+//! it is terminated.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::server_factory::{ask, token};
 
-/// Built with the tests.
+/// Built with the tests, beside them; Cargo tells nobody where.
 fn example(name: &str) -> Command {
     let this: PathBuf = std::env::current_exe().expect("a program");
     let built = this.parent().and_then(|deps| deps.parent()).expect("a folder of builds").join("examples").join(name);
@@ -24,6 +25,38 @@ struct Running {
     address: SocketAddr,
 }
 
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let command = command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null());
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("starts");
+        let mut said = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let address = said.by_ref().find_map(|line| {
+            let line = line.expect("text");
+            line.strip_prefix("listening on http://")?.strip_suffix("/mcp")?.parse().ok()
+        });
+        let address = address.expect("says where it listens");
+        // What else it says is read, so that it never waits for a reader.
+        std::thread::spawn(move || said.for_each(drop));
+        Self { child, address }
+    }
+
+    async fn call(&self, token: Option<&str>, tool: &str) -> Result<String, u16> {
+        let call = json!({ "name": tool, "arguments": {} });
+        let reply = ask(self.address, "/mcp", token, "tools/call", call).await;
+        if reply.status != 200 {
+            return Err(reply.status.as_u16());
+        }
+        reply.json()["result"]["content"][0]["text"].as_str().map(str::to_owned).ok_or(200)
+    }
+
+    fn terminate(mut self) {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("asks");
+        assert!(asked.success());
+        let ended = self.child.wait().expect("ends");
+        assert!(ended.success(), "ends well when it is terminated, not with {ended}");
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -31,47 +64,86 @@ impl Drop for Running {
     }
 }
 
-fn listening(command: &mut Command) -> Running {
-    let mut child = command.args(["--listen", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().expect("starts");
-    let mut said = BufReader::new(child.stderr.take().expect("a pipe"));
-    let mut line = String::new();
-    said.read_line(&mut line).expect("text");
-    let address = line.trim().strip_prefix("listening on http://").and_then(|rest| rest.strip_suffix("/mcp"));
-    let address = address.unwrap_or_else(|| panic!("says where it listens, not `{line}`")).parse().expect("an address");
-    // What else it says is read, so that it never waits for a reader.
-    std::thread::spawn(move || said.read_to_end(&mut Vec::new()));
-    Running { child, address }
-}
-
 #[tokio::test]
-async fn conformance_listens_and_lists() {
-    let running = listening(&mut example("conformance"));
+async fn conformance_lists_its_tools() {
+    let running = Running::start(&mut example("conformance"));
     let listed = ask(running.address, "/mcp", None, "tools/list", json!({})).await.result();
     assert!(listed["tools"].as_array().is_some_and(|tools| tools.len() > 20));
+    running.terminate();
 }
 
 #[tokio::test]
 async fn wrap_existing_answers_who_has_a_key() {
-    let running =
-        listening(example("wrap_existing").env("MCP_KEYS", r#"{"a-key-of-alice-0123456789abcdef": "alice"}"#));
-    let call = json!({ "name": "seconds" });
-    let answer =
-        ask(running.address, "/mcp", Some("a-key-of-alice-0123456789abcdef"), "tools/call", call.clone()).await;
-    let seconds = answer.result()["content"][0]["text"].as_str().expect("text").parse::<u64>();
+    let key = "a-key-of-alice-0123456789abcdef";
+    let running = Running::start(example("wrap_existing").env("MCP_KEYS", json!({ key: "alice" }).to_string()));
+    let seconds = running.call(Some(key), "seconds").await.expect("an answer").parse::<u64>();
     assert!(seconds.expect("a number") > 1_700_000_000);
-    assert_eq!(ask(running.address, "/mcp", Some("another-key"), "tools/call", call).await.status, 401);
+    assert_eq!(running.call(Some("another-key"), "seconds").await, Err(401));
+    running.terminate();
 }
 
 /// S1-4: on a free port, an authenticated call succeeds.
 #[tokio::test]
 async fn server_factory_answers_who_has_a_jwt() {
     let secret = std::str::from_utf8(crate::issuer::SECRET).expect("text");
-    let running =
-        listening(example("server_factory").env("JWT_SECRET", secret).env("JWT_AUDIENCE", crate::issuer::AUDIENCE));
-    let call = json!({ "name": "hello_computer", "arguments": {} });
-    let answer = ask(running.address, "/mcp", Some(&token("alice")), "tools/call", call.clone()).await.result();
-    assert!(answer["content"][0]["text"].as_str().expect("text").contains(r#""hello":"alice""#));
-    assert_eq!(ask(running.address, "/mcp", None, "tools/call", call).await.status, 401);
+    let mut command = example("server_factory");
+    let running = Running::start(command.env("JWT_SECRET", secret).env("JWT_AUDIENCE", crate::issuer::AUDIENCE));
+    let answer = running.call(Some(&token("alice")), "hello_computer").await.expect("an answer");
+    assert!(answer.contains(r#""hello":"alice""#), "{answer}");
+    assert_eq!(running.call(None, "hello_computer").await, Err(401));
+    running.terminate();
+}
+
+/// S4-46.
+#[tokio::test]
+async fn per_bearer_prototype_and_its_raw_counterpart_answer_who_has_the_token() {
+    for name in ["per_bearer_prototype", "per_bearer_raw_rmcp"] {
+        let running = Running::start(&mut example(name));
+        assert_eq!(running.call(Some("test"), "hello").await, Ok("hello".to_owned()), "{name}");
+        assert_eq!(running.call(Some("tset"), "hello").await, Err(401), "{name}");
+        running.terminate();
+    }
+}
+
+#[tokio::test]
+async fn per_bearer_development_says_who_calls() {
+    let running = Running::start(&mut example("per_bearer_development"));
+    assert!(running.call(Some("dev"), "whoami").await.is_ok_and(|answer| answer.starts_with("you are ")));
+    running.terminate();
+}
+
+#[tokio::test]
+async fn per_bearer_saas_shows_secrets_that_are_good() {
+    let mut running = Running::start(example("per_bearer_saas").stdout(Stdio::piped()));
+    let mut said = BufReader::new(running.child.stdout.take().expect("a pipe")).lines();
+    for (customer, answer) in [("acme", Err(200)), ("globex", Ok("a report".to_owned()))] {
+        let line = said.next().expect("a line").expect("text");
+        let (name, secret) = line.split_once(": ").expect("a name and a secret");
+        assert_eq!(name, customer);
+        assert_eq!(running.call(Some(secret), "report").await, answer);
+    }
+    running.terminate();
+}
+
+#[tokio::test]
+async fn per_bearer_production_reads_the_tokens_of_its_database() {
+    use mcp_serve::tokens::{HashKey, RegistryOptions, SharedTokens, SqliteTokens, Token, TokenRegistry};
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("tokens.db");
+    let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    let registry = TokenRegistry::new(RegistryOptions {
+        key: HashKey::from_base64(key).expect("long enough"),
+        ..RegistryOptions::default()
+    });
+    let store = SqliteTokens::open(&file).await.expect("opens");
+    let tokens = SharedTokens::open(registry, store).await.expect("opens");
+    tokens.add(Token::new("a-secret-of-acme").with_id("acme")).await.expect("added");
+    let mut command = example("per_bearer_production");
+    command.env("HASH_KEY", key).env("TOKENS", &file).env("OAUTH_ISSUER", "https://login.example.com");
+    let running = Running::start(&mut command);
+    assert_eq!(running.call(Some("a-secret-of-acme"), "plan").await, Ok("free".to_owned()));
+    assert_eq!(running.call(Some("a-secret-of-nobody"), "plan").await, Err(401));
+    running.terminate();
 }
 
 /// S1-5: the same factory, standalone on standard input and output.
@@ -96,4 +168,16 @@ fn server_factory_stdio_lists_its_tools() {
     assert_eq!(listed["result"]["tools"].as_array().map(Vec::len), Some(3));
     drop(input);
     assert!(child.wait().expect("ends").success());
+}
+
+/// None is left out here.
+#[test]
+fn every_example_is_started() {
+    let this = include_str!("examples.rs");
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).expect("a folder");
+    for path in folder.map(|entry| entry.expect("an entry").path()) {
+        let is_program = path.extension().is_some_and(|end| end == "rs") || path.join("main.rs").exists();
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("text");
+        assert!(!is_program || this.contains(&format!("\"{name}\"")), "`{name}` is not started by a test");
+    }
 }
