@@ -29,6 +29,8 @@ use crate::{Authenticator, Live, Server};
 
 pub use body::Body;
 pub(crate) use body::read as read_body;
+#[cfg(feature = "endpoints")]
+pub(crate) use body::{json, refuse};
 pub use caller::Caller;
 pub use config::{Config, ConfigError};
 pub use connections::Summary;

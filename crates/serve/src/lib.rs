@@ -58,6 +58,8 @@ mod client;
 mod closures;
 mod context;
 mod departures;
+#[cfg(feature = "endpoints")]
+pub mod endpoints;
 mod error;
 mod factory;
 mod fetch;

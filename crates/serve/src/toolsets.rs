@@ -28,7 +28,7 @@ pub use build::CatalogError;
 pub use catalog::{Catalog, ModuleError, OwnTool, Toolset};
 pub use enabling::Outcome;
 pub use modules::NotReady;
-pub use permissions::{PermissionResolver, Permissions, Rule};
+pub use permissions::{CallerToolsets, PermissionResolver, Permissions, Rule};
 pub use policy::{Code, ExposurePolicy};
 
 use crate::{Changes, Server, StateKey};

@@ -73,6 +73,8 @@ pub struct WrapOptions {
     auth_provider: Option<Arc<dyn Authenticator>>,
     token_resolver: Option<Arc<dyn TokenResolver>>,
     layers: Option<middleware::Middleware>,
+    #[cfg(feature = "endpoints")]
+    endpoints: crate::endpoints::CustomEndpoints,
     config: WrapConfig,
 }
 
@@ -139,6 +141,14 @@ impl WrapOptions {
         self
     }
 
+    /// Beside MCP, for the same callers. On stdio there are none.
+    #[cfg(feature = "endpoints")]
+    #[must_use]
+    pub fn endpoints(mut self, endpoints: crate::endpoints::CustomEndpoints) -> Self {
+        self.endpoints = endpoints;
+        self
+    }
+
     #[must_use]
     pub fn resource_type(mut self, name: impl Into<String>) -> Self {
         self.config.resource_type = name.into();
@@ -167,7 +177,9 @@ impl WrapOptions {
 
 /// Checks everything, and starts nothing.
 pub fn wrap_server(options: WrapOptions) -> Result<WrappedServer, ConfigurationError> {
-    let WrapOptions { factory, auth_provider, token_resolver, layers, config } = options;
+    #[cfg(feature = "endpoints")]
+    let endpoints = options.endpoints.clone();
+    let WrapOptions { factory, auth_provider, token_resolver, layers, config, .. } = options;
     let factory = factory.ok_or(ConfigurationError::Required { field: "serverFactory" })?;
     let authenticator = auth_provider.ok_or(ConfigurationError::Required { field: "authProvider" })?;
     let checked = config.check(&*authenticator)?;
@@ -179,6 +191,10 @@ pub fn wrap_server(options: WrapOptions) -> Result<WrappedServer, ConfigurationE
     };
     let pool = checked.pool;
     let mut http = checked.http;
+    #[cfg(feature = "endpoints")]
+    {
+        http.endpoints = endpoints;
+    }
     let timeout = TimeoutLayer::new(config.request_timeout);
     http.middleware = layers.or_else(|| {
         Some(if config.middleware.logging.enabled {

@@ -39,7 +39,7 @@ impl fmt::Debug for Body {
 }
 
 impl Body {
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self(Kind::Whole(None))
     }
 
@@ -98,7 +98,7 @@ impl HttpBody for Body {
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-pub(super) fn json(reply: Vec<u8>) -> Response<Body> {
+pub(crate) fn json(reply: Vec<u8>) -> Response<Body> {
     let mut response = Response::new(Body::whole(reply));
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
@@ -110,7 +110,7 @@ pub(super) fn status(status: StatusCode) -> Response<Body> {
     response
 }
 
-pub(super) fn refuse(refusal: Refusal, id: Option<&RawValue>) -> Response<Body> {
+pub(crate) fn refuse(refusal: Refusal, id: Option<&RawValue>) -> Response<Body> {
     let mut response = json(refusal.to_json(id));
     *response.status_mut() = refusal.status;
     for (name, value) in refusal.headers {

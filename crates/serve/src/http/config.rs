@@ -53,6 +53,9 @@ pub struct Config {
     pub drain: Duration,
     /// Served beside MCP, behind the same Host and Origin checks but without authentication.
     pub routes: Router,
+    /// Served beside MCP, with the same authentication and limits. Default: none.
+    #[cfg(feature = "endpoints")]
+    pub endpoints: crate::endpoints::CustomEndpoints,
 }
 
 impl Default for Config {
@@ -79,6 +82,8 @@ impl Default for Config {
             revocable: false,
             drain: Duration::from_secs(10),
             routes: Router::new(),
+            #[cfg(feature = "endpoints")]
+            endpoints: crate::endpoints::CustomEndpoints::default(),
         }
     }
 }
@@ -99,6 +104,9 @@ pub enum ConfigError {
     Origin { origin: String },
     #[error("`{field}` must not be zero")]
     Zero { field: &'static str },
+    #[cfg(feature = "endpoints")]
+    #[error(transparent)]
+    Endpoints(#[from] crate::endpoints::EndpointsError),
 }
 
 impl Config {
@@ -133,7 +141,20 @@ impl Config {
                 return Err(ConfigError::Zero { field });
             }
         }
+        #[cfg(feature = "endpoints")]
+        self.check_endpoints()?;
         Guard::new(&self.allowed_hosts, &self.allowed_origins).map(drop)
+    }
+
+    /// S3-74: what is reserved is so as it is written, and an endpoint that would never be reached is told at the start.
+    #[cfg(feature = "endpoints")]
+    fn check_endpoints(&self) -> Result<(), ConfigError> {
+        let metadata = format!("{}{}", crate::auth::WELL_KNOWN, self.path);
+        let reserved = [&*self.path, super::endpoint::HEALTH, crate::auth::WELL_KNOWN, &metadata];
+        for path in reserved.into_iter().chain(self.aliases.iter().map(String::as_str)) {
+            self.endpoints.leaves(path)?;
+        }
+        Ok(self.endpoints.leaves_below(&self.path)?)
     }
 }
 

@@ -12,14 +12,17 @@ use http::{
 
 use super::{Body, body::status};
 
+/// Of MCP.
+pub(super) const METHODS: &str = "POST, GET, DELETE";
+
 /// The answer to the browser's question before the request. It carries no credential, so it comes before authentication.
-pub(super) fn preflight(head: &Parts, origin: &HeaderValue) -> Option<Response<Body>> {
+pub(super) fn preflight(head: &Parts, origin: &HeaderValue, methods: &'static str) -> Option<Response<Body>> {
     if head.method != Method::OPTIONS || !head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
         return None;
     }
     let mut response = allow(status(StatusCode::NO_CONTENT), origin.clone());
     let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST, GET, DELETE"));
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
     // Credentials and `Mcp-Param-*` have names of their own. The page is allowed, and so is what it sends.
     if let Some(asked) = head.headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());

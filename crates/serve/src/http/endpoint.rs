@@ -107,11 +107,15 @@ impl Endpoint {
             {
                 return document;
             }
+            #[cfg(feature = "endpoints")]
+            if shared.config().endpoints.has(path) {
+                return Box::pin(self.custom(request, origin)).await;
+            }
             return Box::pin(self.route(request)).await;
         }
         let (head, body) = request.into_parts();
         let Some(origin) = origin else { return self.serve(head, body, part).await };
-        if let Some(preflight) = cors::preflight(&head, &origin) {
+        if let Some(preflight) = cors::preflight(&head, &origin, cors::METHODS) {
             return preflight;
         }
         cors::allow(self.serve(head, body, part).await, origin)
@@ -237,6 +241,26 @@ impl Endpoint {
                 let message = "no request of this server waits for an answer";
                 refuse(Refusal::new(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message), None)
             }
+        }
+    }
+
+    #[cfg(feature = "endpoints")]
+    async fn custom<B>(&self, request: Request<B>, origin: Option<HeaderValue>) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes>,
+    {
+        let live = &self.0.live;
+        let (head, body) = request.into_parts();
+        if let Some(origin) = &origin
+            && let Some(preflight) = cors::preflight(&head, origin, "GET, POST, PUT, DELETE, PATCH")
+        {
+            return preflight;
+        }
+        let request = Request::from_parts(head, body);
+        let response = crate::endpoints::serve(live, &live.config().endpoints, request).await;
+        match origin {
+            Some(origin) => cors::allow(response, origin),
+            None => response,
         }
     }
 

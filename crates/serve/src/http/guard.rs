@@ -24,7 +24,7 @@ impl Guard {
                 let (name, port) = split(host).ok_or_else(|| ConfigError::Host { host: host.clone() })?;
                 Ok((name.to_ascii_lowercase(), port))
             })
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<_, ConfigError>>()?;
         for origin in origins {
             if origin != "null" && origin.split_once("://").and_then(|(_, authority)| split(authority)).is_none() {
                 return Err(ConfigError::Origin { origin: origin.clone() });

@@ -257,7 +257,31 @@ impl Granted {
     }
 }
 
+/// Which toolsets somebody has, by their keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CallerToolsets {
+    pub allowed: Vec<String>,
+    /// Keys that the caller is given and that lead to no toolset.
+    pub failed: Vec<String>,
+}
+
 impl Toolsets {
+    /// What a caller may see now, whether it is on or not. [`Error::AccessDenied`] for who is given nothing that there is.
+    pub async fn toolsets_of(&self, principal: &Principal) -> Result<CallerToolsets, Error> {
+        let Some(permissions) = &self.permissions else {
+            return Ok(CallerToolsets { allowed: self.owned_keys(self.allowed), failed: Vec::new() });
+        };
+        let (set, failed) = self.permitted_to(permissions, principal).await;
+        if set.is_empty() && !failed.is_empty() {
+            return Err(Error::AccessDenied);
+        }
+        Ok(CallerToolsets { allowed: self.owned_keys(set.and(self.allowed)), failed })
+    }
+
+    fn owned_keys(&self, set: Set) -> Vec<String> {
+        self.keys(set).into_iter().map(str::to_owned).collect()
+    }
+
     pub(super) async fn grant(&self, permissions: &Permissions, principal: &Principal) -> Result<Grant, Error> {
         let (set, failed) = self.permitted_to(permissions, principal).await;
         if !failed.is_empty() {

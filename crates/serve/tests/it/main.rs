@@ -6,6 +6,7 @@ mod bridge;
 mod clients;
 mod docs;
 mod elicitation;
+mod endpoints;
 mod errors;
 mod examples;
 mod guard;
