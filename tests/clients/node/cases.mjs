@@ -1,0 +1,183 @@
+// usage: cases.mjs EXAMPLES
+// The acceptance cases of the serving library: T1 to T10 in both eras (T16), against its examples as programs.
+import { createServer } from "node:net";
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { Client as OldClient } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport as OldHttp } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { check, finish } from "./calls.mjs";
+import { audience, Example, jwt, jwtSecret, recorded, secret, secrets, seen } from "./example.mjs";
+
+const [folder] = process.argv.slice(2);
+const info = { name: "foreign-client", version: "1.0.0" };
+const eras = [
+  {
+    label: "client 2.4 2026-07-28",
+    modern: true,
+    Http: StreamableHTTPClientTransport,
+    create: (options) => new Client(info, { versionNegotiation: { mode: { pin: "2026-07-28" } }, ...options }),
+  },
+  { label: "sdk 1.32 2025-11-25", modern: false, Http: OldHttp, create: (options) => new OldClient(info, options) },
+];
+
+const text = (result) => (result.content ?? []).map((block) => block.text ?? "").join("\n");
+const code = (error) => error.code ?? error.status ?? error.message;
+const refusal = (promise) => promise.then((result) => ({ result }), (error) => error);
+
+async function until(holds) {
+  for (const begun = Date.now(); !holds(); await new Promise((resolve) => setTimeout(resolve, 5))) {
+    if (Date.now() - begun > 20_000) return false;
+  }
+  return true;
+}
+
+// With one way to call a tool: its text, or what it was refused with.
+async function connect(era, url, token, { sessionId, headers, ...options } = {}) {
+  const client = era.create(options);
+  const requestInit = { headers: { ...(token && { Authorization: `Bearer ${token}` }), ...headers } };
+  const transport = new era.Http(url, { requestInit, fetch: recorded, sessionId });
+  await client.connect(transport);
+  client.say = async (name, args = {}, how) => text(await client.callTool({ name, arguments: args }, ...(era.modern ? [how] : [undefined, how])));
+  client.names = async () => (await client.listTools()).tools.map(({ name }) => name);
+  client.sessionId = () => transport.sessionId;
+  return client;
+}
+
+const factory = (environment) => Example.start(folder, "server_factory", { JWT_SECRET: jwtSecret, JWT_AUDIENCE: audience, ...environment });
+
+async function saas() {
+  const example = await Example.start(folder, "per_bearer_saas");
+  const shown = async () => secret((await example.line()).split(": ")[1]);
+  return { example, acme: await shown(), globex: await shown() };
+}
+
+const cases = {
+  async t1_three_jwt_users_at_once_are_isolated(era) {
+    const example = await factory();
+    const users = ["alice", "bob", "carol"].map((name) => `${name}-of-${era.modern ? "today" : "before"}`);
+    const saw = await Promise.all(
+      users.map(async (user) => {
+        const client = await connect(era, example.url, jwt(user));
+        await Promise.all(Array.from({ length: 10 }, (_, i) => client.say("add_note", { text: `note ${i} of ${user}` })));
+        const notes = JSON.parse(await client.say("list_notes")).notes;
+        const hello = JSON.parse(await client.say("hello_computer")).hello;
+        await client.close();
+        return { notes, hello };
+      }),
+    );
+    const own = saw.every(({ notes, hello }, i) => hello === users[i] && notes.length === 10 && notes.every((note) => note.endsWith(` of ${users[i]}`)));
+    return [own && (await example.stop()) === 0, saw];
+  },
+
+  async t2_init_fails_once_then_a_hundred_first_calls_initialise_once(era) {
+    let connections = 0;
+    const database = createServer(() => (connections += 1));
+    const listening = (port) => new Promise((resolve) => database.listen(port, "127.0.0.1", () => resolve(database.address().port)));
+    const port = await listening(0);
+    await new Promise((resolve) => database.close(resolve));
+    const example = await factory({ DATABASE: `127.0.0.1:${port}` });
+    const hello = async (user) => (await connect(era, example.url, jwt(user))).say("hello_computer");
+    const failed = await refusal(hello("first"));
+    await listening(port);
+    const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => hello(`user-${i}`)));
+    const ended = await example.stop();
+    database.close();
+    const well = failed instanceof Error && answers.every((answer, i) => answer.includes(`"user-${i}"`));
+    return [well && connections === 1 && ended === 0, { failed: String(failed), connections, ended }];
+  },
+
+  async t3_a_token_with_the_session_of_another_finds_nothing(era) {
+    const example = await factory();
+    const bob = await connect(era, example.url, jwt("bob"));
+    await bob.say("add_note", { text: "of bob" });
+    let found;
+    if (era.modern) {
+      // There are no sessions: the header means nothing, and alice gets what is hers.
+      const alice = await connect(era, example.url, jwt("alice"), { headers: { "mcp-session-id": "that-of-bob" } });
+      found = (await alice.say("list_notes")) === '{"notes":[]}';
+    } else {
+      const alice = await connect(era, example.url, jwt("alice"), { sessionId: bob.sessionId() });
+      found = code(await refusal(alice.say("list_notes"))) === 404;
+    }
+    const stays = (await bob.say("list_notes")).includes("of bob");
+    await bob.close();
+    return [found && stays && (await example.stop()) === 0, { found, stays }];
+  },
+
+  async t4_a_wrong_token_is_401_with_a_challenge_of_one_shape(era) {
+    const [{ example, globex }, jwts] = [await saas(), await factory()];
+    await example.operate("remove 2");
+    const old = { exp: 1_000_000_000 };
+    const wrong = [
+      [example.url, [globex, secret("a-token-that-nobody-has-0123456789"), secret("short")]],
+      [jwts.url, [jwt("alice", {}, "another secret, of the same length or so"), "a.b.c", jwt("alice", { aud: "https://other.example.com" })]],
+      [jwts.url, [jwt("alice", old), jwt("bob", old)]],
+    ];
+    const meta = { "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {} };
+    const found = [];
+    for (const [url, tokens] of wrong) {
+      const shapes = new Set();
+      for (const token of tokens) {
+        const client = await refusal(connect(era, url, token).then((client) => client.names()));
+        const headers = {
+          Authorization: `Bearer ${token}`, "content-type": "application/json", accept: "application/json, text/event-stream",
+          "mcp-protocol-version": era.modern ? "2026-07-28" : "2025-11-25", ...(era.modern && { "mcp-method": "tools/list" }),
+        };
+        const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list", params: era.modern ? { _meta: meta } : {} });
+        const raw = await recorded(url, { method: "POST", headers, body });
+        const kept = [...raw.headers].filter(([name]) => name !== "date");
+        shapes.add(JSON.stringify([client instanceof Error, raw.status, kept, await raw.text()]));
+      }
+      found.push(...shapes);
+    }
+    const challenged = found.every((shape) => shape.startsWith("[true,401,") && shape.includes('invalid_token'));
+    return [challenged && found.length === wrong.length && (await example.stop()) === 0 && (await jwts.stop()) === 0, found];
+  },
+
+  async t5_two_clients_on_one_token_both_work(era) {
+    const { example, acme } = await saas();
+    const clients = await Promise.all([connect(era, example.url, acme), connect(era, example.url, acme)]);
+    const answers = await Promise.all(Array.from({ length: 40 }, (_, i) => clients[i % 2].say("search")));
+    await clients[0].close();
+    answers.push(await clients[1].say("search"));
+    await clients[1].close();
+    return [answers.every((answer) => answer === "found") && (await example.stop()) === 0, answers];
+  },
+
+  async t6_an_update_during_a_call_lets_it_finish_and_the_next_sees_new_tools(era) {
+    const { example, globex } = await saas();
+    const told = [];
+    const listChanged = { tools: { debounceMs: 0, onChanged: (error, tools) => told.push(error ? String(error) : tools.map(({ name }) => name).join()) } };
+    const client = await connect(era, example.url, globex, { listChanged });
+    const before = await client.names();
+    let begun;
+    const progress = new Promise((resolve) => (begun = resolve));
+    let ended = false;
+    const report = client.say("report", { pages: 10 }, { onprogress: begun }).finally(() => (ended = true));
+    await progress;
+    const changed = await example.operate("plan 2 globex free");
+    const gone = await refusal(client.say("report"));
+    // A client may keep a list until it is told that it changed.
+    await until(() => told.length > 0);
+    const after = await client.names();
+    const meanwhile = !ended;
+    const finished = await report;
+    await client.close();
+    const well = before.join() === "search,report" && after.join() === "search" && gone instanceof Error && told[0] === "search";
+    return [well && meanwhile && finished === "a report" && (await example.stop()) === 0, { before, changed, after, meanwhile, gone: String(gone), finished, told }];
+  },
+};
+
+for (const era of eras) {
+  for (const [name, run] of Object.entries(cases)) {
+    const [holds, detail] = await run(era).catch((error) => [false, error.stack ?? String(error)]);
+    check(`${name}: ${era.label}`, holds, typeof detail === "string" ? detail : JSON.stringify(detail));
+  }
+}
+
+// Over all that was logged, told as an event or answered above.
+const all = seen.join("\n");
+const expected = ['"event":"toolCalled"', '"event":"tokenUpdated"', " TRACE ", " DEBUG ", "invalid_token", "a report", "note 9 of"];
+const missing = expected.filter((part) => !all.includes(part));
+const shown = [...secrets].filter((each) => all.includes(each) || all.includes(each.split(".").at(-1)));
+check(`t7_no_log_event_or_response_has_a_secret: ${secrets.size} secrets`, missing.length === 0 && shown.length === 0, JSON.stringify({ missing, shown }));
+finish();
