@@ -3,15 +3,7 @@
 //!
 //! `FULL_SECRET=... cargo run --release -p mcp-factory-engine --example full -- FILE ADDRESS:PORT AUDIT_FILE`
 
-use std::{
-    fs::File,
-    io::{BufWriter, Write as _},
-    net::SocketAddr,
-    path::PathBuf,
-    sync::{Arc, mpsc},
-    thread,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::{fs::File, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use mcp_factory_connect::{Policy, secrets::Environment};
 use mcp_factory_engine::{CursorKey, Plan, Surroundings, Tasks};
@@ -19,9 +11,8 @@ use mcp_factory_spec::{Probe, Source, Spec};
 use mcp_serve::{
     Algorithm, Approvals, FactoryError, InstanceOptions, Instances, Jwt, JwtConfig, Limits, Live, Rate, Server,
     TenantContext, http,
-    middleware::{Audit, AuditRecord, Metrics, Middleware, ObserveLayer, RateLimitLayer},
+    middleware::{AuditLog, Metrics, Middleware, ObserveLayer, RateLimitLayer},
 };
-use serde_json::json;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -79,9 +70,9 @@ async fn main() -> Result<(), Failure> {
         }
     };
     let jwt = JwtConfig::new("https://issuer.example.com", "bench", vec![Algorithm::Hs256]);
-    let metrics = Metrics::default();
+    let log = AuditLog::new(File::create(audit)?)?;
     let layers = (
-        ObserveLayer::new((Audit::new(writer(File::create(audit)?)), metrics)),
+        ObserveLayer::new((log.audit(), Metrics::default())),
         RateLimitLayer::new(Rate { calls: 1_000_000, per: Duration::from_secs(1) }),
     );
     let config =
@@ -93,28 +84,6 @@ async fn main() -> Result<(), Failure> {
     );
     let listener = tokio::net::TcpListener::bind(address.parse::<SocketAddr>()?).await?;
     http::serve_live(live, listener, async { drop(tokio::signal::ctrl_c().await) }).await?;
+    log.flush()?;
     Ok(())
-}
-
-/// Lines of JSON, written by a thread of their own. When it can't keep up, callers wait: no call is left out.
-fn writer(file: File) -> impl Fn(AuditRecord) + Send + Sync + 'static {
-    let (sender, records) = mpsc::sync_channel::<AuditRecord>(10_000);
-    thread::spawn(move || {
-        let mut file = BufWriter::new(file);
-        for record in records {
-            let at = record.at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
-            let line = json!({
-                "at_us": at,
-                "request": record.request.to_string(),
-                "principal": record.principal.id,
-                "tool": record.tool,
-                "outcome": record.outcome.as_str(),
-                "took_us": record.took.as_micros(),
-            });
-            if writeln!(file, "{line}").is_err() {
-                return;
-            }
-        }
-    });
-    move |record| drop(sender.send(record))
 }

@@ -4,10 +4,11 @@
 //!
 //! ```
 //! # use std::time::Duration;
-//! use mcp_serve::{http::Config, middleware::{Audit, Metrics, Middleware, ObserveLayer, RateLimitLayer, TimeoutLayer}};
+//! use mcp_serve::{http::Config, middleware::{AuditLog, Metrics, Middleware, ObserveLayer, RateLimitLayer, TimeoutLayer}};
 //! # use mcp_serve::Rate;
 //! let metrics = Metrics::default();
-//! let audit = Audit::new(|record| println!("{record:?}")).with_arguments(["order_id"]);
+//! let log = AuditLog::new(std::io::stderr()).expect("a thread");
+//! let audit = log.audit().with_arguments(["order_id"]);
 //! let layers = (
 //!     ObserveLayer::new((audit, metrics.clone())),
 //!     RateLimitLayer::new(Rate { calls: 60, per: Duration::from_secs(60) }),
@@ -34,7 +35,7 @@ use serde_json::{Map, Value};
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub use audit::{Audit, AuditRecord, CallLog};
+pub use audit::{Audit, AuditLog, AuditRecord, CallLog};
 pub use limit::{RateLimit, RateLimitLayer};
 pub use metrics::{Metrics, ToolCounts};
 pub use observe::{Observe, ObserveLayer, Observer, Outcome};

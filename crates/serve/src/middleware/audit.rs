@@ -1,5 +1,7 @@
 //! Who did what, when, and how it ended. Of arguments only those that somebody listed, and never a result.
 
+mod log;
+
 use std::{
     collections::BTreeSet,
     fmt,
@@ -8,6 +10,8 @@ use std::{
 };
 
 use serde_json::{Map, Value};
+
+pub use log::AuditLog;
 
 use super::{Observer, Outcome, ToolCall};
 use crate::{CallId, Principal};
@@ -29,7 +33,8 @@ pub struct AuditRecord {
     pub took: Duration,
 }
 
-/// Hands a record of each call to a function, which must not wait: a channel's `try_send`, a line in a buffer.
+/// Hands a record of each call to a function, which must not wait: a channel's `try_send`, a line in a buffer. An
+/// [`AuditLog`] has one that writes lines of JSON.
 pub struct Audit {
     sink: Box<dyn Fn(AuditRecord) + Send + Sync>,
     arguments: BTreeSet<String>,
