@@ -12,7 +12,7 @@ mod proxy;
 mod resource;
 mod verified;
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc, time::SystemTime};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -20,7 +20,7 @@ use http::{
     request::Parts,
 };
 
-use crate::{BoxFuture, Gate, Principal, tokens::TokenRegistry};
+use crate::{BoxFuture, Departures, Gate, Principal, tokens::TokenRegistry};
 
 pub use chain::{Chain, ChainError};
 pub use challenge::Challenge;
@@ -37,6 +37,22 @@ pub use verified::{TooManyRevocations, Verified};
 /// Turns the credential of a request into its principal.
 pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a>;
+
+    /// The same for a stream that is open since, by the head of the request that opened it. Never says that a credential was
+    /// used before.
+    fn judge_again<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
+        self.authenticate(head)
+    }
+
+    /// Until when the credential of this request is good, as far as that is known beforehand. Streams end then.
+    fn expires_at(&self, _head: &Parts, principal: &Principal) -> Option<SystemTime> {
+        let seconds = principal.claims.get("exp")?.as_u64()?;
+        SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(seconds))
+    }
+
+    /// Handed in by whoever serves with it, to be told from now on of callers whom it does not let in any more. Without that,
+    /// streams are looked at every few seconds.
+    fn report_to(&self, _departures: &Departures) {}
 
     /// Puts a credential that a person typed where [`authenticate`](Self::authenticate) looks for one.
     fn present(&self, headers: &mut HeaderMap, credential: &str) -> Result<(), InvalidHeaderValue> {
@@ -116,6 +132,19 @@ impl Keys {
         match &self.0 {
             Source::List(_) => None,
             Source::Registry(registry) => registry.gate(principal),
+        }
+    }
+
+    fn expires_at(&self, key: &[u8]) -> Option<SystemTime> {
+        match &self.0 {
+            Source::List(_) => None,
+            Source::Registry(registry) => registry.expires_at(key),
+        }
+    }
+
+    fn report_to(&self, departures: &Departures) {
+        if let Source::Registry(registry) = &self.0 {
+            registry.observe(departures.live().clone());
         }
     }
 }
@@ -202,6 +231,14 @@ impl Authenticator for ApiKeys {
         self.keys.names_entry(principal)
     }
 
+    fn expires_at(&self, head: &Parts, _principal: &Principal) -> Option<SystemTime> {
+        self.keys.expires_at(head.headers.get(&self.header)?.as_bytes())
+    }
+
+    fn report_to(&self, departures: &Departures) {
+        self.keys.report_to(departures);
+    }
+
     fn present(&self, headers: &mut HeaderMap, credential: &str) -> Result<(), InvalidHeaderValue> {
         put(headers, self.header.clone(), credential)
     }
@@ -262,6 +299,14 @@ impl Authenticator for BearerTokens {
 
     fn names_entry(&self, principal: &Principal) -> bool {
         self.tokens.names_entry(principal)
+    }
+
+    fn expires_at(&self, head: &Parts, _principal: &Principal) -> Option<SystemTime> {
+        self.tokens.expires_at(bearer(&head.headers)?)
+    }
+
+    fn report_to(&self, departures: &Departures) {
+        self.tokens.report_to(departures);
     }
 
     fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {

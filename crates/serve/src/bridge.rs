@@ -40,8 +40,10 @@ use zeroize::Zeroizing;
 
 use self::{documents::Documents, families::Families, seal::Purpose};
 use crate::{
-    Authentication, Authenticator, Challenge, Fetch, Found, Gate, Principal, ProtectedResource, ResourceError, Scopes,
+    Authentication, Authenticator, Challenge, Departures, Fetch, Found, Gate, Principal, ProtectedResource,
+    ResourceError, Scopes,
     auth::{bearer, only},
+    departures::Reports,
     http::CurrentAuthenticator,
 };
 
@@ -101,6 +103,7 @@ struct Inner {
     refresh_life: Duration,
     families: Families,
     guesses: Semaphore,
+    reports: Reports,
 }
 
 /// What a person agreed to. Sealed into codes and tokens.
@@ -158,6 +161,7 @@ impl Bridge {
             refresh_life,
             families: Families::default(),
             guesses: Semaphore::new(16),
+            reports: Reports::default(),
         };
         Ok(Self { own: Arc::new(own), behind })
     }
@@ -280,6 +284,25 @@ impl Authenticator for Bridge {
             };
             self.judged(outcome, &grant)
         }))
+    }
+
+    fn judge_again<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
+        let is_own = bearer(&head.headers).is_some_and(is_token);
+        if is_own { self.authenticate(head) } else { self.behind.judge_again(head) }
+    }
+
+    fn expires_at(&self, head: &Parts, principal: &Principal) -> Option<SystemTime> {
+        let token = bearer(&head.headers).filter(|token| is_token(token));
+        let Some(token) = token else { return self.behind.expires_at(head, principal) };
+        let grant: Grant = self.open(Purpose::Access, std::str::from_utf8(token).ok()?)?;
+        let ours = UNIX_EPOCH.checked_add(Duration::from_secs(grant.until));
+        let behind = self.behind.expires_at(&self.head(&grant.credential).ok()?, principal);
+        ours.into_iter().chain(behind).min()
+    }
+
+    fn report_to(&self, departures: &Departures) {
+        self.own.reports.to(departures);
+        self.behind.report_to(departures);
     }
 
     /// Its own tokens are for nobody else to look at: a key is in them.

@@ -14,13 +14,9 @@ pub(crate) async fn call_tool(
     arguments: Map<String, Value>,
 ) -> Result<ToolResult, Error> {
     let mut line = Line::begin(cx, name);
-    let call = match &serving.front().middleware {
-        None => serving.server.call_tool(cx, name, arguments),
-        Some(middleware) => middleware.call(&serving.server, cx, name, arguments),
-    };
-    let outcome = match &serving.front().departures {
-        None => call.await,
-        Some(departures) => departures.unless_gone(&cx.principal, call).await,
+    let outcome = match &serving.front().middleware {
+        None => serving.server.call_tool(cx, name, arguments).await,
+        Some(middleware) => middleware.call(&serving.server, cx, name, arguments).await,
     };
     line.outcome = match &outcome {
         Ok(result) if result.is_error => "tool error",

@@ -38,7 +38,7 @@ pub(crate) use connections::run;
 pub(crate) use endpoint::CurrentAuthenticator;
 pub use endpoint::Endpoint;
 pub(crate) use presence::{Open, Presence};
-pub(crate) use sessions::Bound;
+pub(crate) use sessions::{Bound, Ending};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {

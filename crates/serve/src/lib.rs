@@ -85,6 +85,7 @@ mod sdk;
 mod server;
 mod servers;
 mod session;
+mod standing;
 pub mod stdio;
 mod tasks;
 pub mod tokens;
@@ -105,7 +106,7 @@ pub use changes::{Change, Changes};
 pub use client::ClientSupport;
 pub use closures::{ToolServer, ToolServerError};
 pub use context::{CallContext, CallId, Grant};
-pub use departures::Whose;
+pub use departures::{Departures, Whose};
 pub use error::Error;
 pub use factory::{Extras, FactoryError, ServerFactory, TenantContext};
 #[cfg(feature = "fetch")]

@@ -4,7 +4,7 @@ use std::{
     fmt,
     net::SocketAddr,
     ops::Deref,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -14,12 +14,13 @@ use tokio::sync::broadcast;
 
 use crate::{
     Authentication, Authenticator, Challenge, Error, FactoryError, Finding, Principal, Renewal, Served, Server,
-    Servers, TenantContext, Whose,
-    departures::Departures,
-    http::{Bound, Config, ConfigError},
+    Servers, TenantContext, TokenId, Whose,
+    departures::{self, Departures, Event, Since},
+    http::{Bound, Config, ConfigError, Ending},
     input::{Rounds, Waiting},
     limits::{Gate, Limits, Permit},
     middleware::Middleware,
+    tokens::{TokenChange, TokenObserver},
     wire::Hints,
 };
 
@@ -28,19 +29,20 @@ use crate::{
 #[derive(Clone)]
 pub struct Live(Arc<Inner>);
 
-struct Inner {
+pub(crate) struct Inner {
     front: ArcSwap<Front>,
     config: Config,
     /// What was asked before a server was replaced may be answered to the next.
     rounds: Arc<Rounds>,
     waiting: Arc<Waiting>,
-    departures: Departures,
+    departures: Arc<departures::Chain>,
     sessions: Mutex<Vec<Weak<Bound>>>,
-    /// Where it is served over HTTP. Held while something is replaced, so that two don't meet.
+    /// Where it is served over HTTP. Held while the front is replaced, so that two don't meet.
     addresses: Mutex<Vec<SocketAddr>>,
 }
 
 /// One generation of what all callers have in common.
+#[derive(Clone)]
 pub(crate) struct Front {
     source: Source,
     pub(crate) authenticator: Arc<dyn Authenticator>,
@@ -48,13 +50,15 @@ pub(crate) struct Front {
     /// All callers see the same.
     pub(crate) public: bool,
     pub(crate) hints: Hints,
-    /// Where calls end with the grace of callers who are sent away.
-    pub(crate) departures: Option<Departures>,
+    /// When it began. Who is sent away is told to those who came before, and meets those who come after as they are
+    /// authenticated.
+    since: Since,
     pub(crate) middleware: Option<Middleware>,
 }
 
+#[derive(Clone)]
 enum Source {
-    One(Served),
+    One(Arc<Served>),
     Many(Arc<dyn Servers>),
 }
 
@@ -86,6 +90,11 @@ impl Serving {
     /// Who it was found for.
     pub(crate) fn caller(&self, principal: &Arc<Principal>) -> TenantContext {
         self.own.as_ref().map_or_else(|| TenantContext::new(principal.clone()), |(_, caller)| caller.clone())
+    }
+
+    /// When its request came.
+    pub(crate) fn since(&self) -> &Since {
+        &self.front.since
     }
 
     pub(crate) fn own(&self) -> Option<&(Arc<Served>, TenantContext)> {
@@ -123,7 +132,7 @@ impl Live {
 
     #[must_use]
     pub fn new(server: Arc<dyn Server>, authenticator: Arc<dyn Authenticator>, config: Config) -> Self {
-        Self::over(Source::One(Served::new(server)), authenticator, config)
+        Self::over(Source::One(Arc::new(Served::new(server))), authenticator, config)
     }
 
     /// Where each caller has a server of its own.
@@ -134,16 +143,19 @@ impl Live {
 
     fn over(source: Source, authenticator: Arc<dyn Authenticator>, config: Config) -> Self {
         let gate = Arc::new(Gate::new(&config.limits));
-        let departures = Departures::default();
-        Self(Arc::new(Inner {
-            front: ArcSwap::from_pointee(Front::new(source, authenticator, gate, &config, &departures)),
+        let departures: Arc<departures::Chain> = Arc::default();
+        let front = Front::new(source, authenticator.clone(), gate, &config, departures.now());
+        let live = Self(Arc::new(Inner {
+            front: ArcSwap::from_pointee(front),
             rounds: Arc::new(Rounds::new(&config.state_key)),
             waiting: Arc::default(),
             departures,
             sessions: Mutex::default(),
             config,
             addresses: Mutex::default(),
-        }))
+        }));
+        authenticator.report_to(&Departures::of(&live.0));
+        live
     }
 
     /// From the next request on. Limits that stay the same go on counting. What may not be served where it is served now
@@ -154,7 +166,7 @@ impl Live {
         authenticator: Arc<dyn Authenticator>,
         limits: &Limits,
     ) -> Result<(), ConfigError> {
-        self.replace_source(Source::One(Served::new(server)), authenticator, limits)
+        self.replace_source(Source::One(Arc::new(Served::new(server))), authenticator, limits)
     }
 
     /// The same, with a server for each caller.
@@ -173,52 +185,50 @@ impl Live {
         authenticator: Arc<dyn Authenticator>,
         limits: &Limits,
     ) -> Result<(), ConfigError> {
-        let addresses = self.0.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before it lets anybody in, and with no lock held: it has its own.
+        authenticator.report_to(&Departures::of(&self.0));
+        let addresses = self.0.addresses();
         for address in &*addresses {
             self.0.config.check(*address, &*authenticator)?;
         }
         let gate = self.front().gate.with_limits(limits);
-        self.0.front.store(Arc::new(Front::new(source, authenticator, gate, &self.0.config, &self.0.departures)));
+        let Inner { config, departures, .. } = &*self.0;
+        let since = departures.append(Event::LookAgain);
+        self.0.front.store(Arc::new(Front::new(source, authenticator, gate, config, since)));
         drop(addresses);
+        departures.wake();
         Ok(())
     }
 
     /// The same for a server whose callers stay who they are.
     pub fn replace_server(&self, server: Arc<dyn Server>, limits: &Limits) {
-        let addresses = self.0.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let addresses = self.0.addresses();
         let front = self.front();
         let gate = front.gate.with_limits(limits);
-        let source = Source::One(Served::new(server));
-        let Inner { config, departures, .. } = &*self.0;
-        let front = Front::new(source, front.authenticator.clone(), gate, config, departures);
+        let source = Source::One(Arc::new(Served::new(server)));
+        let front = Front::new(source, front.authenticator.clone(), gate, &self.0.config, front.since.clone());
         self.0.front.store(Arc::new(front));
         drop(addresses);
     }
 
-    /// Sends a caller away: listen streams end at once, sessions as soon as no call runs in them, and what still runs after
-    /// `grace` is cancelled, with [`Config::revocable`] outside of sessions too. Whoever is to stay away must not be
-    /// authenticated any more. Returns how many sessions ended.
+    /// Sends a caller away: streams end at once, sessions as soon as no call runs in them, and what still runs after `grace`
+    /// is cancelled. Whoever is to stay away must not be authenticated any more. Returns how many sessions ended.
+    ///
+    /// Keys of a [`TokenRegistry`](crate::tokens::TokenRegistry) that are removed, and what is revoked in a
+    /// [`Verified`](crate::Verified), are sent away like this by themselves, with [`Config::grace`].
     pub async fn end(&self, whose: Whose, grace: Duration) -> usize {
-        self.0.departures.announce(whose.clone(), grace);
-        let hosts: Vec<_> = {
-            let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-            sessions.retain(|sessions| sessions.strong_count() > 0);
-            sessions.iter().filter_map(Weak::upgrade).collect()
-        };
-        join_all(hosts.iter().map(|sessions| sessions.end_of(&whose, grace))).await.into_iter().sum()
+        let ending = self.0.send_away(&whose, grace);
+        let ends = ending.into_iter().map(async |(sessions, ending)| sessions.end(ending, grace).await);
+        join_all(ends).await.into_iter().sum()
     }
 
     pub(crate) fn has_sessions(&self, sessions: &Arc<Bound>) {
         self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(sessions));
     }
 
-    pub(crate) fn departures(&self) -> &Departures {
-        &self.0.departures
-    }
-
     /// From now on it is served there.
     pub(crate) fn serve_at(&self, address: SocketAddr) -> Result<(), ConfigError> {
-        let mut addresses = self.0.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut addresses = self.0.addresses();
         self.0.config.check(address, &*self.front().authenticator)?;
         addresses.push(address);
         Ok(())
@@ -254,6 +264,60 @@ impl Live {
     }
 }
 
+impl Inner {
+    fn addresses(&self) -> MutexGuard<'_, Vec<SocketAddr>> {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells all that is open, and those who come from now on that they need not look.
+    fn tell(&self, event: Event) {
+        let addresses = self.addresses();
+        let since = self.departures.append(event);
+        let front = Front { since, ..(**self.front.load()).clone() };
+        self.front.store(Arc::new(front));
+        drop(addresses);
+        self.departures.wake();
+    }
+
+    /// The sessions that are to end; nobody knows them any more. One that opens meanwhile looks by itself.
+    fn send_away(&self, whose: &Whose, grace: Duration) -> Vec<(Arc<Bound>, Ending)> {
+        self.tell(Event::Gone(whose.clone(), grace));
+        let hosts: Vec<_> = {
+            let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions.retain(|sessions| sessions.strong_count() > 0);
+            sessions.iter().filter_map(Weak::upgrade).collect()
+        };
+        let ending = hosts.into_iter().map(|sessions| {
+            let ending = sessions.leave(whose);
+            (sessions, ending)
+        });
+        ending.collect()
+    }
+
+    pub(crate) fn departed(&self, whose: Whose) {
+        let grace = self.config.grace;
+        for (sessions, ending) in self.send_away(&whose, grace) {
+            sessions.end_soon(ending, grace);
+        }
+    }
+
+    pub(crate) fn look_again(&self) {
+        self.tell(Event::LookAgain);
+    }
+}
+
+/// Of the registries that its authenticators look into.
+impl TokenObserver for Inner {
+    fn changed(&self, change: TokenChange, id: &TokenId) {
+        match change {
+            TokenChange::Added => {}
+            // Of several secrets one may be gone, or good for less long.
+            TokenChange::Updated => self.look_again(),
+            TokenChange::Removed => self.departed(Whose::Token(id.clone())),
+        }
+    }
+}
+
 /// Where no request comes by HTTP.
 #[derive(Debug)]
 struct Nobody;
@@ -270,13 +334,12 @@ impl Front {
         authenticator: Arc<dyn Authenticator>,
         gate: Arc<Gate>,
         config: &Config,
-        departures: &Departures,
+        since: Since,
     ) -> Self {
-        let departures = config.revocable.then(|| departures.clone());
         // Nobody else gets what is made for one caller.
         let public = authenticator.is_open() && matches!(source, Source::One(_));
         let hints = Hints::new(public, config.list_ttl);
-        Self { source, authenticator, gate, public, hints, departures, middleware: config.middleware.clone() }
+        Self { source, authenticator, gate, public, hints, since, middleware: config.middleware.clone() }
     }
 
     pub(crate) fn has_parts(&self) -> bool {

@@ -185,6 +185,7 @@ impl PerBearerServer {
         let info = self.info(address);
         let mut config = options.http.clone();
         config.path.clone_from(&options.endpoint);
+        config.grace = options.grace;
         let mut tokens = BearerTokens::new(self.shared.registry.clone());
         if let Some(oauth) = &options.oauth2 {
             let url = options.public_url.as_deref().unwrap_or(&info.url);
@@ -201,7 +202,6 @@ impl PerBearerServer {
         *run = Some(Run { serving, _end: stop.clone().drop_guard(), stop });
         let mut state = self.shared.state();
         state.info = Some(info.clone());
-        state.runtime = Some(tokio::runtime::Handle::current());
         self.shared.events.tell(Event::Started(info.clone()));
         drop(state);
         tracing::info!(url = info.url, "serving");
@@ -250,7 +250,7 @@ impl PerBearerServer {
 
     #[must_use]
     pub fn get_active_sessions(&self) -> Vec<SessionInfo> {
-        self.shared.state().sessions.values().map(|session| session.info.clone()).collect()
+        self.shared.state().sessions.values().cloned().collect()
     }
 
     /// Everything at one moment.
@@ -262,7 +262,7 @@ impl PerBearerServer {
             active_servers: state.active_servers(),
             active_sessions: state.sessions.len(),
             tokens: state.slots.keys().map(|id| TokenId(id.clone())).collect(),
-            sessions: state.sessions.values().map(|session| session.info.clone()).collect(),
+            sessions: state.sessions.values().cloned().collect(),
         }
     }
 

@@ -113,7 +113,7 @@ impl Adapter {
                     None => None,
                     Some(deciding) => {
                         let call = CallContext::new(principal.clone());
-                        Some(run(deciding, &call, version, &cx.ct).await?)
+                        Some(run(&serving, deciding, &call, version, &cx.ct).await?)
                     }
                 };
                 Ok(Admitted { principal: principal.clone(), part: None, grant })
@@ -180,13 +180,14 @@ impl Serving {
 
 /// Runs a part of the server until it ends or the request is cancelled, which drops it.
 async fn run<T>(
+    serving: &Serving,
     work: impl Future<Output = Result<T, Error>>,
     cx: &CallContext,
     version: Version,
     cancelled: &CancellationToken,
 ) -> Result<T, ErrorData> {
     tokio::select! {
-        outcome = AssertUnwindSafe(work).catch_unwind() => match outcome {
+        outcome = AssertUnwindSafe(serving.since().unless_gone(&cx.principal, work)).catch_unwind() => match outcome {
             Ok(outcome) => outcome.map_err(|error| refuse(&error, cx, version)),
             Err(_panic) => {
                 tracing::error!(request = %cx.call_id, "a handler panicked");
@@ -315,13 +316,13 @@ impl ServerHandler for Adapter {
         let level = self.log_level(&cx, modern);
         let outcome = if token.is_none() && level.is_none() {
             let work = settled(call::call_tool(&serving, &call, &request.name, arguments));
-            run(work, &call, version, &cx.ct).await
+            run(&serving, work, &call, version, &cx.ct).await
         } else {
             let (sender, said) = crate::news::channel();
             call.log = level.map_or_else(Log::none, |level| Log::new(level, sender.clone()));
             call.progress = token.as_ref().map_or_else(Progress::none, |_| Progress::new(sender));
             let work = settled(call::call_tool(&serving, &call, &request.name, arguments));
-            news::passing_on(run(work, &call, version, &cx.ct), said, token.as_ref(), &cx.peer).await
+            news::passing_on(run(&serving, work, &call, version, &cx.ct), said, token.as_ref(), &cx.peer).await
         };
         let outcome = match outcome? {
             Settled::Done(outcome) => outcome,
@@ -352,7 +353,7 @@ impl ServerHandler for Adapter {
         let subject = ("resources/read", &*request.uri, None);
         self.bring_input(&serving, &cx, &mut call, subject, brought).map_err(|error| refuse(&error, &call, version))?;
         let read = settled(serving.server.read_resource(&call, &request.uri));
-        let mut result = match run(read, &call, version, &cx.ct).await? {
+        let mut result = match run(&serving, read, &call, version, &cx.ct).await? {
             Settled::Done(contents) => ReadResourceResult::new(contents),
             Settled::Asks(asked) => return Ok(input::asks(&serving, *asked).into()),
         };
@@ -377,7 +378,7 @@ impl ServerHandler for Adapter {
         let subject = ("prompts/get", &*request.name, request.arguments.as_ref());
         self.bring_input(&serving, &cx, &mut call, subject, brought).map_err(|error| refuse(&error, &call, version))?;
         let prompt = serving.server.get_prompt(&call, &request.name, request.arguments.unwrap_or_default());
-        let prompt = match run(settled(prompt), &call, version, &cx.ct).await? {
+        let prompt = match run(&serving, settled(prompt), &call, version, &cx.ct).await? {
             Settled::Done(prompt) => prompt,
             Settled::Asks(asked) => return Ok(input::asks(&serving, *asked).into()),
         };
@@ -404,7 +405,7 @@ impl ServerHandler for Adapter {
         let filled = request.context.and_then(|context| context.arguments).unwrap_or_default();
         let (argument, value) = (&request.argument.name, &request.argument.value);
         let completion = Completion { reference, argument, value, filled: &filled };
-        let mut values = run(serving.server.complete(&call, completion), &call, version, &cx.ct).await?;
+        let mut values = run(&serving, serving.server.complete(&call, completion), &call, version, &cx.ct).await?;
         let total = values.len();
         values.truncate(CompletionInfo::MAX_VALUES);
         let more = values.len() < total;

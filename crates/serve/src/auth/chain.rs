@@ -1,12 +1,12 @@
 //! Several ways in. The credential of a request decides who judges it, and only that one does: what one refuses, no other
 //! is asked about.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use http::{HeaderMap, HeaderName, header::InvalidHeaderValue, request::Parts};
 
 use super::{Authentication, Authenticator, Challenge, Found, ProtectedResource};
-use crate::{Gate, Principal};
+use crate::{Departures, Gate, Principal};
 
 /// Authenticators side by side: keys for programs, tokens for people.
 pub struct Chain(Vec<Arc<dyn Authenticator>>);
@@ -81,6 +81,23 @@ impl Authenticator for Chain {
                     async move { outcome.await.map_err(|challenge| self.with_all(challenge)) },
                 ))
             }
+        }
+    }
+
+    fn judge_again<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
+        match self.judge(head) {
+            Ok(judge) => judge.judge_again(head),
+            Err(challenge) => Authentication::Ready(Err(challenge)),
+        }
+    }
+
+    fn expires_at(&self, head: &Parts, principal: &Principal) -> Option<SystemTime> {
+        self.judge(head).ok()?.expires_at(head, principal)
+    }
+
+    fn report_to(&self, departures: &Departures) {
+        for authenticator in &self.0 {
+            authenticator.report_to(departures);
         }
     }
 

@@ -22,7 +22,7 @@ use super::{
     jwt::{is_for, list, name, seconds},
     verified::{Finding, Judge, now},
 };
-use crate::{Fetch, FetchBounds, Principal, Scopes, TokenId};
+use crate::{Departures, Fetch, FetchBounds, Principal, Scopes, TokenId};
 
 /// Asks the authorization server about each token that it does not know.
 pub struct Introspection {
@@ -237,6 +237,10 @@ impl Authenticator for Introspection {
 
     fn finds(&self, head: &Parts) -> Found {
         finds_bearer(head, |_| true)
+    }
+
+    fn report_to(&self, departures: &Departures) {
+        self.verified.report_to(departures);
     }
 
     fn protected_resource(&self) -> Option<&ProtectedResource> {

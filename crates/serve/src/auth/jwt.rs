@@ -17,7 +17,7 @@ use super::{
     finds_bearer,
     verified::{Digest, Judge, now},
 };
-use crate::{Principal, TokenId};
+use crate::{Departures, Principal, TokenId};
 
 pub(super) use claims::{is_for, list, name, seconds};
 pub use key::Algorithm;
@@ -244,6 +244,10 @@ impl Authenticator for Jwt {
                     .and_then(|json| serde_json::from_slice(&json).ok())
                     .is_some_and(|claims: Issuer| claims.iss == self.config.issuer)
         })
+    }
+
+    fn report_to(&self, departures: &Departures) {
+        self.verified.report_to(departures);
     }
 
     fn protected_resource(&self) -> Option<&ProtectedResource> {

@@ -129,7 +129,19 @@ impl TrustedProxy {
         }
     }
 
-    fn read(&self, head: &Parts) -> Result<Arc<Principal>, Challenge> {
+    /// Of a request that was trusted when it came, so that its signature was used and may be old.
+    fn is_still_trusted(&self, head: &Parts) -> Result<bool, Challenge> {
+        let Trust::Signature { key, .. } = &self.trust else { return self.is_trusted(head) };
+        let Some(signature) = only(head, &self.headers.signature)? else { return Ok(false) };
+        let Some((time, code)) = signature.to_str().ok().and_then(parse_signature) else { return Ok(false) };
+        Ok(key.clone().chain_update(self.signed_text(time, head)).verify_slice(&code).is_ok())
+    }
+
+    fn read(
+        &self,
+        head: &Parts,
+        is_trusted: impl FnOnce(&Self, &Parts) -> Result<bool, Challenge>,
+    ) -> Result<Arc<Principal>, Challenge> {
         let refused = |message| Challenge::unauthenticated(SCHEME, message, HINT);
         let text = |header: &HeaderName| match only(head, header)? {
             None => Ok(None),
@@ -143,7 +155,7 @@ impl TrustedProxy {
         // Looked at before who vouches for it: a header that is there twice is nobody's.
         let (tenant, groups, scopes) =
             (text(&self.headers.tenant)?, list(&self.headers.groups)?, list(&self.headers.scopes)?);
-        if !self.is_trusted(head)? {
+        if !is_trusted(self, head)? {
             return Err(refused("these headers are not from the proxy"));
         }
         let named = |text: &str| name(Some(&text.into())).map(str::to_owned);
@@ -168,7 +180,11 @@ const HINT: &str = "call through the proxy of this server";
 
 impl Authenticator for TrustedProxy {
     fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
-        Authentication::Ready(self.read(head))
+        Authentication::Ready(self.read(head, Self::is_trusted))
+    }
+
+    fn judge_again<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
+        Authentication::Ready(self.read(head, Self::is_still_trusted))
     }
 
     /// Nobody types what a proxy says.
@@ -273,7 +289,7 @@ mod tests {
     }
 
     fn ask(proxy: &TrustedProxy, head: &Parts) -> Result<Arc<Principal>, StatusCode> {
-        proxy.read(head).map_err(|challenge| challenge.status())
+        proxy.read(head, TrustedProxy::is_trusted).map_err(|challenge| challenge.status())
     }
 
     fn peers(nets: &[&str]) -> TrustedProxy {

@@ -12,13 +12,14 @@ use hmac::{Hmac, KeyInit, Mac};
 use quick_cache::sync::Cache;
 use sha2::Sha256;
 
-use crate::{Principal, TokenId};
+use crate::{Departures, Principal, TokenId, Whose, departures::Reports};
 
 /// Shared by the authenticators whose tokens are to be revoked together.
 pub struct Verified {
     key: Hmac<Sha256>,
     outcomes: Cache<Digest, Outcome>,
     revoked: RwLock<Revoked>,
+    reports: Reports,
 }
 
 /// The most revocations are kept; a process that needs more should ask its issuer ([`Introspection`](super::Introspection)).
@@ -69,10 +70,11 @@ impl Verified {
             key: Hmac::new_from_slice(&crate::random::<32>()).expect("every length is a key"),
             outcomes: Cache::new(most.max(1)),
             revoked: RwLock::default(),
+            reports: Reports::default(),
         }
     }
 
-    /// From the next request on, this token is nobody's. For the rest of the process.
+    /// From the next request on, this token is nobody's, for the rest of the process. What is open with it ends.
     pub fn revoke(&self, token: &TokenId) -> Result<(), TooManyRevocations> {
         let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
         if !revoked.tokens.contains(token) && revoked.len() >= MOST_REVOKED {
@@ -80,10 +82,13 @@ impl Verified {
         }
         revoked.tokens.insert(token.clone());
         self.forget(|principal| principal.token.as_ref() == Some(token));
+        drop(revoked);
+        self.reports.tell(&Whose::Token(token.clone()));
         Ok(())
     }
 
-    /// From the next request on, no token that this principal has now is good. One that is issued later is.
+    /// From the next request on, no token that this principal has now is good, and what is open with them ends. One that is
+    /// issued later is good.
     pub fn revoke_principal(&self, id: &str, tenant: Option<&str>) -> Result<(), TooManyRevocations> {
         let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
         let name = (tenant.map(str::to_owned), id.to_owned());
@@ -92,7 +97,14 @@ impl Verified {
         }
         revoked.principals.insert(name, now());
         self.forget(|principal| principal.id == id && principal.tenant.as_deref() == tenant);
+        drop(revoked);
+        self.reports.tell(&Whose::Principal { id: id.to_owned(), tenant: tenant.map(str::to_owned) });
         Ok(())
+    }
+
+    /// Where it is told what is revoked from now on.
+    pub(super) fn report_to(&self, departures: &Departures) {
+        self.reports.to(departures);
     }
 
     fn forget(&self, gone: impl Fn(&Principal) -> bool) {

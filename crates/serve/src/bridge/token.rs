@@ -125,7 +125,11 @@ impl Bridge {
             Err(_) => return Err(Refused("invalid_grant", "the key behind this is not good any more")),
         }
         let next = self.own.families.next(grant.family, serial, SystemTime::now() + refresh);
-        let next = next.ok_or(Refused("invalid_grant", "this was used before, or was revoked"))?;
+        let next = next.ok_or_else(|| {
+            // What came of it before may be in use.
+            self.own.reports.look_again();
+            Refused("invalid_grant", "this was used before, or was revoked")
+        })?;
         let scope = grant.scopes.as_ref().map(|scopes| scopes.join(" "));
         let refresh = Refresh { serial: next, grant: Grant { until: seconds() + refresh.as_secs(), ..grant } };
         let mut tokens = json!({
@@ -149,6 +153,7 @@ impl Bridge {
             && grant.client == sha256(client_id)
         {
             self.own.families.revoke(grant.family);
+            self.own.reports.look_again();
         }
     }
 }

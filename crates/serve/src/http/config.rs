@@ -46,9 +46,8 @@ pub struct Config {
     pub state_key: StateKey,
     /// Around each tool call, whichever way it comes. Default: nothing.
     pub middleware: Option<Middleware>,
-    /// Whether [`Live::end`](crate::Live::end) ends calls that run outside of sessions, too. Each call then looks out for
-    /// it, which costs it a lock. Default: no.
-    pub revocable: bool,
+    /// For calls and sessions of a caller whose key was removed or revoked to end by themselves. Default 5 s.
+    pub grace: Duration,
     /// For running calls to end at shutdown. Default 10 s.
     pub drain: Duration,
     /// Served beside MCP, behind the same Host and Origin checks but without authentication.
@@ -79,7 +78,7 @@ impl Default for Config {
             session_idle: Duration::from_secs(30 * 60),
             state_key: StateKey::default(),
             middleware: None,
-            revocable: false,
+            grace: Duration::from_secs(5),
             drain: Duration::from_secs(10),
             routes: Router::new(),
             #[cfg(feature = "endpoints")]

@@ -181,7 +181,7 @@ impl Endpoint {
                 }
             }
             Method::GET | Method::DELETE if !is_modern(&head.headers) && head.headers.contains_key(SESSION_ID) => {
-                Box::pin(shared.sessions.handle(head, Bytes::new(), caller)).await
+                Box::pin(shared.sessions.handle(&serving, head, Bytes::new(), caller)).await
             }
             Method::GET | Method::DELETE
                 if head.headers.contains_key(PROTOCOL_VERSION) && !is_modern(&head.headers) =>
@@ -226,16 +226,18 @@ impl Endpoint {
                     }
                     drop(call);
                     return if opens {
-                        Box::pin(shared.sessions.open(head, body, caller)).await
+                        Box::pin(shared.sessions.open(serving, head, body, caller)).await
                     } else {
-                        Box::pin(shared.sessions.handle(head, body, caller)).await
+                        Box::pin(shared.sessions.handle(&serving, head, body, caller)).await
                     };
                 }
-                stateless::answer(shared, &serving, &head.headers, &call, caller)
+                stateless::answer(shared, &serving, &head, &call, caller)
                     .await
                     .unwrap_or_else(|refusal| refuse(step_up(&serving, refusal), Some(call.id)))
             }
-            _ if in_session && !is_modern(&head.headers) => Box::pin(shared.sessions.handle(head, body, caller)).await,
+            _ if in_session && !is_modern(&head.headers) => {
+                Box::pin(shared.sessions.handle(&serving, head, body, caller)).await
+            }
             Message::Notification { .. } => status(StatusCode::ACCEPTED),
             Message::Response => {
                 let message = "no request of this server waits for an answer";

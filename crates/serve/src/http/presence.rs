@@ -1,15 +1,12 @@
-//! What stays open between requests, for whoever wants to know of it and to end it.
+//! What stays open between requests, for whoever wants to know of it.
 
 use std::sync::Arc;
-
-use tokio_util::sync::CancellationToken;
 
 use crate::Principal;
 
 /// Told in the order in which things happen, and while locks are held: it must not wait.
 pub(crate) trait Presence: Send + Sync + 'static {
-    /// Ends when the token is cancelled.
-    fn opened(&self, open: Open, principal: &Principal) -> CancellationToken;
+    fn opened(&self, open: Open, principal: &Principal);
 
     fn closed(&self, open: &Open);
 
@@ -29,13 +26,13 @@ pub(crate) enum Open {
 pub(super) struct Present {
     presence: Arc<dyn Presence>,
     open: Open,
-    pub(super) end: CancellationToken,
 }
 
 impl Present {
     pub(super) fn listening(presence: &Arc<dyn Presence>, principal: &Principal) -> Self {
         let open = Open::Listening(format!("listen-{}", crate::CallId::next()).into());
-        Self { presence: presence.clone(), end: presence.opened(open.clone(), principal), open }
+        presence.opened(open.clone(), principal);
+        Self { presence: presence.clone(), open }
     }
 }
 

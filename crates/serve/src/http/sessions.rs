@@ -4,14 +4,14 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures_util::{Stream, future::join_all};
+use futures_util::{Stream, future::join_all, stream::unfold};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
     header::{ACCEPT, CONTENT_TYPE, HOST, RETRY_AFTER},
@@ -25,7 +25,7 @@ use rmcp::{
         session::{ServerSseMessage, SessionId, SessionManager, local::LocalSessionManager},
     },
 };
-use tokio::sync::Notify;
+use tokio::{runtime::Handle, sync::Notify};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -37,7 +37,9 @@ use super::{
 use crate::{
     Live, Principal, Whose,
     context::Admitted,
+    live::Serving,
     sdk::{Adapter, Shared, WithoutEvents},
+    standing::Standing,
     wire::{Refusal, code},
 };
 
@@ -56,7 +58,7 @@ impl Sessions {
         let owners = Arc::new(Owners::default());
         let mut manager = LocalSessionManager::default();
         manager.session_config.keep_alive = Some(config.session_idle);
-        let manager = Arc::new(Bound { sessions: manager, owners: owners.clone(), presence });
+        let manager = Arc::new(Bound { sessions: manager, owners: owners.clone(), presence, runtime: OnceLock::new() });
         live.has_sessions(&manager);
         let ending = CancellationToken::new();
         let sdk = StreamableHttpServerConfig::default()
@@ -83,7 +85,7 @@ impl Sessions {
     }
 
     /// An `initialize`.
-    pub(super) async fn open(&self, head: Parts, body: Bytes, caller: Admitted) -> Response<Body> {
+    pub(super) async fn open(&self, serving: Serving, head: Parts, body: Bytes, caller: Admitted) -> Response<Body> {
         let owner = Owner::of(&self.live, &caller);
         let Some(_opening) = Opening::begin(self, &owner) else {
             let refusal = Refusal::new(
@@ -99,14 +101,28 @@ impl Sessions {
             // It may be over already; then nothing is left to bind.
             if let Some(session) = self.owners.lock().sessions.get_mut(id) {
                 session.owner = Some(owner);
-                self.manager.opened(id, &principal);
+                if let Some(presence) = &self.manager.presence {
+                    presence.opened(presence::Open::Session(id.into()), &principal);
+                }
+            }
+            self.manager.runtime.get_or_init(Handle::current);
+            // Sent away while it opened, when there was nothing to be found yet.
+            if let Some(grace) = serving.since().clone().departed(&principal) {
+                let ending = self.manager.leave_one(id);
+                self.manager.end_soon(ending, grace);
             }
         }
         response
     }
 
     /// Everything that names a session. Somebody else's is as unknown as one that never was.
-    pub(super) async fn handle(&self, mut head: Parts, body: Bytes, caller: Admitted) -> Response<Body> {
+    pub(super) async fn handle(
+        &self,
+        serving: &Serving,
+        mut head: Parts,
+        body: Bytes,
+        caller: Admitted,
+    ) -> Response<Body> {
         let mut ids = head.headers.get_all(SESSION_ID).iter();
         let id = ids.next().and_then(|id| id.to_str().ok());
         let (Some(id), None) = (id, ids.next()) else {
@@ -116,7 +132,8 @@ impl Sessions {
         let owner = Owner::of(&self.live, &caller);
         let theirs = {
             let open = self.owners.lock();
-            let session = open.sessions.get(id).filter(|session| session.owner.as_ref() == Some(&owner));
+            let session =
+                open.sessions.get(id).filter(|session| !session.is_ending && session.owner.as_ref() == Some(&owner));
             session.map(|session| InUse::begin(&session.using))
         };
         let Some(in_use) = theirs else {
@@ -128,9 +145,14 @@ impl Sessions {
             head.extensions.insert(in_use);
         }
         let id = self.manager.presence.is_some().then(|| id.to_owned());
+        let standing =
+            (head.method == Method::GET).then(|| Standing::of(&self.live, serving, &head, &caller.principal));
         let response = self.forward(head, body, caller).await;
         self.failed(id.as_deref(), &response);
-        response
+        match standing {
+            Some(standing) if response.status().is_success() => response.map(|body| until(body, standing)),
+            _ => response,
+        }
     }
 
     fn failed(&self, session_id: Option<&str>, response: &Response<Body>) {
@@ -168,6 +190,22 @@ impl Sessions {
         }
         response
     }
+}
+
+/// A stream that ends with what keeps it open.
+fn until(body: Body, standing: Standing) -> Body {
+    Body::stream(unfold((body, standing), |(mut body, mut standing)| async {
+        loop {
+            let frame = tokio::select! {
+                biased;
+                () = standing.over() => return None,
+                frame = body.frame() => frame?.ok()?,
+            };
+            if let Ok(data) = frame.into_data() {
+                return Some((data, (body, standing)));
+            }
+        }
+    }))
 }
 
 /// What the SDK reads. Credentials are not among it: who calls is known by now.
@@ -240,14 +278,16 @@ struct Open {
 
 #[derive(Debug, Default)]
 struct Session {
-    /// None while `initialize` runs, as nobody else can know the id yet, and once it is ending.
+    /// None while `initialize` runs, as nobody else can know the id yet.
     owner: Option<Owner>,
+    /// From now on nobody knows it.
+    is_ending: bool,
     using: Arc<Using>,
 }
 
 /// Counts the requests that run in a session.
 #[derive(Debug, Default)]
-struct Using {
+pub(crate) struct Using {
     requests: AtomicUsize,
     /// Told when none runs any more.
     idle: Notify,
@@ -300,7 +340,9 @@ impl<'a> Opening<'a> {
     fn begin(sessions: &'a Sessions, owner: &Owner) -> Option<Self> {
         let (most, most_of_one) = sessions.most();
         let mut open = sessions.owners.lock();
-        let is_theirs = |session: &&Session| session.owner.as_ref().is_some_and(|it| it.is_same_principal(owner));
+        let is_theirs = |session: &&Session| {
+            !session.is_ending && session.owner.as_ref().is_some_and(|it| it.is_same_principal(owner))
+        };
         let of_owner = || open.sessions.values().filter(is_theirs).count();
         if open.sessions.len() + open.opening >= most || of_owner() >= most_of_one {
             return None;
@@ -321,40 +363,28 @@ pub(crate) struct Bound {
     sessions: LocalSessionManager,
     owners: Arc<Owners>,
     presence: Option<Arc<dyn Presence>>,
+    /// Where sessions run. Known since the first of them.
+    runtime: OnceLock<Handle>,
 }
 
+/// Sessions that nobody knows any more, and what runs in them. Some may be ending already, with a longer grace.
+pub(crate) type Ending = Vec<(SessionId, Arc<Using>)>;
+
 impl Bound {
-    /// Called while the owners are locked, so that it can't close before it opened.
-    fn opened(self: &Arc<Self>, id: &str, principal: &crate::Principal) {
-        let Some(watching) = &self.presence else { return };
-        let end = watching.opened(presence::Open::Session(id.into()), principal);
-        let (bound, id) = (Arc::downgrade(self), SessionId::from(id));
-        tokio::spawn(async move {
-            end.cancelled().await;
-            if let Some(bound) = bound.upgrade() {
-                // It may be over already.
-                let _ = bound.close_session(&id).await;
-            }
-        });
+    /// From now on nobody knows the sessions of this caller.
+    pub(crate) fn leave(&self, whose: &Whose) -> Ending {
+        let mut open = self.owners.lock();
+        let theirs = open.sessions.iter_mut();
+        let theirs = theirs.filter(|(_, it)| it.owner.as_ref().is_some_and(|owner| whose.is(&owner.principal)));
+        theirs.map(|(id, session)| session.leave(id)).collect()
     }
-}
 
-impl Bound {
-    /// Ends the sessions of a caller when no request runs in them, at most after `grace`. From now on nobody knows them.
-    pub(crate) async fn end_of(&self, whose: &Whose, grace: Duration) -> usize {
-        let ending: Vec<_> = {
-            let mut open = self.owners.lock();
-            let theirs = open
-                .sessions
-                .iter_mut()
-                .filter(|(_, session)| session.owner.as_ref().is_some_and(|owner| whose.is(&owner.principal)));
-            theirs
-                .map(|(id, session)| {
-                    session.owner = None;
-                    (id.clone(), session.using.clone())
-                })
-                .collect()
-        };
+    fn leave_one(&self, id: &str) -> Ending {
+        self.owners.lock().sessions.get_mut(id).map(|session| session.leave(&id.into())).into_iter().collect()
+    }
+
+    /// Ends them when no request runs in them, at most after `grace`. Returns how many there are.
+    pub(crate) async fn end(&self, ending: Ending, grace: Duration) -> usize {
         let idle = join_all(ending.iter().map(|(_, using)| using.idle()));
         let _ = tokio::time::timeout(grace, idle).await;
         for (id, _) in &ending {
@@ -362,6 +392,21 @@ impl Bound {
             let _ = self.close_session(id).await;
         }
         ending.len()
+    }
+
+    /// The same, and waits for nothing.
+    pub(crate) fn end_soon(self: &Arc<Self>, ending: Ending, grace: Duration) {
+        if let (false, Some(runtime)) = (ending.is_empty(), self.runtime.get()) {
+            let sessions = self.clone();
+            runtime.spawn(async move { sessions.end(ending, grace).await });
+        }
+    }
+}
+
+impl Session {
+    fn leave(&mut self, id: &SessionId) -> (SessionId, Arc<Using>) {
+        self.is_ending = true;
+        (id.clone(), self.using.clone())
     }
 }
 

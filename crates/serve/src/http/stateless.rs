@@ -4,7 +4,7 @@
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, request::Parts};
 use rmcp::model::{ClientCapabilities, CompletionContext};
 use serde_json::{Map, Value, value::RawValue};
 
@@ -28,10 +28,11 @@ use crate::{
 pub(super) async fn answer(
     shared: &Arc<Shared>,
     serving: &Serving,
-    headers: &HeaderMap,
+    head: &Parts,
     request: &Request<'_>,
     caller: Admitted,
 ) -> Result<Response<Body>, Refusal> {
+    let headers = &head.headers;
     let accepts = Accepts::of(headers)?;
     let version = version(headers, request)?;
     if version.is_modern() {
@@ -60,20 +61,21 @@ pub(super) async fn answer(
             let (mut cx, _permit) = enter(serving, caller, version, request)?;
             let (name, arguments) = named(params)?;
             bring_input(shared, serving, version, request, ("prompts/get", name), &mut cx)?;
-            let prompt = run(async { settle(server.get_prompt(&cx, name, arguments).await) }, &cx, version).await?;
+            let prompt =
+                run(serving, async { settle(server.get_prompt(&cx, name, arguments).await) }, &cx, version).await?;
             replies.settled(id, version, &prompt, |prompt| replies.prompt(id, version, prompt))
         }
         "resources/read" if declared.resources => {
             let (mut cx, _permit) = enter(serving, caller, version, request)?;
             let uri = params.uri.as_deref().ok_or_else(|| invalid("`uri` is missing"))?;
             bring_input(shared, serving, version, request, ("resources/read", uri), &mut cx)?;
-            let contents = run(async { settle(server.read_resource(&cx, uri).await) }, &cx, version).await?;
+            let contents = run(serving, async { settle(server.read_resource(&cx, uri).await) }, &cx, version).await?;
             replies.settled(id, version, &contents, |contents| replies.resource(id, version, hints, contents))
         }
         "completion/complete" if declared.completions => {
             let (cx, _permit) = enter(serving, caller, version, request)?;
             let asked = Asked::of(params)?;
-            let values = run(async { server.complete(&cx, asked.completion()).await }, &cx, version).await?;
+            let values = run(serving, async { server.complete(&cx, asked.completion()).await }, &cx, version).await?;
             replies.completion(id, version, &values)
         }
         method if version.is_modern() && tasks::is_method(method) && server.tasks().is_some() => {
@@ -82,7 +84,7 @@ pub(super) async fn answer(
         }
         "server/discover" if version.is_modern() => replies.discover(id, version, hints),
         "subscriptions/listen" if version.is_modern() => {
-            return Box::pin(stream::listen(shared, serving, accepts, request, caller)).await;
+            return Box::pin(stream::listen(shared, serving, accepts, head, request, caller)).await;
         }
         "ping" if !version.is_modern() => replies.empty(id, version),
         method => {
@@ -177,13 +179,13 @@ async fn call_tool(
         let keep_alive = shared.config().keep_alive;
         let call = async move {
             let _permit = permit;
-            let result = run(called(&serving, &cx, &name, arguments), &cx, version).await?;
+            let result = run(&serving, called(&serving, &cx, &name, arguments), &cx, version).await?;
             Ok(tool(&serving, &id, version, &result))
         };
         let id = request.id.to_owned();
         return stream::with_news(call, said, token.map(RawValue::to_owned), id, keep_alive, accepts).await;
     }
-    let result = run(called(serving, &cx, name, arguments), &cx, version).await?;
+    let result = run(serving, called(serving, &cx, name, arguments), &cx, version).await?;
     drop(permit);
     Ok(sent(tool(serving, request.id, version, &result), accepts))
 }
@@ -267,13 +269,15 @@ pub(super) fn enter(
     }
 }
 
-/// Runs a part of the server. A panic in it ends this request only.
+/// Runs a part of the server. A panic in it ends this request only, and so does the departure of its caller.
 pub(super) async fn run<T>(
+    serving: &Serving,
     work: impl Future<Output = Result<T, Error>>,
     cx: &CallContext,
     version: Version,
 ) -> Result<T, Refusal> {
-    match AssertUnwindSafe(work).catch_unwind().await {
+    let work = AssertUnwindSafe(serving.since().unless_gone(&cx.principal, work));
+    match work.catch_unwind().await {
         Ok(outcome) => outcome.map_err(|error| Refusal::of(&error, cx.call_id, version)),
         Err(_panic) => {
             tracing::error!(request = %cx.call_id, "a handler panicked");

@@ -8,6 +8,7 @@ use futures_util::stream::unfold;
 use http::{
     HeaderName, HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE},
+    request::Parts,
 };
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
@@ -24,12 +25,12 @@ use super::{
     tasks::{self, Watched},
 };
 use crate::{
-    Change, Principal,
+    Change,
     context::Admitted,
-    departures::Departure,
     follow::Following,
     live::Serving,
     news::News,
+    standing::Standing,
     wire::{Refusal, Request, SUBSCRIPTION_ID, code, news, notification, sse_event},
 };
 
@@ -203,8 +204,7 @@ impl Filter {
 struct Listening {
     shared: Arc<Shared>,
     changes: Following,
-    departure: Departure,
-    principal: Arc<Principal>,
+    standing: Standing,
     tasks: Option<Watched>,
     filter: Filter,
     id: Box<RawValue>,
@@ -212,7 +212,7 @@ struct Listening {
     /// The last event.
     end: Bytes,
     state: State,
-    present: Option<Present>,
+    _present: Option<Present>,
 }
 
 enum State {
@@ -225,6 +225,7 @@ pub(super) async fn listen(
     shared: &Arc<Shared>,
     serving: &Serving,
     accepts: Accepts,
+    head: &Parts,
     request: &Request<'_>,
     caller: Admitted,
 ) -> Result<Response<Body>, Refusal> {
@@ -241,7 +242,7 @@ pub(super) async fn listen(
     if asked.resource_subscriptions.len() > Filter::MOST || asked.task_ids.len() > Filter::MOST {
         return Err(invalid(format!("at most {} resources and as many tasks can be listened to", Filter::MOST)));
     }
-    let principal = caller.principal.clone();
+    let standing = Standing::of(&shared.live, serving, head, &caller.principal);
     let present = shared.presence.as_ref().map(|presence| Present::listening(presence, &caller.principal));
     let mut filter = asked.honoured(serving);
     let tasks = match std::mem::take(&mut filter.task_ids) {
@@ -253,15 +254,14 @@ pub(super) async fn listen(
         shared: shared.clone(),
         // From before the acknowledgement on, so that nothing is lost in between.
         changes: Following::of(&shared.live, serving),
-        departure: shared.live.departures().watch(),
-        principal,
+        standing,
         tasks,
         filter,
         id: request.id.to_owned(),
         ticks: ticks(shared.config().keep_alive),
         end: event(&serving.replies.listen_end(request.id)),
         state: State::Opening,
-        present,
+        _present: present,
     };
     Ok(events(Body::stream(unfold(listening, |mut listening| async {
         listening.next().await.map(|bytes| (bytes, listening))
@@ -283,8 +283,7 @@ impl Listening {
             let change = tokio::select! {
                 biased;
                 () = self.shared.stopping.cancelled() => None,
-                _ = self.departure.of(&self.principal) => None,
-                () = ended(self.present.as_ref()) => None,
+                () = self.standing.over() => None,
                 change = self.changes.next() => change,
                 task = tasks::next(&mut self.tasks) => return Some(self.event("notifications/tasks", task)),
                 _ = self.ticks.tick() => return Some(KEEP_ALIVE),
@@ -302,13 +301,5 @@ impl Listening {
     fn event(&self, method: &str, mut params: Value) -> Bytes {
         params["_meta"] = json!({ SUBSCRIPTION_ID: self.id });
         event(&notification(method, &params))
-    }
-}
-
-/// Waits for ever where nobody ends streams.
-async fn ended(present: Option<&Present>) {
-    match present {
-        Some(present) => present.end.cancelled().await,
-        None => std::future::pending().await,
     }
 }

@@ -38,16 +38,16 @@ pub(super) async fn answer(
     let task = params.task_id.as_deref().ok_or_else(|| invalid("`taskId` is missing"))?;
     match &**method {
         "tasks/get" => {
-            let task = run(tasks.get(&cx, task), &cx, version).await?;
+            let task = run(serving, tasks.get(&cx, task), &cx, version).await?;
             return Ok(serving.replies.task(id, version, &task));
         }
         "tasks/update" => {
             let responses = params.input_responses.ok_or_else(|| invalid("`inputResponses` is missing"))?;
             let responses =
                 serde_json::from_str(responses.get()).map_err(|_| invalid("`inputResponses` must be an object"))?;
-            run(tasks.update(&cx, task, responses), &cx, version).await?;
+            run(serving, tasks.update(&cx, task, responses), &cx, version).await?;
         }
-        "tasks/cancel" => run(tasks.cancel(&cx, task), &cx, version).await?,
+        "tasks/cancel" => run(serving, tasks.cancel(&cx, task), &cx, version).await?,
         _ => return Err(Refusal::new(StatusCode::NOT_FOUND, crate::wire::code::METHOD_NOT_FOUND, "unknown method")),
     }
     Ok(serving.replies.empty(id, version))

@@ -1,4 +1,4 @@
-//! The server of a token as its callers meet it: each call is told, and ends when the token's time is over.
+//! The server of a token as its callers meet it: each call is told.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -11,7 +11,6 @@ use std::{
 
 use futures_util::FutureExt;
 use serde_json::{Map, Value};
-use tokio_util::sync::CancellationToken;
 
 use super::{ClientSeen, Event, Timestamp, ToolCalled, TransportError, state::Shared};
 use crate::{
@@ -23,8 +22,6 @@ use crate::{
 pub(super) struct Observed {
     pub(super) inner: Arc<dyn Server>,
     pub(super) token: TokenId,
-    /// The time of its token is over.
-    pub(super) end: CancellationToken,
     pub(super) seen: AtomicBool,
     pub(super) changes: Changes,
     pub(super) shared: Weak<Shared>,
@@ -53,14 +50,6 @@ impl Observed {
             }));
         }
     }
-
-    async fn until_the_end<T>(&self, work: BoxFuture<'_, Result<T, Error>>) -> Result<T, Error> {
-        tokio::select! {
-            biased;
-            outcome = work => outcome,
-            () = self.end.cancelled() => Err(Error::AccessDenied),
-        }
-    }
 }
 
 fn session_id(cx: &CallContext) -> Option<Arc<str>> {
@@ -77,7 +66,7 @@ impl Server for Observed {
         self.meet(cx);
         Box::pin(async move {
             let Some(shared) = self.shared.upgrade().filter(|shared| shared.events.has_audience()) else {
-                return self.until_the_end(self.inner.call_tool(cx, name, arguments)).await;
+                return self.inner.call_tool(cx, name, arguments).await;
             };
             let (called_at, began) = (Timestamp::now(), Instant::now());
             let mut told = Told {
@@ -93,7 +82,7 @@ impl Server for Observed {
                 }),
                 began,
             };
-            let work = self.until_the_end(self.inner.call_tool(cx, name, arguments));
+            let work = self.inner.call_tool(cx, name, arguments);
             match AssertUnwindSafe(work).catch_unwind().await {
                 Ok(outcome) => {
                     told.success(outcome.as_ref().is_ok_and(|result| !result.is_error));
@@ -172,7 +161,7 @@ impl Server for Observed {
         cx: &'a CallContext,
         uri: &'a str,
     ) -> BoxFuture<'a, Result<Vec<ResourceContents>, Error>> {
-        Box::pin(self.until_the_end(self.inner.read_resource(cx, uri)))
+        self.inner.read_resource(cx, uri)
     }
 
     fn get_prompt<'a>(
@@ -181,7 +170,7 @@ impl Server for Observed {
         name: &'a str,
         arguments: Map<String, Value>,
     ) -> BoxFuture<'a, Result<PromptText, Error>> {
-        Box::pin(self.until_the_end(self.inner.get_prompt(cx, name, arguments)))
+        self.inner.get_prompt(cx, name, arguments)
     }
 
     fn complete<'a>(

@@ -5,9 +5,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
 
-use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
-
 use super::{
     Event, Options, ServerFailed, ServerInfo, ServerRegistered, ServerRemoved, ServerUpdated, SessionInfo, Timestamp,
     TransportError, events::Events, observed::Observed,
@@ -33,9 +30,9 @@ pub(super) struct State {
     pub(super) slots: BTreeMap<String, Slot>,
     /// Of tokens that are being added.
     pub(super) coming: HashMap<TokenId, Arc<dyn ServerFactory>>,
-    pub(super) sessions: BTreeMap<Arc<str>, Session>,
+    /// With the streams of clients that have none.
+    pub(super) sessions: BTreeMap<Arc<str>, SessionInfo>,
     pub(super) info: Option<ServerInfo>,
-    pub(super) runtime: Option<Handle>,
 }
 
 /// One token.
@@ -45,27 +42,12 @@ pub(super) struct Slot {
     /// Name of the server that was made last, and its generation.
     pub(super) built: Option<(String, u64)>,
     alive: usize,
-    end: Ends,
 }
 
 impl Slot {
     fn new(factory: Option<Arc<dyn ServerFactory>>) -> Self {
-        Self { factory, generation: 0, built: None, alive: 0, end: Ends::default() }
+        Self { factory, generation: 0, built: None, alive: 0 }
     }
-}
-
-/// What ends with a token.
-#[derive(Clone, Default)]
-struct Ends {
-    /// Streams, at once.
-    streams: CancellationToken,
-    /// Calls and sessions, after the grace.
-    calls: CancellationToken,
-}
-
-pub(super) struct Session {
-    pub(super) info: SessionInfo,
-    end: CancellationToken,
 }
 
 impl Shared {
@@ -121,30 +103,17 @@ impl Shared {
                 token: id.clone(),
                 server_name,
                 removed_at: Timestamp::now(),
-                had_active_sessions: state.sessions.values().any(|session| session.info.token == *id),
+                had_active_sessions: state.sessions.values().any(|session| session.token == *id),
             }));
         }
+        // What is open of it is ended by `Live`, which is told next.
         self.events.tell(Event::TokenRemoved(id.clone()));
-        let runtime = state.runtime.clone();
-        drop(state);
-        slot.end.streams.cancel();
-        match runtime {
-            Some(runtime) if !self.options.grace.is_zero() => {
-                let grace = self.options.grace;
-                runtime.spawn(async move {
-                    tokio::time::sleep(grace).await;
-                    slot.end.calls.cancel();
-                });
-            }
-            _ => slot.end.calls.cancel(),
-        }
     }
 
     pub(super) fn end_sessions(&self) {
         let mut state = self.state();
         for (_, session) in std::mem::take(&mut state.sessions) {
-            session.end.cancel();
-            self.events.tell(Event::SessionDestroyed(session.info));
+            self.events.tell(Event::SessionDestroyed(session));
         }
     }
 
@@ -158,7 +127,6 @@ impl Shared {
         let mut state = self.state();
         let Some(slot) = state.slots.get_mut(token.as_str()) else { return Err(gone()) };
         slot.alive += 1;
-        let end = slot.end.calls.clone();
         let (name, version) = (server.implementation().name.to_string(), server.implementation().version.to_string());
         let event = match slot.built.take() {
             None => Some(Event::ServerRegistered(ServerRegistered {
@@ -185,7 +153,7 @@ impl Shared {
         }
         drop(state);
         let shared = Arc::downgrade(self);
-        Ok(Arc::new(Observed { inner: server, token, end, seen: false.into(), changes: Changes::new(), shared }))
+        Ok(Arc::new(Observed { inner: server, token, seen: false.into(), changes: Changes::new(), shared }))
     }
 }
 
@@ -270,20 +238,12 @@ impl TokenObserver for Shared {
 }
 
 impl Presence for Shared {
-    fn opened(&self, open: Open, principal: &Principal) -> CancellationToken {
+    fn opened(&self, open: Open, principal: &Principal) {
         let (Open::Session(id) | Open::Listening(id)) = &open;
         let mut state = self.state();
         let slot = principal.token.as_ref().and_then(|token| state.slots.get(token.as_str()).map(|slot| (token, slot)));
         // Removed while it opened.
-        let Some((token, slot)) = slot else {
-            let over = CancellationToken::new();
-            over.cancel();
-            return over;
-        };
-        let end = match open {
-            Open::Session(_) => slot.end.calls.child_token(),
-            Open::Listening(_) => slot.end.streams.child_token(),
-        };
+        let Some((token, slot)) = slot else { return };
         let info = SessionInfo {
             session_id: id.clone(),
             token: token.clone(),
@@ -293,18 +253,14 @@ impl Presence for Shared {
         if let Open::Session(_) = open {
             self.events.tell(Event::SessionCreated(info.clone()));
         }
-        state.sessions.insert(id.clone(), Session { info, end: end.clone() });
-        end
+        state.sessions.insert(id.clone(), info);
     }
 
     fn closed(&self, open: &Open) {
         let (Open::Session(id) | Open::Listening(id)) = open;
         let mut state = self.state();
-        if let Some(session) = state.sessions.remove(id) {
-            session.end.cancel();
-            if let Open::Session(_) = open {
-                self.events.tell(Event::SessionDestroyed(session.info));
-            }
+        if let (Some(session), Open::Session(_)) = (state.sessions.remove(id), open) {
+            self.events.tell(Event::SessionDestroyed(session));
         }
     }
 

@@ -24,7 +24,8 @@ impl Adapter {
         let serving = self.serving(&cx.extensions).await?;
         let tasks = Self::tasks(&serving, modern, "tasks/get")?;
         let _permit = Self::enter(&serving, &call, version)?;
-        let mut result = GetTaskResult::new(run(tasks.get(&call, &request.task_id), &call, version, &cx.ct).await?);
+        let mut result =
+            GetTaskResult::new(run(&serving, tasks.get(&call, &request.task_id), &call, version, &cx.ct).await?);
         result.meta = serving.meta(modern);
         Ok(result)
     }
@@ -38,7 +39,7 @@ impl Adapter {
         let serving = self.serving(&cx.extensions).await?;
         let tasks = Self::tasks(&serving, modern, "tasks/update")?;
         let _permit = Self::enter(&serving, &call, version)?;
-        run(tasks.update(&call, &request.task_id, request.input_responses), &call, version, &cx.ct).await
+        run(&serving, tasks.update(&call, &request.task_id, request.input_responses), &call, version, &cx.ct).await
     }
 
     pub(super) async fn end_task(
@@ -50,6 +51,6 @@ impl Adapter {
         let serving = self.serving(&cx.extensions).await?;
         let tasks = Self::tasks(&serving, modern, "tasks/cancel")?;
         let _permit = Self::enter(&serving, &call, version)?;
-        run(tasks.cancel(&call, &request.task_id), &call, version, &cx.ct).await
+        run(&serving, tasks.cancel(&call, &request.task_id), &call, version, &cx.ct).await
     }
 }

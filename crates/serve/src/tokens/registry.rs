@@ -216,12 +216,17 @@ impl TokenRegistry {
         until.is_none_or(|until| SystemTime::now() < until).then_some(principal)
     }
 
-    /// Where a call with this caller's token has to enter too.
+    /// Until when a secret is good, where it is good and that is known.
+    pub(crate) fn expires_at(&self, secret: &[u8]) -> Option<SystemTime> {
+        self.0.secrets.with(&self.0.options.key.hash(secret), |found| found.until)?
+    }
+
     /// Whether the credential of this caller is one of these tokens.
     pub(crate) fn names_entry(&self, principal: &Principal) -> bool {
         principal.token.as_ref().is_some_and(|token| self.0.tokens.with(token, |_| ()).is_some())
     }
 
+    /// Where a call with this caller's token has to enter too.
     pub(crate) fn gate(&self, principal: &Principal) -> Option<Arc<Gate>> {
         if self.0.limited.load(Ordering::Relaxed) == 0 {
             return None;
@@ -231,7 +236,7 @@ impl TokenRegistry {
 
     pub(crate) fn observe(&self, observer: Weak<dyn TokenObserver>) {
         let mut observers = self.write();
-        observers.retain(|known| known.strong_count() > 0);
+        observers.retain(|known| known.strong_count() > 0 && !known.ptr_eq(&observer));
         observers.push(observer);
     }
 

@@ -1,6 +1,6 @@
 //! The one writer of answers. What does not change from call to call is serialised once, in [`Replies`].
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use rmcp::model::{DetailedTask, ResourceContents, Task};
@@ -25,17 +25,17 @@ pub(crate) struct Replies {
 }
 
 /// `"ttlMs":...,"cacheScope":...,` of lists, and of what may change at any time.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Hints {
-    lists: Box<str>,
-    fresh: Box<str>,
+    lists: Arc<str>,
+    fresh: Arc<str>,
 }
 
 impl Hints {
     /// `shared`: all callers get the same, so caches in between may keep it.
     pub(crate) fn new(shared: bool, list_ttl: std::time::Duration) -> Self {
         let scope = if shared { "public" } else { "private" };
-        let hints = |ttl: u128| format!("\"ttlMs\":{ttl},\"cacheScope\":\"{scope}\",").into_boxed_str();
+        let hints = |ttl: u128| -> Arc<str> { format!("\"ttlMs\":{ttl},\"cacheScope\":\"{scope}\",").into() };
         Self { lists: hints(list_ttl.as_millis()), fresh: hints(0) }
     }
 }

@@ -104,7 +104,7 @@ impl House {
         let registry = TokenRegistry::default();
         let bearer = BearerTokens::new(registry.clone());
         let limits = mcp_serve::Limits::none();
-        let config = Config { revocable: true, limits, ..Config::default() };
+        let config = Config { limits, ..Config::default() };
         let authenticator: Arc<dyn Authenticator> =
             if by_entry { Arc::new(bearer) } else { Arc::new(OfPrincipals(bearer)) };
         let live = Live::of_many(Arc::new(instances.clone()), authenticator, config);

@@ -7,6 +7,7 @@ mod clients;
 mod docs;
 mod elicitation;
 mod endpoints;
+mod ends;
 mod errors;
 mod examples;
 mod guard;

@@ -392,7 +392,7 @@ async fn who_is_sent_away_loses_streams_at_once_and_calls_after_the_grace() {
     let world = Arc::new(World::default());
     let instances = world.instances(InstanceOptions::default());
     let registry = registry(&["ann", "bob"]);
-    let running = serve(&instances, &registry, Config { revocable: true, ..Config::default() }).await;
+    let running = serve(&instances, &registry, Config::default()).await;
     let auth = bearer("ann");
     let headers = [("authorization", auth.as_str())];
     let (session, _) = sessions::open(&running, &headers).await;

@@ -9,7 +9,7 @@ use crate::{
     support::{Events, Reply, Running},
 };
 
-fn initialize(version: &str) -> String {
+pub fn initialize(version: &str) -> String {
     json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
         "protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}})
     .to_string()
