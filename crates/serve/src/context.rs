@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{ClientSupport, Log, LogLevel, Principal, Progress, SessionState, input::Input};
+use crate::{ClientSupport, Log, LogLevel, Principal, Progress, SessionContext, SessionState, input::Input};
 
 /// One per call. There is no token to cancel with: the caller drops the call's future.
 #[derive(Debug, Clone)]
@@ -29,6 +29,9 @@ pub struct CallContext {
     pub part: Option<Arc<str>>,
     /// What [`Server::admit`](crate::Server::admit) had to say of the caller of this request.
     pub grant: Option<Grant>,
+    /// What the request says of its circumstances, where [`Config::context`](crate::http::Config::context) lets it. It is the
+    /// client's word.
+    pub context: SessionContext,
     pub(crate) input: Input,
 }
 
@@ -41,12 +44,13 @@ pub(crate) struct Admitted {
     pub(crate) principal: Arc<Principal>,
     pub(crate) part: Option<Arc<str>>,
     pub(crate) grant: Option<Grant>,
+    pub(crate) context: SessionContext,
 }
 
 impl From<Admitted> for CallContext {
     fn from(admitted: Admitted) -> Self {
-        let Admitted { principal, part, grant } = admitted;
-        Self { part, grant, ..Self::new(principal) }
+        let Admitted { principal, part, grant, context } = admitted;
+        Self { part, grant, context, ..Self::new(principal) }
     }
 }
 
@@ -62,6 +66,7 @@ impl CallContext {
             session: None,
             part: None,
             grant: None,
+            context: SessionContext::default(),
             input: Input::default(),
         }
     }

@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::BTreeMap, error::Error as StdError, fmt, syn
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER, request::Parts};
 
 use crate::{
-    BoxFuture, CallId, Principal, Scopes, Server, TokenId,
+    BoxFuture, CallId, Principal, Scopes, Server, SessionContext, TokenId,
     wire::{Refusal, code},
 };
 
@@ -17,18 +17,25 @@ pub struct TenantContext {
     pub principal: Arc<Principal>,
     /// Of what the request sent, what is allowed to say something about the server.
     pub extras: Extras,
+    /// What it says of its circumstances, where [`Config::context`](crate::http::Config::context) lets it.
+    pub context: SessionContext,
     pub(crate) names_entry: bool,
 }
 
 impl TenantContext {
     #[must_use]
     pub fn new(principal: Arc<Principal>) -> Self {
-        Self { principal, extras: Extras::default(), names_entry: false }
+        Self { principal, extras: Extras::default(), context: SessionContext::default(), names_entry: false }
     }
 
     #[must_use]
     pub fn with_extras(self, extras: Extras) -> Self {
         Self { extras, ..self }
+    }
+
+    #[must_use]
+    pub fn with_context(self, context: SessionContext) -> Self {
+        Self { context, ..self }
     }
 
     /// The token by which the caller came, where it is an entry of a registry: it stays when its secret is rotated.

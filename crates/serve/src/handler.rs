@@ -108,6 +108,9 @@ impl<H: ServerHandler> Wrapped<H> {
         let id = self.tokens.fetch_add(1, Ordering::Relaxed);
         let (mut context, ended) = request(&self.peer, id);
         context.extensions.insert(cx.principal.clone());
+        if !cx.context.is_empty() {
+            context.extensions.insert(cx.context.clone());
+        }
         let reporting = cx.progress.is_wanted().then(|| self.relay.report(id, cx.progress.clone()));
         if reporting.is_some() {
             let mut meta = RequestMetaObject::default();

@@ -76,7 +76,7 @@ pub enum InstanceMode {
 }
 
 /// What a caller must have in common with another request to get the same server: who it is (principal, tenant and
-/// entry of a registry), what it may do (scopes, groups, claims but for the times of its token) and the extras.
+/// entry of a registry), what it may do (scopes, groups, claims but for the times of its token), the extras and the session context.
 #[derive(Debug, Clone)]
 pub struct ServerKey(TenantContext);
 
@@ -379,7 +379,7 @@ impl PartialEq for ServerKey {
                             .all(|(name, value)| theirs.claims.get(name) == Some(value)))
         };
         // Verified tokens are remembered with their principal, so that it mostly is the same one.
-        (Arc::ptr_eq(ours, theirs) || same()) && self.0.extras == other.0.extras
+        (Arc::ptr_eq(ours, theirs) || same()) && self.0.extras == other.0.extras && self.0.context == other.0.context
     }
 }
 
@@ -388,11 +388,12 @@ impl Eq for ServerKey {}
 /// Of what tells nearly all callers apart.
 impl Hash for ServerKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let TenantContext { principal, extras, .. } = &self.0;
+        let TenantContext { principal, extras, context, .. } = &self.0;
         principal.id.hash(state);
         principal.tenant.hash(state);
         self.0.entry().hash(state);
         extras.hash(state);
+        context.hash(state);
     }
 }
 

@@ -88,13 +88,19 @@ impl Adapter {
         }
     }
 
+    /// The one caller, who sends no head of a request.
+    fn of_fixed(&self, principal: &Arc<Principal>) -> TenantContext {
+        let base = self.shared.live.config().context.as_ref().map(|contexts| contexts.base().clone());
+        TenantContext::new(principal.clone()).with_context(base.unwrap_or_default())
+    }
+
     /// What serves this request: found with it where it came by HTTP, else now.
     async fn serving(&self, extensions: &Extensions) -> Result<Serving, ErrorData> {
         let found = extensions.get::<http::request::Parts>().and_then(|head| head.extensions.get::<Serving>());
         let serving = match (found, &self.shared.caller) {
             (Some(found), _) => found.clone(),
             (None, Caller::Fixed(principal)) => {
-                let found = self.shared.live.serving(|| TenantContext::new(principal.clone())).await;
+                let found = self.shared.live.serving(|| self.of_fixed(principal)).await;
                 found.map_err(|error| error_data(error.refusal(principal)))?
             }
             (None, Caller::OfRequest) => self.shared.live.front().of_all().map_err(|_many| unknown_caller())?,
@@ -116,7 +122,12 @@ impl Adapter {
                         Some(run(&serving, deciding, &call, version, &cx.ct).await?)
                     }
                 };
-                Ok(Admitted { principal: principal.clone(), part: None, grant })
+                Ok(Admitted {
+                    principal: principal.clone(),
+                    part: None,
+                    grant,
+                    context: self.of_fixed(principal).context,
+                })
             }
             Caller::OfRequest => {
                 let head = cx.extensions.get::<http::request::Parts>();

@@ -34,6 +34,7 @@ use crate::{
     middleware::{self, CallLog, ObserveLayer, TimeoutLayer},
     resolver::{EnvironmentTokens, TokenResolver},
     server_of,
+    session_context::SessionContexts,
 };
 
 type Factory = Arc<dyn Fn(Tenant) -> BoxFuture<'static, Result<Arc<dyn Server>, FactoryError>> + Send + Sync>;
@@ -75,6 +76,7 @@ pub struct WrapOptions {
     layers: Option<middleware::Middleware>,
     #[cfg(feature = "endpoints")]
     endpoints: crate::endpoints::CustomEndpoints,
+    session_context: Option<SessionContexts>,
     config: WrapConfig,
 }
 
@@ -141,6 +143,13 @@ impl WrapOptions {
         self
     }
 
+    /// What of a request, besides its user and the extras, the factory and its tools learn.
+    #[must_use]
+    pub fn session_context(mut self, contexts: Option<SessionContexts>) -> Self {
+        self.session_context = contexts;
+        self
+    }
+
     /// Beside MCP, for the same callers. On stdio there are none.
     #[cfg(feature = "endpoints")]
     #[must_use]
@@ -179,7 +188,7 @@ impl WrapOptions {
 pub fn wrap_server(options: WrapOptions) -> Result<WrappedServer, ConfigurationError> {
     #[cfg(feature = "endpoints")]
     let endpoints = options.endpoints.clone();
-    let WrapOptions { factory, auth_provider, token_resolver, layers, config, .. } = options;
+    let WrapOptions { factory, auth_provider, token_resolver, layers, session_context, config, .. } = options;
     let factory = factory.ok_or(ConfigurationError::Required { field: "serverFactory" })?;
     let authenticator = auth_provider.ok_or(ConfigurationError::Required { field: "authProvider" })?;
     let checked = config.check(&*authenticator)?;
@@ -191,6 +200,7 @@ pub fn wrap_server(options: WrapOptions) -> Result<WrappedServer, ConfigurationE
     };
     let pool = checked.pool;
     let mut http = checked.http;
+    http.context = session_context;
     #[cfg(feature = "endpoints")]
     {
         http.endpoints = endpoints;
@@ -322,7 +332,8 @@ impl WrappedServer {
         let authenticator = self.authenticator.clone();
         async move {
             let principal = Principal::trusted("stdio-user");
-            let server = tenants.server_of(TenantContext::new(principal.clone())).await?;
+            let context = http.context.as_ref().map(|contexts| contexts.base().clone()).unwrap_or_default();
+            let server = tenants.server_of(TenantContext::new(principal.clone()).with_context(context)).await?;
             let live = Live::new(server, authenticator, http);
             Ok(crate::stdio::serve_live(live, principal, shutdown).await?)
         }

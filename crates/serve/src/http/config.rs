@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use axum::Router;
 
 use super::guard::Guard;
-use crate::{Authenticator, Limits, StateKey, middleware::Middleware};
+use crate::{Authenticator, Limits, StateKey, middleware::Middleware, session_context::SessionContexts};
 
 /// The defaults are for loopback. Behind a name, set `allowed_hosts`; for browsers, `allowed_origins`.
 #[derive(Debug, Clone)]
@@ -50,6 +50,8 @@ pub struct Config {
     pub grace: Duration,
     /// For running calls to end at shutdown. Default 10 s.
     pub drain: Duration,
+    /// What of a request, besides its caller, factories and tools learn. Default: nothing.
+    pub context: Option<SessionContexts>,
     /// Served beside MCP, behind the same Host and Origin checks but without authentication.
     pub routes: Router,
     /// Served beside MCP, with the same authentication and limits. Default: none.
@@ -80,6 +82,7 @@ impl Default for Config {
             middleware: None,
             grace: Duration::from_secs(5),
             drain: Duration::from_secs(10),
+            context: None,
             routes: Router::new(),
             #[cfg(feature = "endpoints")]
             endpoints: crate::endpoints::CustomEndpoints::default(),

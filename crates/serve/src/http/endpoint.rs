@@ -23,7 +23,8 @@ use super::{
     stateless,
 };
 use crate::{
-    Authentication, Authenticator, CallId, Error, Extras, Live, Principal, Servers, TenantContext,
+    Authentication, Authenticator, CallId, Error, Extras, Found, Live, Principal, Servers, SessionContext,
+    TenantContext,
     auth::WELL_KNOWN,
     context::Admitted,
     live::{Front, Serving},
@@ -155,9 +156,27 @@ impl Endpoint {
             Ok(principal) => principal,
             Err(challenge) => return refuse(challenge.refusal(), None),
         };
+        let (mut body, mut whole) = (Some(body), None);
+        let context = match &shared.config().context {
+            None => SessionContext::default(),
+            Some(contexts) => {
+                if contexts.reads_meta() && head.method == Method::POST {
+                    let reading = self.body(&head, body.take().expect("nobody read it")).await;
+                    whole = match reading {
+                        Ok(body) => Some(body),
+                        Err(refusal) => return refuse(refusal, None),
+                    };
+                }
+                let credential = match front.authenticator.finds(&head) {
+                    Found::Own(header) | Found::Foreign(header) => Some(header),
+                    Found::Nothing => None,
+                };
+                contexts.of(&head, &principal, credential, whole.as_deref()).await
+            }
+        };
         let serving = match front.of_all() {
             Ok(serving) => serving,
-            Err((front, servers)) => match find(front, &*servers, &head, &principal).await {
+            Err((front, servers)) => match find(front, &*servers, &head, &principal, &context).await {
                 Ok(serving) => {
                     // For whoever answers in a session.
                     head.extensions.insert(serving.clone());
@@ -166,16 +185,18 @@ impl Endpoint {
                 Err(refusal) => return refuse(refusal, None),
             },
         };
-        let caller = match admit(&serving, principal, part).await {
+        let caller = match admit(&serving, principal, part, context).await {
             Ok(caller) => caller,
             Err(refusal) => return refuse(refusal, None),
         };
         match head.method {
             Method::POST => {
-                if let Err(refusal) = is_json(&head.headers) {
-                    return refuse(refusal, None);
-                }
-                match read(body, shared.config().max_body, shared.config().body_timeout).await {
+                let read = match (whole, body) {
+                    (Some(whole), _) => Ok(whole),
+                    (None, Some(body)) => self.body(&head, body).await,
+                    (None, None) => unreachable!("it is there or was read"),
+                };
+                match read {
                     Ok(body) => self.post(serving, head, body, caller).await,
                     Err(refusal) => refuse(refusal, None),
                 }
@@ -195,6 +216,14 @@ impl Endpoint {
                 response
             }
         }
+    }
+
+    async fn body<B>(&self, head: &Parts, body: B) -> Result<Bytes, Refusal>
+    where
+        B: HttpBody<Data = Bytes>,
+    {
+        is_json(&head.headers)?;
+        read(body, self.0.config().max_body, self.0.config().body_timeout).await
     }
 
     async fn post(&self, serving: Serving, head: Parts, body: Bytes, caller: Admitted) -> Response<Body> {
@@ -285,14 +314,20 @@ async fn find(
     servers: &dyn Servers,
     head: &Parts,
     principal: &Arc<Principal>,
+    context: &SessionContext,
 ) -> Result<Serving, Refusal> {
     let extras = Extras::of(head, servers.extras())?;
-    let caller = TenantContext::new(principal.clone()).with_extras(extras);
+    let caller = TenantContext::new(principal.clone()).with_extras(extras).with_context(context.clone());
     Front::serve(front, servers, caller).await.map_err(|error| error.refusal(principal))
 }
 
 /// What the server has to say of the caller before anything is read.
-async fn admit(serving: &Serving, principal: Arc<Principal>, part: Option<Arc<str>>) -> Result<Admitted, Refusal> {
+async fn admit(
+    serving: &Serving,
+    principal: Arc<Principal>,
+    part: Option<Arc<str>>,
+    context: SessionContext,
+) -> Result<Admitted, Refusal> {
     let grant = match serving.server.admit(&principal) {
         None => None,
         Some(deciding) => {
@@ -305,7 +340,7 @@ async fn admit(serving: &Serving, principal: Arc<Principal>, part: Option<Arc<st
             Some(decided.map_err(refused)?)
         }
     };
-    let caller = Admitted { principal, part, grant };
+    let caller = Admitted { principal, part, grant, context };
     if let Some(part) = &caller.part
         && !serving.server.has_part(&caller.clone().into(), part)
     {

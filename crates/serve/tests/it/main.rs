@@ -32,6 +32,7 @@ mod per_bearer_examples;
 mod progress;
 mod resolver;
 mod server_factory;
+mod session_context;
 mod sessions;
 mod shutdown;
 mod sockets;
