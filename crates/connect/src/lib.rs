@@ -9,7 +9,7 @@ pub mod http;
 pub mod policy;
 pub mod secrets;
 pub mod sql;
-mod tls;
+pub mod tls;
 
 pub use policy::{Denied, Grant, Policy};
 pub use secrets::{Environment, FixedSecrets, Secret, SecretError, Secrets, SecretsFile, Subject};

@@ -16,7 +16,7 @@ use crate::{Denied, Grant, Policy};
 
 /// Why the authorities of a file can't be trusted.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RootsError {
+pub enum RootsError {
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error("`{path}` holds no certificates that can be read")]
@@ -35,7 +35,9 @@ pub(crate) fn install_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-pub(crate) fn verified() -> Arc<ClientConfig> {
+/// With the authorities of Mozilla.
+#[must_use]
+pub fn verified() -> Arc<ClientConfig> {
     static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         Arc::new(builder().with_root_certificates(roots).with_no_client_auth())
@@ -44,7 +46,7 @@ pub(crate) fn verified() -> Arc<ClientConfig> {
 }
 
 /// Trusts the authorities in a PEM file and no other.
-pub(crate) fn verified_by(path: &str, policy: &Policy) -> Result<Arc<ClientConfig>, RootsError> {
+pub fn verified_by(path: &str, policy: &Policy) -> Result<Arc<ClientConfig>, RootsError> {
     policy.check(Grant::Path(path.into()))?;
     let mut roots = RootCertStore::empty();
     let unreadable = || RootsError::Unreadable { path: path.to_owned() };

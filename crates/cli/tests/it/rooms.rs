@@ -11,7 +11,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mcp-factory-testing", &[]),
     ("mcp-factory-connect", &[]),
     ("mcp-factory-engine", &["mcp-factory-connect", "mcp-factory-spec", "mcp-serve"]),
-    ("mcp-factory-cli", &["mcp-factory-connect", "mcp-factory-engine", "mcp-factory-spec", "mcp-serve"]),
+    ("mcp-factory", &["mcp-factory-connect", "mcp-factory-engine", "mcp-factory-spec", "mcp-serve"]),
+    (
+        "mcp-factory-cli",
+        &["mcp-factory", "mcp-factory-connect", "mcp-factory-engine", "mcp-factory-spec", "mcp-serve"],
+    ),
 ];
 
 #[test]

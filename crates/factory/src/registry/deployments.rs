@@ -1,0 +1,119 @@
+//! What is meant to run, and what is known of it. The legal states are not judged here.
+
+use semver::Version;
+
+use super::{Error, OfAll, OfOwner, Row, Timestamp, Transaction, value::values};
+use crate::{Operator, Owner};
+
+/// A deployment as it is written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    pub server: String,
+    /// Where it runs: `local` and the like.
+    pub target: String,
+    /// `running` or `stopped`: what is meant to be.
+    pub desired: String,
+    /// What is.
+    pub state: String,
+    pub version: Version,
+    /// The version to go back to, and its instance while that serves.
+    pub fallback: Option<(Version, Option<u64>)>,
+    pub generation: u64,
+    /// The last generation there was.
+    pub launched: u64,
+    pub failures: u32,
+    /// The last thing that went wrong.
+    pub problem: Option<String>,
+    pub endpoint: Option<String>,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}
+
+const FIND: OfOwner = OfOwner::new(
+    "SELECT server, target, desired, state, version, fallback, fallback_generation, generation, launched, failures,
+         problem, endpoint, created, updated
+     FROM deployments WHERE owner = ?1 AND server = ?2",
+);
+const ALL: OfAll = OfAll::new(
+    "SELECT owner, server, target, desired, state, version, fallback, fallback_generation, generation, launched, failures,
+         problem, endpoint, created, updated
+     FROM deployments WHERE server > ?1 ORDER BY server LIMIT ?2",
+);
+const PUT: OfOwner = OfOwner::new(
+    "INSERT INTO deployments (owner, server, target, desired, state, version, fallback, fallback_generation, generation,
+         launched, failures, problem, endpoint, created, updated)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14)
+     ON CONFLICT (owner, server) DO UPDATE SET target = excluded.target, desired = excluded.desired,
+         state = excluded.state, version = excluded.version, fallback = excluded.fallback,
+         fallback_generation = excluded.fallback_generation, generation = excluded.generation,
+         launched = excluded.launched, failures = excluded.failures, problem = excluded.problem, endpoint = excluded.endpoint,
+         updated = excluded.updated",
+);
+const REMOVE: OfOwner = OfOwner::new("DELETE FROM deployments WHERE owner = ?1 AND server = ?2");
+
+impl Transaction<'_> {
+    pub fn deployment(&mut self, owner: &Owner, server: &str) -> Result<Option<Deployment>, Error> {
+        self.row(FIND, owner, values![server])?.map(deployment).transpose()
+    }
+
+    /// Everybody's, `most` at a time: a factory that begins brings back what was meant to run.
+    pub fn deployments(
+        &mut self,
+        operator: Operator,
+        after: &str,
+        most: u32,
+    ) -> Result<Vec<(Owner, Deployment)>, Error> {
+        let rows = self.all(ALL, operator, values![after, most])?;
+        rows.into_iter().map(|mut row| Ok((row.take()?, deployment(row)?))).collect()
+    }
+
+    /// Times are set here.
+    pub fn put_deployment(&mut self, owner: &Owner, is: &Deployment) -> Result<(), Error> {
+        let now = self.now();
+        let (fallback, serving) = match &is.fallback {
+            Some((version, generation)) => (Some(version), *generation),
+            None => (None, None),
+        };
+        let values = values![
+            &is.server,
+            &is.target,
+            &is.desired,
+            &is.state,
+            &is.version,
+            fallback,
+            serving,
+            is.generation,
+            is.launched,
+            is.failures,
+            is.problem.as_ref(),
+            is.endpoint.as_ref(),
+            now
+        ];
+        self.execute(PUT, owner, values).map(drop)
+    }
+
+    pub fn remove_deployment(&mut self, owner: &Owner, server: &str) -> Result<bool, Error> {
+        Ok(self.execute(REMOVE, owner, values![server])? > 0)
+    }
+}
+
+fn deployment(mut row: Row) -> Result<Deployment, Error> {
+    Ok(Deployment {
+        server: row.take()?,
+        target: row.take()?,
+        desired: row.take()?,
+        state: row.take()?,
+        version: row.take()?,
+        fallback: match (row.take()?, row.take()?) {
+            (Some(version), generation) => Some((version, generation)),
+            (None, _) => None,
+        },
+        generation: row.take()?,
+        launched: row.take()?,
+        failures: row.take()?,
+        problem: row.take()?,
+        endpoint: row.take()?,
+        created: row.take()?,
+        updated: row.take()?,
+    })
+}
