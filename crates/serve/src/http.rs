@@ -1,4 +1,4 @@
-//! Streamable HTTP: both protocol eras at one endpoint.
+//! Streamable HTTP: both protocol eras at one endpoint; a [`Host`] serves many of them at one listener.
 //!
 //! 2026-07-28 and session-less requests of older clients are answered here, straight from the [`Server`]; sessions are the
 //! SDK's. Whatever the way, a request passes Host and Origin checks, authentication and the limits first.
@@ -15,8 +15,10 @@ mod connections;
 mod cors;
 mod endpoint;
 mod guard;
+mod host;
 mod presence;
 mod sessions;
+mod site;
 mod stateless;
 mod stream;
 mod tasks;
@@ -37,6 +39,7 @@ pub use connections::Summary;
 pub(crate) use connections::run;
 pub(crate) use endpoint::CurrentAuthenticator;
 pub use endpoint::Endpoint;
+pub use host::{Host, HostConfig, MountError, Unmounted};
 pub(crate) use presence::{Open, Presence};
 pub(crate) use sessions::{Bound, Ending};
 

@@ -86,6 +86,7 @@ mod server;
 mod servers;
 mod session;
 pub mod session_context;
+mod sharded;
 mod standing;
 pub mod stdio;
 mod tasks;

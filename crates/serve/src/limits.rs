@@ -135,6 +135,11 @@ impl Gate {
         Pause(self.running.clone())
     }
 
+    /// Calls that run now.
+    pub(crate) fn running(&self) -> usize {
+        self.running.calls.load(Ordering::SeqCst)
+    }
+
     /// Waits until no call runs.
     pub(crate) async fn idle(&self) {
         self.running.waited_for.store(true, Ordering::SeqCst);

@@ -6,7 +6,6 @@
 mod hash;
 mod id;
 mod registry;
-mod sharded;
 mod shared;
 mod store;
 mod token;

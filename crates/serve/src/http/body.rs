@@ -1,6 +1,7 @@
 //! Bodies: reading them whole, and the ones that are sent.
 
 use std::{
+    any::Any,
     convert::Infallible,
     fmt,
     pin::Pin,
@@ -24,7 +25,8 @@ pub struct Body(Kind);
 enum Kind {
     Whole(Option<Bytes>),
     Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
-    Sdk(BoxBody<Bytes, Infallible>),
+    /// With what is in use until the last of it was taken.
+    Sdk(BoxBody<Bytes, Infallible>, Option<Box<dyn Any + Send>>),
     Routes(axum::body::Body),
 }
 
@@ -33,7 +35,7 @@ impl fmt::Debug for Body {
         f.write_str(match self.0 {
             Kind::Whole(_) => "Body(whole)",
             Kind::Stream(_) => "Body(stream)",
-            Kind::Sdk(_) | Kind::Routes(_) => "Body(other)",
+            Kind::Sdk(..) | Kind::Routes(_) => "Body(other)",
         })
     }
 }
@@ -51,8 +53,21 @@ impl Body {
         Self(Kind::Stream(Box::pin(stream)))
     }
 
+    /// Nothing more has to run for it.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.0, Kind::Whole(_))
+    }
+
     pub(super) fn sdk(body: BoxBody<Bytes, Infallible>) -> Self {
-        Self(Kind::Sdk(body))
+        Self(Kind::Sdk(body, None))
+    }
+
+    /// The same, held in use until it is at its end.
+    pub(super) fn using(mut self, used: impl Any + Send) -> Self {
+        if let Kind::Sdk(_, held) = &mut self.0 {
+            *held = Some(Box::new(used));
+        }
+        self
     }
 
     pub(super) fn routes(body: axum::body::Body) -> Self {
@@ -70,7 +85,7 @@ impl HttpBody for Body {
             Kind::Stream(stream) => {
                 stream.as_mut().poll_next(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
             }
-            Kind::Sdk(body) => Pin::new(body)
+            Kind::Sdk(body, _) => Pin::new(body)
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(|never: Infallible| match never {}))),
             Kind::Routes(body) => Pin::new(body).poll_frame(cx),
@@ -81,7 +96,7 @@ impl HttpBody for Body {
         match &self.0 {
             Kind::Whole(bytes) => bytes.is_none(),
             Kind::Stream(_) => false,
-            Kind::Sdk(body) => body.is_end_stream(),
+            Kind::Sdk(body, _) => body.is_end_stream(),
             Kind::Routes(body) => body.is_end_stream(),
         }
     }
@@ -90,7 +105,7 @@ impl HttpBody for Body {
         match &self.0 {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Kind::Stream(_) => SizeHint::default(),
-            Kind::Sdk(body) => body.size_hint(),
+            Kind::Sdk(body, _) => body.size_hint(),
             Kind::Routes(body) => body.size_hint(),
         }
     }

@@ -21,7 +21,11 @@ use tokio::{
 use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Endpoint, body::refuse};
+use super::{
+    body::refuse,
+    host::conversations::Conversation,
+    site::{Site, Sockets},
+};
 use crate::{CallId, Peer, wire::Refusal};
 
 /// How serving ended.
@@ -34,12 +38,14 @@ pub struct Summary {
     pub took: Duration,
 }
 
-pub(crate) async fn run(endpoint: Endpoint, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Summary {
+pub(crate) async fn run(site: impl Into<Site>, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Summary {
+    let site = site.into();
+    let sockets = site.sockets();
     let connections = TaskTracker::new();
     let closing = CancellationToken::new();
     let force = CancellationToken::new();
     let forced = Arc::new(AtomicUsize::new(0));
-    let places = Arc::new(Semaphore::new(endpoint.shared().config().max_connections));
+    let places = Arc::new(Semaphore::new(sockets.max_connections));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = async {
@@ -66,11 +72,11 @@ pub(crate) async fn run(endpoint: Endpoint, listener: TcpListener, shutdown: imp
             }
         };
         // Tokens of their own: a shared one is a lock that all connections would take on every poll.
-        let (closing, force) = (closing.child_token(), force.child_token());
-        let (endpoint, forced) = (endpoint.clone(), forced.clone());
+        let ((conversation, listed), force) = (site.converse(closing.child_token()), force.child_token());
+        let (site, forced) = (site.clone(), forced.clone());
         connections.spawn(async move {
-            let _place = place;
-            if !converse(&endpoint, stream, &closing, &force).await {
+            let _held = (place, listed);
+            if !converse(&site, sockets, stream, &conversation, &force).await {
                 forced.fetch_add(1, Ordering::Relaxed);
             }
         });
@@ -79,17 +85,16 @@ pub(crate) async fn run(endpoint: Endpoint, listener: TcpListener, shutdown: imp
     let began = Instant::now();
     let open = connections.len();
     connections.close();
-    let shared = endpoint.shared();
     closing.cancel();
-    shared.stopping.cancel();
+    site.end_streams();
     let drained = async {
-        // Calls in sessions first: their streams end with the sessions.
-        shared.live.front().gate.idle().await;
-        shared.sessions.end();
+        // Calls in sessions first: their streams end with them.
+        site.idle().await;
+        site.end_sessions();
         connections.wait().await;
     };
-    if tokio::time::timeout(shared.config().drain, drained).await.is_err() {
-        shared.sessions.end();
+    if tokio::time::timeout(sockets.drain, drained).await.is_err() {
+        site.end_sessions();
         force.cancel();
         connections.wait().await;
     }
@@ -113,21 +118,18 @@ impl Prompt {
     }
 }
 
-/// Serves one connection; `false` if it had to be cut.
+/// Serves one connection; `false` if it had to be cut so that serving could end.
 async fn converse(
-    endpoint: &Endpoint,
+    site: &Site,
+    sockets: Sockets,
     (stream, peer): (Prompt, Peer),
-    closing: &CancellationToken,
+    conversation: &Conversation,
     force: &CancellationToken,
 ) -> bool {
     let Prompt(stream) = stream;
     let local = stream.local_addr().ok().map(|address| address.ip());
-    let service = service_fn(|mut request: http::Request<_>| async move {
-        // Extensions are allocated; hardly anybody asks for this one.
-        if endpoint.shared().live.reads_peer() {
-            request.extensions_mut().insert(peer);
-        }
-        let answer = AssertUnwindSafe(endpoint.handle(request, local)).catch_unwind().await;
+    let service = service_fn(|request: http::Request<_>| async move {
+        let answer = AssertUnwindSafe(site.handle(request, local, peer, conversation)).catch_unwind().await;
         Ok::<_, Infallible>(answer.unwrap_or_else(|_panic| {
             let request = CallId::next();
             tracing::error!(%request, "answering a request panicked");
@@ -135,17 +137,20 @@ async fn converse(
         }))
     });
     let mut stream = TimeoutWriter::new(stream);
-    stream.set_timeout(Some(endpoint.shared().config().write_timeout));
+    stream.set_timeout(Some(sockets.write_timeout));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(endpoint.shared().config().head_timeout)
+        .header_read_timeout(sockets.head_timeout)
         .max_header_size(MAX_HEAD)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        () = closing.cancelled() => {
+        () = conversation.closing.cancelled() => {
+            if conversation.is_cut() {
+                return true;
+            }
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 biased;

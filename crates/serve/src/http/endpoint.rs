@@ -1,6 +1,11 @@
 //! One request: checks, authentication, era, and which way it goes.
 
-use std::{fmt, net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    fmt,
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+};
 
 use axum::body::HttpBody;
 use bytes::Bytes;
@@ -42,7 +47,8 @@ pub struct Endpoint(Arc<Shared>);
 
 pub(super) struct Shared {
     pub(super) live: Live,
-    pub(super) sessions: Sessions,
+    /// Made for the first client that wants one: most servers of many have none.
+    sessions: OnceLock<Sessions>,
     /// Ends listen streams.
     pub(super) stopping: CancellationToken,
     pub(super) presence: Option<Arc<dyn Presence>>,
@@ -52,6 +58,30 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn config(&self) -> &Config {
         self.live.config()
+    }
+
+    fn sessions(&self) -> &Sessions {
+        self.sessions.get_or_init(|| {
+            let (live, stopping) = (self.live.clone(), self.stopping.clone());
+            let shared = sdk::Shared { live, caller: sdk::Caller::OfRequest, stopping };
+            Sessions::new(shared, self.presence.clone())
+        })
+    }
+
+    /// Waits until no call runs, and sessions have sent their answers.
+    pub(super) async fn idle(&self) {
+        // A gate that takes this one's place counts the same calls.
+        self.live.front().gate.idle().await;
+        if let Some(sessions) = self.sessions.get() {
+            sessions.idle().await;
+        }
+    }
+
+    /// Ends every session and its streams.
+    pub(super) fn end_sessions(&self) {
+        if let Some(sessions) = self.sessions.get() {
+            sessions.end();
+        }
     }
 }
 
@@ -68,16 +98,18 @@ impl Endpoint {
 
     /// Where somebody wants to know what is open.
     pub(crate) fn watched(live: Live, presence: Option<Arc<dyn Presence>>) -> Result<Self, ConfigError> {
-        let stopping = CancellationToken::new();
-        let shared = sdk::Shared { live: live.clone(), caller: sdk::Caller::OfRequest, stopping: stopping.clone() };
         let config = live.config();
-        Ok(Self(Arc::new(Shared {
-            guard: Guard::new(&config.allowed_hosts, &config.allowed_origins)?,
-            sessions: Sessions::new(shared, presence.clone()),
-            presence,
-            stopping,
-            live,
-        })))
+        let guard = Guard::new(&config.allowed_hosts, &config.allowed_origins)?;
+        Ok(Self::guarded(live, presence, guard, CancellationToken::new()))
+    }
+
+    /// For a host, which has checked Host and Origin when it asks.
+    pub(super) fn hosted(live: Live, stopping: CancellationToken) -> Self {
+        Self::guarded(live, None, Guard::default(), stopping)
+    }
+
+    fn guarded(live: Live, presence: Option<Arc<dyn Presence>>, guard: Guard, stopping: CancellationToken) -> Self {
+        Self(Arc::new(Shared { guard, sessions: OnceLock::new(), presence, stopping, live }))
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -99,12 +131,9 @@ impl Endpoint {
             Ok(origin) => origin.cloned(),
             Err(refusal) => return refuse(refusal, None),
         };
-        let below = path.strip_prefix(&*shared.config().path);
-        let below = if shared.config().aliases.iter().any(|alias| alias == path) { Some("") } else { below };
-        let part = below.and_then(|below| self.part(below));
-        if below != Some("") && part.is_none() {
+        let Some(part) = self.at(path) else {
             if path.starts_with(WELL_KNOWN)
-                && let Some(document) = self.protected_resource(&request, origin.as_ref())
+                && let Some(document) = self.protected_resource(&request, None, origin.as_ref())
             {
                 return document;
             }
@@ -113,7 +142,32 @@ impl Endpoint {
                 return Box::pin(self.custom(request, origin)).await;
             }
             return Box::pin(self.route(request)).await;
+        };
+        self.answer(request, part, origin).await
+    }
+
+    /// What is asked at this path: the server, a part of it, or nothing of its own.
+    pub(super) fn at(&self, path: &str) -> Option<Option<Arc<str>>> {
+        let config = self.0.config();
+        if config.aliases.iter().any(|alias| alias == path) {
+            return Some(None);
         }
+        match path.strip_prefix(&*config.path)? {
+            "" => Some(None),
+            below => self.part(below).map(Some),
+        }
+    }
+
+    /// Host and Origin are checked by now; `origin` is the web page that calls, if one does.
+    pub(super) async fn answer<B>(
+        &self,
+        request: Request<B>,
+        part: Option<Arc<str>>,
+        origin: Option<HeaderValue>,
+    ) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes>,
+    {
         let (head, body) = request.into_parts();
         let Some(origin) = origin else { return self.serve(head, body, part).await };
         if let Some(preflight) = cors::preflight(&head, &origin, cors::METHODS) {
@@ -123,10 +177,17 @@ impl Endpoint {
     }
 
     /// The document of RFC 9728, where this server has one. It comes before authentication: it says how to get there.
-    fn protected_resource<B>(&self, request: &Request<B>, origin: Option<&HeaderValue>) -> Option<Response<Body>> {
+    /// `hosted` is the path at which a host serves this server.
+    pub(super) fn protected_resource<B>(
+        &self,
+        request: &Request<B>,
+        hosted: Option<&str>,
+        origin: Option<&HeaderValue>,
+    ) -> Option<Response<Body>> {
         let front = self.0.live.front();
         let resource = front.authenticator.protected_resource()?;
-        if request.method() != Method::GET || !resource.is_at(request.uri(), &self.0.config().path) {
+        let path = hosted.unwrap_or(&self.0.config().path);
+        if request.method() != Method::GET || !resource.is_at(request.uri(), path) {
             return None;
         }
         let response = json(resource.document().to_vec());
@@ -202,7 +263,7 @@ impl Endpoint {
                 }
             }
             Method::GET | Method::DELETE if !is_modern(&head.headers) && head.headers.contains_key(SESSION_ID) => {
-                Box::pin(shared.sessions.handle(&serving, head, Bytes::new(), caller)).await
+                Box::pin(shared.sessions().handle(&serving, head, Bytes::new(), caller)).await
             }
             Method::GET | Method::DELETE
                 if head.headers.contains_key(PROTOCOL_VERSION) && !is_modern(&head.headers) =>
@@ -255,9 +316,9 @@ impl Endpoint {
                     }
                     drop(call);
                     return if opens {
-                        Box::pin(shared.sessions.open(serving, head, body, caller)).await
+                        Box::pin(shared.sessions().open(serving, head, body, caller)).await
                     } else {
-                        Box::pin(shared.sessions.handle(&serving, head, body, caller)).await
+                        Box::pin(shared.sessions().handle(&serving, head, body, caller)).await
                     };
                 }
                 stateless::answer(shared, &serving, &head, &call, caller)
@@ -265,7 +326,7 @@ impl Endpoint {
                     .unwrap_or_else(|refusal| refuse(step_up(&serving, refusal), Some(call.id)))
             }
             _ if in_session && !is_modern(&head.headers) => {
-                Box::pin(shared.sessions.handle(&serving, head, body, caller)).await
+                Box::pin(shared.sessions().handle(&serving, head, body, caller)).await
             }
             Message::Notification { .. } => status(StatusCode::ACCEPTED),
             Message::Response => {

@@ -10,7 +10,7 @@ use http::{
 use super::ConfigError;
 use crate::wire::{Refusal, code};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Guard {
     hosts: Vec<(String, Option<u16>)>,
     origins: Vec<String>,

@@ -79,6 +79,12 @@ impl Sessions {
         (config.max_sessions, of_one)
     }
 
+    /// Waits until no request runs in a session, and all answers were taken.
+    pub(super) async fn idle(&self) {
+        let using: Vec<_> = self.owners.lock().sessions.values().map(|session| session.using.clone()).collect();
+        join_all(using.iter().map(|using| using.idle())).await;
+    }
+
     /// Ends every session and its streams.
     pub(super) fn end(&self) {
         self.ending.cancel();
@@ -141,8 +147,9 @@ impl Sessions {
             return refuse(Refusal::new(StatusCode::NOT_FOUND, code::INVALID_REQUEST, message), None);
         };
         // A stream that is listened to runs no call.
-        if head.method == Method::POST {
-            head.extensions.insert(in_use);
+        let in_use = (head.method == Method::POST).then_some(in_use);
+        if let Some(in_use) = &in_use {
+            head.extensions.insert(in_use.clone());
         }
         let id = self.manager.presence.is_some().then(|| id.to_owned());
         let standing =
@@ -151,7 +158,8 @@ impl Sessions {
         self.failed(id.as_deref(), &response);
         match standing {
             Some(standing) if response.status().is_success() => response.map(|body| until(body, standing)),
-            _ => response,
+            // An answer that is made is not yet one that was sent.
+            _ => response.map(|body| body.using(in_use)),
         }
     }
 

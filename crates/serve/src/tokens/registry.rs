@@ -11,10 +11,9 @@ use std::{
 
 use super::{
     HashKey, Secret, SecretHash, Token, TokenError, TokenInfo, TokenRecord,
-    sharded::Sharded,
     token::{SecretRecord, check_secret},
 };
-use crate::{Gate, Limits, Principal, TokenId};
+use crate::{Gate, Limits, Principal, TokenId, sharded::Sharded};
 
 /// Tokens that may be added, changed and removed while requests are checked against them. Clones share them.
 #[derive(Clone)]

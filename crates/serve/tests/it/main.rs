@@ -12,6 +12,7 @@ mod errors;
 mod examples;
 mod guard;
 mod handler;
+mod host;
 mod isolation;
 mod issuer;
 mod jwks;

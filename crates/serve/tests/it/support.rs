@@ -301,6 +301,8 @@ pub struct Running {
     pub server: Arc<TestServer>,
     pub live: Live,
     pub address: SocketAddr,
+    /// Where it is asked.
+    pub path: String,
     stop: CancellationToken,
     task: Option<JoinHandle<Result<Summary, ServeError>>>,
 }
@@ -335,14 +337,14 @@ impl Running {
         let stop = CancellationToken::new();
         let shutdown = stop.clone().cancelled_owned();
         let task = tokio::spawn(mcp_serve::http::serve_live(live.clone(), listener, shutdown));
-        Self { server, live, address, stop, task: Some(task) }
+        Self { server, live, address, path: "/mcp".to_owned(), stop, task: Some(task) }
     }
 
     /// Only a client, of a server that somebody else runs.
     pub fn reaching(address: SocketAddr) -> Self {
         let server = TestServer::new();
         let live = Live::of_one_caller(server.clone(), &mcp_serve::Limits::none());
-        Self { server, live, address, stop: CancellationToken::new(), task: None }
+        Self { server, live, address, path: "/mcp".to_owned(), stop: CancellationToken::new(), task: None }
     }
 
     pub fn begin_stop(&self) {
@@ -396,7 +398,7 @@ impl Running {
 
     /// A header with an empty value is left out.
     pub fn request(&self, method: Method, headers: &[(&str, &str)], body: impl Into<String>) -> Request<String> {
-        let mut request = Request::builder().method(method).uri("/mcp");
+        let mut request = Request::builder().method(method).uri(&*self.path);
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
             request = request.header("host", self.address.to_string());
         }

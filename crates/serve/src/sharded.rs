@@ -9,7 +9,7 @@ use std::{
 use arc_swap::ArcSwap;
 
 /// Writers must not meet: whoever owns the map lets one in at a time.
-pub(super) struct Sharded<K, V> {
+pub(crate) struct Sharded<K, V> {
     shards: Box<[ArcSwap<HashMap<K, V>>]>,
     hasher: RandomState,
 }
@@ -18,7 +18,7 @@ pub(super) struct Sharded<K, V> {
 const SHARDS: usize = 256;
 
 impl<K: Hash + Eq + Clone, V: Clone> Sharded<K, V> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let shards = (0..SHARDS).map(|_| ArcSwap::from_pointee(HashMap::new())).collect();
         Self { shards, hasher: RandomState::new() }
     }
@@ -28,7 +28,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Sharded<K, V> {
         (self.hasher.hash_one(key) >> 56) as usize % SHARDS
     }
 
-    pub(super) fn with<Q, T>(&self, key: &Q, read: impl FnOnce(&V) -> T) -> Option<T>
+    pub(crate) fn with<Q, T>(&self, key: &Q, read: impl FnOnce(&V) -> T) -> Option<T>
     where
         K: std::borrow::Borrow<Q>,
         Q: Hash + Eq + ?Sized,
@@ -37,7 +37,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Sharded<K, V> {
     }
 
     /// Copies each part once, however many entries change in it.
-    pub(super) fn change(&self, inserted: impl IntoIterator<Item = (K, V)>, removed: impl IntoIterator<Item = K>) {
+    pub(crate) fn change(&self, inserted: impl IntoIterator<Item = (K, V)>, removed: impl IntoIterator<Item = K>) {
         let mut changed: HashMap<usize, HashMap<K, V>> = HashMap::new();
         for key in removed {
             let shard = self.shard(&key);
@@ -52,11 +52,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Sharded<K, V> {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.load().len()).sum()
     }
 
-    pub(super) fn values(&self) -> impl Iterator<Item = V> + '_ {
+    pub(crate) fn values(&self) -> impl Iterator<Item = V> + '_ {
         self.shards.iter().flat_map(|shard| shard.load().values().cloned().collect::<Vec<_>>())
     }
 }
