@@ -51,11 +51,15 @@ pub(super) struct Sqlite {
 
 #[derive(Debug)]
 struct Opened {
-    /// For reads that are done at once. As many as there are threads to run them, so that one is always free.
-    inline: Box<[Mutex<Session>]>,
+    inline: Arc<Inline>,
     reads: Arc<Lane>,
     writes: Arc<Lane>,
 }
+
+/// For reads that are done at once. As many places as there are threads to run them, so that one is always free. The first
+/// is there from the start; a read that finds none goes to a thread, whose connection takes an empty place afterwards. Most
+/// databases of a single caller never need a second one.
+type Inline = [Mutex<Option<Session>>];
 
 /// Connections whose statements run on threads of their own.
 #[derive(Debug)]
@@ -64,6 +68,8 @@ struct Lane {
     config: Arc<DatabaseConfig>,
     access: Access,
     permits: Arc<Semaphore>,
+    /// What they leave empty is filled from here.
+    inline: Arc<Inline>,
     idle: Mutex<Vec<Session>>,
 }
 
@@ -161,14 +167,17 @@ impl Sqlite {
 impl Opened {
     fn new(config: &Arc<DatabaseConfig>, target: Target) -> Result<Self, Error> {
         open::create(config, &target)?;
-        let lane = |access, permits| Lane {
+        let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 16);
+        let inline: Arc<Inline> = (0..threads).map(|_| Mutex::default()).collect();
+        let lane = |access, permits, inline| Lane {
             target: target.clone(),
             config: config.clone(),
             access,
             permits: Arc::new(Semaphore::new(permits)),
+            inline,
             idle: Mutex::default(),
         };
-        let writes = lane(Access::Write, 1);
+        let writes = lane(Access::Write, 1, Arc::new([]));
         if config.read_only {
             // A database in memory lives as long as a connection to it.
             if config.source.is_memory() {
@@ -177,11 +186,9 @@ impl Opened {
         } else {
             writes.put(Session::open(config, &target, Access::Write)?);
         }
-        let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 16);
-        let inline = (0..threads)
-            .map(|_| Session::open(config, &target, Access::Read).map(Mutex::new))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { inline, reads: Arc::new(lane(Access::Read, config.pool.max)), writes: Arc::new(writes) })
+        let reads = lane(Access::Read, config.pool.max, inline.clone());
+        reads.put(Session::open(config, &target, Access::Read)?);
+        Ok(Self { inline, reads: Arc::new(reads), writes: Arc::new(writes) })
     }
 
     /// Takes the connection of this thread, or any that is free, without waiting.
@@ -198,13 +205,14 @@ impl Opened {
         }
         let first = FIRST.with(|first| *first);
         for offset in 0..self.inline.len() {
-            let session = match self.inline[(first + offset) % self.inline.len()].try_lock() {
-                Ok(session) => session,
+            let place = match self.inline[(first + offset) % self.inline.len()].try_lock() {
+                Ok(place) => place,
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => continue,
             };
+            let Some(session) = &*place else { continue };
             session.watch.begin(INLINE_BUDGET, false);
-            return execute::execute(&session, config, statement, arguments, sink);
+            return execute::execute(session, config, statement, arguments, sink);
         }
         Err(Failure::Locked(Error::new(Class::Busy, "every connection is in use")))
     }
@@ -278,7 +286,13 @@ impl Lane {
     }
 
     fn put(&self, session: Session) {
-        if !self.permits.is_closed() {
+        if self.permits.is_closed() {
+            return;
+        }
+        let places = self.inline.iter().filter_map(|place| place.try_lock().ok());
+        if let Some(mut place) = places.into_iter().find(|place| place.is_none()) {
+            *place = Some(session);
+        } else {
             self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(session);
         }
     }

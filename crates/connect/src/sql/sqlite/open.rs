@@ -19,6 +19,10 @@ use super::{
 /// One value, one row, one string: no more than this.
 const MAX_LENGTH: i32 = 64 << 20;
 
+/// SQLite makes room for twenty pages when it keeps its first one, unless it is to keep no more than two. Most pages are
+/// read from the mapped file and not kept, and there may be thousands of connections.
+const SMALL: &str = "PRAGMA cache_size = 2; PRAGMA shrink_memory;";
+
 #[derive(Debug)]
 pub struct Session {
     pub connection: Connection,
@@ -133,7 +137,9 @@ impl Session {
             connection.execute_batch("PRAGMA query_only = ON")?;
         }
         // An unreadable file shows here, not in the first statement.
+        connection.execute_batch(SMALL)?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        connection.execute_batch("PRAGMA cache_size = -2000")?;
         connection.set_prepared_statement_cache_capacity(256);
         confine(&mut connection)?;
         let watch = Watch::install(&mut connection)?;
