@@ -4,9 +4,11 @@
 use std::{borrow::Cow, collections::BTreeMap, error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER, request::Parts};
+use serde_json::json;
 
 use crate::{
     BoxFuture, CallId, Principal, Scopes, Server, SessionContext, TokenId,
+    resolver::ResolveError,
     wire::{Refusal, code},
 };
 
@@ -93,6 +95,10 @@ pub enum FactoryError {
     /// This caller is to have none, and is told so.
     #[error("{message}")]
     Refused { message: Cow<'static, str> },
+    /// What the caller's server needs of somebody else's could not be had (S2-47): 403 where the caller can do something
+    /// about it, 502 where not.
+    #[error(transparent)]
+    Unresolved(#[from] ResolveError),
     #[error("the server can't be made at the moment")]
     Unavailable {
         #[source]
@@ -127,6 +133,7 @@ impl FactoryError {
             Self::Refused { message } => {
                 return Refusal::new(StatusCode::FORBIDDEN, code::FORBIDDEN, message.clone());
             }
+            Self::Unresolved(error) => return unresolved(error, principal),
             Self::Unavailable { retry_after, .. } | Self::Panicked { retry_after } => *retry_after,
         };
         let request = CallId::next();
@@ -137,6 +144,16 @@ impl FactoryError {
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code::BUSY, message)
             .with_header(RETRY_AFTER, HeaderValue::from(seconds.max(1)))
     }
+}
+
+fn unresolved(error: &ResolveError, principal: &Principal) -> Refusal {
+    let data = json!({ "code": ResolveError::CODE });
+    if let ResolveError::NotLinked { .. } = error {
+        return Refusal::new(StatusCode::FORBIDDEN, code::FORBIDDEN, error.to_string()).with_data(data);
+    }
+    let request = CallId::next();
+    tracing::error!(%request, principal = principal.id, %error, "a caller has no server");
+    Refusal::new(error.status(), code::BAD_GATEWAY, format!("{error} (request {request})")).with_data(data)
 }
 
 impl From<Box<dyn StdError + Send + Sync>> for FactoryError {

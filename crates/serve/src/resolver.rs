@@ -14,7 +14,7 @@ use http::StatusCode;
 
 pub use api::{ApiTokens, ApiTokensConfig, ApiTokensError};
 pub use cached::{Cached, CachedConfig};
-pub use fixed::{EnvironmentTokens, FixedTokens};
+pub use fixed::{ClaimTokens, EnvironmentTokens, FixedTokens, JwtTokenResolver};
 
 use crate::{BoxFuture, Principal, tokens::Secret};
 

@@ -28,8 +28,8 @@ pub use self::{
     tenant::Tenant,
 };
 use crate::{
-    Authenticator, BoxFuture, FactoryError, InstanceMode, InstanceOptions, InstanceStats, Instances, Live, Principal,
-    Server, TenantContext,
+    Authenticator, BoxFuture, EnvironmentError, EnvironmentPrincipal, FactoryError, InstanceMode, InstanceOptions,
+    InstanceStats, Instances, Live, NoAuthentication, Principal, Server, TenantContext,
     http::{self, ServeError},
     middleware::{self, CallLog, ObserveLayer, TimeoutLayer},
     resolver::{EnvironmentTokens, TokenResolver},
@@ -73,6 +73,7 @@ pub struct WrapOptions {
     factory: Option<Factory>,
     auth_provider: Option<Arc<dyn Authenticator>>,
     token_resolver: Option<Arc<dyn TokenResolver>>,
+    stdio_user: Option<EnvironmentPrincipal>,
     layers: Option<middleware::Middleware>,
     #[cfg(feature = "endpoints")]
     endpoints: crate::endpoints::CustomEndpoints,
@@ -121,10 +122,17 @@ impl WrapOptions {
         self
     }
 
-    /// Says who calls. On stdio it is not asked.
+    /// Says who calls. On stdio it is not asked: see [`stdio_user`](Self::stdio_user).
     #[must_use]
     pub fn auth_provider(mut self, authenticator: impl Authenticator) -> Self {
         self.auth_provider = Some(Arc::new(authenticator));
+        self
+    }
+
+    /// Who calls on stdio, where it stands for an authenticator. Default: `stdio-user`.
+    #[must_use]
+    pub fn stdio_user(mut self, user: EnvironmentPrincipal) -> Self {
+        self.stdio_user = Some(user);
         self
     }
 
@@ -188,9 +196,13 @@ impl WrapOptions {
 pub fn wrap_server(options: WrapOptions) -> Result<WrappedServer, ConfigurationError> {
     #[cfg(feature = "endpoints")]
     let endpoints = options.endpoints.clone();
-    let WrapOptions { factory, auth_provider, token_resolver, layers, session_context, config, .. } = options;
+    let WrapOptions { factory, auth_provider, stdio_user, token_resolver, layers, session_context, config, .. } =
+        options;
     let factory = factory.ok_or(ConfigurationError::Required { field: "serverFactory" })?;
-    let authenticator = auth_provider.ok_or(ConfigurationError::Required { field: "authProvider" })?;
+    let on_stdio = matches!(config.transport, Some(Transport::Stdio));
+    let nobody = || Arc::new(NoAuthentication::default()) as Arc<dyn Authenticator>;
+    let authenticator = auth_provider.or_else(|| (on_stdio && stdio_user.is_some()).then(nobody));
+    let authenticator = authenticator.ok_or(ConfigurationError::Required { field: "authProvider" })?;
     let checked = config.check(&*authenticator)?;
     // S2-44: the one user of stdio has the token of the environment.
     let resolver = match (&checked.transport, token_resolver) {
@@ -244,6 +256,7 @@ pub fn wrap_server(options: WrapOptions) -> Result<WrappedServer, ConfigurationE
         tenants: Arc::new(tenants),
         instances,
         authenticator,
+        stdio_user,
         transport: checked.transport,
         http,
         warnings: checked.warnings,
@@ -256,6 +269,7 @@ pub struct WrappedServer {
     tenants: Arc<Tenants>,
     instances: Instances,
     authenticator: Arc<dyn Authenticator>,
+    stdio_user: Option<EnvironmentPrincipal>,
     transport: Transport,
     http: http::Config,
     warnings: Vec<String>,
@@ -288,6 +302,8 @@ pub enum WrapError {
     Serve(#[from] ServeError),
     #[error("the server on standard input and output ended")]
     Stdio(#[from] crate::stdio::StdioError),
+    #[error("who calls on standard input can't be told")]
+    User(#[from] EnvironmentError),
     #[error("the server of standard input can't be made")]
     Factory(#[from] FactoryError),
     #[error("the server ended unexpectedly")]
@@ -329,9 +345,12 @@ impl WrappedServer {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> impl Future<Output = Result<(), WrapError>> + Send + 'static {
         let (tenants, http) = (self.tenants.clone(), self.http.clone());
-        let authenticator = self.authenticator.clone();
+        let (authenticator, user) = (self.authenticator.clone(), self.stdio_user.clone());
         async move {
-            let principal = Principal::trusted("stdio-user");
+            let principal = match user {
+                Some(user) => user.read()?,
+                None => Principal::trusted("stdio-user"),
+            };
             let context = http.context.as_ref().map(|contexts| contexts.base().clone()).unwrap_or_default();
             let server = tenants.server_of(TenantContext::new(principal.clone()).with_context(context)).await?;
             let live = Live::new(server, authenticator, http);

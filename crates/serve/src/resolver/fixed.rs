@@ -46,6 +46,49 @@ impl TokenResolver for FixedTokens {
     }
 }
 
+/// Credentials that the caller's own token carries among its claims, which the issuer put there: `{"tokens": {"github": "…"}}`.
+///
+/// Whoever holds such a token holds what is in it, and a tool that looks at the claims of its caller sees it. Where there is a
+/// choice, keep credentials where callers don't carry them about: [`ApiTokens`](super::ApiTokens).
+#[derive(Debug, Clone)]
+pub struct ClaimTokens {
+    claim: String,
+}
+
+/// The name that earlier programs know it by.
+pub type JwtTokenResolver = ClaimTokens;
+
+impl Default for ClaimTokens {
+    fn default() -> Self {
+        Self::new("tokens")
+    }
+}
+
+impl ClaimTokens {
+    /// Of the claim of this name: an object with a text for each resource.
+    pub fn new(claim: impl Into<String>) -> Self {
+        Self { claim: claim.into() }
+    }
+}
+
+impl TokenResolver for ClaimTokens {
+    fn resolve<'a>(
+        &'a self,
+        principal: &'a Principal,
+        resource: &'a Resource,
+    ) -> BoxFuture<'a, Result<Option<Arc<Credential>>, ResolveError>> {
+        let token = principal.claims.get(&self.claim).and_then(|tokens| tokens.get(resource.as_str()));
+        let found = match token {
+            None | Some(serde_json::Value::Null) => Ok(None),
+            Some(serde_json::Value::String(token)) => {
+                Credential::new(token.as_str()).map(|token| Some(Arc::new(token)))
+            }
+            Some(_) => Err(ResolveError::Unusable),
+        };
+        Box::pin(std::future::ready(found))
+    }
+}
+
 /// `<RESOURCE>_ACCESS_TOKEN` of the environment, read at each call: `GITHUB_ACCESS_TOKEN`, `MY_API_ACCESS_TOKEN` for
 /// `my-api`. The same for every caller, so for servers of one caller or one account.
 #[derive(Debug, Clone, Copy, Default)]

@@ -177,3 +177,20 @@ fn tokens_are_shown_by_nothing_and_what_no_header_carries_is_none() {
         assert_eq!(Credential::new(wrong).err(), Some(ResolveError::Unusable));
     }
 }
+
+/// S2-46: `JWTTokenResolver`; and nothing shows what the claims say.
+#[tokio::test]
+async fn a_credential_may_be_among_the_claims_of_its_caller() {
+    let mut principal = Principal::clone(&Principal::trusted("alice"));
+    let claims = serde_json::json!({ "tokens": { "github": "ghp-of-alice", "gitlab": 7, "jira": null } });
+    principal.claims = claims.as_object().expect("an object").clone();
+    let resolver = JwtTokenResolver::default();
+    let of = async |resource: &str| {
+        let found = resolver.resolve(&principal, &Resource::new(resource).expect("a resource")).await;
+        found.map(|found| found.map(|credential| credential.reveal().to_owned()))
+    };
+    assert_eq!(of("github").await, Ok(Some("ghp-of-alice".to_owned())));
+    assert_eq!(of("gitlab").await, Err(ResolveError::Unusable));
+    assert_eq!((of("jira").await, of("calendar").await), (Ok(None), Ok(None)));
+    assert!(!format!("{principal:?}").contains("ghp"), "{principal:?}");
+}

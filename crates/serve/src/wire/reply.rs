@@ -323,6 +323,7 @@ pub(crate) mod code {
     pub(crate) const UNAUTHENTICATED: i32 = 401;
     pub(crate) const FORBIDDEN: i32 = 403;
     pub(crate) const RATE_LIMITED: i32 = 429;
+    pub(crate) const BAD_GATEWAY: i32 = 502;
     pub(crate) const BUSY: i32 = 503;
 
     /// A code of somebody else's, unless it would say what only this library may say.

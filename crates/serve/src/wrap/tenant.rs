@@ -105,13 +105,11 @@ impl Tokens {
         Some(TokenSource::new(resolver, principal.clone(), self.resource.clone()))
     }
 
-    /// 403 where the user can do something about it, 503 where not.
     fn found(&self, found: Result<Arc<Credential>, ResolveError>) -> Result<Option<Arc<Credential>>, FactoryError> {
         match found {
             Ok(credential) => Ok(Some(credential)),
             Err(ResolveError::NotLinked { .. }) if !self.required => Ok(None),
-            Err(error @ ResolveError::NotLinked { .. }) => Err(FactoryError::refused(error.to_string())),
-            Err(error) => Err(FactoryError::unavailable(error)),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -2,10 +2,10 @@
 //! it is terminated.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Lines, Write},
     net::SocketAddr,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 use serde_json::{Value, json};
@@ -146,28 +146,65 @@ async fn per_bearer_production_reads_the_tokens_of_its_database() {
     running.terminate();
 }
 
+/// A client on the standard input and output of a program.
+struct OnStdio(Child, Lines<BufReader<ChildStdout>>);
+
+impl OnStdio {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
+        let answers = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let mut client = Self(child, answers);
+        let params = json!({
+            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" },
+        });
+        client.ask("initialize", params);
+        client.write(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+        client
+    }
+
+    fn write(&mut self, message: &Value) {
+        writeln!(self.0.stdin.as_mut().expect("open"), "{message}").expect("written");
+    }
+
+    fn ask(&mut self, method: &str, params: Value) -> Value {
+        self.write(&json!({ "jsonrpc": "2.0", "id": method, "method": method, "params": params }));
+        let mut answers =
+            self.1.by_ref().map(|line| serde_json::from_str::<Value>(&line.expect("text")).expect("JSON"));
+        let answer = answers.find(|answer| answer["id"] == method).expect("an answer");
+        answer["result"].clone()
+    }
+
+    /// The end of its input is the end of the server.
+    fn close(mut self) {
+        drop(self.0.stdin.take());
+        assert!(self.0.wait().expect("ends").success());
+    }
+}
+
 /// S1-5: the same factory, standalone on standard input and output.
 #[test]
 fn server_factory_stdio_lists_its_tools() {
-    let mut child =
-        example("server_factory_stdio").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
-    let mut input = child.stdin.take().expect("a pipe");
-    let opening = json!({
-        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" },
-    });
-    for message in [
-        json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": opening }),
-        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
-        json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" }),
-    ] {
-        writeln!(input, "{message}").expect("written");
+    let mut client = OnStdio::start(&mut example("server_factory_stdio"));
+    assert_eq!(client.ask("tools/list", json!({}))["tools"].as_array().map(Vec::len), Some(3));
+    client.close();
+}
+
+/// S2-44, S2-45, W1-16: wrapped on stdio, the user and the user's token are said by the environment, and need not be.
+#[test]
+fn server_factory_on_stdio_serves_whoever_the_environment_names() {
+    for (user, token) in [(None, None), (Some("alice"), Some("a-token-of-alice"))] {
+        let mut command = example("server_factory");
+        let told = [("MCP_USER_ID", user), ("MY_RESOURCE_ACCESS_TOKEN", token)];
+        command.arg("--stdio").envs(told.iter().filter_map(|(name, value)| Some((name, (*value)?))));
+        let mut client = OnStdio::start(&mut command);
+        let answer = client.ask("tools/call", json!({ "name": "hello_computer", "arguments": {} }));
+        let hello: Value = serde_json::from_str(answer["content"][0]["text"].as_str().expect("text")).expect("JSON");
+        assert_eq!(
+            (&hello["hello"], &hello["linked"]),
+            (&json!(user.unwrap_or("default-user")), &json!(token.is_some()))
+        );
+        client.close();
     }
-    let answers = BufReader::new(child.stdout.take().expect("a pipe"));
-    let mut listed = answers.lines().map(|line| serde_json::from_str::<Value>(&line.expect("text")).expect("JSON"));
-    let listed = listed.find(|answer| answer["id"] == 2).expect("a list");
-    assert_eq!(listed["result"]["tools"].as_array().map(Vec::len), Some(3));
-    drop(input);
-    assert!(child.wait().expect("ends").success());
 }
 
 /// None is left out here.

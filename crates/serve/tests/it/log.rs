@@ -12,10 +12,10 @@ use tracing::Level;
 use crate::{auth::with_keys, sessions, support::Running};
 
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8(self.0.lock().expect("lock").clone()).expect("text")
     }
 }
@@ -32,7 +32,7 @@ impl Write for Log {
 }
 
 /// Of this thread, on which everything in these tests runs.
-fn read(level: Level) -> (Log, tracing::subscriber::DefaultGuard) {
+pub fn read(level: Level) -> (Log, tracing::subscriber::DefaultGuard) {
     let log = Log::default();
     let writer = log.clone();
     let subscriber =

@@ -23,8 +23,8 @@ use mcp_serve::{
     resolver::{Credential, ResolveError, Resource, resolver_fn},
     server_of,
     wrap::{
-        InstancePool, Tenant, Transport, WrapError, WrapInstanceMode, WrapOptions, WrappedServer, assert_isolated,
-        wrap_server,
+        InstancePool, Tenant, Transport, WrapConfig, WrapError, WrapInstanceMode, WrapOptions, WrappedServer,
+        assert_isolated, wrap_server,
     },
 };
 use rmcp::{
@@ -269,7 +269,35 @@ async fn a_token_that_was_replaced_is_used_from_the_next_request_on() {
     assert_eq!(stranger.status, StatusCode::FORBIDDEN, "{stranger:?}");
     assert!(stranger.text.contains("connect an account of `my-resource`"), "{stranger:?}");
     let unlucky = call(address, "unlucky", "hello_computer", json!({})).await;
-    assert_eq!(unlucky.status, StatusCode::SERVICE_UNAVAILABLE, "{unlucky:?}");
+    // S2-47: the resolver is down, not this server.
+    assert_eq!(unlucky.status, StatusCode::BAD_GATEWAY, "{unlucky:?}");
+    assert!(unlucky.text.contains("can't be had at the moment"), "{unlucky:?}");
+    for reply in [&stranger, &unlucky] {
+        assert_eq!(reply.json()["error"]["data"]["code"], "TOKEN_RESOLUTION_FAILED");
+    }
+}
+
+/// S2-42: `middleware.logging` is on unless it is turned off, and says neither arguments nor answers.
+#[tokio::test]
+async fn a_wrapped_server_logs_a_line_for_each_call() {
+    for enabled in [true, false] {
+        let (log, _guard) = crate::log::read(tracing::Level::INFO);
+        let logging = |config: &mut WrapConfig| config.middleware.logging.enabled = enabled;
+        let (server, address) = started(options().with(logging)).await;
+        call(address, "logged", "add_note", json!({ "text": "a private note" })).await.result();
+        call(address, "logged", "no_such_tool", json!({})).await.error();
+        within(server.stop()).await.expect("stops");
+        let log = log.text();
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains("tool called")).collect();
+        let expected = [("add_note", "ok"), ("no_such_tool", "refused")];
+        assert_eq!(lines.len(), if enabled { expected.len() } else { 0 }, "{log}");
+        for (line, (tool, outcome)) in lines.iter().zip(expected) {
+            let fields =
+                ["principal=\"logged\"".to_owned(), format!("tool=\"{tool}\""), format!("outcome=\"{outcome}\"")];
+            assert!(fields.iter().all(|field| line.contains(field)) && line.contains("took_ms="), "{line}");
+        }
+        assert!(!log.contains("a private note"), "{log}");
+    }
 }
 
 /// S2-7, W1-14: what is not listed does not reach a factory.
