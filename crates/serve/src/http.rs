@@ -6,7 +6,8 @@
 //! Where this differs from the SDK on purpose: malformed JSON is 400 with -32700 and a batch 400 with -32600 (there 415), in
 //! sessions too; `Accept` may be `*/*` or name one type (there 406); an older request without a session is served (there
 //! 400); a session is 404 for everybody but the principal that opened it, and limited in number; it ends with 204 (there
-//! 202); every modern result says who made it, not only `server/discover`.
+//! 202); every modern result says who made it, not only `server/discover`. A test puts generated requests to both
+//! (`tests/it/differential.rs`) and has the list of what else differs, with the reasons.
 
 mod body;
 mod caller;

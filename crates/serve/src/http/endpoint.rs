@@ -310,6 +310,12 @@ impl Endpoint {
                 let modern = is_modern(&head.headers) || names_version(&call);
                 if !modern && (in_session || call.method == "initialize") {
                     let opens = !in_session;
+                    // Else the SDK would ask for a session, which nobody can have before it.
+                    if opens && let Err(error) = serde_json::from_slice::<Opening>(&body) {
+                        let message = format!("malformed params: {error}");
+                        let refusal = Refusal::new(StatusCode::BAD_REQUEST, code::INVALID_PARAMS, message);
+                        return refuse(refusal, Some(call.id));
+                    }
                     // What the SDK would answer with 200 and an error inside, which no client steps up for.
                     if let Some(refusal) = lacks_scope(&serving, &call, &caller.principal) {
                         return refuse(step_up(&serving, refusal), Some(call.id));
@@ -328,7 +334,10 @@ impl Endpoint {
             _ if in_session && !is_modern(&head.headers) => {
                 Box::pin(shared.sessions().handle(&serving, head, body, caller)).await
             }
-            Message::Notification { .. } => status(StatusCode::ACCEPTED),
+            Message::Notification { method } => match stateless::notified(&head.headers, &method) {
+                Ok(()) => status(StatusCode::ACCEPTED),
+                Err(refusal) => refuse(refusal, None),
+            },
             Message::Response => {
                 let message = "no request of this server waits for an answer";
                 refuse(Refusal::new(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message), None)
@@ -409,6 +418,13 @@ async fn admit(
         return Err(Refusal::new(StatusCode::NOT_FOUND, code::INVALID_REQUEST, message));
     }
     Ok(caller)
+}
+
+/// `initialize`, as far as it has to be readable.
+#[derive(serde::Deserialize)]
+struct Opening {
+    #[serde(rename = "params")]
+    _params: rmcp::model::InitializeRequestParams,
 }
 
 /// Put into requests of other routes: they come unauthenticated, and some ask who it is.

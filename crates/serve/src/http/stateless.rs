@@ -96,18 +96,28 @@ pub(super) async fn answer(
     Ok(sent(reply, accepts))
 }
 
-/// The revision that this request follows. Header and body must agree; without either it is the oldest one.
-fn version(headers: &HeaderMap, request: &Request<'_>) -> Result<Version, Refusal> {
+/// Nothing is done about a notification, but a client hears when its headers are wrong: what stands between may go by them.
+pub(super) fn notified(headers: &HeaderMap, method: &str) -> Result<(), Refusal> {
+    let Some(version) = version_header(headers)? else { return Ok(()) };
+    if Version::parse(version).ok_or_else(|| Refusal::unsupported_version(version))?.is_modern() {
+        agree(headers, "Mcp-Method", method).map_err(|error| mismatch(&error))?;
+    }
+    Ok(())
+}
+
+fn version_header(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     let mut values = headers.get_all(PROTOCOL_VERSION).iter();
     let header = values.next();
     if values.next().is_some() {
         return Err(mismatch(&Mismatch::Repeated("MCP-Protocol-Version".into())));
     }
-    let header = match header.map(|value| value.to_str()) {
-        Some(Err(_)) => return Err(mismatch(&Mismatch::Encoding("MCP-Protocol-Version".into()))),
-        Some(Ok(header)) => Some(header),
-        None => None,
-    };
+    let header = header.map(|value| value.to_str()).transpose();
+    header.map_err(|_| mismatch(&Mismatch::Encoding("MCP-Protocol-Version".into())))
+}
+
+/// The revision that this request follows. Header and body must agree; without either it is the oldest one.
+fn version(headers: &HeaderMap, request: &Request<'_>) -> Result<Version, Refusal> {
+    let header = version_header(headers)?;
     let body = request.params.meta.as_ref().and_then(|meta| meta.protocol_version.as_deref());
     if let (Some(header), Some(body)) = (header, body)
         && header != body

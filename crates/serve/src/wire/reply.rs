@@ -431,8 +431,12 @@ impl Refusal {
         if let Some(data) = &self.data {
             error["data"] = Value::clone(data);
         }
-        let mut text = b"{\"jsonrpc\":\"2.0\",\"id\":".to_vec();
-        text.extend_from_slice(id.map_or("null", RawValue::get).as_bytes());
+        let mut text = b"{\"jsonrpc\":\"2.0\"".to_vec();
+        // MCP knows no `null` for an id: an answer to what could not be read has none.
+        if let Some(id) = id {
+            text.extend_from_slice(b",\"id\":");
+            text.extend_from_slice(id.get().as_bytes());
+        }
         text.extend_from_slice(b",\"error\":");
         append(&mut text, &error);
         text.push(b'}');

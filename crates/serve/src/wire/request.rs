@@ -133,7 +133,7 @@ struct Envelope<'a> {
     params: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     error: Option<&'a RawValue>,
 }
 
@@ -157,11 +157,16 @@ pub fn parse_request(body: &[u8]) -> Result<Message<'_>, ParseError> {
         return Err(ParseError::Message("`jsonrpc` must be \"2.0\""));
     }
     let Some(Text(method)) = envelope.method else {
-        if envelope.id.is_some() && (envelope.result.is_some() != envelope.error.is_some()) {
+        let error = envelope.error.filter(|error| error.get() != "null");
+        if envelope.id.is_some() && (envelope.result.is_some() != error.is_some()) {
             return Ok(Message::Response);
         }
         return Err(ParseError::Message("`method` is missing"));
     };
+    // It could be read in two ways.
+    if envelope.result.is_some() || envelope.error.is_some() {
+        return Err(ParseError::Message("a message with a `method` has neither `result` nor `error`"));
+    }
     let Some(id) = envelope.id else {
         return Ok(Message::Notification { method });
     };

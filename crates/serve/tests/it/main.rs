@@ -4,6 +4,7 @@ mod approvals;
 mod auth;
 mod bridge;
 mod clients;
+mod differential;
 mod docs;
 mod elicitation;
 mod endpoints;

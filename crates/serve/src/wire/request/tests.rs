@@ -61,6 +61,8 @@ fn every_kind_of_nonsense_has_its_code() {
         (b"1", -32600),
         (b"null", -32600),
         (b"{}", -32600),
+        (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"result\":null}", -32600),
+        (b"{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"error\":{}}", -32600),
         (b"{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"ping\"}", -32600),
         (b"{\"jsonrpc\":\"2.0\",\"id\":1}", -32600),
         (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"id\":2,\"method\":\"ping\"}", -32600),
