@@ -1,18 +1,29 @@
 //! A spec with everything on: JWT, a server of its own for each principal, a rate limit, an audit log, metrics. `bench/run`
-//! measures what that costs.
+//! measures what that costs, and `bench/size` what many callers take: with a number of KEYS, they come by bearer tokens
+//! `key-00000042-of-the-comparison` instead, and there is room for 10,000 servers and 1,000 sessions.
 //!
-//! `FULL_SECRET=... cargo run --release -p mcp-factory-engine --example full -- FILE ADDRESS:PORT AUDIT_FILE`
+//! `FULL_SECRET=... cargo run --release -p mcp-factory-engine --example full -- FILE ADDRESS:PORT AUDIT_FILE [KEYS]`
 
-use std::{fs::File, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    hint::black_box,
+    io::Write as _,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use mcp_factory_connect::{Policy, secrets::Environment};
 use mcp_factory_engine::{CursorKey, Plan, Surroundings, Tasks};
 use mcp_factory_spec::{Probe, Source, Spec};
 use mcp_serve::{
-    Algorithm, Approvals, FactoryError, InstanceOptions, Instances, Jwt, JwtConfig, Limits, Live, Rate, Server,
-    TenantContext, http,
+    Algorithm, Approvals, Authenticator, BearerTokens, FactoryError, InstanceOptions, Instances, Jwt, JwtConfig,
+    Limits, Live, Rate, Server, TenantContext, http,
     middleware::{AuditLog, Metrics, Middleware, ObserveLayer, RateLimitLayer},
+    tokens::{Token, TokenRegistry},
 };
+use serde_json::json;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -48,11 +59,39 @@ fn surroundings(folder: PathBuf) -> Surroundings {
     }
 }
 
+fn key(number: u32) -> String {
+    format!("key-{number:08}-of-the-comparison")
+}
+
+/// So many keys, and a line that says how long looking one up takes.
+fn keys(many: u32) -> Result<TokenRegistry, Failure> {
+    let of = |many| {
+        let keys = TokenRegistry::default();
+        keys.add_all((0..many).map(|number| Token::new(key(number)).with_id(format!("user-{number:08}"))))?;
+        Ok::<_, Failure>(keys)
+    };
+    let lookup_ns = |keys: &TokenRegistry, many: u32| {
+        // In no order, as callers come.
+        let sent: Vec<_> = (0..100_000_u32).map(|n| key(n.wrapping_mul(2_654_435_761) % many)).collect();
+        let began = Instant::now();
+        sent.iter().for_each(|key| drop(black_box(keys.find(key))));
+        began.elapsed().as_nanos() / 100_000
+    };
+    let one = lookup_ns(&of(1)?, 1);
+    let keys = of(many)?;
+    let figures = json!({ "keys": many, "lookup_ns_of_one": one, "lookup_ns": lookup_ns(&keys, many) });
+    writeln!(std::io::stdout(), "{figures}")?;
+    Ok(keys)
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let [path, address, audit] = <[String; 3]>::try_from(std::env::args().skip(1).collect::<Vec<_>>())
-        .map_err(|_| "usage: full FILE ADDRESS:PORT AUDIT_FILE")?;
-    let secret = std::env::var("FULL_SECRET")?;
+    let mut arguments = std::env::args().skip(1);
+    let (Some(path), Some(address), Some(audit), many) =
+        (arguments.next(), arguments.next(), arguments.next(), arguments.next())
+    else {
+        return Err("usage: full FILE ADDRESS:PORT AUDIT_FILE [KEYS]".into());
+    };
     let spec = Arc::new(spec(&path)?);
     let folder = std::env::current_dir()?;
     // A connection pool, validators and lists for each principal.
@@ -69,21 +108,35 @@ async fn main() -> Result<(), Failure> {
             Ok::<Arc<dyn Server>, FactoryError>(Arc::new(engine))
         }
     };
-    let jwt = JwtConfig::new("https://issuer.example.com", "bench", vec![Algorithm::Hs256]);
+    let authenticator: Arc<dyn Authenticator> = match &many {
+        Some(many) => Arc::new(BearerTokens::new(keys(many.parse()?)?)),
+        None => {
+            let jwt = JwtConfig::new("https://issuer.example.com", "bench", vec![Algorithm::Hs256]);
+            Arc::new(Jwt::with_secret(jwt, std::env::var("FULL_SECRET")?.as_bytes())?)
+        }
+    };
     let log = AuditLog::new(File::create(audit)?)?;
     let layers = (
         ObserveLayer::new((log.audit(), Metrics::default())),
         RateLimitLayer::new(Rate { calls: 1_000_000, per: Duration::from_secs(1) }),
     );
-    let config =
-        http::Config { middleware: Some(Middleware::new(layers)), limits: Limits::none(), ..http::Config::default() };
-    let live = Live::of_many(
-        Arc::new(Instances::new(factory, InstanceOptions::default())),
-        Arc::new(Jwt::with_secret(jwt, secret.as_bytes())?),
-        config,
-    );
+    let config = http::Config {
+        middleware: Some(Middleware::new(layers)),
+        limits: Limits::none(),
+        max_connections: 4_096,
+        max_sessions: 2_000,
+        ..http::Config::default()
+    };
+    let options = InstanceOptions { max_instances: 10_000, ..InstanceOptions::default() };
+    let instances = Instances::new(factory, options);
+    let live = Live::of_many(Arc::new(instances.clone()), authenticator, config);
     let listener = tokio::net::TcpListener::bind(address.parse::<SocketAddr>()?).await?;
     http::serve_live(live, listener, async { drop(tokio::signal::ctrl_c().await) }).await?;
     log.flush()?;
+    if many.is_some() {
+        let stats = instances.stats();
+        let figures = json!({ "instances": stats.size, "builds": stats.builds, "evictions": stats.evictions });
+        writeln!(std::io::stdout(), "{figures}")?;
+    }
     Ok(())
 }
