@@ -30,6 +30,6 @@ pub use answer::{NO_SUCH_ROW, SEVERAL_ROWS};
 pub use arguments::REFUSED;
 pub use cursor::CursorKey;
 pub use engine::Engine;
-pub use plan::{Files, Plan, Problem, Surroundings, rate};
+pub use plan::{Files, Plan, Problem, Surroundings, limits, rate};
 pub use tasks::Tasks;
 pub use tool::sql::Paging;

@@ -277,7 +277,7 @@ impl<'a> Builder<'a> {
             timeout: tool.limits.timeout.at().map(model::Duration::get),
             max_bytes: tool.limits.max_bytes.at().map(model::Size::bytes),
             task: tool.task,
-            gate: Gate::new(&limits(&tool.limits)),
+            gate: Gate::new(&limits_of(&tool.limits)),
             read_only,
             confirm,
             cache: self.cache(tool, read_only),
@@ -311,8 +311,17 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn limits(limits: &model::ToolLimits) -> Limits {
+fn limits_of(limits: &model::ToolLimits) -> Limits {
     Limits { rate: limits.rate.at().map(rate), concurrency: limits.concurrency.at().map(|calls| calls.get() as usize) }
+}
+
+/// How the spec bounds its callers, as the serving library takes it.
+#[must_use]
+pub fn limits(spec: &Spec) -> Limits {
+    Limits {
+        rate: spec.limits.rate_per_principal.at().map(rate),
+        concurrency: spec.limits.concurrency.at().map(|calls| calls.get() as usize),
+    }
 }
 
 /// A rate, as the serving library takes it.

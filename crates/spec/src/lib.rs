@@ -6,6 +6,7 @@
 mod canonical;
 mod check;
 pub mod diagnostic;
+pub mod difference;
 pub mod json_schema;
 pub mod model;
 pub mod path;

@@ -6,9 +6,12 @@ use std::{
 };
 
 use mcp_factory_connect::{Policy, secrets::Environment};
-use mcp_factory_engine::authentication::{self, Premises};
+use mcp_factory_engine::{
+    authentication::{self, Premises},
+    limits,
+};
 use mcp_factory_spec::{Spec, model::Auth};
-use mcp_serve::{Authenticator, Limits, Live, http};
+use mcp_serve::{Authenticator, Live, http};
 use url::Url;
 
 use crate::{approvals, args, exit, key, oauth, reload::Reloader, signals};
@@ -81,14 +84,6 @@ fn taken(args: &args::Serve, error: std::io::Error) -> anyhow::Error {
         format!("{error:#}"),
         "stop what listens there, or pass another `--listen`, such as `--listen 127.0.0.1:0`",
     )
-}
-
-/// How the spec bounds its callers, as the serving library takes it.
-pub fn limits(spec: &Spec) -> Limits {
-    Limits {
-        rate: spec.limits.rate_per_principal.at().map(mcp_factory_engine::rate),
-        concurrency: spec.limits.concurrency.at().map(|calls| calls.get() as usize),
-    }
 }
 
 /// What this build can't check it does not serve. `base` is where the server is reached.

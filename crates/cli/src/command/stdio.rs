@@ -14,7 +14,7 @@ pub fn run(args: &args::Stdio) -> anyhow::Result<ExitCode> {
         ));
     }
     let (reloader, spec, engine) = Reloader::start(&args.spec, args.allow_stubs, !args.no_reload)?;
-    let limits = serve::limits(&spec);
+    let limits = mcp_factory_engine::limits(&spec);
     let principal = Principal::trusted(&args.principal);
     // Who approves says who they are with a key, where there are keys.
     approvals::of_this_program().open_on_loopback(serve::authenticator(&spec, None).ok());
@@ -27,7 +27,7 @@ pub fn run(args: &args::Stdio) -> anyhow::Result<ExitCode> {
         let live = Live::of_one_caller(engine.exposed(&states), &limits);
         let next = live.clone();
         tokio::spawn(reloader.follow(hangups, move |spec, engine| {
-            next.replace_server(engine.exposed(&states), &serve::limits(spec));
+            next.replace_server(engine.exposed(&states), &mcp_factory_engine::limits(spec));
             Ok(())
         }));
         stdio::serve_live(live, principal, shutdown).await?;

@@ -13,7 +13,7 @@ mod time;
 use std::{process::ExitCode, sync::Arc, time::Instant};
 
 use mcp_factory_engine::Engine;
-use mcp_factory_spec::{Spec, model::Duration};
+use mcp_factory_spec::{Spec, difference, model::Duration};
 use serde_json::{Map, Value};
 
 use crate::{args, exit, load};
@@ -138,7 +138,7 @@ async fn run_case(clients: &mut client::Clients<'_>, case: &Case) -> anyhow::Res
         Err(why) if case.origin == Origin::Written => Outcome::Failed(why),
         // Nobody has seen them before.
         Err(why) => {
-            let arguments = expectation::short(&Value::Object(case.arguments.clone()));
+            let arguments = difference::short(&Value::Object(case.arguments.clone()));
             Outcome::Failed(format!("{why}; called with {arguments}"))
         }
     })

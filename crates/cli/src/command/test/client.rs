@@ -92,7 +92,7 @@ impl Server {
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
         // The tests of a large spec are more calls than one caller may make in a minute.
-        let limits = Limits { rate: None, ..super::super::serve::limits(spec) };
+        let limits = Limits { rate: None, ..mcp_factory_engine::limits(spec) };
         let config = http::Config { limits, ..http::Config::default() };
         let task = tokio::spawn(async move {
             http::serve(Arc::new(engine), listener, Arc::new(callers), config, async {

@@ -1,0 +1,241 @@
+//! One task for each deployment. It owns what runs and is the only one to change that. What it does it is told by the life
+//! cycle: by whoever gave a command, and by what comes of its own news.
+
+use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt as _;
+use mcp_serve::http::Config;
+use semver::Version;
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
+
+use super::{
+    News, Observed, Report, Serving,
+    local::Shared,
+    logs::{self, Level},
+    phases::{Fault, Mounted, Planned, Proven, Site},
+};
+use crate::lifecycle::{Action, Event};
+
+/// What a driver is told from outside.
+#[derive(Debug)]
+pub(super) enum Order {
+    Do(Vec<Action>),
+    /// Nothing more.
+    End,
+}
+
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    site: Site,
+    config: Config,
+    orders: mpsc::UnboundedReceiver<Order>,
+    /// What was ordered, and is not done yet.
+    to_do: VecDeque<Action>,
+    ending: bool,
+    observed: watch::Sender<Option<Observed>>,
+    mounted: Option<Mounted>,
+    /// An instance that was started again after a failure, and since when it runs.
+    recovering: Option<Instant>,
+    waited: bool,
+    /// The last instance that was given up: orders of two commands may come in another order than those were written down.
+    given_up: u64,
+}
+
+/// Drives until the end. A driver that panics has let go of what it held, which is as if that had crashed.
+pub(super) async fn supervise(mut driver: Driver) {
+    let ring = driver.site.logs.clone();
+    let work = async {
+        while AssertUnwindSafe(driver.drive()).catch_unwind().await.is_err() {
+            tracing::error!(
+                server = &*driver.site.name,
+                "the driver of a deployment panicked; what it ran has crashed"
+            );
+            if let Some(mounted) = driver.mounted.take() {
+                let generation = mounted.generation;
+                drop(mounted);
+                let telling = driver.tell(generation, Event::Exited, Some(&Fault::Panicked));
+                let _ = AssertUnwindSafe(telling).catch_unwind().await;
+            }
+        }
+    };
+    logs::heard_by(ring, work).await;
+}
+
+impl Driver {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        site: Site,
+        config: Config,
+        orders: mpsc::UnboundedReceiver<Order>,
+        observed: watch::Sender<Option<Observed>>,
+    ) -> Self {
+        Self {
+            shared,
+            site,
+            config,
+            orders,
+            to_do: VecDeque::new(),
+            ending: false,
+            observed,
+            mounted: None,
+            recovering: None,
+            waited: false,
+            given_up: 0,
+        }
+    }
+
+    async fn drive(&mut self) {
+        while !self.ending {
+            match self.to_do.pop_front() {
+                Some(Action::Start { version, generation }) => self.start(version, generation).await,
+                Some(Action::Stop { generation }) => self.stop(generation).await,
+                Some(Action::Wait { generation, time }) => self.wait(generation, time).await,
+                None => self.idle().await,
+            }
+        }
+        if let Some(mounted) = self.mounted.take() {
+            self.end(mounted).await;
+        }
+    }
+
+    /// Takes orders while something else goes on. Returns when there are new ones.
+    async fn ordered(orders: &mut mpsc::UnboundedReceiver<Order>, to_do: &mut VecDeque<Action>, ending: &mut bool) {
+        match orders.recv().await {
+            Some(Order::Do(actions)) => to_do.extend(actions),
+            Some(Order::End) | None => *ending = true,
+        }
+    }
+
+    async fn idle(&mut self) {
+        let settled = self.recovering.map(|since| since + self.shared.options.settled_after);
+        let settling = async {
+            match settled {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = Self::ordered(&mut self.orders, &mut self.to_do, &mut self.ending) => return,
+            () = settling => {}
+        }
+        self.recovering = None;
+        if let Some(generation) = self.mounted.as_ref().map(|mounted| mounted.generation) {
+            self.tell(generation, Event::Settled, None).await;
+        }
+    }
+
+    async fn wait(&mut self, generation: u64, time: Duration) {
+        let until = Instant::now() + time;
+        self.waited = true;
+        // Whatever is ordered meanwhile comes from somebody who knows that it waits.
+        while self.to_do.is_empty() && !self.ending {
+            tokio::select! {
+                () = Self::ordered(&mut self.orders, &mut self.to_do, &mut self.ending) => {}
+                () = tokio::time::sleep_until(until) => return self.tell(generation, Event::Waited, None).await,
+            }
+        }
+    }
+
+    /// Brings an instance to serve, beside the one that serves or as the first; or undoes all of it.
+    async fn start(&mut self, version: Version, generation: u64) {
+        if generation <= self.given_up {
+            return;
+        }
+        let outcome = {
+            let shared = self.shared.clone();
+            let proving = AssertUnwindSafe(prove(&shared, &self.site, &version)).catch_unwind();
+            let mut proving = std::pin::pin!(proving);
+            let is_stop = |action: &Action| *action == Action::Stop { generation };
+            loop {
+                tokio::select! {
+                    biased;
+                    outcome = &mut proving => break Some(outcome.unwrap_or(Err(Fault::Panicked))),
+                    () = Self::ordered(&mut self.orders, &mut self.to_do, &mut self.ending) => {
+                        if let Some(stop) = self.to_do.iter().position(is_stop) {
+                            self.to_do.remove(stop);
+                            break None;
+                        }
+                        if self.ending {
+                            return;
+                        }
+                    }
+                }
+            }
+        };
+        let outcome = match outcome {
+            None => return self.tell(generation, Event::Stopped, None).await,
+            Some(outcome) => outcome.and_then(|proven| {
+                let report = proven.report;
+                let Shared { host, options, .. } = &*self.shared;
+                match &mut self.mounted {
+                    Some(mounted) => mounted.take_over(proven, generation, &self.site.changes)?,
+                    None => {
+                        let site = (host, &self.site, self.config.clone());
+                        self.mounted = Some(proven.mount(site, generation, options.grace)?);
+                    }
+                }
+                Ok(report)
+            }),
+        };
+        match &outcome {
+            Ok(report) => self.site.logs.say(Level::Info, "deploy", format!("{version} runs: {report}")),
+            Err(fault) => self.site.logs.say(Level::Error, "deploy", format!("{version} does not run: {fault}")),
+        }
+        let event = if outcome.is_ok() { Event::Healthy } else { Event::Failed };
+        let waited = std::mem::take(&mut self.waited);
+        if outcome.is_ok() {
+            self.recovering = waited.then(Instant::now);
+        }
+        self.concluded(generation, outcome, event).await;
+    }
+
+    async fn stop(&mut self, generation: u64) {
+        self.given_up = self.given_up.max(generation);
+        // One that another took the place of has let go of everything then.
+        if let Some(mounted) = self.mounted.take_if(|mounted| mounted.generation == generation) {
+            self.end(mounted).await;
+        }
+        self.tell(generation, Event::Stopped, None).await;
+    }
+
+    async fn end(&mut self, mounted: Mounted) {
+        let version = mounted.version().clone();
+        let forced = mounted.stop().await;
+        let level = if forced > 0 { Level::Warning } else { Level::Info };
+        self.site.logs.say(level, "deploy", format!("{version} stopped; {forced} calls were cut"));
+        self.observed.send_if_modified(|observed| observed.as_mut().is_some_and(|it| it.serving.take().is_some()));
+    }
+
+    /// Written down first: who waits for it may look there.
+    async fn concluded(&mut self, generation: u64, outcome: Result<Report, Fault>, event: Event) {
+        self.tell(generation, event, outcome.as_ref().err()).await;
+        let serving = self.mounted.as_ref().map(|mounted| Serving {
+            version: mounted.version().clone(),
+            generation: mounted.generation,
+            endpoint: self.site.endpoint.to_string(),
+            since: mounted.since,
+        });
+        self.observed.send_replace(Some(Observed { generation, outcome, serving }));
+    }
+
+    async fn tell(&mut self, generation: u64, event: Event, fault: Option<&Fault>) {
+        let endpoint = (event == Event::Healthy).then(|| self.site.endpoint.as_str());
+        let news = News { generation, event, fault, endpoint };
+        let actions = self.shared.ledger.happened(&self.site.name, news).await;
+        self.to_do.extend(actions);
+    }
+}
+
+async fn prove(shared: &Shared, site: &Site, version: &Version) -> Result<Proven, Fault> {
+    let release = shared.ledger.release(&site.name, version).await?;
+    let planned = {
+        let _core = shared.planning.acquire().await.expect("the semaphore is never closed");
+        let site = site.clone();
+        let planning = tokio::task::spawn_blocking(move || Planned::new(release, &site));
+        planning.await.unwrap_or(Err(Fault::Panicked))?
+    };
+    planned.prove(shared.options.health_timeout).await
+}

@@ -1,0 +1,177 @@
+//! The local target: servers in the factory's own process, on its one listener, at `/servers/<name>/mcp`.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use mcp_serve::{
+    Changes,
+    http::{Config, Host},
+    middleware::{Middleware, ObserveLayer},
+};
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    task::JoinHandle,
+    time::Instant,
+};
+use url::Url;
+
+use super::{
+    Ledger, LogBounds, LogRing, Observed,
+    driver::{self, Driver, Order},
+    logs::{Calls, HearLayer},
+    phases::Site,
+};
+use crate::lifecycle::Action;
+
+/// Clones share everything.
+#[derive(Clone)]
+pub struct Local(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    deployments: Mutex<HashMap<String, Deployment>>,
+}
+
+/// What all drivers use.
+pub(super) struct Shared {
+    pub(super) host: Host,
+    pub(super) options: LocalOptions,
+    pub(super) ledger: Arc<dyn Ledger>,
+    /// Compiling takes a core.
+    pub(super) planning: Semaphore,
+}
+
+#[derive(Debug, Clone)]
+pub struct LocalOptions {
+    /// Where the factory is reached: tokens for its servers name URLs below it.
+    pub public_url: Url,
+    /// What all servers have in common. What a spec says of limits is put into it, and what is about connections is the
+    /// host's.
+    pub serving: Config,
+    pub logs: LogBounds,
+    /// For running calls to end when a server stops. Default 5 s.
+    pub grace: Duration,
+    /// For a server to become healthy. Default 30 s.
+    pub health_timeout: Duration,
+    /// After which a server that failed before counts as one that runs. Default 1 min.
+    pub settled_after: Duration,
+}
+
+impl LocalOptions {
+    #[must_use]
+    pub fn new(public_url: Url) -> Self {
+        Self {
+            public_url,
+            serving: Config::default(),
+            logs: LogBounds::default(),
+            grace: Duration::from_secs(5),
+            health_timeout: Duration::from_secs(30),
+            settled_after: Duration::from_secs(60),
+        }
+    }
+}
+
+/// One driver, as others see it.
+struct Deployment {
+    orders: mpsc::UnboundedSender<Order>,
+    observed: watch::Receiver<Option<Observed>>,
+    logs: LogRing,
+    driver: JoinHandle<()>,
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local").field("deployments", &self.lock().len()).finish_non_exhaustive()
+    }
+}
+
+impl Local {
+    #[must_use]
+    pub fn new(host: Host, options: LocalOptions, ledger: Arc<dyn Ledger>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let shared = Arc::new(Shared { host, options, ledger, planning: Semaphore::new(cores) });
+        Self(Arc::new(Inner { shared, deployments: Mutex::default() }))
+    }
+
+    /// Has it done, in this order, after what was ordered before. Whoever orders has written down why.
+    pub fn order(&self, server: &str, actions: Vec<Action>) {
+        let mut deployments = self.lock();
+        let known = deployments.entry(server.to_owned()).or_insert_with(|| self.begin(server));
+        if let Err(mpsc::error::SendError(order)) = known.orders.send(Order::Do(actions)) {
+            *known = self.begin(server);
+            let _ = known.orders.send(order);
+        }
+    }
+
+    fn begin(&self, server: &str) -> Deployment {
+        let Shared { options, host, ledger, .. } = &*self.0.shared;
+        let mut endpoint = options.public_url.clone();
+        let base = endpoint.path().trim_end_matches('/').to_owned();
+        endpoint.set_path(&format!("{base}{}{}", host.path_of(server), options.serving.path));
+        let logs = LogRing::new(options.logs);
+        let site = Site { name: server.into(), endpoint, changes: Changes::new(), logs: logs.clone() };
+        let calls = Calls { server: site.name.clone(), ring: logs.clone(), ledger: ledger.clone() };
+        let layers = (ObserveLayer::new(calls), HearLayer(logs.clone()));
+        let config = Config { middleware: Some(Middleware::new(layers)), ..options.serving.clone() };
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let (said, observed) = watch::channel(None);
+        let driver = Driver::new(self.0.shared.clone(), site, config, ordered, said);
+        let driver = tokio::spawn(driver::supervise(driver));
+        Deployment { orders, observed, logs, driver }
+    }
+
+    /// What runs of it ends, and its log. Returns when it is gone.
+    pub async fn remove(&self, server: &str) {
+        let Some(deployment) = self.lock().remove(server) else { return };
+        let _ = deployment.orders.send(Order::End);
+        let _ = deployment.driver.await;
+        deployment.logs.close();
+    }
+
+    /// What is, as it changes; nothing before something came of the first order.
+    #[must_use]
+    pub fn watch(&self, server: &str) -> Option<watch::Receiver<Option<Observed>>> {
+        Some(self.lock().get(server)?.observed.clone())
+    }
+
+    #[must_use]
+    pub fn observed(&self, server: &str) -> Option<Observed> {
+        self.watch(server)?.borrow().clone()
+    }
+
+    /// What became of this instance, or of a later one. `None` where there is no such deployment.
+    pub async fn settled(&self, server: &str, generation: u64) -> Option<Observed> {
+        let mut observed = self.watch(server)?;
+        let settled = observed.wait_for(|seen| seen.as_ref().is_some_and(|seen| seen.generation >= generation)).await;
+        settled.ok()?.clone()
+    }
+
+    #[must_use]
+    pub fn logs(&self, server: &str) -> Option<LogRing> {
+        Some(self.lock().get(server)?.logs.clone())
+    }
+
+    /// All of them end, and nothing is written down of it: they are wanted still, and a later process brings them back.
+    pub async fn shutdown(&self) {
+        let deployments = std::mem::take(&mut *self.lock());
+        for deployment in deployments.values() {
+            let _ = deployment.orders.send(Order::End);
+        }
+        let deadline = Instant::now() + self.0.shared.options.grace * 2;
+        for (_, mut deployment) in deployments {
+            // One that can't write down what it did waits for that, and not for us.
+            if tokio::time::timeout_at(deadline, &mut deployment.driver).await.is_err() {
+                deployment.driver.abort();
+            }
+            deployment.logs.close();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Deployment>> {
+        self.0.deployments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,194 @@
+//! The way of a release: planned, proven, mounted. Each phase holds what has to be undone if the next one fails, and undoes
+//! it when it is dropped; nothing of a release that never served is left.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use mcp_factory_engine::{
+    Engine, Plan, Problem, Surroundings,
+    authentication::{self, AuthenticationError, Premises},
+    limits,
+};
+use mcp_serve::{
+    Authenticator, Changes, Limits, Live,
+    http::{Config, ConfigError, Host, MountError},
+};
+use semver::Version;
+use url::Url;
+
+use super::{
+    Release,
+    health::{self, Report, Unhealthy},
+    logs::{Level, LogRing},
+};
+
+/// Why a release does not serve.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Fault {
+    #[error("this build can't run it: {}", list(.0))]
+    Plan(Arc<Vec<Problem>>),
+    #[error("{0}")]
+    Authentication(Arc<AuthenticationError>),
+    #[error(transparent)]
+    Unhealthy(Arc<Unhealthy>),
+    #[error("it can't be served here: {0}")]
+    Mount(#[from] MountError),
+    /// What it is made of can't be found, in the words of whoever looked for it.
+    #[error("{0}")]
+    Release(Arc<str>),
+    #[error("starting it panicked; the log of the factory says where")]
+    Panicked,
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl From<ConfigError> for Fault {
+    fn from(error: ConfigError) -> Self {
+        Self::Mount(error.into())
+    }
+}
+
+impl From<Unhealthy> for Fault {
+    fn from(error: Unhealthy) -> Self {
+        Self::Unhealthy(Arc::new(error))
+    }
+}
+
+/// Compiled for this machine and its owner. Connections are not open yet.
+#[derive(Debug)]
+pub struct Planned {
+    pub engine: Arc<Engine>,
+    authenticator: Arc<dyn Authenticator>,
+    limits: Limits,
+    release: Release,
+}
+
+/// Where a server will be, and what it shares with the release before it.
+#[derive(Debug, Clone)]
+pub struct Site {
+    pub name: Arc<str>,
+    pub endpoint: Url,
+    pub changes: Changes,
+    pub logs: LogRing,
+}
+
+impl Planned {
+    /// Blocks: it reads files and compiles.
+    pub fn new(release: Release, site: &Site) -> Result<Self, Fault> {
+        let ground = &release.ground;
+        let secrets = site.logs.redactions().around(ground.secrets.clone());
+        let surroundings = Surroundings {
+            folder: ground.folder.clone(),
+            secrets: secrets.clone(),
+            policy: ground.policy.clone(),
+            cursor_key: ground.cursor_key.clone(),
+            fresh_seeds: None,
+            changes: Some(site.changes.clone()),
+            tasks: ground.tasks.clone(),
+            approvals: ground.approvals.clone(),
+        };
+        let plan = Plan::new(&release.spec, &surroundings).map_err(|problems| Fault::Plan(Arc::new(problems)))?;
+        for notice in plan.notices() {
+            site.logs.say(Level::Warning, "plan", notice.as_str());
+        }
+        let premises = Premises { resource: Some(site.endpoint.clone()), secrets, policy: ground.policy.clone() };
+        let authenticator = authentication::authenticator(&release.spec, &premises)
+            .map_err(|error| Fault::Authentication(Arc::new(error)))?;
+        let limits = limits(&release.spec);
+        Ok(Self { engine: Arc::new(plan.build()), authenticator, limits, release })
+    }
+
+    /// Initialises it and asks for its lists, and calls what may be called unasked.
+    pub async fn prove(self, within: Duration) -> Result<Proven, Fault> {
+        let report = match tokio::time::timeout(within, health::check(&self.engine, &self.release)).await {
+            Ok(report) => report?,
+            Err(_) => return Err(Unhealthy::late(within).into()),
+        };
+        Ok(Proven { planned: self, report })
+    }
+}
+
+/// It answers, as far as that was tried.
+#[derive(Debug)]
+pub struct Proven {
+    planned: Planned,
+    pub report: Report,
+}
+
+/// Served under its name. Dropped, it is unmounted, and its calls have a grace to end.
+pub struct Mounted {
+    host: Host,
+    name: Arc<str>,
+    live: Live,
+    engine: Arc<Engine>,
+    release: Release,
+    pub generation: u64,
+    pub since: SystemTime,
+    grace: Duration,
+    mounted: bool,
+}
+
+impl Proven {
+    pub fn mount(
+        self,
+        (host, site, config): (&Host, &Site, Config),
+        generation: u64,
+        grace: Duration,
+    ) -> Result<Mounted, Fault> {
+        let Planned { engine, authenticator, limits, release } = self.planned;
+        let exposed = engine.exposed(&release.ground.state_key);
+        let live = Live::new(exposed, authenticator, Config { limits, ..config });
+        host.mount(&site.name, live.clone())?;
+        let (host, name) = (host.clone(), site.name.clone());
+        let since = SystemTime::now();
+        Ok(Mounted { host, name, live, engine, release, generation, since, grace, mounted: true })
+    }
+}
+
+impl Mounted {
+    pub fn version(&self) -> &Version {
+        &self.release.spec.version
+    }
+
+    /// The next release takes over between two requests. Calls end with the one they began with. What is refused changes
+    /// nothing.
+    pub fn take_over(&mut self, next: Proven, generation: u64, changes: &Changes) -> Result<(), Fault> {
+        let Planned { engine, authenticator, limits, release } = next.planned;
+        let exposed = engine.exposed(&release.ground.state_key);
+        self.live.replace(exposed, authenticator, &limits)?;
+        for change in engine.changes_since(&self.engine) {
+            changes.notify(change);
+        }
+        (self.engine, self.release, self.generation, self.since) = (engine, release, generation, SystemTime::now());
+        Ok(())
+    }
+
+    /// Returns how many calls did not end in time.
+    pub async fn stop(mut self) -> usize {
+        self.mounted = false;
+        match self.host.unmount(&self.name, self.grace) {
+            Some(unmounted) => unmounted.await.forced,
+            None => 0,
+        }
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        // Without a runtime no call runs any more.
+        if self.mounted && tokio::runtime::Handle::try_current().is_ok() {
+            drop(self.host.unmount(&self.name, self.grace));
+        }
+    }
+}
+
+impl fmt::Debug for Mounted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mounted").field("name", &self.name).field("version", self.version()).finish_non_exhaustive()
+    }
+}
