@@ -38,7 +38,12 @@ impl Changes {
 
     /// Tells every listener. Never waits.
     pub fn notify(&self, change: Change) {
-        let _ = self.0.send(change);
+        let _ = self.notify_all(change);
+    }
+
+    /// Whether there is one.
+    pub(crate) fn notify_all(&self, change: Change) -> bool {
+        self.0.send(change).is_ok()
     }
 
     pub(crate) fn listen(&self) -> Listener {

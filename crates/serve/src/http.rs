@@ -35,6 +35,7 @@ pub(crate) use body::read as read_body;
 #[cfg(feature = "endpoints")]
 pub(crate) use body::{json, refuse};
 pub use caller::Caller;
+pub(crate) use caller::CallersServer;
 pub use config::{Config, ConfigError};
 pub use connections::Summary;
 pub(crate) use connections::run;

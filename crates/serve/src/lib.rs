@@ -24,6 +24,7 @@
 //! - **A server**: [`ToolServer`] of closures, [`server_of`] any `rmcp::ServerHandler`, or the trait [`Server`].
 //! - **One for each caller**: a [`ServerFactory`] behind [`Instances`], or the wrapper of the server factory pattern,
 //!   [`wrap::wrap_server`].
+//! - **Tools in groups**, with a transport: [`mcp_server::create_mcp_server`]; around a server of yours: [`toolsets`].
 //! - **Who calls**: [`ApiKeys`], [`BearerTokens`], [`Jwt`], [`Introspection`], a [`Chain`] of them, or your own
 //!   [`Authenticator`]. A server that anybody may call listens on loopback only; all others check it with each request.
 //! - **Credentials for others' APIs**: a [`resolver::TokenResolver`]. What a caller came with goes nowhere.
@@ -73,6 +74,7 @@ mod limits;
 mod listing;
 mod live;
 mod logging;
+pub mod mcp_server;
 pub mod middleware;
 mod news;
 mod page;

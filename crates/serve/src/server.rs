@@ -1,7 +1,7 @@
 //! The trait a server implements, one page long. Both protocol eras, HTTP and stdio, sessions and stateless requests all
 //! end here. A call is cancelled by dropping its future: what it holds (a query, a request) must end with it.
 
-use std::{collections::HashMap, pin::Pin, sync::Arc};
+use std::{any::Any, collections::HashMap, pin::Pin, sync::Arc};
 
 use rmcp::model::{Implementation, Prompt, PromptMessage, Resource, ResourceContents, ResourceTemplate, Tool};
 use serde_json::{Map, Value, json};
@@ -71,7 +71,7 @@ pub enum CompletionReference<'a> {
 }
 
 /// One MCP server. Lists are made once and shared; calls get the caller as a [`CallContext`] and nothing else.
-pub trait Server: Send + Sync + 'static {
+pub trait Server: Any + Send + Sync {
     /// Name, title and version, as `server/discover` and `initialize` tell them.
     fn implementation(&self) -> &Implementation;
 

@@ -14,22 +14,28 @@ mod handle;
 mod index;
 mod meta;
 mod modules;
+mod notifier;
 mod permissions;
 mod policy;
 mod rank;
 mod served;
 mod set;
+mod status;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use serde::Deserialize;
 
-pub use build::CatalogError;
+pub use build::{CatalogError, resolve_meta_tools_flag};
 pub use catalog::{Catalog, ModuleError, OwnTool, Toolset};
 pub use enabling::Outcome;
 pub use modules::NotReady;
+pub use notifier::{NotifyError, ToolsChangedNotifier};
 pub use permissions::{CallerToolsets, PermissionResolver, Permissions, Rule};
-pub use policy::{Code, ExposurePolicy};
+pub(crate) use policy::text;
+pub use policy::{Code, ExposurePolicy, OnLimit};
+pub use status::Status;
 
 use crate::{Changes, Server, StateKey};
 use handle::Handles;
@@ -60,6 +66,7 @@ pub struct Toolsets {
     meta_tools: bool,
     policy: ExposurePolicy,
     permissions: Option<Permissions>,
+    notifier: Option<Arc<dyn ToolsChangedNotifier>>,
     handles: Handles,
 }
 
@@ -84,7 +91,8 @@ struct Compiled {
 }
 
 /// Whether callers turn toolsets on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum Mode {
     /// What is on from the start is all there is.
     #[default]
@@ -93,7 +101,8 @@ pub enum Mode {
 }
 
 /// How requests that stand alone reach toolsets that are not on from the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Modern {
     /// By `search_tools` and `call_tool`.
     #[default]
@@ -114,7 +123,7 @@ pub enum Initial {
 }
 
 /// How toolsets are exposed.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     pub mode: Mode,
     pub modern: Modern,
@@ -126,10 +135,25 @@ pub struct Options {
     pub permissions: Option<Permissions>,
     /// Tools of the server within that every caller has, whatever is exposed.
     pub always: Vec<String>,
+    /// Told besides the client when the list of one is another one, for who passes it on.
+    pub notifier: Option<Arc<dyn ToolsChangedNotifier>>,
     /// What signs handles; that of [`Config`](crate::http::Config) where several processes serve the same.
     pub state_key: StateKey,
     /// How long a handle is good. Default 1 h.
     pub handle_ttl: Duration,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("mode", &self.mode)
+            .field("modern", &self.modern)
+            .field("initial", &self.initial)
+            .field("policy", &self.policy)
+            .field("meta_tools", &self.meta_tools)
+            .field("permissions", &self.permissions)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Options {
@@ -142,6 +166,7 @@ impl Default for Options {
             meta_tools: None,
             permissions: None,
             always: Vec::new(),
+            notifier: None,
             state_key: StateKey::default(),
             handle_ttl: Duration::from_secs(60 * 60),
         }

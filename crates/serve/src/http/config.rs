@@ -57,6 +57,9 @@ pub struct Config {
     /// Served beside MCP, with the same authentication and limits. Default: none.
     #[cfg(feature = "endpoints")]
     pub endpoints: crate::endpoints::CustomEndpoints,
+    /// The JSON that `GET /healthz` answers with, without authentication: nothing that strangers should not know.
+    /// Default `{"status":"ok"}`.
+    pub health: &'static str,
 }
 
 impl Default for Config {
@@ -86,6 +89,7 @@ impl Default for Config {
             routes: Router::new(),
             #[cfg(feature = "endpoints")]
             endpoints: crate::endpoints::CustomEndpoints::default(),
+            health: r#"{"status":"ok"}"#,
         }
     }
 }

@@ -125,7 +125,7 @@ impl Endpoint {
         let path = request.uri().path();
         // Probes come by address, and learn nothing.
         if path == HEALTH && request.method() == Method::GET {
-            return json(br#"{"status":"ok"}"#.to_vec());
+            return json(shared.config().health.into());
         }
         let origin = match shared.guard.check(request.uri(), request.headers(), local) {
             Ok(origin) => origin.cloned(),
@@ -203,51 +203,73 @@ impl Endpoint {
         self.0.live.front().has_parts().then(|| name.into())
     }
 
+    /// Who asks for something beside MCP, and the server that answers them.
+    pub(super) async fn admitted(&self, head: &mut Parts) -> Result<(Serving, Admitted), Refusal> {
+        let front = self.0.live.front();
+        let principal = authenticate(&front, head).await?;
+        let context = self.context(&front, head, &principal, None).await;
+        self.serving(front, head, principal, None, context).await
+    }
+
+    /// What the request says of its circumstances. `body` is read where it says something of them, too.
+    async fn context(
+        &self,
+        front: &Front,
+        head: &Parts,
+        principal: &Arc<Principal>,
+        body: Option<&[u8]>,
+    ) -> SessionContext {
+        let Some(contexts) = &self.0.config().context else { return SessionContext::default() };
+        let credential = match front.authenticator.finds(head) {
+            Found::Own(header) | Found::Foreign(header) => Some(header),
+            Found::Nothing => None,
+        };
+        contexts.of(head, principal, credential, body).await
+    }
+
+    async fn serving(
+        &self,
+        front: Arc<Front>,
+        head: &mut Parts,
+        principal: Arc<Principal>,
+        part: Option<Arc<str>>,
+        context: SessionContext,
+    ) -> Result<(Serving, Admitted), Refusal> {
+        let serving = match front.of_all() {
+            Ok(serving) => serving,
+            Err((front, servers)) => {
+                let serving = find(front, &*servers, head, &principal, &context).await?;
+                // For whoever answers in a session.
+                head.extensions.insert(serving.clone());
+                serving
+            }
+        };
+        let caller = admit(&serving, principal, part, context).await?;
+        Ok((serving, caller))
+    }
+
     async fn serve<B>(&self, mut head: Parts, body: B, part: Option<Arc<str>>) -> Response<Body>
     where
         B: HttpBody<Data = Bytes>,
     {
         let shared = &self.0;
         let front = shared.live.front();
-        let outcome = match front.authenticator.authenticate(&head) {
-            Authentication::Ready(outcome) => outcome,
-            Authentication::Pending(outcome) => outcome.await,
-        };
-        let principal = match outcome {
+        let principal = match authenticate(&front, &head).await {
             Ok(principal) => principal,
-            Err(challenge) => return refuse(challenge.refusal(), None),
+            Err(refusal) => return refuse(refusal, None),
         };
         let (mut body, mut whole) = (Some(body), None);
-        let context = match &shared.config().context {
-            None => SessionContext::default(),
-            Some(contexts) => {
-                if contexts.reads_meta() && head.method == Method::POST {
-                    let reading = self.body(&head, body.take().expect("nobody read it")).await;
-                    whole = match reading {
-                        Ok(body) => Some(body),
-                        Err(refusal) => return refuse(refusal, None),
-                    };
-                }
-                let credential = match front.authenticator.finds(&head) {
-                    Found::Own(header) | Found::Foreign(header) => Some(header),
-                    Found::Nothing => None,
-                };
-                contexts.of(&head, &principal, credential, whole.as_deref()).await
-            }
-        };
-        let serving = match front.of_all() {
-            Ok(serving) => serving,
-            Err((front, servers)) => match find(front, &*servers, &head, &principal, &context).await {
-                Ok(serving) => {
-                    // For whoever answers in a session.
-                    head.extensions.insert(serving.clone());
-                    serving
-                }
+        if shared.config().context.as_ref().is_some_and(|contexts| contexts.reads_meta()) && head.method == Method::POST
+        {
+            let reading = self.body(&head, body.take().expect("nobody read it")).await;
+            whole = match reading {
+                Ok(body) => Some(body),
                 Err(refusal) => return refuse(refusal, None),
-            },
-        };
-        let caller = match admit(&serving, principal, part, context).await {
-            Ok(caller) => caller,
+            };
+        }
+        let context = self.context(&front, &head, &principal, whole.as_deref()).await;
+        let (serving, caller) = match self.serving(front, &mut head, principal, part, context).await {
+            Ok(served) => served,
             Err(refusal) => return refuse(refusal, None),
         };
         match head.method {
@@ -370,12 +392,21 @@ impl Endpoint {
         B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
         request.extensions_mut().insert(CurrentAuthenticator(self.0.live.front().authenticator.clone()));
+        request.extensions_mut().insert(self.clone());
         let mut routes = self.0.config().routes.clone();
         match routes.call(request.map(axum::body::Body::new)).await {
             Ok(response) => response.map(Body::routes),
             Err(never) => match never {},
         }
     }
+}
+
+async fn authenticate(front: &Front, head: &Parts) -> Result<Arc<Principal>, Refusal> {
+    let outcome = match front.authenticator.authenticate(head) {
+        Authentication::Ready(outcome) => outcome,
+        Authentication::Pending(outcome) => outcome.await,
+    };
+    outcome.map_err(|challenge| challenge.refusal())
 }
 
 /// The server of this caller.

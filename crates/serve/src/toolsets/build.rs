@@ -4,14 +4,14 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use arc_swap::ArcSwap;
 
 use super::{
-    Catalog, Code, Compiled, Initial, Mode, Options, Toolset, Toolsets,
+    Catalog, Code, Compiled, ExposurePolicy, Initial, Mode, Options, Toolset, Toolsets,
     handle::Handles,
     index::{Conflict, Entry, Index, State, Target},
     meta,
@@ -49,6 +49,31 @@ pub(super) fn called(toolset: &str, tool: &str, namespace: bool) -> String {
     if namespace && !prefixed { format!("{toolset}.{tool}") } else { tool.to_owned() }
 }
 
+/// S3-32, the only place that decides it: an explicit value wins, else callers who turn toolsets on have the meta-tools.
+#[must_use]
+pub fn resolve_meta_tools_flag(explicit: Option<bool>, mode: Mode) -> bool {
+    explicit.unwrap_or(mode == Mode::Dynamic)
+}
+
+impl Catalog {
+    /// What can be said of it before there is a server: keys, modules, and the names that a policy has.
+    pub(crate) fn check(&self, policy: &ExposurePolicy) -> Result<(), CatalogError> {
+        check_keys(&self.toolsets)?;
+        for toolset in &self.toolsets {
+            if let Some(module) = toolset.modules.iter().find(|module| !self.modules.contains_key(*module)) {
+                return Err(CatalogError::UnknownModule { toolset: toolset.key.clone(), module: module.clone() });
+            }
+        }
+        let known: HashSet<&str> = self.keys().collect();
+        for (field, keys) in [("allow", policy.allow.as_deref().unwrap_or_default()), ("deny", &policy.deny)] {
+            if let Some(toolset) = keys.iter().find(|key| !known.contains(&***key)) {
+                return Err(CatalogError::UnknownToolset { field, toolset: toolset.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Toolsets {
     /// The tools of `inner` are what it lists now; it goes on to answer for prompts, resources and its own tools.
     pub fn new(inner: Arc<dyn Server>, catalog: Catalog, options: Options) -> Result<Self, CatalogError> {
@@ -62,7 +87,12 @@ impl Toolsets {
                 let unknown = || CatalogError::UnknownModule { toolset: toolset.key.clone(), module: key.clone() };
                 let load = loaders.get(key).ok_or_else(unknown)?.clone();
                 places.push(modules.len());
-                modules.push(Module { toolset: place, load, loading: tokio::sync::Mutex::default() });
+                modules.push(Module {
+                    toolset: place,
+                    load,
+                    loading: tokio::sync::Mutex::default(),
+                    missed: AtomicBool::new(false),
+                });
             }
             compiled.push(Compiled {
                 key: toolset.key.as_str().into(),
@@ -91,7 +121,7 @@ impl Toolsets {
         {
             return Err(CatalogError::TooManyInitial { count: initial.len(), most });
         }
-        let meta_tools = options.meta_tools.unwrap_or(options.mode == Mode::Dynamic);
+        let meta_tools = resolve_meta_tools_flag(options.meta_tools, options.mode);
         let built = Self {
             changes: inner.changes().cloned().unwrap_or_default(),
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
@@ -106,6 +136,7 @@ impl Toolsets {
             meta_tools,
             policy: options.policy,
             permissions: options.permissions,
+            notifier: options.notifier,
             handles: Handles::new(&options.state_key, options.handle_ttl),
             inner,
         };

@@ -14,7 +14,7 @@ pub(super) type Handler =
 pub(super) type Loader = dyn Fn() -> BoxFuture<'static, Result<Vec<OwnTool>, ModuleError>> + Send + Sync;
 
 /// Toolsets, and the modules that they name.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Catalog {
     pub(super) toolsets: Vec<Toolset>,
     pub(super) modules: HashMap<String, Arc<Loader>>,
@@ -36,6 +36,11 @@ impl Catalog {
     pub fn toolset(mut self, toolset: Toolset) -> Self {
         self.toolsets.push(toolset);
         self
+    }
+
+    /// The keys of its toolsets, in their order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.toolsets.iter().map(|toolset| &*toolset.key)
     }
 
     /// Tools that are made when a toolset which names this module is first needed. One that fails is tried again then.

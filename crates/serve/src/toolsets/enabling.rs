@@ -10,7 +10,7 @@ use super::{
     policy::{Code, text},
     set::Set,
 };
-use crate::{CallContext, Change, Error};
+use crate::{CallContext, Error};
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,6 +18,7 @@ pub struct Outcome {
     pub success: bool,
     pub message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// With success: who should have been told that the list changed was not ([`Code::NotifyFailed`]).
     pub code: Option<Code>,
     /// Modules of the toolset that did not load; its other tools are on. Turning it on again tries them again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -35,6 +36,11 @@ impl Outcome {
     pub(super) fn failed(code: Code, message: String) -> Self {
         Self { success: false, message, code: Some(code), failed_modules: Vec::new(), changed: false }
     }
+
+    /// It happened all the same.
+    fn untold(&mut self) {
+        self.code = Some(Code::NotifyFailed);
+    }
 }
 
 impl Toolsets {
@@ -45,13 +51,15 @@ impl Toolsets {
             return Ok(vec![Outcome::failed(Code::Validation, message)]);
         };
         let activation = session.get_or_insert_with(|| Activation::new(self));
-        let told = Telling { session, changed: false };
-        let mut told = told;
+        let mut telling = Telling { toolsets: self, session, changed: false };
         let mut outcomes = Vec::with_capacity(keys.len());
         for key in keys {
             let outcome = self.enable_in(cx, &activation, key).await?;
-            told.changed |= outcome.changed;
+            telling.changed |= outcome.changed;
             outcomes.push(outcome);
+        }
+        if !telling.tell() {
+            outcomes.iter_mut().filter(|outcome| outcome.changed).for_each(Outcome::untold);
         }
         Ok(outcomes)
     }
@@ -66,8 +74,11 @@ impl Toolsets {
         let activation = session.get_or_insert_with(|| Activation::new(self));
         let permitted = self.permitted(cx);
         if self.place(key).is_some_and(|place| activation.turn_off(self, permitted, place)) {
-            session.notify(Change::Tools);
-            return Outcome::done(text::disabled(key), true);
+            let mut done = Outcome::done(text::disabled(key), true);
+            if !self.notify(&**session) {
+                done.untold();
+            }
+            return done;
         }
         let active = activation.on(self, permitted);
         Outcome::failed(Code::Validation, text::not_active(key, &self.keys(active)))
@@ -92,6 +103,7 @@ impl Toolsets {
             let message = "the server was replaced meanwhile; try again".to_owned();
             return Ok(Outcome::failed(Code::Internal, message));
         }
+        self.miss(place, &failed);
         Ok(Outcome { failed_modules: failed, ..Outcome::done(text::enabled(key, tools), true) })
     }
 
@@ -102,11 +114,8 @@ impl Toolsets {
         let Some(place) = self.place(key).filter(|place| granted.contains(*place)) else {
             return refused(text::not_found(key, &self.keys(self.permitted(cx))));
         };
-        if self.policy.deny.iter().any(|denied| denied == key) {
-            return refused(text::denied(key));
-        }
-        if !self.allowed.contains(place) {
-            return refused(text::not_allowed(key));
+        if let Some(refusal) = self.policy.refusal(key) {
+            return refused(refusal);
         }
         self.check_scopes(cx, Set::one(place))?;
         Ok(Ok(place))
@@ -153,6 +162,7 @@ impl Toolsets {
         }
         Ok(match self.bring(place).await {
             Ok((tools, failed)) => {
+                self.miss(place, &failed);
                 (Outcome { failed_modules: failed, ..Outcome::done(text::enabled(key, tools), true) }, after)
             }
             Err(refused) => (refused, on),
@@ -169,15 +179,20 @@ impl Toolsets {
 
 /// Tells the session when it is dropped, however the batch ended.
 struct Telling<'a> {
+    toolsets: &'a Toolsets,
     session: &'a crate::SessionState,
     changed: bool,
 }
 
+impl Telling<'_> {
+    fn tell(&mut self) -> bool {
+        !std::mem::take(&mut self.changed) || self.toolsets.notify(self.session)
+    }
+}
+
 impl Drop for Telling<'_> {
     fn drop(&mut self) {
-        if self.changed {
-            self.session.notify(Change::Tools);
-        }
+        self.tell();
     }
 }
 

@@ -1,6 +1,14 @@
 //! Tools that are made when their toolset is first needed.
 
-use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc, sync::PoisonError, time::Duration};
+use std::{
+    collections::HashSet,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 
@@ -20,6 +28,8 @@ pub(super) struct Module {
     pub(super) load: Arc<Loader>,
     /// Held while it loads: whoever comes meanwhile waits for the same.
     pub(super) loading: tokio::sync::Mutex<()>,
+    /// Its toolset was turned on without it: when it comes, lists are other ones.
+    pub(super) missed: AtomicBool,
 }
 
 /// Why a server must not be served yet.
@@ -103,7 +113,9 @@ impl Toolsets {
         let state = self.state.load_full();
         let mut entries = Vec::new();
         let mut loaded: HashSet<usize> = state.loaded.clone();
+        let mut missed = false;
         for (number, tools) in came {
+            missed |= self.modules[number].missed.swap(false, Ordering::Relaxed);
             let place = self.modules[number].toolset;
             loaded.insert(number);
             for (position, tool) in tools.into_iter().enumerate() {
@@ -112,7 +124,20 @@ impl Toolsets {
         }
         let index = state.index.with(entries, |name| self.is_reserved(name))?;
         self.state.store(Arc::new(State::new(index, loaded)));
+        if missed {
+            self.notify(&self.changes);
+        }
         Ok(())
+    }
+
+    /// The toolset is on from now on, without these.
+    pub(super) fn miss(&self, place: usize, failed: &[String]) {
+        let toolset = &self.toolsets[place];
+        for (number, key) in toolset.modules.iter().zip(&toolset.module_keys) {
+            if failed.contains(key) {
+                self.modules[*number].missed.store(true, Ordering::Relaxed);
+            }
+        }
     }
 
     /// A tool of its own, with the name that callers see.

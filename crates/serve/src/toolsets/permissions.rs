@@ -39,6 +39,15 @@ pub trait PermissionResolver: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Option<Vec<String>>, super::ModuleError>>;
 }
 
+impl<R: PermissionResolver + ?Sized> PermissionResolver for Arc<R> {
+    fn resolve<'a>(
+        &'a self,
+        principal: &'a Principal,
+    ) -> BoxFuture<'a, Result<Option<Vec<String>>, super::ModuleError>> {
+        (**self).resolve(principal)
+    }
+}
+
 /// A row: a group, a principal, or without either everyone. The union of all rows that match is what a caller has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
@@ -123,6 +132,15 @@ impl Permissions {
             let mut kept = cache.lock();
             kept.epoch += 1;
             kept.answers.remove(&(tenant.map(str::to_owned), id.to_owned()));
+        }
+    }
+
+    /// The same for everybody.
+    pub fn invalidate_all(&self) {
+        if let Some(cache) = &self.0.cache {
+            let mut kept = cache.lock();
+            kept.epoch += 1;
+            kept.answers.clear();
         }
     }
 
@@ -248,12 +266,22 @@ pub(super) struct Granted {
     /// Means nothing to another generation.
     generation: u64,
     set: Set,
+    /// Keys that were given, of which there is no toolset.
+    failed: Vec<String>,
 }
 
 impl Granted {
-    pub(super) fn of(grant: Option<&Grant>, generation: u64) -> Set {
+    fn read(grant: Option<&Grant>, generation: u64) -> Option<&Self> {
         let granted = grant.and_then(|grant| grant.downcast_ref::<Self>());
-        granted.filter(|granted| granted.generation == generation).map_or_else(Set::default, |granted| granted.set)
+        granted.filter(|granted| granted.generation == generation)
+    }
+
+    pub(super) fn of(grant: Option<&Grant>, generation: u64) -> Set {
+        Self::read(grant, generation).map_or_else(Set::default, |granted| granted.set)
+    }
+
+    pub(super) fn failed(grant: Option<&Grant>, generation: u64) -> &[String] {
+        Self::read(grant, generation).map_or(&[], |granted| &granted.failed)
     }
 }
 
@@ -290,7 +318,7 @@ impl Toolsets {
             }
             tracing::debug!(principal = principal.id, ?failed, "permissions name toolsets that there are not");
         }
-        Ok(Arc::new(Granted { generation: self.generation, set }))
+        Ok(Arc::new(Granted { generation: self.generation, set, failed }))
     }
 
     async fn permitted_to(&self, permissions: &Permissions, principal: &Principal) -> (Set, Vec<String>) {

@@ -39,6 +39,15 @@ impl fmt::Debug for ExposurePolicy {
 }
 
 impl ExposurePolicy {
+    /// Why it may not be turned on, whoever asks.
+    pub(crate) fn refusal(&self, key: &str) -> Option<String> {
+        if self.deny.iter().any(|denied| denied == key) {
+            return Some(text::denied(key));
+        }
+        let allowed = self.allow.as_ref().is_none_or(|allow| allow.iter().any(|allowed| allowed == key));
+        (!allowed).then(|| text::not_allowed(key))
+    }
+
     /// What is left where [permissions](super::Permissions) alone choose, with a warning for each field that is not: they would
     /// be a second word about the same.
     pub fn sanitised(self) -> (Self, Vec<String>) {
@@ -91,7 +100,7 @@ impl fmt::Display for Code {
 }
 
 /// Kept word for word: clients and prompts know them.
-pub(super) mod text {
+pub(crate) mod text {
     pub(crate) fn enabled(key: &str, tools: usize) -> String {
         format!("Toolset '{key}' enabled successfully. Registered {tools} tools.")
     }

@@ -95,6 +95,15 @@ fn the_per_bearer_page_has_no_code_but_examples() {
     check(FILE, &filled(&page));
 }
 
+#[test]
+fn the_page_of_toolsets_has_no_code_but_examples() {
+    const FILE: &str = "docs/patterns/toolsets.md";
+    let page = fs::read_to_string(root().join(FILE)).expect("the page");
+    let included = page.matches("<!-- from crates/serve/examples/").count();
+    assert!(page.matches("```rust").count() <= included, "Rust that is not included from an example");
+    check(FILE, &filled(&page));
+}
+
 /// S1-6: every page is in the index, by its title.
 #[test]
 fn the_index_of_documents_is_whole() {

@@ -27,7 +27,11 @@ struct Running {
 
 impl Running {
     fn start(command: &mut Command) -> Self {
-        let command = command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null());
+        Self::start_listening(command.stdin(Stdio::null()))
+    }
+
+    fn start_listening(command: &mut Command) -> Self {
+        let command = command.args(["--listen", "127.0.0.1:0"]);
         let mut child = command.stderr(Stdio::piped()).spawn().expect("starts");
         let mut said = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         let address = said.by_ref().find_map(|line| {
@@ -179,6 +183,46 @@ impl OnStdio {
         drop(self.0.stdin.take());
         assert!(self.0.wait().expect("ends").success());
     }
+}
+
+/// S3-30 in one program: what clients turn on, or what everybody has.
+#[tokio::test]
+async fn dynamic_toolsets_are_turned_on_or_on_from_the_start() {
+    let running = Running::start(&mut example("dynamic_toolsets"));
+    let enable = json!({ "name": "enable_toolset", "arguments": { "name": "billing" } });
+    let enabled = ask(running.address, "/mcp", None, "tools/call", enable).await.result();
+    let call = json!({ "tool": "billing.refund", "activation": enabled["structuredContent"]["activation"] });
+    let call = json!({ "name": "call_tool", "arguments": call });
+    let answer = ask(running.address, "/mcp", None, "tools/call", call).await.result();
+    assert_eq!(answer["content"][0]["text"], "it was paid, for anonymous");
+    running.terminate();
+    let running = Running::start(example("dynamic_toolsets").env("STARTUP", r#"{"toolsets": ["orders"]}"#));
+    let answer = running.call(None, "orders.find").await.expect("an answer");
+    assert_eq!(answer, "it is on its way, for anonymous");
+    assert_eq!(running.call(None, "enable_toolset").await, Err(200));
+    running.terminate();
+}
+
+/// S3-63: what is typed counts from the next request on.
+#[tokio::test]
+async fn permissions_are_what_was_typed_last() {
+    let key = "a-key-of-alice-0123456789abcdef";
+    let mut command = example("permissions");
+    command.env("MCP_KEYS", json!({ key: "alice" }).to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = Running::start_listening(&mut command);
+    let mut typed = running.child.stdin.take().expect("a pipe");
+    let mut said = BufReader::new(running.child.stdout.take().expect("a pipe")).lines();
+    assert_eq!(running.call(Some(key), "orders.find").await, Err(200));
+    for (line, tool, other) in
+        [("alice orders billing", "billing.refund", "stock.count"), ("alice orders", "orders.find", "billing.refund")]
+    {
+        writeln!(typed, "{line}").expect("written");
+        assert_eq!(said.next().expect("a line").expect("text"), "alice: done");
+        assert!(running.call(Some(key), tool).await.is_ok(), "{tool}");
+        assert_eq!(running.call(Some(key), other).await, Err(200));
+    }
+    assert_eq!(running.call(Some("another-key"), "orders.find").await, Err(401));
+    running.terminate();
 }
 
 /// S1-5: the same factory, standalone on standard input and output.

@@ -1,5 +1,6 @@
 //! Toolsets over the real sockets, in both protocol eras.
 
+mod handles;
 mod modern;
 mod permissions;
 mod sessions;
