@@ -286,22 +286,6 @@ async fn a_thousand_callers_count_alone() {
     assert_eq!(world.builds(), 1_000);
 }
 
-/// S2-50, T15: what is kept is bounded, whoever came by.
-#[tokio::test]
-async fn a_hundred_thousand_callers_leave_as_many_servers_as_are_kept() {
-    let world = Arc::new(World::default());
-    let instances = world.instances(InstanceOptions { max_instances: 500, ..InstanceOptions::default() });
-    let endpoint = Endpoint::new(live_of_any(&instances)).expect("an endpoint");
-    for user in 0..100_000 {
-        assert_eq!(count(&endpoint, user).await, "1");
-        assert!(world.alive.load(std::sync::atomic::Ordering::SeqCst) <= 512);
-    }
-    let stats = instances.stats();
-    assert!(stats.size <= 512, "{stats:?}");
-    assert_eq!((stats.builds, stats.failed_builds), (100_000, 0));
-    assert!(stats.evictions >= 99_000, "{stats:?}");
-}
-
 /// Believes what it is told: here it is about how many there are.
 #[derive(Debug)]
 struct Anybody;
@@ -313,12 +297,12 @@ impl Authenticator for Anybody {
     }
 }
 
-fn live_of_any(instances: &Instances) -> Live {
+pub fn live_of_any(instances: &Instances) -> Live {
     let limits = mcp_serve::Limits::none();
     Live::of_many(Arc::new(instances.clone()), Arc::new(Anybody), Config { limits, ..Config::default() })
 }
 
-async fn count(endpoint: &Endpoint, user: usize) -> String {
+pub async fn count(endpoint: &Endpoint, user: usize) -> String {
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"count"}}"#;
     let request = Request::post("/mcp")
         .header("host", "127.0.0.1")

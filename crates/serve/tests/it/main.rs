@@ -2,6 +2,7 @@
 
 mod approvals;
 mod auth;
+mod bounds;
 mod bridge;
 mod clients;
 mod differential;
