@@ -14,8 +14,8 @@ use mcp_factory_connect::{
     policy::Policy,
     secrets::{Environment, Secrets, SecretsFile},
 };
-use mcp_factory_engine::{Engine, Files, Plan, Surroundings, Tasks};
-use mcp_factory_spec::{Format, Probe, Reading, Source, Spec, Verdict, render};
+use mcp_factory_engine::{Engine, Files, Folder, Plan, Surroundings, Tasks};
+use mcp_factory_spec::{Format, Reading, Source, Spec, Verdict, render};
 use mcp_serve::Changes;
 use sha2::{Digest as _, Sha256};
 
@@ -196,26 +196,4 @@ fn read(source: impl std::io::Read) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source.take(MOST).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Answers about the files below the folder of a spec.
-struct Folder<'a>(&'a Path);
-
-impl Folder<'_> {
-    /// A link may lead out of the folder though the path itself does not.
-    fn metadata(&self, path: &str) -> Option<fs::Metadata> {
-        let root = fs::canonicalize(self.0).ok()?;
-        let target = fs::canonicalize(self.0.join(path)).ok()?;
-        if target.starts_with(root) { fs::metadata(target).ok() } else { None }
-    }
-}
-
-impl Probe for Folder<'_> {
-    fn is_file(&self, path: &str) -> bool {
-        self.metadata(path).is_some_and(|metadata| metadata.is_file())
-    }
-
-    fn is_folder(&self, path: &str) -> bool {
-        self.metadata(path).is_some_and(|metadata| metadata.is_dir())
-    }
 }

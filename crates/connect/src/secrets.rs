@@ -40,6 +40,8 @@ pub enum SecretError {
     Name { name: String },
     #[error("there is no secret `{name}`; add it to the secrets of this server's owner")]
     Missing { name: String },
+    #[error("the secret `{name}` was sealed with another key; set it again, or hand in the key of that time")]
+    Sealed { name: String },
     #[error("there is no secret `{name}` of {subject}; the operator can add it to the secrets of {subject}")]
     MissingOf { name: String, subject: Subject },
     #[error("nobody keeps secrets of {subject} for this server; the operator can, in a file for `--principal-secrets`")]

@@ -35,6 +35,7 @@ pub use notifier::{NotifyError, ToolsChangedNotifier};
 pub use permissions::{CallerToolsets, PermissionResolver, Permissions, Rule};
 pub(crate) use policy::text;
 pub use policy::{Code, ExposurePolicy, OnLimit};
+pub use rank::Documents;
 pub use status::Status;
 
 use crate::{Changes, Server, StateKey};

@@ -19,8 +19,9 @@ const DEEPEST: usize = 6;
 /// Words of a query that are looked for.
 const MOST_WORDS: usize = 64;
 
+/// Tools that can be searched.
 #[derive(Debug, Default)]
-pub(super) struct Documents(Vec<Document>);
+pub struct Documents(Vec<Document>);
 
 #[derive(Debug, Default)]
 struct Document {
@@ -29,12 +30,14 @@ struct Document {
 }
 
 impl Documents {
-    pub(super) fn of<'a>(tools: impl Iterator<Item = &'a Tool>) -> Self {
+    #[must_use]
+    pub fn of<'a>(tools: impl Iterator<Item = &'a Tool>) -> Self {
         Self(tools.map(Document::of).collect())
     }
 
     /// The places of the best, best first; equals in the order of the tools.
-    pub(super) fn best(&self, query: &str, most: usize, visible: impl Fn(usize) -> bool) -> Vec<usize> {
+    #[must_use]
+    pub fn best(&self, query: &str, most: usize, visible: impl Fn(usize) -> bool) -> Vec<usize> {
         let mut wanted: Vec<String> = words(query).take(MOST_WORDS).collect();
         wanted.sort();
         wanted.dedup();
