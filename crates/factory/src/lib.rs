@@ -3,9 +3,32 @@
 //! [`registry`] is what is remembered, and the only place with the factory's own SQL. It never calls anything here: what it
 //! keeps and what runs ([`deploy`]) meet in the facade. [`lifecycle`] says what a deployment may do next.
 
+mod audit;
+mod caller;
 pub mod deploy;
+mod error;
+mod factory;
+pub mod grants;
+mod key;
 pub mod lifecycle;
-pub mod owner;
+mod owner;
 pub mod registry;
+mod search;
+mod secrets;
+mod servers;
+mod spec;
+mod tokens;
+mod users;
+mod vault;
+mod versions;
 
+pub use caller::Caller;
+pub use error::Error;
+pub use factory::{Change, Config, Factory};
+pub use key::{FactoryKey, KeyTooShort};
 pub use owner::{Operator, Owner, OwnerError};
+pub use search::Found;
+pub use servers::{Created, Details, Outcome};
+pub use spec::{Submission, Validation};
+pub use tokens::Issued;
+pub use vault::OwnerSecrets;

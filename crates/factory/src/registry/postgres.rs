@@ -23,8 +23,8 @@ use super::{ATTEMPTS, Driver, Error, Outcome, migrations, value::Row, value::Val
 /// Where a PostgreSQL is, and who we are there. Shows no password.
 #[derive(Clone)]
 pub struct PostgresUrl {
-    config: Config,
-    tls: Option<MakeRustlsConnect>,
+    config: Box<Config>,
+    tls: Option<Arc<tls::ClientConfig>>,
 }
 
 pub struct Postgres {
@@ -72,15 +72,25 @@ impl PostgresUrl {
             config.ssl_mode(SslMode::Require);
         }
         config.application_name("mcp-factory").connect_timeout(PATIENCE);
-        Ok(Self { config, tls: tls.map(|tls| MakeRustlsConnect::new((*tls).clone())) })
+        Ok(Self { config: Box::new(config), tls })
+    }
+
+    /// The tables of tokens are beside ours.
+    pub(crate) fn for_tokens(&self) -> (Config, Option<tls::ClientConfig>) {
+        let mut config = (*self.config).clone();
+        let options = config.get_options().map(|options| format!("{options} ")).unwrap_or_default();
+        config.options(format!("{options}-c search_path=mcp_factory"));
+        (config, self.tls.as_deref().cloned())
     }
 
     async fn connect(&self) -> Result<Open, Error> {
         let client = match &self.tls {
-            Some(tls) => self.config.connect(tls.clone()).await.map(|(client, connection)| {
-                tokio::spawn(connection);
-                client
-            }),
+            Some(tls) => {
+                self.config.connect(MakeRustlsConnect::new((**tls).clone())).await.map(|(client, connection)| {
+                    tokio::spawn(connection);
+                    client
+                })
+            }
             None => self.config.connect(NoTls).await.map(|(client, connection)| {
                 tokio::spawn(connection);
                 client

@@ -1,4 +1,7 @@
 //! The factory against real databases: every promise of the registry is kept by SQLite and by PostgreSQL.
 
+mod create;
+mod isolation;
 mod kept;
+mod people;
 mod registry;

@@ -1,5 +1,5 @@
 -- SQL that SQLite and PostgreSQL both take: BIGINT and TEXT only. Times are milliseconds since 1970, digests hexadecimal.
--- Every table has an owner, and refers to others with it: no row hangs on a row of somebody else.
+-- Every table but the last has an owner, and refers to others with it: no row hangs on a row of somebody else.
 
 CREATE TABLE users (
     owner TEXT PRIMARY KEY,
@@ -177,4 +177,11 @@ CREATE TABLE grants (
     granted_by TEXT NOT NULL,
     created BIGINT NOT NULL,
     PRIMARY KEY (owner, kind, value)
+);
+
+-- Of the factory itself, and of no owner: what its own keys are, sealed.
+CREATE TABLE factory_keys (
+    name TEXT PRIMARY KEY,
+    key TEXT NOT NULL,
+    sealed TEXT NOT NULL
 );

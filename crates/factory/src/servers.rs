@@ -1,0 +1,210 @@
+//! Servers: made of specs, found, listed, removed.
+
+use mcp_factory_engine::Problem;
+use mcp_factory_spec::{Diagnostic, Verdict, model::ServerName};
+use serde_json::{Value, json};
+
+use crate::{
+    Caller, Error, Factory, Owner,
+    factory::make_folder,
+    registry::{
+        Answered, Dependency, DependencyKind, Deployment, Filter, NewVersion, Page, Paged, Role, Server, Transaction,
+        VersionInfo,
+    },
+    spec::{Submission, Validation, digest, version_of},
+};
+
+/// Versions of one server.
+const MOST_VERSIONS: u32 = 1_000;
+const LONGEST_KEY: usize = 255;
+
+/// What came of a submission.
+#[derive(Debug)]
+pub struct Created {
+    pub outcome: Outcome,
+    pub server: Server,
+    /// Warnings, and what keeps it from being deployed.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What this build can't run, and what its owner was not granted: it is said again when it is deployed.
+    pub problems: Vec<Problem>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Created,
+    /// The server was there; this version is new, and the latest.
+    Updated,
+    /// This version is there, with this text.
+    Unchanged,
+}
+
+/// Everything about one server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Details {
+    pub server: Server,
+    /// The latest.
+    pub version: VersionInfo,
+    pub dependencies: Vec<Dependency>,
+    /// Servers that can't do without it.
+    pub dependents: Vec<String>,
+    pub deployment: Option<Deployment>,
+}
+
+impl Factory {
+    /// Reads, checks and plans a spec, and keeps it as a version of its server. The same text a second time changes nothing and says
+    /// so. With an idempotency key, the same request is answered as it was the first time.
+    pub async fn create(
+        &self,
+        caller: &Caller,
+        submission: Submission,
+        idempotency_key: Option<&str>,
+    ) -> Result<Created, Error> {
+        let key = idempotency_key.map(|key| (key.to_owned(), digest(&submission.text)));
+        let in_place = submission.folder.is_some();
+        let valid = match self.validate(caller, submission).await {
+            Ok(valid) => valid,
+            Err(error) if error.is_refusal() => return Err(self.refused(caller, "servers.create", "", error).await),
+            Err(error) => return Err(error),
+        };
+        let Validation { spec, verdict, diagnostics, problems, folder } = valid;
+        let (Some(spec), false) = (spec, verdict == Verdict::Error) else {
+            return Err(self.refused(caller, "servers.create", "", Error::Invalid { diagnostics }).await);
+        };
+        if key.as_ref().is_some_and(|(key, _)| key.is_empty() || key.len() > LONGEST_KEY) {
+            return Err(Error::argument("an idempotency key", "has 1 to 255 bytes"));
+        }
+        let name = spec.name.clone();
+        let new = version_of(&spec, &diagnostics, in_place.then(|| folder.clone()));
+        let stored = move |transaction: &mut Transaction<'_>, owner: &Owner| {
+            if let Some((key, digest)) = &key
+                && let Some(known) = transaction.answered(owner, key)?
+            {
+                return again(transaction, owner, &known, digest);
+            }
+            let outcome = store(transaction, owner, &spec.name, &new)?;
+            if let Some((key, digest)) = &key {
+                let answer = json!({ "outcome": outcome.as_str(), "server": spec.name.as_str() }).to_string();
+                transaction.keep_answer(owner, key, &Answered { digest: digest.clone(), answer })?;
+            }
+            let server = transaction.server(owner, &spec.name)?.ok_or_else(|| Error::no_server(&spec.name))?;
+            Ok((outcome, server))
+        };
+        let (outcome, server) = self.change(caller, Role::Developer, "servers.create", &name, stored).await?;
+        if !in_place {
+            make_folder(folder).await?;
+        }
+        for problem in problems.iter().filter(|problem| problem.code.starts_with("policy/")) {
+            tracing::info!(server = %name, owner = %caller.owner(), code = problem.code, "a spec asks for what was not granted");
+        }
+        Ok(Created { outcome, server, diagnostics, problems })
+    }
+
+    pub async fn get(&self, caller: &Caller, name: &str) -> Result<Details, Error> {
+        let name = name.to_owned();
+        self.look(caller, move |transaction, owner| {
+            let server = transaction.server(owner, &name)?.ok_or_else(|| Error::no_server(&name))?;
+            let version = transaction.version(owner, &name, &server.latest)?.ok_or_else(|| Error::no_server(&name))?;
+            Ok(Details {
+                dependencies: transaction.dependencies(owner, &name, &server.latest)?,
+                dependents: transaction.dependents(owner, &itself(&name))?,
+                deployment: transaction.deployment(owner, &name)?,
+                server,
+                version,
+            })
+        })
+        .await
+    }
+
+    /// In the order of their names.
+    pub async fn list(&self, caller: &Caller, filter: &Filter, page: &Page) -> Result<Paged<Server>, Error> {
+        let (filter, page) = (filter.clone(), page.clone());
+        self.look(caller, move |transaction, owner| Ok(transaction.servers(owner, &filter, &page)?)).await
+    }
+
+    /// With its versions, what was counted and the files in its own folder. Refused while another server needs it, unless forced.
+    pub async fn remove(&self, caller: &Caller, name: &str, force: bool) -> Result<(), Error> {
+        let wanted = name.to_owned();
+        self.change(caller, Role::Developer, "servers.remove", name, move |transaction, owner| {
+            transaction.server(owner, &wanted)?.ok_or_else(|| Error::no_server(&wanted))?;
+            let servers = transaction.dependents(owner, &itself(&wanted))?;
+            if !servers.is_empty() && !force {
+                return Err(Error::Needed { name: wanted.clone(), servers });
+            }
+            transaction.remove_server(owner, &wanted)?;
+            Ok(())
+        })
+        .await?;
+        let Some(name) = ServerName::new(name) else { return Ok(()) };
+        let folder = self.folder_of(caller.owner(), &name);
+        match tokio::fs::remove_dir_all(&folder).await {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::Folder { path: folder.display().to_string(), source })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn itself(name: &str) -> Dependency {
+    Dependency { kind: DependencyKind::Server, name: name.to_owned() }
+}
+
+fn store(transaction: &mut Transaction<'_>, owner: &Owner, name: &str, new: &NewVersion) -> Result<Outcome, Error> {
+    let outcome = if transaction.server(owner, name)?.is_some() {
+        if let Some(known) = transaction.version(owner, name, &new.version)? {
+            if known.digest == new.digest {
+                return Ok(Outcome::Unchanged);
+            }
+            return Err(Error::VersionExists { server: name.to_owned(), version: new.version.clone() });
+        }
+        if transaction.count_versions(owner, name)? >= MOST_VERSIONS {
+            return Err(Error::TooMany { what: "versions of this server", most: MOST_VERSIONS });
+        }
+        Outcome::Updated
+    } else {
+        let most = transaction.user(owner)?.map_or(0, |user| user.limits.max_servers);
+        if transaction.count_servers(owner)? >= most {
+            return Err(Error::TooMany { what: "servers", most });
+        }
+        if !transaction.add_server(owner, name, &new.version)? {
+            return Err(Error::NameTaken { name: name.to_owned() });
+        }
+        Outcome::Created
+    };
+    transaction.add_version(owner, name, new)?;
+    transaction.set_latest(owner, name, &new.version)?;
+    transaction.index(owner, name, &new.capabilities)?;
+    Ok(outcome)
+}
+
+/// The answer to a request that came before.
+fn again(
+    transaction: &mut Transaction<'_>,
+    owner: &Owner,
+    known: &Answered,
+    digest: &str,
+) -> Result<(Outcome, Server), Error> {
+    if known.digest != digest {
+        return Err(Error::KeyReused);
+    }
+    let answer: Value = serde_json::from_str(&known.answer).map_err(|_| crate::registry::Error::Content)?;
+    let outcome = match answer["outcome"].as_str() {
+        Some("created") => Outcome::Created,
+        Some("updated") => Outcome::Updated,
+        _ => Outcome::Unchanged,
+    };
+    let name = answer["server"].as_str().unwrap_or_default();
+    let server = transaction.server(owner, name)?.ok_or_else(|| Error::no_server(name))?;
+    Ok((outcome, server))
+}
+
+impl Outcome {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}

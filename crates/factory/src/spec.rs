@@ -1,0 +1,242 @@
+//! A submitted text becomes a version: read, checked, planned. Nothing is kept here.
+
+use std::path::{Path, PathBuf};
+
+use mcp_factory_connect::{Grant, Policy};
+use mcp_factory_engine::{Folder, Plan, Problem, Surroundings};
+use mcp_factory_spec::{Diagnostic, Format, Probe, Reading, Severity, Source, Spec, Verdict};
+use ring::digest;
+use serde_json::Value;
+
+use crate::{
+    Caller, Error, Factory, Owner,
+    registry::{Capabilities, Capability, Dependency, DependencyKind, NewVersion},
+};
+
+/// A spec as it comes in.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// As diagnostics name it.
+    pub name: String,
+    pub text: Vec<u8>,
+    pub format: Format,
+    /// Where its files are, on the operator's own machine. `None`: in the factory's folder for this server.
+    pub folder: Option<PathBuf>,
+}
+
+/// What is found out about a spec without keeping it.
+#[derive(Debug)]
+pub struct Validation {
+    /// There is one unless the verdict is an error.
+    pub spec: Option<Spec>,
+    pub verdict: Verdict,
+    pub diagnostics: Vec<Diagnostic>,
+    /// What this build can't run, and what this owner was not granted.
+    pub problems: Vec<Problem>,
+    pub folder: PathBuf,
+}
+
+/// Says yes: where the files are is not known before the name is.
+struct Anything;
+
+impl Probe for Anything {
+    fn is_file(&self, _: &str) -> bool {
+        true
+    }
+
+    fn is_folder(&self, _: &str) -> bool {
+        true
+    }
+}
+
+impl Submission {
+    /// Of a text whose format is seen in it.
+    #[must_use]
+    pub fn new(text: impl Into<Vec<u8>>) -> Self {
+        let text = text.into();
+        let format = if text.trim_ascii_start().starts_with(b"{") { Format::Json } else { Format::Yaml };
+        Self { name: "spec".to_owned(), text, format, folder: None }
+    }
+
+    #[must_use]
+    pub fn in_folder(self, folder: impl Into<PathBuf>) -> Self {
+        Self { folder: Some(folder.into()), ..self }
+    }
+
+    fn read(&self, probe: &dyn Probe) -> Reading {
+        mcp_factory_spec::read(&Source { name: &self.name, bytes: &self.text, format: self.format }, probe)
+    }
+}
+
+impl Factory {
+    /// Everything that can be found out about a spec; nothing is kept.
+    pub async fn validate(&self, caller: &Caller, submission: Submission) -> Result<Validation, Error> {
+        caller.needs(crate::registry::Role::Viewer)?;
+        let owner = caller.owner().clone();
+        let lookup = owner.clone();
+        let user = self.registry().read(move |it| it.user(&lookup)).await?;
+        let most = user.ok_or_else(|| crate::grants::no_user(&owner))?.limits.max_spec_bytes;
+        if submission.text.len() > most as usize {
+            return Err(Error::TooLarge { bytes: submission.text.len(), most });
+        }
+        if submission.folder.is_some() {
+            // A folder of the machine is the operator's to name.
+            caller.operator()?;
+        }
+        let policy = self.policy_of(&owner).await?;
+        let secrets = self.secrets_of(&owner).await?;
+        let factory = self.clone();
+        let judged = tokio::task::spawn_blocking(move || {
+            let (reading, folder) = factory.read(&owner, &submission)?;
+            let problems = match &reading.spec {
+                None => Vec::new(),
+                Some(spec) => {
+                    factory.plan(spec, &folder, policy, std::sync::Arc::new(secrets)).err().unwrap_or_default()
+                }
+            };
+            let Reading { spec, diagnostics, verdict } = reading;
+            Ok(Validation { spec, verdict, diagnostics, problems, folder })
+        });
+        judged.await?
+    }
+
+    fn read(&self, owner: &Owner, submission: &Submission) -> Result<(Reading, PathBuf), Error> {
+        if let Some(folder) = &submission.folder {
+            let failed = |source| Error::Folder { path: folder.display().to_string(), source };
+            let folder = std::fs::canonicalize(folder).map_err(failed)?;
+            return Ok((submission.read(&Folder(&folder)), folder));
+        }
+        let reading = submission.read(&Anything);
+        let Some(spec) = &reading.spec else { return Ok((reading, PathBuf::new())) };
+        let folder = self.folder_of(owner, &spec.name);
+        Ok((submission.read(&Folder(&folder)), folder))
+    }
+
+    /// For this owner, on this machine. A server's own folder is open to it; everything else is as granted.
+    pub(crate) fn plan(
+        &self,
+        spec: &Spec,
+        folder: &Path,
+        policy: Policy,
+        secrets: std::sync::Arc<dyn mcp_factory_connect::Secrets>,
+    ) -> Result<Plan, Vec<Problem>> {
+        let surroundings = Surroundings {
+            folder: folder.to_owned(),
+            secrets,
+            policy: policy.with(Grant::Path(folder.to_owned())),
+            cursor_key: self.cursors(),
+            fresh_seeds: None,
+            changes: None,
+            tasks: self.tasks(),
+            approvals: self.approvals(),
+        };
+        Plan::new(spec, &surroundings)
+    }
+}
+
+/// What is kept of a spec.
+pub(crate) fn version_of(spec: &Spec, diagnostics: &[Diagnostic], folder: Option<PathBuf>) -> NewVersion {
+    let canonical = spec.canonical();
+    let text = canonical.to_string();
+    let blockers = diagnostics.iter().filter(|it| it.code.severity() == Severity::Blocker).count();
+    NewVersion {
+        version: spec.version.clone(),
+        digest: digest(text.as_bytes()),
+        spec: text,
+        title: spec.title.clone(),
+        description: spec.description.clone(),
+        auth: spec.auth.word().to_owned(),
+        blockers: u32::try_from(blockers).unwrap_or(u32::MAX),
+        folder,
+        capabilities: capabilities_of(spec),
+        dependencies: dependencies_of(&canonical),
+    }
+}
+
+/// A spec as it was kept. It was checked then.
+pub(crate) fn read_again(text: &str) -> Option<Spec> {
+    let source = Source { name: "registry", bytes: text.as_bytes(), format: Format::Json };
+    mcp_factory_spec::read(&source, &Anything).spec
+}
+
+pub(crate) fn capabilities_of(spec: &Spec) -> Capabilities {
+    let tools = spec.tools.iter().map(|tool| Capability {
+        name: tool.name.to_string(),
+        title: tool.title.clone(),
+        description: tool.description.clone(),
+        schema: Value::Object(tool.input_schema()).to_string(),
+    });
+    Capabilities { tags: spec.tags.clone(), tools: tools.collect() }
+}
+
+/// Secrets by the fields that name them, shared connections, and servers by their URLs here.
+fn dependencies_of(canonical: &Value) -> Vec<Dependency> {
+    let mut found = Vec::new();
+    for section in ["auth", "connections", "triggers", "environments"] {
+        secrets_in(canonical.get(section), &mut found);
+    }
+    for tool in canonical.get("tools").and_then(Value::as_array).into_iter().flatten() {
+        // What else a tool has is text and schemas of the author's.
+        secrets_in(tool.get("command"), &mut found);
+    }
+    for connection in canonical.get("connections").and_then(Value::as_array).into_iter().flatten() {
+        if let Some(name) = connection.get("use").and_then(Value::as_str) {
+            found.push(Dependency { kind: DependencyKind::Connection, name: name.to_owned() });
+        }
+        let path = connection.get("url").and_then(Value::as_str).and_then(|url| url.split_once("/servers/"));
+        if let Some((name, "mcp")) = path.and_then(|(_, rest)| rest.split_once('/')) {
+            found.push(Dependency { kind: DependencyKind::Server, name: name.to_owned() });
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn secrets_in(value: Option<&Value>, found: &mut Vec<Dependency>) {
+    match value {
+        // Those are looked up in the stores of callers.
+        Some(Value::Object(fields)) if !fields.contains_key("per") => {
+            for (key, value) in fields {
+                match value {
+                    Value::String(name) if key == "envVar" || key.ends_with("EnvVar") => {
+                        found.push(Dependency { kind: DependencyKind::Secret, name: name.clone() });
+                    }
+                    value => secrets_in(Some(value), found),
+                }
+            }
+        }
+        Some(Value::Array(values)) => values.iter().for_each(|value| secrets_in(Some(value), found)),
+        _ => {}
+    }
+}
+
+/// SHA-256, hexadecimal.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    digest::digest(&digest::SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_spec_needs_is_found_by_the_fields_that_name_it() {
+        let spec = json!({
+            "auth": { "type": "bearer", "envVar": "KEYS" },
+            "connections": [
+                { "name": "db", "type": "postgresql", "envVar": "DATABASE_URL" },
+                { "name": "crm", "type": "http", "url": "https://x.example", "per": "principal", "auth": { "envVar": "CRM" } },
+                { "use": "shared" },
+                { "name": "other", "type": "mcp", "url": "http://localhost:1/servers/stock/mcp" },
+                { "name": "away", "type": "mcp", "url": "http://example.com/mcp" },
+            ],
+            "tools": [{ "name": "t", "description": "", "parameters": { "envVar": "NOT_THIS" }, "static": { "envVar": "NOR" } }],
+        });
+        let found: Vec<_> =
+            dependencies_of(&spec).into_iter().map(|it| format!("{} {}", it.kind.as_str(), it.name)).collect();
+        assert_eq!(found, ["secret DATABASE_URL", "secret KEYS", "connection shared", "server stock"]);
+    }
+}
