@@ -5,6 +5,7 @@
 //! anything that lasts.
 
 mod ask;
+mod ended;
 mod rounds;
 mod session;
 
@@ -20,6 +21,7 @@ use crate::{CallContext, Error};
 
 pub(crate) use ask::Asks;
 pub use ask::{Ask, Reply};
+pub(crate) use ended::{Ended, Made};
 pub(crate) use rounds::{OwnedSubject, Round, Rounds};
 pub use rounds::{StateKey, Subject};
 pub(crate) use session::{Session, Waiting};

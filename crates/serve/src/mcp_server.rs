@@ -26,6 +26,8 @@ mod startup;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use serde_json::{Map, Value};
+
 pub use self::{
     config::{
         FileError, HttpConfig, HttpConfigError, McpServerConfig, PermissionBasedConfig, PermissionsConfig,
@@ -45,6 +47,7 @@ use crate::endpoints::{CustomEndpoint, EndpointsError};
 use crate::{
     Authenticator, FactoryError, InstanceOptions, NoAuthentication, Server, ServerFactory, TenantContext,
     ToolServerError, http,
+    session_context::{SessionContextError, SessionContextOptions, SessionContexts},
     toolsets::{self, Catalog, CatalogError, ExposurePolicy, Mode, OnLimit, ToolsChangedNotifier},
 };
 
@@ -144,6 +147,12 @@ macro_rules! parts {
                 self
             }
 
+            /// What requests may say of their circumstances; see [`session_context`](crate::session_context).
+            pub fn session_context(mut self, context: SessionContextOptions) -> Self {
+                self.config.session_context = Some(context);
+                self
+            }
+
             /// How many callers' own servers are kept, and for how long. Default: 1,000, and 1 h after the last request.
             pub fn bundles(mut self, bundles: InstanceOptions) -> Self {
                 self.parts.bundles = bundles;
@@ -209,6 +218,8 @@ pub enum CreateError {
     NoPermissionSource,
     #[error("`permissions.source: headers` has no resolver: the header says it all")]
     ResolverOfHeaders,
+    #[error(transparent)]
+    SessionContext(#[from] SessionContextError),
     #[cfg(feature = "endpoints")]
     #[error(transparent)]
     Endpoints(#[from] EndpointsError),
@@ -266,10 +277,32 @@ fn validate_options(options: McpServerOptions) -> Result<Checked, CreateError> {
     of_nobody.check(&policy)?;
     let known: Vec<String> = of_nobody.keys().map(str::to_owned).collect();
     let startup = config.startup.take().unwrap_or_default();
-    let resolved = startup::resolve(&startup, config.register_meta_tools, &known, &policy)?;
-    warn(&resolved.warnings, config.strict)?;
+    let mut resolved = startup::resolve(&startup, config.register_meta_tools, &known, &policy)?;
     parts.http = config.http.apply(parts.http, &*parts.authenticator)?;
+    let schema = build_session_context_resolver(config.session_context.take(), &mut parts.http)?;
+    if schema.is_some() && resolved.mode == Mode::Static {
+        resolved.warnings.push(
+            "`sessionContext` has little effect in STATIC mode: all clients share one server, and tools alone see it"
+                .to_owned(),
+        );
+    }
+    config.config_schema = config.config_schema.take().or(schema);
+    warn(&resolved.warnings, config.strict)?;
     Ok(Checked { parts, catalog, config, resolved, policy, notifier })
+}
+
+/// Gives the schema of what clients may say, where they may say anything.
+fn build_session_context_resolver(
+    options: Option<SessionContextOptions>,
+    http: &mut http::Config,
+) -> Result<Option<Map<String, Value>>, CreateError> {
+    let Some(options) = options else { return Ok(None) };
+    let keys = options.query_param.iter().flat_map(|source| &source.allowed_keys);
+    let keys = keys.chain(options.header.iter().flat_map(|source| &source.allowed_keys));
+    let keys = keys.chain(options.meta.iter().flat_map(|source| &source.allowed_keys));
+    let schema = routes::schema_of(keys);
+    http.context = SessionContexts::new(options)?;
+    Ok(http.context.is_some().then_some(schema))
 }
 
 /// Never in silence.

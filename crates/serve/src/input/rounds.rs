@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Ask, Reply};
+use super::{Ask, Ended, Reply};
 use crate::{CallId, Error, Principal};
 
 /// From the question to the answer.
@@ -30,20 +30,32 @@ const LONGEST: usize = 64 * 1024;
 /// States that are remembered as used, until they are too old anyway.
 const MOST_USED: usize = 50_000;
 
-/// What states are signed with. All processes that serve the same must have the same one.
+/// What states are signed with. All processes that serve the same must have the same one. Its clones remember together what
+/// was ended before its time.
 #[derive(Clone)]
-pub struct StateKey([u8; 32]);
+pub struct StateKey {
+    key: [u8; 32],
+    ended: Arc<Ended>,
+}
 
 impl StateKey {
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
         let mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
-        Self(mac.chain_update(b"mcp-serve request state 1").finalize().into_bytes().into())
+        Self::of(mac.chain_update(b"mcp-serve request state 1").finalize().into_bytes().into())
+    }
+
+    fn of(key: [u8; 32]) -> Self {
+        Self { key, ended: Arc::default() }
+    }
+
+    pub(crate) fn ended(&self) -> Arc<Ended> {
+        self.ended.clone()
     }
 
     /// Signs something else than states, with a key of its own.
     pub(crate) fn codec(&self, purpose: &str) -> RequestStateCodec {
-        let mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        let mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
         let key: [u8; 32] = mac.chain_update(purpose).finalize().into_bytes().into();
         RequestStateCodec::try_new(key).expect("the key is as long as it must be")
     }
@@ -58,7 +70,7 @@ impl StateKey {
 /// For one process.
 impl Default for StateKey {
     fn default() -> Self {
-        Self(crate::random())
+        Self::of(crate::random())
     }
 }
 
@@ -177,7 +189,7 @@ enum Useless {
 
 impl Rounds {
     pub(crate) fn new(key: &StateKey) -> Self {
-        let codec = RequestStateCodec::try_new(key.0).expect("the key is as long as it must be");
+        let codec = RequestStateCodec::try_new(key.key).expect("the key is as long as it must be");
         Self { codec, began: now(), used: Mutex::default() }
     }
 

@@ -11,6 +11,7 @@ use crate::{
     Authenticator,
     http::{self, ConfigError},
     middleware::{CallLog, Middleware, ObserveLayer},
+    session_context::SessionContextOptions,
     toolsets::{ExposurePolicy, Modern, OnLimit},
 };
 
@@ -29,7 +30,9 @@ pub struct McpServerConfig {
     /// How requests of 2026-07-28 reach what is not on from the start. Default: by an activation handle.
     pub modern: Modern,
     pub http: HttpConfig,
-    /// A JSON Schema of what clients may configure, for `/.well-known/mcp-config`.
+    /// What requests may say of their circumstances.
+    pub session_context: Option<SessionContextOptions>,
+    /// A JSON Schema of what clients may configure, for `/.well-known/mcp-config`. Left out: the keys of `sessionContext`.
     pub config_schema: Option<Map<String, Value>>,
     /// Warnings are errors.
     pub strict: bool,
@@ -45,6 +48,7 @@ impl Default for McpServerConfig {
             register_meta_tools: None,
             modern: Modern::Handle,
             http: HttpConfig::default(),
+            session_context: None,
             config_schema: None,
             strict: false,
         }
@@ -64,6 +68,7 @@ pub struct PermissionBasedConfig {
     /// Only `namespaceToolsWithSetKey` is used; the rest is removed with a warning.
     pub exposure_policy: Option<PolicyConfig>,
     pub http: HttpConfig,
+    pub session_context: Option<SessionContextOptions>,
     pub config_schema: Option<Map<String, Value>>,
     /// Warnings are errors.
     pub strict: bool,
@@ -72,7 +77,16 @@ pub struct PermissionBasedConfig {
 impl Default for PermissionBasedConfig {
     fn default() -> Self {
         let McpServerConfig { name, version, http, .. } = McpServerConfig::default();
-        Self { name, version, permissions: None, exposure_policy: None, http, config_schema: None, strict: false }
+        Self {
+            name,
+            version,
+            permissions: None,
+            exposure_policy: None,
+            http,
+            session_context: None,
+            config_schema: None,
+            strict: false,
+        }
     }
 }
 
@@ -86,6 +100,7 @@ struct PermissionBasedFile {
     exposure_policy: Option<PolicyConfig>,
     #[serde(default)]
     http: HttpConfig,
+    session_context: Option<SessionContextOptions>,
     config_schema: Option<Map<String, Value>>,
     #[serde(default)]
     strict: bool,
@@ -103,8 +118,7 @@ impl TryFrom<PermissionBasedFile> for PermissionBasedConfig {
     type Error = StartupNotAllowed;
 
     fn try_from(file: PermissionBasedFile) -> Result<Self, StartupNotAllowed> {
-        let PermissionBasedFile { name, version, permissions, exposure_policy, http, config_schema, strict, startup } =
-            file;
+        let PermissionBasedFile { name, version, permissions, exposure_policy, http, startup, .. } = file;
         if startup.is_some() {
             return Err(StartupNotAllowed);
         }
@@ -115,8 +129,9 @@ impl TryFrom<PermissionBasedFile> for PermissionBasedConfig {
             permissions,
             exposure_policy,
             http,
-            config_schema,
-            strict,
+            session_context: file.session_context,
+            config_schema: file.config_schema,
+            strict: file.strict,
         })
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{CreateError, HttpConfig, HttpConfigError, orchestrator::Source, routes::routes};
+use super::{CreateError, HttpConfig, orchestrator::Source, routes::routes};
 #[cfg(feature = "endpoints")]
 use crate::endpoints::CustomEndpoints;
 use crate::{
@@ -77,7 +77,8 @@ impl Transport {
         {
             http.endpoints = endpoints;
             // What is reserved is told now.
-            http.check((std::net::Ipv4Addr::LOCALHOST, 0).into(), &*authenticator).map_err(HttpConfigError::Http)?;
+            http.check((std::net::Ipv4Addr::LOCALHOST, 0).into(), &*authenticator)
+                .map_err(super::HttpConfigError::Http)?;
         }
         http.routes = routes(config.base(), config_schema, http.health, http.routes);
         let live = match &source {

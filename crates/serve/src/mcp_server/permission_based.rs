@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     CreateError, McpServerHandle, Parts, PermissionBasedConfig, PermissionsConfig, build_orchestrator,
-    handle::Transport, orchestrator::CatalogOf, warn,
+    build_session_context_resolver, handle::Transport, orchestrator::CatalogOf, warn,
 };
 use crate::{
     http,
@@ -82,7 +82,8 @@ pub async fn create_permission_based_mcp_server(
     let PermissionBasedOptions { mut parts, mut config, permissions, resolver, ttl, on_limit } = options;
     let given = config.exposure_policy.take().unwrap_or_default().policy(on_limit);
     let (catalog, policy, warnings) = validate_permission_options(parts.catalog.take(), given, config.strict)?;
-    let http = config.http.apply(parts.http, &*parts.authenticator)?;
+    let mut http = config.http.apply(parts.http, &*parts.authenticator)?;
+    let schema = build_session_context_resolver(config.session_context.take(), &mut http)?;
     let permissions = build_permission_resolver(permissions, config.permissions.take(), resolver, ttl)?;
     let options = build_permission_orchestrator(policy, permissions.clone(), &http);
     let orchestrator = build_orchestrator(parts.made, catalog, options, (config.name, config.version))?;
@@ -93,7 +94,7 @@ pub async fn create_permission_based_mcp_server(
         authenticator: parts.authenticator,
         http,
         config: config.http,
-        config_schema: config.config_schema,
+        config_schema: config.config_schema.or(schema),
         #[cfg(feature = "endpoints")]
         endpoints: parts.endpoints,
         permissions: Some(permissions),

@@ -18,7 +18,7 @@ pub(super) fn routes(
     health: &'static str,
     others: Router,
 ) -> Router {
-    let schema = config_schema.map_or_else(default_schema, Value::Object).to_string();
+    let schema = Value::Object(config_schema.unwrap_or_else(|| schema_of([]))).to_string();
     let schema = move || std::future::ready(([(CONTENT_TYPE, "application/schema+json")], schema.clone()));
     let mut routes = Router::new()
         .route(&format!("{base}/tools"), get(tools))
@@ -37,14 +37,16 @@ async fn tools(CallersServer { server, cx }: CallersServer) -> Response {
     ([(CONTENT_TYPE, "application/json")], status).into_response()
 }
 
-/// Where nothing can be configured.
-fn default_schema() -> Value {
-    json!({
+/// Of clients that may say something about these keys, and nothing else.
+pub(super) fn schema_of<'a>(keys: impl IntoIterator<Item = &'a String>) -> Map<String, Value> {
+    let properties: Map<String, Value> = keys.into_iter().map(|key| (key.clone(), json!({}))).collect();
+    let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configuration of a session",
-        "description": "Clients of this server configure nothing.",
         "type": "object",
-        "properties": {},
+        "properties": properties,
         "additionalProperties": false,
-    })
+    });
+    let Value::Object(schema) = schema else { unreachable!("it was written as an object") };
+    schema
 }

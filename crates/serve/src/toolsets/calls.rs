@@ -138,10 +138,7 @@ impl Toolsets {
         let (done, on) = self.disable_on(reach.on, &named.name);
         let Some(carried) = reach.carried.filter(|_| done.success) else { return Ok(outcome(&done, None)) };
         // Else what was turned off could still be called with the handle of before.
-        if !self.handles.end(carried) {
-            let message = "too many activations were ended lately; this one is still good".to_owned();
-            return Err(outcome(&Outcome::failed(Code::Internal, message), None));
-        }
+        self.handles.end(&self.inner.implementation().name, &cx.principal, &carried);
         Ok(outcome(&done, Some(("activation", json!(self.seal(cx, on))))))
     }
 

@@ -1,34 +1,28 @@
 //! Activation handles: what a caller of 2026-07-28 turned on, carried by the caller. Signed, bound to server and principal,
-//! good for some time. The server keeps nothing of them but which were ended before their time.
+//! good for some time. The server keeps nothing of them but which were ended before their time, and that beside the key: a
+//! server that takes the place of another knows them, too.
 
 use std::{
-    collections::{HashSet, VecDeque},
     fmt,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rmcp::model::{RequestStateCodec, SealOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::{Principal, StateKey, input::Subject};
+use crate::{
+    Principal, StateKey,
+    input::{Ended, Made, Subject},
+};
 
 /// Bytes of a handle.
 const LONGEST: usize = 16 * 1024;
-/// Handles that were ended and would still be good.
-const MOST_ENDED: usize = 50_000;
 
 pub(super) struct Handles {
     codec: RequestStateCodec,
     ttl: Duration,
-    ended: Mutex<Ended>,
-}
-
-#[derive(Default)]
-struct Ended {
-    ids: HashSet<String>,
-    oldest_first: VecDeque<(Instant, String)>,
+    ended: Arc<Ended>,
 }
 
 impl fmt::Debug for Handles {
@@ -40,16 +34,24 @@ impl fmt::Debug for Handles {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Carried {
-    id: String,
+    id: [u64; 2],
     /// In milliseconds since 1970: what seals it knows whole seconds.
+    at: u64,
     until: u64,
     /// Keys of toolsets.
     pub(super) on: Vec<String>,
 }
 
+impl Carried {
+    fn made(&self) -> Made {
+        let [high, low] = self.id;
+        Made { id: u128::from(high) << 64 | u128::from(low), at: self.at, until: self.until }
+    }
+}
+
 impl Handles {
     pub(super) fn new(key: &StateKey, ttl: Duration) -> Self {
-        Self { codec: key.codec("activation"), ttl, ended: Mutex::default() }
+        Self { codec: key.codec("activation"), ttl, ended: key.ended() }
     }
 
     pub(super) fn ttl(&self) -> Duration {
@@ -57,11 +59,12 @@ impl Handles {
     }
 
     pub(super) fn seal(&self, server: &str, principal: &Principal, on: Vec<String>) -> String {
-        let until = now().saturating_add(u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX));
-        let carried = Carried { id: URL_SAFE_NO_PAD.encode(crate::random::<16>()), until, on };
         let subject = subject(server, principal);
+        let at = self.ended.time_of_next(&subject, now());
+        let until = at.saturating_add(u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX));
+        let id = [u64::from_ne_bytes(crate::random()), u64::from_ne_bytes(crate::random())];
         let options = SealOptions::new().associated_data(&subject).ttl(self.ttl);
-        self.codec.seal_json_with(&carried, &options).expect("handles are JSON")
+        self.codec.seal_json_with(&Carried { id, at, until, on }, &options).expect("handles are JSON")
     }
 
     /// `None`, whatever is wrong with it: changed, somebody else's, too old, ended.
@@ -69,27 +72,13 @@ impl Handles {
         if handle.len() > LONGEST {
             return None;
         }
-        let carried: Carried = self.codec.open_json_with(handle, &subject(server, principal)).ok()?;
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        (now() < carried.until && !ended.ids.contains(&carried.id)).then_some(carried)
+        let subject = subject(server, principal);
+        let carried: Carried = self.codec.open_json_with(handle, &subject).ok()?;
+        (now() < carried.until && !self.ended.has(&subject, carried.made())).then_some(carried)
     }
 
-    /// `false` if as many were ended lately as can be remembered; it is still good then.
-    pub(super) fn end(&self, carried: Carried) -> bool {
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        while ended.oldest_first.front().is_some_and(|(at, _)| now - *at > self.ttl + Duration::from_secs(2)) {
-            if let Some((_, id)) = ended.oldest_first.pop_front() {
-                ended.ids.remove(&id);
-            }
-        }
-        if ended.ids.len() >= MOST_ENDED {
-            return false;
-        }
-        if ended.ids.insert(carried.id.clone()) {
-            ended.oldest_first.push_back((now, carried.id));
-        }
-        true
+    pub(super) fn end(&self, server: &str, principal: &Principal, carried: &Carried) {
+        self.ended.end(subject(server, principal), carried.made(), now());
     }
 }
 
@@ -108,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_handle_is_good_for_its_caller_and_server_until_it_is_ended() {
-        let handles = Handles::new(&StateKey::default(), Duration::from_secs(60));
+        let key = StateKey::default();
+        let handles = Handles::new(&key, Duration::from_secs(60));
         let (alice, bob) = (Principal::trusted("alice"), Principal::trusted("bob"));
         let handle = handles.seal("s", &alice, vec!["reading".to_owned()]);
         let carried = handles.open("s", &alice, &handle).expect("it is hers");
@@ -119,8 +109,11 @@ mod tests {
         assert_eq!(handles.open("s", &alice, ""), None);
         let other = Handles::new(&StateKey::default(), Duration::from_secs(60));
         assert_eq!(other.open("s", &alice, &handle), None);
-        assert!(handles.end(carried));
+        let next = Handles::new(&key, Duration::from_secs(60));
+        assert!(next.open("s", &alice, &handle).is_some());
+        handles.end("s", &alice, &carried);
         assert_eq!(handles.open("s", &alice, &handle), None);
+        assert_eq!(next.open("s", &alice, &handle), None, "whoever takes its place knows, too");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `create_mcp_server` over real HTTP, in both eras.
 
 mod bundles;
+mod contexts;
 mod notifying;
 pub mod routes;
 

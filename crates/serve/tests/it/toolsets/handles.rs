@@ -1,9 +1,14 @@
 //! What a limit means where clients carry what they turned on (S3-51, C1).
 
-use mcp_serve::toolsets::{ExposurePolicy, Modern, Options};
+use std::sync::Arc;
+
+use mcp_serve::{
+    Limits, StateKey,
+    toolsets::{ExposurePolicy, Modern, Options, Toolsets},
+};
 use serde_json::{Value, json};
 
-use super::{Era, call, dynamic, meta, serve};
+use super::{Era, call, catalog, dynamic, meta, serve};
 
 /// W2-14: an activation can't grow past the limit, however many use it at once: enabling gives another one and leaves it as it
 /// was. The limit is one of an activation, as it is one of a session; see docs/patterns/toolsets.md.
@@ -35,4 +40,23 @@ async fn no_activation_ever_holds_more_than_the_limit() {
         assert_eq!(refused.result()["isError"], true);
     }
     assert_eq!(on(&first).await, ["reading"], "it is what it was");
+}
+
+/// W2-1: a server that takes another's place, as after a save, knows what was disabled before. Nobody's many activations
+/// are in another's way.
+#[tokio::test]
+async fn what_was_disabled_stays_so_when_the_server_is_replaced() {
+    let key = StateKey::new(b"one of the process");
+    let options = || Options { state_key: key.clone(), ..dynamic(Modern::Handle) };
+    let (running, late) = serve(options()).await;
+    let enabled = meta(&running, Era::Modern, "enable_toolset", json!({ "name": "writing" })).await;
+    let activation = &enabled["activation"];
+    let with = json!({ "tool": "writing.send_invoice", "activation": activation });
+    let next = || Toolsets::new(running.server.clone(), catalog(&late), options()).expect("a catalog");
+    running.live.replace_server(Arc::new(next()), &Limits::none());
+    let answer = call(&running, Era::Modern, "call_tool", with.clone()).await.result();
+    assert_eq!(answer["content"][0]["text"], "send_invoice for anonymous", "it is good for the next server");
+    meta(&running, Era::Modern, "disable_toolset", json!({ "name": "writing", "activation": activation })).await;
+    running.live.replace_server(Arc::new(next()), &Limits::none());
+    assert_eq!(call(&running, Era::Modern, "call_tool", with).await.result()["isError"], true);
 }
