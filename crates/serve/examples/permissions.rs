@@ -18,12 +18,13 @@ use mcp_serve::{
     model::Tool,
     toolsets::{Catalog, ModuleError, OwnTool, PermissionResolver, Toolset},
 };
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn tool(name: &'static str, description: &'static str) -> OwnTool {
-    OwnTool::new(Tool::new(name, description, Map::new()), move |caller, _arguments| async move {
+    let schema = Map::from_iter([("type".to_owned(), Value::from("object"))]);
+    OwnTool::new(Tool::new(name, description, schema), move |caller, _arguments| async move {
         Ok(ToolResult::text(format!("{name} for {}", caller.principal.id)))
     })
 }

@@ -165,6 +165,57 @@ const cases = {
     const well = before.join() === "search,report" && after.join() === "search" && gone instanceof Error && told[0] === "search";
     return [well && meanwhile && finished === "a report" && (await example.stop()) === 0, { before, changed, after, meanwhile, gone: String(gone), finished, told }];
   },
+
+  async t8_enable_call_disable_call_fails_enable_works(era) {
+    const example = await Example.start(folder, "dynamic_toolsets");
+    const client = await connect(era, example.url);
+    const before = await client.names();
+    const steps = [];
+    // Of a request that stands alone: what it has turned on goes with it.
+    let activation;
+    const turn = async (what) => {
+      const said = JSON.parse(await client.say(what, { name: "orders", ...(activation && { activation }) }));
+      ({ activation } = said);
+      steps.push(said.success);
+    };
+    const call = async () => {
+      const [name, args] = era.modern ? ["call_tool", { tool: "orders.find", activation }] : ["orders.find", {}];
+      const result = await client.callTool({ name, arguments: args }).catch((error) => error);
+      steps.push(!(result instanceof Error || result.isError) && text(result));
+    };
+    for (const step of [() => turn("enable_toolset"), call, () => turn("disable_toolset"), call, () => turn("enable_toolset"), call]) await step();
+    const after = await (await connect(era, example.url)).names();
+    const answer = "it is on its way, for anonymous";
+    const own = era.modern ? after.join() === before.join() : (await client.names()).includes("orders.find") && !after.includes("orders.find");
+    await client.close();
+    return [JSON.stringify(steps) === JSON.stringify([true, answer, true, false, true, answer]) && own && (await example.stop()) === 0, { steps, before, after }];
+  },
+
+  async t9_static_mode_serves_fifty_clients_at_once(era) {
+    const example = await Example.start(folder, "dynamic_toolsets", { STARTUP: '{"mode": "STATIC", "toolsets": "ALL"}' });
+    const clients = await Promise.all(Array.from({ length: 50 }, () => connect(era, example.url)));
+    const answers = await Promise.all(clients.map(async (client) => `${await client.names()} ${await client.say("stock.count")} ${await client.say("billing.refund")}`));
+    await Promise.all(clients.map((client) => client.close()));
+    const same = new Set(answers);
+    const whole = ["orders.find", "orders.track", "billing.refund", "stock.count", "there are 3", "it was paid"].every((part) => answers[0].includes(part));
+    return [same.size === 1 && whole && (await example.stop()) === 0, [...same]];
+  },
+
+  async t10_a_permission_downgrade_counts_from_the_next_request_and_a_forged_header_for_nothing(era) {
+    const key = secret("a-key-of-alice-0123456789abcdef");
+    const example = await Example.start(folder, "permissions", { MCP_KEYS: JSON.stringify({ [key]: "alice" }) });
+    await example.operate("alice orders billing");
+    const client = await connect(era, example.url, key);
+    const seen = [await client.names(), await client.say("billing.refund")];
+    await example.operate("alice orders");
+    seen.push((await refusal(client.say("billing.refund"))) instanceof Error, await client.say("orders.find"));
+    const headers = { "mcp-toolset-permissions": "billing,orders", "mcp-client-id": "admin" };
+    const forged = await connect(era, example.url, key, { headers });
+    seen.push(await forged.names(), (await refusal(forged.say("billing.refund"))) instanceof Error);
+    await Promise.all([client.close(), forged.close()]);
+    const expected = [["orders.find", "billing.refund"], "refund for alice", true, "find for alice", ["orders.find"], true];
+    return [JSON.stringify(seen) === JSON.stringify(expected) && (await example.stop()) === 0, seen];
+  },
 };
 
 for (const era of eras) {

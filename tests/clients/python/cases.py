@@ -12,6 +12,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from client import check, finish, text
+from client import refused as refusal
 from example import AUDIENCE, JWT_SECRET, Example, Recorded, jwt, secret, secrets, seen
 
 FOLDER = sys.argv[1]
@@ -190,6 +191,62 @@ async def t6_an_update_during_a_call_lets_it_finish_and_the_next_sees_new_tools(
     return well and meanwhile and finished == "a report" and await example.stop() == 0, found
 
 
+async def t8_enable_call_disable_call_fails_enable_works(mode):
+    example = await Example.start(FOLDER, "dynamic_toolsets")
+    steps, activation = [], None
+    async with connected(mode, example.url, None) as caller:
+        before = await caller.names()
+
+        async def turn(what):
+            # Of a request that stands alone: what it has turned on goes with it.
+            nonlocal activation
+            said = json.loads(await caller.say(what, {"name": "orders"} | ({"activation": activation} if activation else {})))
+            activation = said.get("activation")
+            steps.append(said["success"])
+
+        async def call():
+            alone = "call_tool", {"tool": "orders.find", "activation": activation}
+            is_error, code, said = await refusal(caller.client.call_tool(*(("orders.find", {}) if mode == "legacy" else alone)))
+            steps.append(said if not is_error and code is None else False)
+
+        for step in (turn("enable_toolset"), call(), turn("disable_toolset"), call(), turn("enable_toolset"), call()):
+            await step
+        async with connected(mode, example.url, None) as other:
+            after = await other.names()
+        own = after == before and (mode != "legacy" or "orders.find" in await caller.names())
+    answer = "it is on its way, for anonymous"
+    return steps == [True, answer, True, False, True, answer] and own and await example.stop() == 0, (steps, before, after)
+
+
+async def t9_static_mode_serves_fifty_clients_at_once(mode):
+    example = await Example.start(FOLDER, "dynamic_toolsets", STARTUP='{"mode": "STATIC", "toolsets": "ALL"}')
+    together = asyncio.Barrier(50)
+
+    async def saw(_):
+        async with connected(mode, example.url, None) as caller:
+            await together.wait()
+            return ",".join(await caller.names()), await caller.say("stock.count"), await caller.say("billing.refund")
+
+    answers = set(await asyncio.gather(*map(saw, range(50))))
+    parts = ["orders.find", "orders.track", "billing.refund", "stock.count", "there are 3", "it was paid"]
+    return len(answers) == 1 and all(part in str(answers) for part in parts) and await example.stop() == 0, answers
+
+
+async def t10_a_permission_downgrade_counts_from_the_next_request_and_a_forged_header_for_nothing(mode):
+    key = secret("a-key-of-alice-0123456789abcdef")
+    example = await Example.start(FOLDER, "permissions", MCP_KEYS=json.dumps({key: "alice"}))
+    await example.operate("alice orders billing")
+    async with connected(mode, example.url, key) as caller:
+        found = [await caller.names(), await caller.say("billing.refund")]
+        await example.operate("alice orders")
+        found += [await refused(caller.say("billing.refund")) is not None, await caller.say("orders.find")]
+        headers = {"mcp-toolset-permissions": "billing,orders", "mcp-client-id": "admin"}
+        async with connected(mode, example.url, key, headers) as forged:
+            found += [await forged.names(), await refused(forged.say("billing.refund")) is not None]
+    expected = [["orders.find", "billing.refund"], "refund for alice", True, "find for alice", ["orders.find"], True]
+    return found == expected and await example.stop() == 0, found
+
+
 def t7_no_log_event_or_response_has_a_secret():
     """Over all that was logged, told as an event or answered before."""
     everything = "".join(seen)
@@ -206,6 +263,9 @@ CASES = [
     t4_a_wrong_token_is_401_with_a_challenge_of_one_shape,
     t5_two_clients_on_one_token_both_work,
     t6_an_update_during_a_call_lets_it_finish_and_the_next_sees_new_tools,
+    t8_enable_call_disable_call_fails_enable_works,
+    t9_static_mode_serves_fifty_clients_at_once,
+    t10_a_permission_downgrade_counts_from_the_next_request_and_a_forged_header_for_nothing,
 ]
 
 
