@@ -8,12 +8,12 @@ use std::{fmt, sync::Arc};
 use mcp_factory_connect::{Denied, Grant, Policy, SecretError, Secrets};
 use mcp_factory_spec::{
     Spec,
-    model::{self, Auth, Variable},
+    model::{self, Access, Auth, Variable},
 };
 use mcp_serve::{
     Algorithm, ApiKeys, Authenticator, BearerTokens, Chain, Fetch, Introspection, IntrospectionConfig,
-    IntrospectionError, Jwks, JwksConfig, Jwt, JwtConfig, JwtError, KeyList, KeyListError, NoAuthentication,
-    ProtectedResource, ResourceError, Verified,
+    IntrospectionError, IpNet, Jwks, JwksConfig, Jwt, JwtConfig, JwtError, KeyList, KeyListError, NoAuthentication,
+    ProtectedResource, ProxyError, ProxyHeaders, ResourceError, TrustedProxy, Verified, Vouched,
 };
 use url::Url;
 
@@ -44,6 +44,8 @@ pub enum AuthenticationError {
     Jwt(#[from] JwtError),
     #[error("`auth.introspection`: {0}")]
     Introspection(#[from] IntrospectionError),
+    #[error("`permissions`: {0}")]
+    Proxy(#[from] ProxyError),
     #[error(transparent)]
     Resource(#[from] ResourceError),
     #[error("`auth.audience` is left out, and the server has no URL of its own")]
@@ -70,13 +72,40 @@ impl AuthenticationError {
             Self::NoAudience => "name whom the tokens are for: `audience: https://mcp.example.com/mcp`".to_owned(),
             Self::Unprotected { .. } => "name it with `https`".to_owned(),
             Self::Resource(_) => "say where it is reached, as in `--public-url https://mcp.example.com`".to_owned(),
+            Self::Proxy(_) => {
+                "list the networks of the proxy in `trustedProxies`, or share a secret of 32 bytes or more with it and name \
+                 its variable in `signature.envVar`; `tolerance` is at most 5m"
+                    .to_owned()
+            }
             Self::Header | Self::Jwt(_) | Self::Introspection(_) => "see docs/authentication.md".to_owned(),
         }
     }
 }
 
 /// Who may call the server of this spec. Nothing is asked yet.
+///
+/// Where a header says which toolsets callers have, a proxy vouches for it. It says who calls too, where `auth` says nothing.
 pub fn authenticator(spec: &Spec, premises: &Premises) -> Result<Arc<dyn Authenticator>, AuthenticationError> {
+    let callers = callers(spec, premises)?;
+    let Access::Header(header) = &spec.access else { return Ok(callers) };
+    let proxy = proxy(header, premises)?;
+    Ok(if callers.is_open() { Arc::new(proxy) } else { Arc::new(Vouched::new(callers, proxy)) })
+}
+
+fn proxy(permissions: &model::HeaderPermissions, premises: &Premises) -> Result<TrustedProxy, AuthenticationError> {
+    let name = |name: &model::HeaderName| name.as_str().parse().map_err(|_| AuthenticationError::Header);
+    let mut headers = ProxyHeaders { claims: vec![name(&permissions.header)?], ..ProxyHeaders::default() };
+    let Some(signature) = &permissions.signature else {
+        let nets = permissions.trusted_proxies.iter().map(ToString::to_string);
+        let nets = nets.map(|net| IpNet::parse(&net).expect("the language takes networks only")).collect();
+        return Ok(TrustedProxy::from_peers(nets, headers)?);
+    };
+    headers.signature = name(&signature.header)?;
+    let secret = premises.secrets.get(signature.env_var.as_str())?;
+    Ok(TrustedProxy::signed(secret.expose().as_bytes(), signature.tolerance.get(), headers)?)
+}
+
+fn callers(spec: &Spec, premises: &Premises) -> Result<Arc<dyn Authenticator>, AuthenticationError> {
     Ok(match &spec.auth {
         Auth::None => Arc::new(NoAuthentication::default()),
         Auth::ApiKey(auth) => {
@@ -240,6 +269,7 @@ impl fmt::Display for Summary<'_> {
         let Self(spec, audience) = self;
         let for_whom = || audience.as_deref().unwrap_or("this server's own URL");
         match &spec.auth {
+            Auth::None if matches!(spec.access, Access::Header(_)) => f.write_str("headers of a proxy"),
             Auth::None => f.write_str("none; loopback only"),
             Auth::ApiKey(auth) => write!(f, "keys in the header {}", auth.header),
             Auth::Bearer(_) => f.write_str("bearer tokens"),

@@ -1,6 +1,6 @@
 //! A compiled spec that answers calls.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use mcp_serve::{
     BoxFuture, CallContext, Capabilities, Change, Changes, Completion, Error, Listing, ParameterHeader, PromptText,
@@ -151,8 +151,8 @@ impl Server for Engine {
         self.tools.get(tool).map_or(&[], |tool| &tool.headers)
     }
 
-    fn required_scopes(&self, tool: &str) -> &[String] {
-        self.tools.get(tool).map_or(&[], |tool| &tool.scopes)
+    fn required_scopes(&self, tool: &str) -> Cow<'_, [String]> {
+        self.tools.get(tool).map_or(&[][..], |tool| &tool.scopes).into()
     }
 
     fn resources(&self, _: &CallContext) -> Arc<Listing<Resource>> {

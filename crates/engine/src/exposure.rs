@@ -122,7 +122,7 @@ fn permissions(access: &model::Access) -> Option<Permissions> {
             Some(Permissions::claim(claims.claim.clone()).or_default(keys(&claims.default)))
         }
         model::Access::Header(header) => {
-            Some(Permissions::claim(header.header.to_string()).or_default(keys(&header.default)))
+            Some(Permissions::claim(header.header.to_string().to_ascii_lowercase()).or_default(keys(&header.default)))
         }
     }
 }

@@ -11,6 +11,7 @@ mod keys;
 mod proxy;
 mod resource;
 mod verified;
+mod vouched;
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::SystemTime};
 
@@ -33,6 +34,7 @@ pub use proxy::{IpNet, ProxyError, ProxyHeaders, TrustedProxy};
 pub(crate) use resource::WELL_KNOWN;
 pub use resource::{ProtectedResource, ResourceError};
 pub use verified::{TooManyRevocations, Verified};
+pub use vouched::Vouched;
 
 /// Turns the credential of a request into its principal.
 pub trait Authenticator: fmt::Debug + Send + Sync + 'static {

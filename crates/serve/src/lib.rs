@@ -103,7 +103,7 @@ pub use auth::{
     Algorithm, ApiKeys, Authentication, Authenticator, BearerTokens, Chain, ChainError, Challenge, EnvironmentError,
     EnvironmentPrincipal, Found, Introspection, IntrospectionConfig, IntrospectionError, IpNet, Jwks, JwksConfig, Jwt,
     JwtConfig, JwtError, KeyList, KeyListError, Keys, NoAuthentication, Peer, ProtectedResource, ProxyError,
-    ProxyHeaders, ResourceError, TooManyRevocations, TrustedProxy, Verified,
+    ProxyHeaders, ResourceError, TooManyRevocations, TrustedProxy, Verified, Vouched,
 };
 pub use bridge::{Bridge, BridgeKey, BridgeOptions};
 pub use changes::{Change, Changes};

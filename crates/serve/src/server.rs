@@ -1,10 +1,10 @@
 //! The trait a server implements, one page long. Both protocol eras, HTTP and stdio, sessions and stateless requests all
 //! end here. A call is cancelled by dropping its future: what it holds (a query, a request) must end with it.
 
-use std::{any::Any, collections::HashMap, pin::Pin, sync::Arc};
+use std::{any::Any, borrow::Cow, collections::HashMap, pin::Pin, sync::Arc};
 
 use rmcp::model::{Implementation, Prompt, PromptMessage, Resource, ResourceContents, ResourceTemplate, Tool};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::{CallContext, Changes, Error, Grant, Listing, ParameterHeader, Principal, Tasks, ToolResult, tasks};
 
@@ -119,8 +119,13 @@ pub trait Server: Any + Send + Sync {
 
     /// Scopes that a caller of this tool needs. [`call_tool`](Self::call_tool) checks them; here they are known before, for a
     /// challenge that an HTTP client understands.
-    fn required_scopes(&self, _tool: &str) -> &[String] {
-        &[]
+    fn required_scopes(&self, _tool: &str) -> Cow<'_, [String]> {
+        Cow::Borrowed(&[])
+    }
+
+    /// The tool that a call is about: another one where `tool` calls others by their names.
+    fn called_tool<'a>(&self, tool: &'a str, _arguments: Option<&RawValue>) -> Cow<'a, str> {
+        Cow::Borrowed(tool)
     }
 
     fn resources(&self, _cx: &CallContext) -> Arc<Listing<Resource>> {

@@ -10,7 +10,10 @@ use mcp_factory_engine::{
     authentication::{self, Premises},
     limits,
 };
-use mcp_factory_spec::{Spec, model::Auth};
+use mcp_factory_spec::{
+    Spec,
+    model::{Access, Auth},
+};
 use mcp_serve::{Authenticator, Live, http};
 use url::Url;
 
@@ -106,6 +109,7 @@ struct Callers {
 struct Known {
     auth: Auth,
     scopes: Vec<String>,
+    access: Access,
     authenticator: Arc<dyn Authenticator>,
 }
 
@@ -121,13 +125,20 @@ impl Callers {
         let scopes = authentication::scopes(spec);
         // Lists of keys are read anew: that is how they change.
         let asks_issuer = matches!(spec.auth, Auth::Jwt(_) | Auth::Oauth2(_));
-        if let Some(known) = known.as_ref().filter(|known| known.auth == spec.auth && known.scopes == scopes)
+        if let Some(known) = known
+            .as_ref()
+            .filter(|known| known.auth == spec.auth && known.scopes == scopes && known.access == spec.access)
             && asks_issuer
         {
             return Ok(known.authenticator.clone());
         }
         let authenticator = authenticator(spec, Some(&self.base))?;
-        *known = Some(Known { auth: spec.auth.clone(), scopes, authenticator: authenticator.clone() });
+        *known = Some(Known {
+            auth: spec.auth.clone(),
+            scopes,
+            access: spec.access.clone(),
+            authenticator: authenticator.clone(),
+        });
         Ok(authenticator)
     }
 }

@@ -35,11 +35,13 @@ pub fn check(spec: &Spec, problems: &mut Vec<Problem>) -> Vec<String> {
             kind_gaps(kind, &format!("resources[{position}]"), &mut refuse);
         }
     }
-    approvers(spec, problems);
-    if matches!(spec.access, Access::Header(_)) {
-        let message = "this build can't run `permissions` of a header yet".to_owned();
-        problems.push(Problem { code: "plan/not-supported", path: "permissions".to_owned(), message });
+    if let Access::Header(header) = &spec.access
+        && header.signature.is_some()
+        && !header.trusted_proxies.is_empty()
+    {
+        refuse("permissions.trustedProxies".to_owned(), "`trustedProxies` beside `signature`");
     }
+    approvers(spec, problems);
     notices(spec)
 }
 

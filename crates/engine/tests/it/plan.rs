@@ -46,10 +46,10 @@ tools:
   - { name: b, description: B, connection: rows, sql: SELECT 1, annotations: { readOnly: true } }
 toolsets:
   - { name: all, description: All, tools: [a, b] }
-permissions: { source: header, header: X-Toolsets, trustedProxies: [10.0.0.0/8] }
+permissions: { source: header, header: X-Toolsets, trustedProxies: [10.0.0.0/8], signature: { header: X-S, envVar: S } }
 ";
     let paths: Vec<String> = problems(text).into_iter().map(|(_, path)| path).collect();
-    assert_eq!(paths, ["connections[0].use", "connections[2].auth", "permissions"]);
+    assert_eq!(paths, ["connections[0].use", "connections[2].auth", "permissions.trustedProxies"]);
 }
 
 #[tokio::test]

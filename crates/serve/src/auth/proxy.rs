@@ -34,6 +34,8 @@ pub struct ProxyHeaders {
     pub groups: HeaderName,
     /// Default `x-mcp-scopes`.
     pub scopes: HeaderName,
+    /// What else it says: each is a claim of the principal, a text under the name of its header in lower case. Default: none.
+    pub claims: Vec<HeaderName>,
     /// `t=<seconds since 1970>,v1=<hex>`. Default `x-mcp-signature`.
     pub signature: HeaderName,
 }
@@ -45,6 +47,7 @@ impl Default for ProxyHeaders {
             tenant: HeaderName::from_static("x-mcp-tenant"),
             groups: HeaderName::from_static("x-mcp-groups"),
             scopes: HeaderName::from_static("x-mcp-scopes"),
+            claims: Vec::new(),
             signature: HeaderName::from_static("x-mcp-signature"),
         }
     }
@@ -98,12 +101,14 @@ impl TrustedProxy {
         Ok(Self { trust: Trust::Signature { key, window: window.as_secs(), used: Mutex::default() }, headers })
     }
 
-    /// What a proxy signs: time, method, path with query, and the identity, each on a line of its own.
+    /// What a proxy signs: time, method, path with query, the identity (user, tenant, groups, scopes) and the claims, each on
+    /// a line of its own. It covers no body: let nobody between the proxy and this server who could change one.
     #[must_use]
     pub fn signed_text(&self, time: u64, head: &Parts) -> Vec<u8> {
         let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
         let mut text = format!("{time}\n{}\n{target}", head.method).into_bytes();
-        for header in [&self.headers.user, &self.headers.tenant, &self.headers.groups, &self.headers.scopes] {
+        let identity = [&self.headers.user, &self.headers.tenant, &self.headers.groups, &self.headers.scopes];
+        for header in identity.into_iter().chain(&self.headers.claims) {
             text.push(b'\n');
             text.extend_from_slice(head.headers.get(header).map_or(b"", HeaderValue::as_bytes));
         }
@@ -137,15 +142,39 @@ impl TrustedProxy {
         Ok(key.clone().chain_update(self.signed_text(time, head)).verify_slice(&code).is_ok())
     }
 
-    fn read(
-        &self,
-        head: &Parts,
-        is_trusted: impl FnOnce(&Self, &Parts) -> Result<bool, Challenge>,
-    ) -> Result<Arc<Principal>, Challenge> {
+    pub(super) fn claim_names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.headers.claims.iter()
+    }
+
+    /// The claims of a request whose caller is known by something else. Without any, nobody has to vouch for it.
+    pub(super) fn claims(&self, head: &Parts, judgement: Judgement) -> Result<Vec<(String, String)>, Challenge> {
+        let claims = self.said(head)?;
+        if claims.is_empty() || self.vouches(head, judgement)? { Ok(claims) } else { Err(forged()) }
+    }
+
+    fn said(&self, head: &Parts) -> Result<Vec<(String, String)>, Challenge> {
+        let mut claims = Vec::new();
+        for header in &self.headers.claims {
+            if let Some(value) = only(head, header)? {
+                let text = value.to_str().map_err(|_| unreadable())?;
+                claims.push((header.as_str().to_owned(), text.to_owned()));
+            }
+        }
+        Ok(claims)
+    }
+
+    fn vouches(&self, head: &Parts, judgement: Judgement) -> Result<bool, Challenge> {
+        match judgement {
+            Judgement::First => self.is_trusted(head),
+            Judgement::Again => self.is_still_trusted(head),
+        }
+    }
+
+    fn read(&self, head: &Parts, judgement: Judgement) -> Result<Arc<Principal>, Challenge> {
         let refused = |message| Challenge::unauthenticated(SCHEME, message, HINT);
         let text = |header: &HeaderName| match only(head, header)? {
             None => Ok(None),
-            Some(value) => value.to_str().map(Some).map_err(|_| refused("the proxy's headers can't be read")),
+            Some(value) => value.to_str().map(Some).map_err(|_| unreadable()),
         };
         let list = |header: &HeaderName| {
             let items = text(header)?.unwrap_or_default().split([',', ' ']);
@@ -155,8 +184,9 @@ impl TrustedProxy {
         // Looked at before who vouches for it: a header that is there twice is nobody's.
         let (tenant, groups, scopes) =
             (text(&self.headers.tenant)?, list(&self.headers.groups)?, list(&self.headers.scopes)?);
-        if !is_trusted(self, head)? {
-            return Err(refused("these headers are not from the proxy"));
+        let claims = self.said(head)?;
+        if !self.vouches(head, judgement)? {
+            return Err(forged());
         }
         let named = |text: &str| name(Some(&text.into())).map(str::to_owned);
         let id = named(user).ok_or_else(|| refused("the proxy does not say who calls"))?;
@@ -169,7 +199,7 @@ impl TrustedProxy {
             tenant,
             groups,
             scopes: Scopes::Only(scopes.into_iter().collect()),
-            claims: serde_json::Map::new(),
+            claims: claims.into_iter().map(|(name, text)| (name, text.into())).collect(),
             token: None,
         }))
     }
@@ -178,13 +208,28 @@ impl TrustedProxy {
 const SCHEME: HeaderValue = HeaderValue::from_static("Proxy realm=\"mcp\"");
 const HINT: &str = "call through the proxy of this server";
 
+/// Whether a request comes now, or opened a stream that is looked at again.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Judgement {
+    First,
+    Again,
+}
+
+fn forged() -> Challenge {
+    Challenge::unauthenticated(SCHEME, "these headers are not from the proxy", HINT)
+}
+
+fn unreadable() -> Challenge {
+    Challenge::unauthenticated(SCHEME, "the proxy's headers can't be read", HINT)
+}
+
 impl Authenticator for TrustedProxy {
     fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
-        Authentication::Ready(self.read(head, Self::is_trusted))
+        Authentication::Ready(self.read(head, Judgement::First))
     }
 
     fn judge_again<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
-        Authentication::Ready(self.read(head, Self::is_still_trusted))
+        Authentication::Ready(self.read(head, Judgement::Again))
     }
 
     /// Nobody types what a proxy says.
@@ -195,7 +240,7 @@ impl Authenticator for TrustedProxy {
     fn finds(&self, head: &Parts) -> Found {
         let headers = &self.headers;
         let all = [&headers.user, &headers.tenant, &headers.groups, &headers.scopes, &headers.signature];
-        if all.into_iter().any(|header| head.headers.contains_key(header)) {
+        if all.into_iter().chain(&headers.claims).any(|header| head.headers.contains_key(header)) {
             Found::Own(headers.user.clone())
         } else {
             Found::Nothing
@@ -263,6 +308,21 @@ impl fmt::Debug for TrustedProxy {
     }
 }
 
+/// As a proxy does it.
+#[cfg(test)]
+impl TrustedProxy {
+    pub(super) fn signature(&self, head: &Parts) -> String {
+        self.signature_at(now(), head)
+    }
+
+    fn signature_at(&self, time: u64, head: &Parts) -> String {
+        let Trust::Signature { key, .. } = &self.trust else { panic!("signed") };
+        let code = key.clone().chain_update(self.signed_text(time, head)).finalize().into_bytes();
+        let code: String = code.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("t={time},v1={code}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
@@ -289,7 +349,7 @@ mod tests {
     }
 
     fn ask(proxy: &TrustedProxy, head: &Parts) -> Result<Arc<Principal>, StatusCode> {
-        proxy.read(head, TrustedProxy::is_trusted).map_err(|challenge| challenge.status())
+        proxy.read(head, Judgement::First).map_err(|challenge| challenge.status())
     }
 
     fn peers(nets: &[&str]) -> TrustedProxy {
@@ -318,10 +378,7 @@ mod tests {
 
     fn signed(proxy: &TrustedProxy, headers: &[(&str, &str)], time: u64) -> Parts {
         let mut head = head(headers, None);
-        let Trust::Signature { key, .. } = &proxy.trust else { panic!("signed") };
-        let code = key.clone().chain_update(proxy.signed_text(time, &head)).finalize().into_bytes();
-        let code: String = code.iter().map(|byte| format!("{byte:02x}")).collect();
-        let value = format!("t={time},v1={code}").parse().expect("a header");
+        let value = proxy.signature_at(time, &head).parse().expect("a header");
         head.headers.insert("x-mcp-signature", value);
         head
     }

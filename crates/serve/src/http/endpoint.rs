@@ -465,11 +465,11 @@ pub(crate) struct CurrentAuthenticator(pub(crate) Arc<dyn Authenticator>);
 /// A call that the caller's scopes don't allow, known before it begins.
 fn lacks_scope(serving: &Serving, call: &Call<'_>, principal: &Principal) -> Option<Refusal> {
     let name = call.params.name.as_deref().filter(|_| call.method == "tools/call")?;
-    let scopes = serving.server.required_scopes(name);
+    let scopes = serving.server.required_scopes(&serving.server.called_tool(name, call.params.arguments));
     if scopes.iter().all(|scope| principal.scopes.allow(scope)) {
         return None;
     }
-    let error = Error::InsufficientScope { scopes: scopes.to_vec() };
+    let error = Error::InsufficientScope { scopes: scopes.into_owned() };
     Some(Refusal::of(&error, CallId::next(), Version::V2025_11_25))
 }
 

@@ -1,6 +1,7 @@
 //! The server of a token as its callers meet it: each call is told.
 
 use std::{
+    borrow::Cow,
     panic::AssertUnwindSafe,
     sync::{
         Arc, Weak,
@@ -10,7 +11,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::{ClientSeen, Event, Timestamp, ToolCalled, TransportError, state::Shared};
 use crate::{
@@ -140,8 +141,12 @@ impl Server for Observed {
         self.inner.parameter_headers(tool)
     }
 
-    fn required_scopes(&self, tool: &str) -> &[String] {
+    fn required_scopes(&self, tool: &str) -> Cow<'_, [String]> {
         self.inner.required_scopes(tool)
+    }
+
+    fn called_tool<'a>(&self, tool: &'a str, arguments: Option<&RawValue>) -> Cow<'a, str> {
+        self.inner.called_tool(tool, arguments)
     }
 
     fn resources(&self, cx: &CallContext) -> Arc<Listing<Resource>> {

@@ -1,15 +1,15 @@
 //! [`Toolsets`] as a [`Server`]: what a caller sees, and the way of a call to its tool.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use rmcp::model::{Implementation, Prompt, Resource, ResourceContents, ResourceTemplate, Tool};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::{
     Mode, Modern, Toolsets,
     activation::Activation,
     index::{Entry, Shown, State, Target},
-    meta::MetaTools,
+    meta::{self, MetaTools},
     permissions::Granted,
     set::Set,
 };
@@ -78,6 +78,24 @@ impl Toolsets {
         }
     }
 
+    /// All that the caller is to come back with: who asks for a part of it at a time would lose the other.
+    fn with_all_scopes(&self, entry: &Entry, error: Error) -> Error {
+        match error {
+            Error::InsufficientScope { scopes } => {
+                Error::InsufficientScope { scopes: union(scopes, &self.scopes_of(entry)) }
+            }
+            other => other,
+        }
+    }
+
+    fn scopes_of(&self, entry: &Entry) -> Vec<String> {
+        let of_toolset = self.only_toolset(entry).map_or(&[][..], |place| &self.toolsets[place].scopes);
+        match &entry.target {
+            Target::Wrapped(inner) => union(of_toolset.to_vec(), &self.inner.required_scopes(inner)),
+            Target::Own(_) => of_toolset.to_vec(),
+        }
+    }
+
     /// Calls what the name leads to, if it is among what is shown.
     pub(super) async fn call_shown(
         &self,
@@ -90,11 +108,13 @@ impl Toolsets {
         let Some(entry) = state.index.find(name).filter(|entry| shown.shows(entry)) else {
             return Err(Error::UnknownTool { name: name.chars().take(128).collect(), suggestion: None });
         };
-        self.check_scopes(cx, entry.toolsets.and(shown.toolsets))?;
-        match &entry.target {
+        self.check_scopes(cx, entry.toolsets.and(shown.toolsets))
+            .map_err(|error| self.with_all_scopes(entry, error))?;
+        let outcome = match &entry.target {
             Target::Wrapped(inner) => self.inner.call_tool(cx, inner, arguments).await,
             Target::Own(handler) => handler(cx.clone(), arguments).await,
-        }
+        };
+        outcome.map_err(|error| self.with_all_scopes(entry, error))
     }
 
     fn inner_name(state: &State, tool: &str) -> Option<Arc<str>> {
@@ -107,6 +127,11 @@ impl Toolsets {
     fn only_toolset(&self, entry: &Entry) -> Option<usize> {
         entry.toolsets.iter().next().filter(|_| entry.toolsets.len() == 1)
     }
+}
+
+fn union(mut scopes: Vec<String>, more: &[String]) -> Vec<String> {
+    scopes.extend(more.iter().filter(|scope| !scopes.contains(scope)).cloned().collect::<Vec<_>>());
+    scopes
 }
 
 impl Server for Toolsets {
@@ -151,14 +176,19 @@ impl Server for Toolsets {
         Self::inner_name(&self.state.load(), tool).map_or(&[], |inner| self.inner.parameter_headers(&inner))
     }
 
-    fn required_scopes(&self, tool: &str) -> &[String] {
+    fn required_scopes(&self, tool: &str) -> Cow<'_, [String]> {
         let state = self.state.load();
-        let Some(entry) = state.index.find(tool) else { return &[] };
-        let of_toolset = self.only_toolset(entry).map_or(&[][..], |place| &self.toolsets[place].scopes);
-        match &entry.target {
-            Target::Wrapped(inner) if of_toolset.is_empty() => self.inner.required_scopes(inner),
-            _ => of_toolset,
+        state.index.find(tool).map(|entry| self.scopes_of(entry)).unwrap_or_default().into()
+    }
+
+    fn called_tool<'a>(&self, tool: &'a str, arguments: Option<&RawValue>) -> Cow<'a, str> {
+        #[derive(serde::Deserialize)]
+        struct Named {
+            tool: String,
         }
+        let by_name = tool == meta::CALL && self.meta_tools && self.mode == Mode::Dynamic;
+        let named = arguments.filter(|_| by_name).and_then(|text| serde_json::from_str::<Named>(text.get()).ok());
+        named.map_or(Cow::Borrowed(tool), |named| Cow::Owned(named.tool))
     }
 
     fn resources(&self, cx: &CallContext) -> Arc<Listing<Resource>> {

@@ -1,6 +1,7 @@
 //! The server under test, and a client that sends exactly what it is told to.
 
 use std::{
+    borrow::Cow,
     net::SocketAddr,
     sync::{
         Arc,
@@ -167,10 +168,10 @@ impl Server for TestServer {
         if tool == "routed" { &self.parameter_headers } else { &[] }
     }
 
-    fn required_scopes(&self, tool: &str) -> &[String] {
+    fn required_scopes(&self, tool: &str) -> Cow<'_, [String]> {
         static SCOPES: std::sync::LazyLock<[String; 2]> =
             std::sync::LazyLock::new(|| ["stock:write".to_owned(), "stock:read".to_owned()]);
-        if tool == "scoped" { &*SCOPES } else { &[] }
+        if tool == "scoped" { Cow::Borrowed(&*SCOPES) } else { Cow::Borrowed(&[]) }
     }
 
     fn resources(&self, _cx: &CallContext) -> Arc<Listing<Resource>> {

@@ -2,7 +2,9 @@
 
 mod handles;
 mod modern;
+mod own_servers;
 mod permissions;
+mod rules;
 mod sessions;
 
 use std::sync::{

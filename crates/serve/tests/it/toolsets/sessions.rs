@@ -6,13 +6,17 @@ use std::sync::{
 };
 
 use http::Method;
-use mcp_serve::toolsets::{ExposurePolicy, Initial, META_TOOLS, Modern, Options};
+use mcp_serve::{
+    ApiKeys, KeyList,
+    http::Config,
+    toolsets::{Catalog, ExposurePolicy, Initial, META_TOOLS, Modern, Options, Toolset, Toolsets},
+};
 use serde_json::json;
 
-use super::{Era, call, dynamic, list, meta, serve};
+use super::{Era, call, dynamic, list, meta, request, serve};
 use crate::{
     sessions::open,
-    support::{Events, Running},
+    support::{Events, Running, TestServer},
 };
 
 async fn events(running: &Running, session: &str) -> Events {
@@ -211,4 +215,40 @@ async fn fifty_clients_use_a_static_server_at_once() {
         assert_eq!(call(&running, era, "late.delayed", json!({})).await.error().1, -32602);
     });
     futures_util::future::join_all(clients).await;
+}
+
+/// What steps up is told all at once: the scopes of the toolset and of the tool that is really called.
+#[tokio::test]
+async fn a_challenge_names_the_scopes_of_the_tool_that_call_tool_calls() {
+    const KEYS: &str = r#"{
+        "key-of-none": { "principal": "none", "scopes": [] },
+        "key-of-half": { "principal": "half", "scopes": ["shop"] },
+        "key-of-all": { "principal": "all", "scopes": ["shop", "stock:write", "stock:read"] }
+    }"#;
+    let keys = ApiKeys::new(ApiKeys::DEFAULT_HEADER, KeyList::parse(KEYS).expect("keys"));
+    let server = TestServer::new();
+    let shop = Toolset::new("shop", "Sells").tools(["scoped"]).scopes(["shop"]);
+    let options = Options { initial: Initial::All, ..dynamic(Modern::Search) };
+    let toolsets = Toolsets::new(server.clone(), Catalog::new().toolset(shop), options).expect("a catalog");
+    let running = Running::around(server, Arc::new(toolsets), Config::default(), keys).await;
+    let by_name = json!({ "name": "call_tool", "arguments": { "tool": "shop.scoped", "arguments": {} } });
+    for (key, allowed) in [("key-of-none", false), ("key-of-half", false), ("key-of-all", true)] {
+        let key = [("x-api-key", key)];
+        let (session, _) = crate::sessions::open(&running, &key).await;
+        for (era, params) in [
+            (Era::Modern, by_name.clone()),
+            (Era::Session(&session), by_name.clone()),
+            (Era::Session(&session), json!({ "name": "shop.scoped" })),
+        ] {
+            let reply = request(&running, era, &key, "tools/call", params).await;
+            if allowed {
+                assert_eq!(reply.result()["content"][0]["text"], "allowed");
+                continue;
+            }
+            assert_eq!(reply.status, 403, "{reply:?}");
+            for scope in ["shop", "stock:write", "stock:read"] {
+                assert!(reply.header("www-authenticate").contains(scope), "{reply:?}");
+            }
+        }
+    }
 }
