@@ -2,6 +2,8 @@
 //!
 //! Databases that the spec seeds are looked at as made anew; others are asked for their keys, which nothing waits for long.
 
+mod toolsets;
+
 use std::{fmt::Write as _, process::ExitCode, time::Duration};
 
 use mcp_factory_engine::{Engine, Paging, authentication::Summary};
@@ -29,13 +31,19 @@ pub fn run(args: &Status) -> anyhow::Result<ExitCode> {
     let callers = Summary::of(&spec).to_string();
     match args.output {
         Output::Json => {
-            let status = json!({ "name": spec.name.as_str(), "callers": callers, "tools": tools });
+            let mut status = json!({ "name": spec.name.as_str(), "callers": callers, "tools": tools });
+            if let Some(toolsets) = toolsets::status(&spec) {
+                status["exposure"] = toolsets;
+            }
             super::print(&format!("{status}\n"))?;
         }
         Output::Text => {
             let mut text = format!("{} {}\ncallers: {callers}\n", spec.name, spec.version);
             for tool in &tools {
                 show(tool, &mut text);
+            }
+            if let Some(toolsets) = toolsets::status(&spec) {
+                toolsets::show(&toolsets, &mut text);
             }
             super::print(&text)?;
         }

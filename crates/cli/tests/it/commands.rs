@@ -98,6 +98,32 @@ fn status_shows_the_bounds_and_the_pages_of_each_tool() {
 }
 
 #[test]
+fn status_shows_toolsets_and_who_may_see_them() {
+    let text = "name: a\nversion: 1.0.0\nauth: { type: api_key, envVar: KEYS }\ntools:\n  \
+                - { name: find, description: Finds, static: { text: found } }\n  \
+                - { name: pay, description: Pays, static: { text: paid } }\ntoolsets:\n  \
+                - { name: reading, description: Reads, tools: [find] }\n  \
+                - { name: writing, description: Writes, tools: [pay], scopes: [write] }\n\
+                exposure: { mode: dynamic, maxActive: 1, initial: [reading] }\n\
+                access: [{ toolsets: [reading] }, { group: clerks, toolsets: [writing] }, { principal: ann, toolsets: [writing] }]\n";
+    let place = Place::new().file("a.yaml", text);
+    let said = place.run(&["status", "a.yaml"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let expected = "
+toolsets: dynamic, search, at most 1 at once
+  reading: find
+    from the start, for everyone
+  writing: pay
+    on demand, for group clerks, principal ann, with the scopes write
+";
+    assert!(said.out.ends_with(expected), "{}", said.out);
+    let said = place.run(&["status", "a.yaml", "--output", "json"]);
+    let status: Value = serde_json::from_str(&said.out).unwrap();
+    let writing = &status["exposure"]["toolsets"][1];
+    assert_eq!((&writing["exposed"], &writing["tools"]), (&"on demand".into(), &serde_json::json!(["pay"])));
+}
+
+#[test]
 fn every_shell_gets_a_completion_script() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let said = Place::new().run(&["completions", shell]);
