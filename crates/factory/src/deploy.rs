@@ -68,6 +68,8 @@ pub trait Ledger: Send + Sync + 'static {
 pub struct News<'a> {
     pub generation: u64,
     pub event: Event,
+    /// What it is an instance of, where it is healthy.
+    pub version: Option<&'a Version>,
     /// Why it failed.
     pub fault: Option<&'a Fault>,
     /// Where it answers, once it is healthy.

@@ -46,6 +46,10 @@ pub enum Error {
     KeyReused,
     #[error("`{name}` was never deployed; deploy it first")]
     NeverDeployed { name: String },
+    #[error("version {version} of `{name}` can't be deployed: {blockers} blockers; `validate` lists them")]
+    NotDeployable { name: String, version: Version, blockers: u32 },
+    #[error("this process deploys nothing to `{target}`")]
+    NoTarget { target: &'static str },
     #[error(transparent)]
     Busy(#[from] Refusal),
     #[error("{what} {why}")]
@@ -84,6 +88,8 @@ impl Error {
             Self::OtherKey => "other-key",
             Self::KeyReused => "idempotency-key-reused",
             Self::NeverDeployed { .. } => "never-deployed",
+            Self::NotDeployable { .. } => "not-deployable",
+            Self::NoTarget { .. } => "no-target",
             Self::Busy(_) => "busy",
             Self::Argument { .. } | Self::Name(_) | Self::Token(_) => "invalid-argument",
             Self::Registry(registry::Error::Locked { .. } | registry::Error::Contended) => "registry-busy",

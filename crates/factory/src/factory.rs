@@ -4,19 +4,20 @@ use std::{
     fmt,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use mcp_factory_connect::{Secret, command::Launcher};
 use mcp_factory_engine::{CursorKey, Tasks};
 use mcp_serve::{
-    Approvals,
+    Approvals, StateKey,
     tokens::{HashKey, PostgresTokens, RegistryOptions, SharedTokens, SqliteTokens, TokenRegistry, TokenStore},
 };
 
 use crate::{
     Caller, Error, Operator, Owner,
+    deployments::Hosting,
     key::FactoryKey,
     registry::{self, Deed, Limits, Place, PostgresUrl, Registry, Role, Transaction},
     search::Searches,
@@ -37,6 +38,18 @@ struct Inner {
     tasks: Tasks,
     approvals: Approvals,
     launcher: Option<Launcher>,
+    states: StateKey,
+    /// Where servers run in this process.
+    hosting: OnceLock<Hosting>,
+}
+
+/// One that does not keep the factory.
+pub(crate) struct Weak(std::sync::Weak<Inner>);
+
+impl Weak {
+    pub(crate) fn upgrade(&self) -> Option<Factory> {
+        self.0.upgrade().map(Factory)
+    }
 }
 
 /// How a factory is opened.
@@ -102,6 +115,8 @@ impl Factory {
             vault,
             searches: Searches::default(),
             cursors: key.cursors(),
+            states: key.states(),
+            hosting: OnceLock::new(),
             tasks: Tasks::kept_in(data.join("tasks")),
             data,
             registry,
@@ -139,6 +154,23 @@ impl Factory {
 
     pub(crate) fn cursors(&self) -> CursorKey {
         self.0.cursors.clone()
+    }
+
+    pub(crate) fn states(&self) -> StateKey {
+        self.0.states.clone()
+    }
+
+    pub(crate) fn hosting(&self) -> Option<&Hosting> {
+        self.0.hosting.get()
+    }
+
+    /// `false` where it does so already.
+    pub(crate) fn hosts(&self, hosting: Hosting) -> bool {
+        self.0.hosting.set(hosting).is_ok()
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak {
+        Weak(Arc::downgrade(&self.0))
     }
 
     pub(crate) fn tasks(&self) -> Tasks {

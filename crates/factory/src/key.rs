@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use mcp_factory_engine::CursorKey;
+use mcp_serve::StateKey;
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     hmac,
@@ -42,6 +43,11 @@ impl FactoryKey {
     /// As for servers that run without a factory.
     pub(crate) fn cursors(&self) -> CursorKey {
         CursorKey::new(&self.secret)
+    }
+
+    /// Signs what clients carry between the rounds of a question.
+    pub(crate) fn states(&self) -> StateKey {
+        StateKey::new(&derive(&self.secret, b"mcp-factory states")[..])
     }
 
     pub(crate) fn seals(&self) -> SealingKeys {

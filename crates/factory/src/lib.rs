@@ -6,6 +6,7 @@
 mod audit;
 mod caller;
 pub mod deploy;
+mod deployments;
 mod error;
 mod factory;
 pub mod grants;
@@ -23,9 +24,14 @@ mod vault;
 mod versions;
 
 pub use caller::Caller;
+pub use deployments::Commanded;
 pub use error::Error;
+
 pub use factory::{Change, Config, Factory};
 pub use key::{FactoryKey, KeyTooShort};
+pub use mcp_factory_engine::Problem;
+/// What verbs take and give of the language.
+pub use mcp_factory_spec as language;
 pub use owner::{Operator, Owner, OwnerError};
 pub use search::Found;
 pub use servers::{Created, Details, Outcome};

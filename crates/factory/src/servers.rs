@@ -121,7 +121,7 @@ impl Factory {
         self.look(caller, move |transaction, owner| Ok(transaction.servers(owner, &filter, &page)?)).await
     }
 
-    /// With its versions, what was counted and the files in its own folder. Refused while another server needs it, unless forced.
+    /// With its versions, what runs of it, what was counted and the files in its own folder. Refused while another server needs it, unless forced.
     pub async fn remove(&self, caller: &Caller, name: &str, force: bool) -> Result<(), Error> {
         let wanted = name.to_owned();
         self.change(caller, Role::Developer, "servers.remove", name, move |transaction, owner| {
@@ -134,6 +134,7 @@ impl Factory {
             Ok(())
         })
         .await?;
+        self.end_of(caller.owner(), name).await;
         let Some(name) = ServerName::new(name) else { return Ok(()) };
         let folder = self.folder_of(caller.owner(), &name);
         match tokio::fs::remove_dir_all(&folder).await {

@@ -93,6 +93,11 @@ impl Gate {
         Self::counting(Arc::default(), limits)
     }
 
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     fn counting(running: Arc<Running>, limits: &Limits) -> Self {
         Self {
             running,

@@ -223,7 +223,9 @@ impl Driver {
 
     async fn tell(&mut self, generation: u64, event: Event, fault: Option<&Fault>) {
         let endpoint = (event == Event::Healthy).then(|| self.site.endpoint.as_str());
-        let news = News { generation, event, fault, endpoint };
+        let version =
+            self.mounted.as_ref().filter(|_| event == Event::Healthy).map(|mounted| mounted.version().clone());
+        let news = News { generation, event, version: version.as_ref(), fault, endpoint };
         let actions = self.shared.ledger.happened(&self.site.name, news).await;
         self.to_do.extend(actions);
     }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use http::{
-    HeaderValue, StatusCode,
+    HeaderName, HeaderValue, StatusCode,
     header::{RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::{Value, json};
@@ -64,6 +64,18 @@ impl Challenge {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// Why, in words that may be told.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What an answer with it has in its head.
+    pub fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> + '_ {
+        let schemes = self.schemes.iter().map(|scheme| (WWW_AUTHENTICATE, scheme.clone()));
+        schemes.chain(self.retry_after.map(|after| (RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)))))
     }
 
     /// The same, with the ways in that others offer.

@@ -1,0 +1,104 @@
+//! Who asks: an API token of the factory on each request, and how often they may.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderValue, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use mcp_factory::{Caller, Factory, Owner};
+use mcp_serve::{Authentication, Authenticator as _, BearerTokens, Gate, Limits, Principal, Rate};
+
+use crate::Problem;
+
+/// Clones share it.
+#[derive(Debug, Clone)]
+pub struct Access(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    factory: Factory,
+    tokens: BearerTokens,
+    /// Of users that there are: nobody else gets as far.
+    rates: Mutex<HashMap<Owner, Arc<Gate>>>,
+}
+
+impl Access {
+    #[must_use]
+    pub fn new(factory: Factory) -> Self {
+        let tokens = BearerTokens::new(factory.tokens().clone());
+        Self(Arc::new(Inner { factory, tokens, rates: Mutex::default() }))
+    }
+
+    async fn admit(&self, head: &Parts) -> Result<Caller, Problem> {
+        let outcome = match self.0.tokens.authenticate(head) {
+            Authentication::Ready(outcome) => outcome,
+            Authentication::Pending(outcome) => outcome.await,
+        };
+        let principal = outcome.map_err(|challenge| {
+            let code = match challenge.status() {
+                StatusCode::UNAUTHORIZED => "unauthenticated",
+                _ => "invalid-credential",
+            };
+            let problem = Problem::new(challenge.status(), code, challenge.message());
+            challenge.headers().fold(problem, |problem, (name, value)| problem.with_header(name, value))
+        })?;
+        let caller = self.0.factory.caller(&principal).await?;
+        self.enter(&caller, &principal).await?;
+        Ok(caller)
+    }
+
+    /// S5-61: as many requests in a minute as this user may make.
+    async fn enter(&self, caller: &Caller, principal: &Principal) -> Result<(), Problem> {
+        let calls = self.0.factory.user(caller).await?.limits.requests_per_minute.get();
+        let limits = Limits { rate: Some(Rate { calls, per: Duration::from_secs(60) }), concurrency: None };
+        let gate = {
+            let mut rates = self.0.rates.lock().unwrap_or_else(PoisonError::into_inner);
+            let gate = rates.entry(caller.actor().clone()).or_insert_with(|| Arc::new(Gate::new(&limits)));
+            if *gate.limits() != limits {
+                *gate = Arc::new(Gate::new(&limits));
+            }
+            gate.clone()
+        };
+        let Err(error) = gate.enter(principal) else { return Ok(()) };
+        let after = match &error {
+            mcp_serve::Error::RateLimited { retry_after } => retry_after.as_secs() + 1,
+            _ => 1,
+        };
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", error.to_string());
+        Err(problem.with_header(header::RETRY_AFTER, HeaderValue::from(after)))
+    }
+}
+
+/// Before any route.
+pub async fn check(State(access): State<Access>, request: Request, next: Next) -> Response {
+    let (mut head, body) = request.into_parts();
+    match access.admit(&head).await {
+        Ok(caller) => {
+            head.extensions.insert(Admitted(caller));
+            next.run(Request::from_parts(head, body)).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Whoever asks, for handlers.
+#[derive(Debug, Clone)]
+pub struct Admitted(pub Caller);
+
+impl<S: Send + Sync> FromRequestParts<S> for Admitted {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Problem> {
+        head.extensions.get::<Self>().cloned().ok_or_else(|| {
+            tracing::error!("a route is served to people who were not asked who they are");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the factory failed; its log says why")
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! What went wrong, as RFC 9457 has it. The code is the same wherever the verb was called.
+
+use axum::{
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use mcp_factory::Error;
+use serde_json::{Value, json};
+
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    /// Further members.
+    more: Vec<(&'static str, Value)>,
+    headers: HeaderMap,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), more: Vec::new(), headers: HeaderMap::new() }
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path")
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path does not take this method")
+    }
+
+    pub(crate) fn argument(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid-argument", detail)
+    }
+
+    #[must_use]
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn with(mut self, name: &'static str, value: Value) -> Self {
+        self.more.push((name, value));
+        self
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let status = status(error.code());
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            // What went wrong inside is nobody's business outside.
+            tracing::error!(error = &error as &dyn std::error::Error, "a verb failed");
+            return Self::new(status, error.code(), "the factory failed; its log says why");
+        }
+        let problem = Self::new(status, error.code(), error.to_string());
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            return problem.with_header(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        problem
+    }
+}
+
+/// One place for all codes; what is not here is our own fault.
+fn status(code: &str) -> StatusCode {
+    match code {
+        "invalid-spec" | "invalid-argument" => StatusCode::BAD_REQUEST,
+        "unauthenticated" => StatusCode::UNAUTHORIZED,
+        "forbidden" => StatusCode::FORBIDDEN,
+        "not-found" => StatusCode::NOT_FOUND,
+        "too-large" => StatusCode::PAYLOAD_TOO_LARGE,
+        "quota" => StatusCode::TOO_MANY_REQUESTS,
+        "name-taken" | "version-exists" | "needed" | "owns-servers" | "user-exists" | "last-admin"
+        | "never-deployed" | "busy" => StatusCode::CONFLICT,
+        "idempotency-key-reused" | "not-deployable" => StatusCode::UNPROCESSABLE_ENTITY,
+        "registry-busy" | "registry-unreachable" => StatusCode::SERVICE_UNAVAILABLE,
+        "registry-full" => StatusCode::INSUFFICIENT_STORAGE,
+        "no-target" => StatusCode::NOT_IMPLEMENTED,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Self { status, code, detail, more, mut headers } = self;
+        let title = status.canonical_reason().unwrap_or_default();
+        let mut problem = json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
+        for (name, value) in more {
+            problem[name] = value;
+        }
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        (status, headers, problem.to_string()).into_response()
+    }
+}

@@ -1,0 +1,103 @@
+//! What is meant to run, and what came of it.
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+    routing::post,
+};
+use mcp_factory::{Commanded, Factory, deploy::Fault};
+use semver::Version;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::shown;
+use crate::{Control, Problem, access::Admitted, body::Whole};
+
+pub fn routes() -> Router<Control> {
+    Router::new()
+        .route("/mcp/deploy/{name}", post(deploy))
+        .route("/mcp/servers/{name}/start", post(start))
+        .route("/mcp/servers/{name}/restart", post(restart))
+        .route("/mcp/servers/{name}/stop", post(stop))
+}
+
+/// For a deployment to become healthy before it is answered that it is on its way.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    version: Option<Version>,
+    target: Option<String>,
+}
+
+async fn deploy(
+    State(factory): State<Factory>,
+    Admitted(caller): Admitted,
+    Path(name): Path<String>,
+    Whole(body): Whole,
+) -> Result<Response, Problem> {
+    let Wanted { version, target } = match body.trim_ascii() {
+        b"" => Wanted::default(),
+        body => serde_json::from_slice(body).map_err(|error| Problem::argument(format!("the body: {error}")))?,
+    };
+    if let Some(target) = target.filter(|target| target != "local") {
+        let target: String = target.chars().take(32).flat_map(char::escape_debug).collect();
+        let detail = format!("this version can't deploy to `{target}`; it can to `local`");
+        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "no-target", detail));
+    }
+    answer(factory.deploy(&caller, &name, version.as_ref(), PATIENCE).await?)
+}
+
+async fn start(
+    State(factory): State<Factory>,
+    Admitted(caller): Admitted,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    answer(factory.start(&caller, &name, PATIENCE).await?)
+}
+
+async fn restart(
+    State(factory): State<Factory>,
+    Admitted(caller): Admitted,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    answer(factory.restart(&caller, &name, PATIENCE).await?)
+}
+
+async fn stop(
+    State(factory): State<Factory>,
+    Admitted(caller): Admitted,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    answer(factory.stop(&caller, &name).await?)
+}
+
+/// 200 when it is so, 202 when it is on its way, 422 when it does not become healthy.
+fn answer(commanded: Commanded) -> Result<Response, Problem> {
+    let Commanded { deployment, already, observed } = commanded;
+    let status = match &observed {
+        None if already.is_some() || deployment.desired == "stopped" => StatusCode::OK,
+        None => StatusCode::ACCEPTED,
+        Some(observed) => match &observed.outcome {
+            Ok(_) => StatusCode::OK,
+            Err(fault) => {
+                let code = match fault {
+                    Fault::Panicked | Fault::Release(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+                    _ => (StatusCode::UNPROCESSABLE_ENTITY, "unhealthy"),
+                };
+                let serving = observed.serving.as_ref().map(shown::serving);
+                return Err(Problem::new(code.0, code.1, fault.to_string()).with("serving", json!(serving)));
+            }
+        },
+    };
+    let mut body = shown::deployment(&deployment, observed.as_ref());
+    if let Some(already) = already {
+        body["unchanged"] = already.into();
+    }
+    Ok((status, Json(body)).into_response())
+}

@@ -1,0 +1,123 @@
+//! What a server said: as text, as JSON lines, or followed as events.
+
+use std::{
+    convert::Infallible,
+    time::{Duration, SystemTime},
+};
+
+use axum::{
+    Router,
+    extract::{Path, Query, State},
+    http::{HeaderMap, header},
+    response::{
+        IntoResponse as _, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+    routing::get,
+};
+use futures_util::stream::{self, StreamExt as _, unfold};
+use mcp_factory::{
+    Factory,
+    deploy::{
+        LogRing,
+        logs::{Asked, Line},
+    },
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{Control, Problem, access::Admitted};
+
+pub fn routes() -> Router<Control> {
+    Router::new().route("/mcp/servers/{name}/logs", get(logs))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    tail: Option<usize>,
+    /// A time of RFC 3339, or so long ago: `15m`.
+    since: Option<String>,
+    #[serde(default)]
+    follow: bool,
+}
+
+async fn logs(
+    State(factory): State<Factory>,
+    Admitted(caller): Admitted,
+    Path(name): Path<String>,
+    wanted: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Query(Wanted { tail, since, follow }) = wanted.map_err(|rejection| Problem::argument(rejection.body_text()))?;
+    let since = since.map(|text| time(&text, SystemTime::now())).transpose()?;
+    // A server that never ran has said nothing.
+    let ring = factory.logs(&caller, &name).await?.unwrap_or_default();
+    let asked = Asked { tail, since };
+    let accepts = |kind: &str| {
+        let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+        accept.is_some_and(|accept| accept.contains(kind))
+    };
+    if follow || accepts("text/event-stream") {
+        return Ok(followed(&ring, asked));
+    }
+    let lines = ring.read(asked);
+    if accepts("json") {
+        let lines: String = lines.iter().map(|line| format!("{}\n", line.to_json())).collect();
+        return Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response());
+    }
+    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], lines).into_response())
+}
+
+/// Each line is an event, with its number as id; what was missed is told in between.
+fn followed(ring: &LogRing, asked: Asked) -> Response {
+    let news = unfold(ring.follow(asked), async |mut follower| Some((follower.next().await?, follower)));
+    let events = news.flat_map(|news| {
+        let missed = (news.missed > 0)
+            .then(|| Event::default().event("missed").data(json!({ "lines": news.missed }).to_string()));
+        let lines = news
+            .lines
+            .into_iter()
+            .map(|line: Line| Event::default().id(line.number.to_string()).data(line.to_json().to_string()));
+        stream::iter(missed.into_iter().chain(lines).map(Ok::<_, Infallible>))
+    });
+    let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
+    Sse::new(events).keep_alive(keep_alive).into_response()
+}
+
+fn time(text: &str, now: SystemTime) -> Result<SystemTime, Problem> {
+    let wrong =
+        || Problem::argument("`since` is a time as in `2026-01-31T12:00:00Z`, or so long ago: `15m`, `2h`, `1d`");
+    if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
+        return Ok(time.into());
+    }
+    let (number, unit) =
+        text.split_at(text.len().saturating_sub(1).min(text.floor_char_boundary(text.len().saturating_sub(1))));
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return Err(wrong()),
+    };
+    let ago = Duration::from_secs(number.checked_mul(seconds).ok_or_else(wrong)?);
+    now.checked_sub(ago).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_is_a_time_or_a_while_ago() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        for (text, ago) in [("15m", 900), ("2h", 7_200), ("1d", 86_400), ("30s", 30), ("1970-01-12T13:46:30Z", 10)] {
+            assert_eq!(time(text, now).ok(), Some(now - Duration::from_secs(ago)), "{text}");
+        }
+        for text in ["", "m", "15", "15w", "-1m", "é", "99999999999999999999d", "18446744073709551615d", "yesterday"] {
+            assert!(time(text, now).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! Deployments: the verbs that change what is meant to run, and the books of the drivers that see to it. A command is written
+//! down before anything is done about it; what was written and not done is done when the factory begins again.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use mcp_factory_connect::Grant;
+use mcp_factory_spec::model::ServerName;
+use mcp_serve::{BoxFuture, http::Host, middleware::Outcome};
+use semver::Version;
+
+use crate::{
+    Caller, Error, Factory, Operator, Owner,
+    deploy::{Fault, Ground, Ledger, Local, LocalOptions, LogRing, News, Observed, Release},
+    lifecycle::{Action, Command, Desired, Event, Fallback, Lifecycle, Reply, State},
+    registry::{self, Deployment, Role, Transaction},
+    spec::read_again,
+};
+
+/// Where servers run that have no process of their own.
+const LOCAL: &str = "local";
+/// Read at once when a factory begins.
+const PAGE: u32 = 500;
+
+/// What came of a command.
+#[derive(Debug, Clone)]
+pub struct Commanded {
+    /// As it was written down then.
+    pub deployment: Deployment,
+    /// Why nothing was to be done.
+    pub already: Option<&'static str>,
+    /// What was seen of it, where somebody waited.
+    pub observed: Option<Observed>,
+}
+
+/// What runs in this process.
+#[derive(Debug)]
+pub(crate) struct Hosting {
+    local: Local,
+    known: Arc<Known>,
+}
+
+/// Whose a deployed server is, and which version of it was healthy before.
+#[derive(Debug, Default)]
+struct Known(Mutex<HashMap<String, (Owner, Option<Version>)>>);
+
+impl Known {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Owner, Option<Version>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `false` when it was another's until now.
+    fn learn(&self, server: &str, owner: &Owner) -> bool {
+        let mut known = self.lock();
+        let is_anothers = known.get(server).is_some_and(|(whose, _)| whose != owner);
+        if is_anothers || !known.contains_key(server) {
+            known.insert(server.to_owned(), (owner.clone(), None));
+        }
+        !is_anothers
+    }
+
+    fn of(&self, server: &str) -> Option<Owner> {
+        self.lock().get(server).map(|(owner, _)| owner.clone())
+    }
+
+    fn was_healthy(&self, server: &str, version: &Version) -> bool {
+        self.lock().get(server).is_some_and(|(_, healthy)| healthy.as_ref() == Some(version))
+    }
+
+    fn is_healthy(&self, server: &str, version: &Version) {
+        if let Some((_, healthy)) = self.lock().get_mut(server) {
+            *healthy = Some(version.clone());
+        }
+    }
+
+    /// `false` when it is not this one's.
+    fn forget(&self, server: &str, owner: &Owner) -> bool {
+        let mut known = self.lock();
+        let is_theirs = known.get(server).is_some_and(|(whose, _)| whose == owner);
+        if is_theirs {
+            known.remove(server);
+        }
+        is_theirs
+    }
+}
+
+impl Factory {
+    /// From now on servers run in this process, on this host; all that were meant to run begin again. Returns how many.
+    pub async fn host(&self, host: Host, options: LocalOptions) -> Result<usize, Error> {
+        let known = Arc::new(Known::default());
+        let books = Books { factory: self.downgrade(), known: known.clone() };
+        let hosting = Hosting { local: Local::new(host, options, Arc::new(books)), known: known.clone() };
+        if !self.hosts(hosting) {
+            return Err(Error::argument("this factory", "hosts servers already"));
+        }
+        let (mut after, mut begun) = (String::new(), 0);
+        loop {
+            let from = after.clone();
+            let recovered = self.registry().write(move |transaction| recover(transaction, &from)).await;
+            let recovered: Vec<Recovered> = recovered.map_err(Error::Registry)?;
+            let Some(last) = recovered.last() else { return Ok(begun) };
+            after.clone_from(&last.server);
+            for Recovered { owner, server, ran, actions } in recovered.into_iter().filter(|it| !it.actions.is_empty()) {
+                begun += 1;
+                known.learn(&server, &owner);
+                if let Some(version) = ran {
+                    known.is_healthy(&server, &version);
+                }
+                self.order(&owner, &server, actions).await;
+            }
+        }
+    }
+
+    /// Ends what runs in this process. It is meant to run still.
+    pub async fn unhost(&self) {
+        if let Some(hosting) = self.hosting() {
+            hosting.local.shutdown().await;
+        }
+    }
+
+    /// Has a version run, the latest if none is named, in place of the one that runs: when it is healthy. Waits for that at most
+    /// so long.
+    pub async fn deploy(
+        &self,
+        caller: &Caller,
+        name: &str,
+        version: Option<&Version>,
+        wait: Duration,
+    ) -> Result<Commanded, Error> {
+        let version = version.cloned();
+        let command = move |transaction: &mut Transaction<'_>, owner: &Owner, server: &str| {
+            let known = transaction.server(owner, server)?.ok_or_else(|| Error::no_server(server))?;
+            let version = version.clone().unwrap_or(known.latest);
+            let found = transaction.version(owner, server, &version)?;
+            let found =
+                found.ok_or_else(|| Error::NotFound { what: "version", name: format!("{server} {version}") })?;
+            if found.blockers > 0 {
+                return Err(Error::NotDeployable { name: server.to_owned(), version, blockers: found.blockers });
+            }
+            Ok(Command::Deploy(version))
+        };
+        self.command(caller, "servers.deploy", name, wait, command).await
+    }
+
+    pub async fn start(&self, caller: &Caller, name: &str, wait: Duration) -> Result<Commanded, Error> {
+        self.command(caller, "servers.start", name, wait, |_, _, _| Ok(Command::Start)).await
+    }
+
+    pub async fn restart(&self, caller: &Caller, name: &str, wait: Duration) -> Result<Commanded, Error> {
+        self.command(caller, "servers.restart", name, wait, |_, _, _| Ok(Command::Restart)).await
+    }
+
+    pub async fn stop(&self, caller: &Caller, name: &str) -> Result<Commanded, Error> {
+        self.command(caller, "servers.stop", name, Duration::ZERO, |_, _, _| Ok(Command::Stop)).await
+    }
+
+    /// What a server said lately. There is none where it does not run in this process, or never did.
+    pub async fn logs(&self, caller: &Caller, name: &str) -> Result<Option<LogRing>, Error> {
+        let wanted = name.to_owned();
+        self.look(caller, move |transaction, owner| {
+            transaction.server(owner, &wanted)?.ok_or_else(|| Error::no_server(&wanted)).map(drop)
+        })
+        .await?;
+        let theirs = self.hosting().filter(|hosting| hosting.known.of(name).as_ref() == Some(caller.owner()));
+        Ok(theirs.and_then(|hosting| hosting.local.logs(name)))
+    }
+
+    /// What runs now, as far as it is in this process.
+    #[must_use]
+    pub fn observed(&self, caller: &Caller, name: &str) -> Option<Observed> {
+        let hosting = self.hosting()?;
+        hosting.known.of(name).filter(|owner| owner == caller.owner())?;
+        hosting.local.observed(name)
+    }
+
+    /// A server is removed, and with it what runs of it.
+    pub(crate) async fn end_of(&self, owner: &Owner, name: &str) {
+        if let Some(hosting) = self.hosting()
+            && hosting.known.forget(name, owner)
+        {
+            hosting.local.remove(name).await;
+        }
+    }
+
+    async fn command(
+        &self,
+        caller: &Caller,
+        verb: &'static str,
+        name: &str,
+        wait: Duration,
+        command: impl Fn(&mut Transaction<'_>, &Owner, &str) -> Result<Command, Error> + Send + 'static,
+    ) -> Result<Commanded, Error> {
+        let Some(hosting) = self.hosting() else { return Err(Error::NoTarget { target: LOCAL }) };
+        let server = name.to_owned();
+        let work = move |transaction: &mut Transaction<'_>, owner: &Owner| {
+            let command = command(transaction, owner, &server)?;
+            transaction.server(owner, &server)?.ok_or_else(|| Error::no_server(&server))?;
+            let known = transaction.deployment(owner, &server)?;
+            let (lifecycle, reply, known) = match (known, command) {
+                (None, Command::Deploy(version)) => {
+                    let (new, actions) = Lifecycle::deploy(version);
+                    (new, Reply::Done(actions), None)
+                }
+                (None, _) => return Err(Error::NeverDeployed { name: server.clone() }),
+                (Some(known), command) => {
+                    let mut lifecycle = lifecycle_of(&known)?;
+                    let reply = lifecycle.command(command)?;
+                    (lifecycle, reply, Some(known))
+                }
+            };
+            let deployment = written(&server, &lifecycle, known.as_ref());
+            transaction.put_deployment(owner, &deployment)?;
+            let deployment = transaction.deployment(owner, &server)?.ok_or(registry::Error::Content)?;
+            Ok((deployment, reply, lifecycle.launched()))
+        };
+        let (deployment, reply, launched) = self.change(caller, Role::Developer, verb, name, work).await?;
+        let (actions, already) = match reply {
+            Reply::Done(actions) => (actions, None),
+            Reply::AlreadySo(why) => (Vec::new(), Some(why)),
+        };
+        self.order(caller.owner(), name, actions).await;
+        let settled = hosting.local.settled(name, launched);
+        let observed = if wait.is_zero() || deployment.desired != Desired::Running.as_str() {
+            None
+        } else {
+            tokio::time::timeout(wait, settled).await.ok().flatten()
+        };
+        Ok(Commanded { deployment, already, observed })
+    }
+
+    async fn order(&self, owner: &Owner, server: &str, actions: Vec<Action>) {
+        let Some(hosting) = self.hosting() else { return };
+        if !hosting.known.learn(server, owner) {
+            // A name that was given up, and is another's now: nothing of the one before is left.
+            hosting.local.remove(server).await;
+        }
+        hosting.local.order(server, actions);
+    }
+}
+
+struct Recovered {
+    owner: Owner,
+    server: String,
+    /// What was healthy when the factory ended.
+    ran: Option<Version>,
+    actions: Vec<Action>,
+}
+
+/// What was half done when another factory ended is finished or undone.
+fn recover(transaction: &mut Transaction<'_>, after: &str) -> Result<Vec<Recovered>, registry::Error> {
+    let deployments = transaction.deployments(Operator::acting(), after, PAGE)?;
+    let mut recovered = Vec::with_capacity(deployments.len());
+    for (owner, known) in deployments {
+        let mut lifecycle = lifecycle_of(&known)?;
+        let ran = lifecycle.serving().map(|(version, _)| version.clone());
+        let actions = lifecycle.recover();
+        transaction.put_deployment(&owner, &written(&known.server, &lifecycle, Some(&known)))?;
+        recovered.push(Recovered { owner, server: known.server, ran, actions });
+    }
+    Ok(recovered)
+}
+
+fn lifecycle_of(known: &Deployment) -> Result<Lifecycle, registry::Error> {
+    let fallback = known.fallback.clone().map(|(version, generation)| Fallback { version, generation });
+    let desired: Desired = known.desired.parse().map_err(|_| registry::Error::Content)?;
+    let state: State = known.state.parse().map_err(|_| registry::Error::Content)?;
+    let generations = (known.generation, known.launched);
+    Lifecycle::restored(desired, state, known.version.clone(), generations, fallback, known.failures)
+        .ok_or(registry::Error::Content)
+}
+
+fn written(server: &str, lifecycle: &Lifecycle, known: Option<&Deployment>) -> Deployment {
+    let serves = matches!(lifecycle.state(), State::Running | State::Updating);
+    Deployment {
+        server: server.to_owned(),
+        target: LOCAL.to_owned(),
+        desired: lifecycle.desired().as_str().to_owned(),
+        state: lifecycle.state().as_str().to_owned(),
+        version: lifecycle.version().clone(),
+        fallback: lifecycle.fallback().map(|fallback| (fallback.version.clone(), fallback.generation)),
+        generation: lifecycle.generation(),
+        launched: lifecycle.launched(),
+        failures: lifecycle.failures(),
+        problem: known.and_then(|known| known.problem.clone()),
+        endpoint: known.and_then(|known| known.endpoint.clone()).filter(|_| serves),
+        // Set by the registry.
+        created: known.map_or_else(Default::default, |known| known.created),
+        updated: known.map_or_else(Default::default, |known| known.updated),
+    }
+}
+
+/// Between the drivers and the registry. Drivers end with the factory, so that they don't keep it.
+struct Books {
+    factory: crate::factory::Weak,
+    known: Arc<Known>,
+}
+
+impl Ledger for Books {
+    fn release<'a>(&'a self, server: &'a str, version: &'a Version) -> BoxFuture<'a, Result<Release, Fault>> {
+        Box::pin(async move {
+            let gone = || Fault::Release("the server is gone".into());
+            let factory = self.factory.upgrade().ok_or_else(gone)?;
+            let owner = self.known.of(server).ok_or_else(gone)?;
+            let failed = |error: Error| Fault::Release(error.to_string().into());
+            let release = factory.release(&owner, server, version).await.map_err(failed)?;
+            Ok(Release { proven: self.known.was_healthy(server, version), ..release })
+        })
+    }
+
+    fn happened<'a>(&'a self, server: &'a str, news: News<'a>) -> BoxFuture<'a, Vec<Action>> {
+        Box::pin(async move {
+            let (Some(factory), Some(owner)) = (self.factory.upgrade(), self.known.of(server)) else {
+                return Vec::new();
+            };
+            if let (Event::Healthy, Some(version)) = (news.event, news.version) {
+                self.known.is_healthy(server, version);
+            }
+            let mut pause = Duration::from_millis(50);
+            loop {
+                match factory.happened(&owner, server, news).await {
+                    Ok(actions) => return actions,
+                    Err(error) => {
+                        let error = error.to_string();
+                        tracing::error!(server, error, "what happened can't be written down yet");
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(Duration::from_secs(10));
+                    }
+                }
+            }
+        })
+    }
+
+    fn called(&self, _server: &str, _tool: &str, _outcome: Outcome, _took: Duration) {}
+}
+
+impl Factory {
+    async fn release(&self, owner: &Owner, server: &str, version: &Version) -> Result<Release, Error> {
+        let (wanted, of, number) = (server.to_owned(), owner.clone(), version.clone());
+        let (text, info) = self
+            .registry()
+            .read(move |transaction| {
+                let text = transaction.spec(&of, &wanted, &number)?;
+                let info = transaction.version(&of, &wanted, &number)?;
+                text.zip(info).ok_or_else(|| Error::no_server(&wanted))
+            })
+            .await?;
+        let spec = tokio::task::spawn_blocking(move || read_again(&text)).await?.ok_or(registry::Error::Content)?;
+        let name = ServerName::new(server).ok_or_else(|| Error::no_server(server))?;
+        let folder = info.folder.unwrap_or_else(|| self.folder_of(owner, &name));
+        let secrets = self.secrets_of(owner).await?;
+        let ground = Ground {
+            policy: self.policy_of(owner).await?.with(Grant::Path(folder.clone())),
+            folder,
+            secrets: Arc::new(secrets),
+            cursor_key: self.cursors(),
+            state_key: self.states(),
+            tasks: self.tasks(),
+            approvals: self.approvals(),
+        };
+        Ok(Release { spec: Arc::new(spec), ground, proven: false })
+    }
+
+    async fn happened(&self, owner: &Owner, server: &str, news: News<'_>) -> Result<Vec<Action>, registry::Error> {
+        let (owner, server) = (owner.clone(), server.to_owned());
+        let (generation, event) = (news.generation, news.event);
+        let (problem, endpoint) = (news.fault.map(ToString::to_string), news.endpoint.map(str::to_owned));
+        self.registry()
+            .write(move |transaction| {
+                // It was removed meanwhile.
+                let Some(known) = transaction.deployment(&owner, &server)? else { return Ok(Vec::new()) };
+                let mut lifecycle = lifecycle_of(&known)?;
+                let actions = lifecycle.event(generation, event);
+                let mut deployment = written(&server, &lifecycle, Some(&known));
+                match event {
+                    Event::Healthy => {
+                        (deployment.problem, deployment.endpoint) = (None, endpoint.clone());
+                    }
+                    _ if problem.is_some() => deployment.problem.clone_from(&problem),
+                    _ => {}
+                }
+                transaction.put_deployment(&owner, &deployment)?;
+                Ok(actions)
+            })
+            .await
+    }
+}
