@@ -122,15 +122,14 @@ impl ParseError {
 }
 
 #[derive(Deserialize)]
-struct Envelope<'a> {
+struct Envelope<'a, P> {
     #[serde(borrow)]
     jsonrpc: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
     #[serde(borrow)]
     method: Option<Text<'a>>,
-    #[serde(borrow)]
-    params: Option<&'a RawValue>,
+    params: Option<P>,
     #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -146,13 +145,27 @@ pub fn parse_request(body: &[u8]) -> Result<Message<'_>, ParseError> {
         serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(ParseError::Syntax)?;
         return Err(ParseError::Batch);
     }
-    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| {
+    // In one go where all is well. What is not is read once more, part by part, to say what it is.
+    if let Ok(envelope) = serde_json::from_str::<Envelope<'_, Object<Params<'_>>>>(text) {
+        return message(envelope, |_, Object(params)| Ok(params));
+    }
+    let envelope: Envelope<'_, &RawValue> = serde_json::from_str(text).map_err(|error| {
         use serde_json::error::Category;
         match error.classify() {
             Category::Data => ParseError::Shape(error),
             Category::Syntax | Category::Eof | Category::Io => ParseError::Syntax(error),
         }
     })?;
+    message(envelope, |id, params| {
+        let params: Result<Object<Params<'_>>, _> = serde_json::from_str(params.get());
+        params.map(|Object(params)| params).map_err(|source| ParseError::Params { id: id.to_owned(), source })
+    })
+}
+
+fn message<'a, P>(
+    envelope: Envelope<'a, P>,
+    read: impl FnOnce(&'a RawValue, P) -> Result<Params<'a>, ParseError>,
+) -> Result<Message<'a>, ParseError> {
     if envelope.jsonrpc.as_deref() != Some("2.0") {
         return Err(ParseError::Message("`jsonrpc` must be \"2.0\""));
     }
@@ -173,14 +186,7 @@ pub fn parse_request(body: &[u8]) -> Result<Message<'_>, ParseError> {
     if !matches!(id.get().as_bytes().first(), Some(b'"' | b'-' | b'0'..=b'9')) {
         return Err(ParseError::Message("`id` must be a string or a number"));
     }
-    let params = match envelope.params {
-        None => Params::default(),
-        Some(params) => {
-            serde_json::from_str::<Object<Params<'_>>>(params.get())
-                .map_err(|source| ParseError::Params { id: id.to_owned(), source })?
-                .0
-        }
-    };
+    let params = envelope.params.map_or_else(|| Ok(Params::default()), |params| read(id, params))?;
     Ok(Message::Request(Request { id, method, params }))
 }
 
