@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use mcp_factory_spec::model::Duration;
+use mcp_serve::IpNet;
 
 use crate::logging::LogLevel;
 
@@ -87,6 +88,10 @@ pub struct Serve {
     /// Web origins that may call this server. Loopback origins always pass.
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub allow_origins: Vec<String>,
+    /// Proxies in front of this server, as an address or `10.0.0.0/8`: their connections are of many callers, and not
+    /// limited as those of one address are.
+    #[arg(long = "proxy", value_name = "ADDRESS", value_parser = network)]
+    pub proxies: Vec<IpNet>,
     /// Where people reach this server, if not at the address it listens on. Links for approvals begin with it.
     #[arg(long, value_name = "URL", env = "MCP_FACTORY_PUBLIC_URL")]
     pub public_url: Option<String>,
@@ -165,4 +170,8 @@ pub struct Test {
     /// Test although tools have no implementation.
     #[arg(long)]
     pub allow_stubs: bool,
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    IpNet::parse(text).ok_or_else(|| "write an address, or a network as in `10.0.0.0/8`".to_owned())
 }

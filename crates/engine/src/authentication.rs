@@ -119,6 +119,15 @@ fn callers(spec: &Spec, premises: &Premises) -> Result<Arc<dyn Authenticator>, A
     })
 }
 
+/// The keys that people have, where that is how callers are known.
+pub fn key_list(spec: &Spec, premises: &Premises) -> Result<Option<KeyList>, AuthenticationError> {
+    match &spec.auth {
+        Auth::ApiKey(auth) => keys("api_key", auth.env_var.as_ref(), premises).map(Some),
+        Auth::Bearer(auth) => keys("bearer", auth.env_var.as_ref(), premises).map(Some),
+        Auth::None | Auth::Jwt(_) | Auth::Oauth2(_) => Ok(None),
+    }
+}
+
 /// What tokens for this server name as their audience, where it takes signed tokens.
 #[must_use]
 pub fn audience(spec: &Spec, resource: Option<&Url>) -> Option<String> {

@@ -8,6 +8,7 @@ mod introspection;
 mod jwks;
 mod jwt;
 mod keys;
+mod namespace;
 mod proxy;
 mod resource;
 mod verified;
@@ -30,6 +31,7 @@ pub use introspection::{Introspection, IntrospectionConfig, IntrospectionError};
 pub use jwks::{Jwks, JwksConfig};
 pub use jwt::{Algorithm, Jwt, JwtConfig, JwtError};
 pub use keys::{KeyList, KeyListError};
+pub use namespace::Namespace;
 pub use proxy::{IpNet, ProxyError, ProxyHeaders, TrustedProxy};
 pub(crate) use resource::WELL_KNOWN;
 pub use resource::{ProtectedResource, ResourceError};
@@ -56,6 +58,11 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     /// streams are looked at every few seconds.
     fn report_to(&self, _departures: &Departures) {}
 
+    /// Whose names its principals have, where issuers gave them. A [`Chain`] takes none that may be mixed up.
+    fn namespaces(&self) -> Vec<Namespace> {
+        Vec::new()
+    }
+
     /// Puts a credential that a person typed where [`authenticate`](Self::authenticate) looks for one.
     fn present(&self, headers: &mut HeaderMap, credential: &str) -> Result<(), InvalidHeaderValue> {
         put(headers, AUTHORIZATION, &format!("Bearer {credential}"))
@@ -74,6 +81,11 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     /// Whether requests must carry their [`Peer`].
     fn reads_peer(&self) -> bool {
         false
+    }
+
+    /// Who connects for many callers; see [`Config::proxies`](crate::http::Config::proxies).
+    fn proxies(&self) -> Vec<IpNet> {
+        Vec::new()
     }
 
     /// Whether everybody is the same caller. Such a server binds loopback only, and its lists may be cached for all.
@@ -277,7 +289,7 @@ impl BearerTokens {
         Self { tokens: tokens.into(), resource: None }
     }
 
-    /// Tells OAuth clients where they get tokens.
+    /// Tells OAuth clients where they get tokens. Every caller needs its scopes.
     #[must_use]
     pub fn of_resource(self, resource: ProtectedResource) -> Self {
         Self { resource: Some(resource), ..self }
@@ -318,10 +330,10 @@ impl Authenticator for BearerTokens {
             Ok(None) => Err(Challenge::unauthenticated(self.needed(), "a bearer token is needed", HINT)),
             Ok(Some(_)) => match bearer(&head.headers) {
                 None => Err(Challenge::unauthenticated(self.needed(), "the credential is no bearer token", HINT)),
-                Some(token) => self
-                    .tokens
-                    .principal_of(token)
-                    .ok_or_else(|| Challenge::unauthenticated(self.invalid(), "this token is not known", HINT)),
+                Some(token) => match self.tokens.principal_of(token) {
+                    None => Err(Challenge::unauthenticated(self.invalid(), "this token is not known", HINT)),
+                    Some(principal) => bearer::scopes(&principal, self.resource.as_ref()).map(|()| principal),
+                },
             },
         })
     }

@@ -15,6 +15,7 @@ mod seal;
 mod token;
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -40,8 +41,8 @@ use zeroize::Zeroizing;
 
 use self::{documents::Documents, families::Families, seal::Purpose};
 use crate::{
-    Authentication, Authenticator, Challenge, Departures, Fetch, Found, Gate, Principal, ProtectedResource,
-    ResourceError, Scopes,
+    Authentication, Authenticator, Challenge, Departures, Fetch, Found, Gate, IpNet, Namespace, Principal,
+    ProtectedResource, ResourceError, Scopes,
     auth::{bearer, only},
     departures::Reports,
     http::CurrentAuthenticator,
@@ -240,11 +241,26 @@ impl Bridge {
         let principal = match outcome {
             Ok(principal) => principal,
             Err(challenge) if challenge.status() == StatusCode::SERVICE_UNAVAILABLE => return Err(challenge),
+            Err(challenge) if challenge.status() == StatusCode::FORBIDDEN => return Err(self.lacking()),
             Err(_) => return Err(self.invalid()),
         };
         let Some(granted) = &grant.scopes else { return Ok(principal) };
-        let allowed = granted.iter().filter(|scope| principal.scopes.allow(scope)).cloned().collect();
+        let allowed: BTreeSet<_> = granted.iter().filter(|scope| principal.scopes.allow(scope)).cloned().collect();
+        // The key has what every caller needs; what the person let the program have may not.
+        if !self.needed().iter().all(|scope| allowed.contains(scope)) {
+            return Err(self.lacking());
+        }
         Ok(Arc::new(Principal { scopes: Scopes::Only(allowed), ..(*principal).clone() }))
+    }
+
+    /// The scopes that every caller needs.
+    fn needed(&self) -> &[String] {
+        self.behind.protected_resource().map_or(&[], ProtectedResource::scopes)
+    }
+
+    fn lacking(&self) -> Challenge {
+        let needed = self.needed();
+        Challenge::insufficient_scope(self.own.resource.insufficient_scope(needed), needed)
     }
 }
 
@@ -298,6 +314,14 @@ impl Authenticator for Bridge {
         let ours = UNIX_EPOCH.checked_add(Duration::from_secs(grant.until));
         let behind = self.behind.expires_at(&self.head(&grant.credential).ok()?, principal);
         ours.into_iter().chain(behind).min()
+    }
+
+    fn proxies(&self) -> Vec<IpNet> {
+        self.behind.proxies()
+    }
+
+    fn namespaces(&self) -> Vec<Namespace> {
+        self.behind.namespaces()
     }
 
     fn report_to(&self, departures: &Departures) {

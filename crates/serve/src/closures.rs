@@ -139,7 +139,7 @@ impl Server for ToolServer {
         match self.handlers.get(name) {
             Some(handler) => handler(cx.clone(), arguments),
             None => {
-                let unknown = Error::UnknownTool { name: name.to_owned(), suggestion: None };
+                let unknown = Error::UnknownTool { name: name.chars().take(128).collect(), suggestion: None };
                 Box::pin(std::future::ready(Err(unknown)))
             }
         }

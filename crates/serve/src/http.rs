@@ -19,6 +19,7 @@ mod guard;
 mod host;
 mod presence;
 mod sessions;
+mod shares;
 mod site;
 mod stateless;
 mod stream;

@@ -102,7 +102,7 @@ pub use approvals::{Approval, ApprovalError, ApprovalRequest, Approvals, Ticket}
 pub use auth::{
     Algorithm, ApiKeys, Authentication, Authenticator, BearerTokens, Chain, ChainError, Challenge, EnvironmentError,
     EnvironmentPrincipal, Found, Introspection, IntrospectionConfig, IntrospectionError, IpNet, Jwks, JwksConfig, Jwt,
-    JwtConfig, JwtError, KeyList, KeyListError, Keys, NoAuthentication, Peer, ProtectedResource, ProxyError,
+    JwtConfig, JwtError, KeyList, KeyListError, Keys, Namespace, NoAuthentication, Peer, ProtectedResource, ProxyError,
     ProxyHeaders, ResourceError, TooManyRevocations, TrustedProxy, Verified, Vouched,
 };
 pub use bridge::{Bridge, BridgeKey, BridgeOptions};

@@ -81,9 +81,10 @@ impl Standing {
     }
 }
 
-/// With headers of its own: those of a request keep all that was read with them.
+/// With headers of its own: those of a request keep all that was read with them. A stream outlives the server that it met.
 fn copied(head: &Parts) -> Parts {
     let mut copy = head.clone();
+    copy.extensions.remove::<Serving>();
     copy.headers = HeaderMap::with_capacity(head.headers.keys_len());
     for (name, value) in &head.headers {
         let mut own = HeaderValue::from_bytes(value.as_bytes()).expect("it was a value");

@@ -14,7 +14,7 @@ use mcp_factory_spec::{
     Spec,
     model::{Access, Auth},
 };
-use mcp_serve::{Authenticator, Live, http};
+use mcp_serve::{Authenticator, IpNet, Live, http};
 use url::Url;
 
 use crate::{approvals, args, exit, key, oauth, reload::Reloader, signals};
@@ -24,6 +24,9 @@ pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
     if !spec.transport.http {
         tracing::warn!("the spec's `transport` has no `http`; it is served over HTTP because you asked for it");
     }
+    if args.oauth {
+        oauth::check(&spec)?;
+    }
     // Told before anything is opened; whom tokens are for may not be known before it listens.
     let public = args.public_url.as_deref().map(approvals::public_url).transpose()?;
     let provisional = public.clone().unwrap_or_else(|| approvals::url_of(args.listen));
@@ -32,15 +35,13 @@ pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
     let mut config = http::Config {
         allowed_hosts: args.allow_hosts.clone(),
         allowed_origins: args.allow_origins.clone(),
+        proxies: args.proxies.iter().copied().chain(IpNet::loopback()).collect(),
         limits: limits(&spec),
         routes: approvals.routes(),
         state_key: key::states()?,
         ..http::Config::default()
     };
     config.check(args.listen, &*authenticator)?;
-    if args.oauth {
-        oauth::needs_keys(&*authenticator)?;
-    }
     super::runtime()?.block_on(async move {
         let (shutdown, hangups) = (signals::shutdown()?, signals::Hangups::listen()?);
         let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(|error| taken(args, error))?;
@@ -65,7 +66,11 @@ pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
         let live = Live::new(engine.exposed(&states), before(callers.of(&spec)?), config);
         let follow = {
             let live = live.clone();
+            let oauth = args.oauth;
             reloader.follow(hangups, move |spec, engine| {
+                if oauth {
+                    oauth::check(spec)?;
+                }
                 Ok(live.replace(engine.exposed(&states), before(callers.of(spec)?), &limits(spec))?)
             })
         };

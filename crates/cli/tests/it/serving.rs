@@ -37,6 +37,37 @@ fn keys_open_the_door_and_scopes_the_tools() {
     );
 }
 
+/// People type keys there: without them, or with keys that are soon found, the page is of no use or a hole.
+#[test]
+fn oauth_is_for_keys_that_nobody_finds_by_trying() {
+    let with = |auth: &str| {
+        format!("name: a\ntools:\n  - {{ name: hello, description: Hi, static: {{ text: hello }} }}\n{auth}")
+    };
+    let place = Place::new()
+        .file("keys.yaml", KEYS)
+        .file("open.yaml", &with(""))
+        .file("oauth2.yaml", &with("auth: { type: oauth2, issuer: 'https://login.example.com' }\n"))
+        .file("jwt.yaml", &with("auth: { type: jwt, issuer: 'https://login.example.com', audience: a }\n"));
+    let short = place.environment("MCP_KEYS", r#"{"key-of-alice-0123456789": "alice", "k-bob-567890": "bob"}"#);
+    for (file, expected, hint) in [
+        ("keys.yaml", "one has less than 16 characters", "openssl rand"),
+        ("open.yaml", "the spec's `auth` has none", "auth: { type: bearer"),
+        ("oauth2.yaml", "the spec's `auth` takes tokens of `https://login.example.com`", "leave `--oauth` out"),
+        ("jwt.yaml", "the spec's `auth` takes tokens of `https://login.example.com`", "leave `--oauth` out"),
+    ] {
+        let said = short.run(&["serve", file, "--oauth", "--listen", "127.0.0.1:0"]);
+        assert_eq!(said.code, Some(2), "{file}: {said:?}");
+        assert!(said.err.contains(expected) && said.err.contains(hint), "{file}: {said:?}");
+        assert!(!said.err.contains("k-bob"), "{said:?}");
+    }
+    let long = Place::new()
+        .file("keys.yaml", KEYS)
+        .environment("MCP_KEYS", r#"{"key-of-alice-0123456789": "alice"}"#)
+        .serve(&["keys.yaml", "--oauth", "--proxy", "10.0.0.0/8"]);
+    assert!(long.call(&[], "hello", "{}").0.contains("resource_metadata"));
+    assert_eq!(long.terminate().0, Some(0));
+}
+
 #[test]
 fn what_would_be_open_or_can_not_be_checked_does_not_start() {
     let open = "name: a\ntools:\n  - { name: hello, description: Says hello, static: { text: hello } }\n";

@@ -5,18 +5,23 @@ use std::{fmt, sync::Arc, time::SystemTime};
 
 use http::{HeaderMap, HeaderName, header::InvalidHeaderValue, request::Parts};
 
-use super::{Authentication, Authenticator, Challenge, Found, ProtectedResource};
+use super::{Authentication, Authenticator, Challenge, Found, IpNet, Namespace, ProtectedResource};
 use crate::{Departures, Gate, Principal};
 
 /// Authenticators side by side: keys for programs, tokens for people.
 pub struct Chain(Vec<Arc<dyn Authenticator>>);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
     #[error("a chain of authenticators needs one at least")]
     Empty,
     #[error("an authenticator that lets everybody in makes the others of its chain useless")]
     Open,
+    #[error(
+        "`{one}` and `{other}` may name two callers alike; give each a `tenant` of its own, or leave it and the `tenant_claim` \
+         of one of them out"
+    )]
+    Meeting { one: String, other: String },
 }
 
 impl Chain {
@@ -27,6 +32,13 @@ impl Chain {
         }
         if authenticators.iter().any(|authenticator| authenticator.is_open()) {
             return Err(ChainError::Open);
+        }
+        let mut known: Vec<Namespace> = Vec::new();
+        for namespace in authenticators.iter().flat_map(|authenticator| authenticator.namespaces()) {
+            if let Some(one) = known.iter().find(|known| known.meets(&namespace)) {
+                return Err(ChainError::Meeting { one: one.issuer.clone(), other: namespace.issuer });
+            }
+            known.push(namespace);
         }
         Ok(Self(authenticators))
     }
@@ -95,6 +107,14 @@ impl Authenticator for Chain {
         self.judge(head).ok()?.expires_at(head, principal)
     }
 
+    fn proxies(&self) -> Vec<IpNet> {
+        self.0.iter().flat_map(|authenticator| authenticator.proxies()).collect()
+    }
+
+    fn namespaces(&self) -> Vec<Namespace> {
+        self.0.iter().flat_map(|authenticator| authenticator.namespaces()).collect()
+    }
+
     fn report_to(&self, departures: &Departures) {
         for authenticator in &self.0 {
             authenticator.report_to(departures);
@@ -145,7 +165,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::{ApiKeys, BearerTokens, KeyList, NoAuthentication};
+    use crate::{Algorithm, ApiKeys, BearerTokens, Jwt, JwtConfig, KeyList, NoAuthentication};
 
     fn chain() -> Chain {
         let keys = |text| KeyList::parse(text).expect("keys");
@@ -187,6 +207,44 @@ mod tests {
         let refusal = ask(&[]).expect_err("refused");
         let told: Vec<_> = refusal.headers.iter().map(|(_, value)| value.to_str().expect("text")).collect();
         assert_eq!(told, ["Bearer realm=\"mcp\"", "ApiKey realm=\"mcp\", header=\"x-api-key\""]);
+    }
+
+    fn issuer(name: &str, change: impl FnOnce(&mut JwtConfig)) -> Arc<dyn Authenticator> {
+        let mut config = JwtConfig::new(name, "https://mcp.example.com/mcp", vec![Algorithm::Hs256]);
+        change(&mut config);
+        Arc::new(Jwt::with_secret(config, &[7; 32]).expect("configured"))
+    }
+
+    /// `alice` of one issuer is not `alice` of the other.
+    #[test]
+    fn two_issuers_need_tenants_that_keep_their_callers_apart() {
+        let claim = |config: &mut JwtConfig| config.tenant_claim = Some("org".to_owned());
+        let fixed = |tenant: &str| {
+            let tenant = tenant.to_owned();
+            move |config: &mut JwtConfig| config.tenant = Some(tenant)
+        };
+        let (a, b) = ("https://a.example", "https://b.example");
+        for chain in [
+            vec![issuer(a, |_| {}), issuer(b, |_| {})],
+            vec![issuer(a, claim), issuer(b, claim)],
+            vec![issuer(a, fixed("one")), issuer(b, fixed("one"))],
+            vec![issuer(a, fixed("one")), issuer(b, claim)],
+        ] {
+            let nested: Vec<Arc<dyn Authenticator>> =
+                vec![chain[0].clone(), Arc::new(Chain::new(vec![chain[1].clone()]).expect("one"))];
+            for chain in [chain, nested] {
+                let error = Chain::new(chain).expect_err("refused");
+                assert_eq!(error, ChainError::Meeting { one: a.to_owned(), other: b.to_owned() });
+            }
+        }
+        for chain in [
+            vec![issuer(a, fixed("one")), issuer(b, fixed("two"))],
+            vec![issuer(a, |_| {}), issuer(b, claim)],
+            vec![issuer(a, |_| {}), issuer(b, fixed("two"))],
+            vec![issuer(a, |_| {}), issuer(a, |_| {})],
+        ] {
+            Chain::new(chain).expect("no two can be mixed up");
+        }
     }
 
     #[test]

@@ -82,9 +82,11 @@ impl Challenge {
     #[must_use]
     pub(crate) fn or(mut self, others: impl IntoIterator<Item = Self>) -> Self {
         for scheme in others.into_iter().flat_map(|other| other.schemes) {
-            // What is wrong with a token of one kind is not taken back by the offer of another of that kind.
-            if !self.schemes.iter().any(|known| kind(known) == kind(&scheme)) {
-                self.schemes.push(scheme);
+            match self.schemes.iter_mut().find(|known| kind(known) == kind(&scheme)) {
+                None => self.schemes.push(scheme),
+                // What is wrong with a token of one kind is not taken back by the offer of another of that kind, which
+                // says where to get a good one.
+                Some(known) => lead(known, &scheme),
             }
         }
         self
@@ -108,6 +110,19 @@ impl Challenge {
             Some(after) => refusal.with_header(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1))),
             None => refusal,
         }
+    }
+}
+
+/// Adds where `other` leads to, to a challenge that leads nowhere.
+fn lead(known: &mut HeaderValue, other: &HeaderValue) {
+    const NAME: &str = "resource_metadata=\"";
+    let (Ok(text), Ok(other)) = (known.to_str(), other.to_str()) else { return };
+    if text.contains(NAME) {
+        return;
+    }
+    let Some((url, _)) = other.split_once(NAME).and_then(|(_, rest)| rest.split_once('"')) else { return };
+    if let Ok(whole) = HeaderValue::try_from(format!("{text}, {NAME}{url}\"")) {
+        *known = whole;
     }
 }
 

@@ -16,10 +16,11 @@ use tokio::sync::Semaphore;
 use url::{Url, form_urlencoded};
 
 use super::{
-    Authentication, Authenticator, Challenge, Found, ProtectedResource, Verified,
+    Authentication, Authenticator, Challenge, Found, Namespace, ProtectedResource, Verified,
     bearer::{self, Rejection, Words},
     finds_bearer,
     jwt::{is_for, list, name, seconds},
+    namespace,
     verified::{Finding, Judge, now},
 };
 use crate::{Departures, Fetch, FetchBounds, Principal, Scopes, TokenId};
@@ -44,6 +45,9 @@ pub struct IntrospectionConfig {
     pub audience: String,
     /// Default `sub`.
     pub principal_claim: String,
+    /// What all of its principals belong to. With a `tenant_claim`, `tenant/claim`. Two issuers in one [`Chain`](crate::Chain)
+    /// need it. Default none.
+    pub tenant: Option<String>,
     pub tenant_claim: Option<String>,
     pub groups_claim: Option<String>,
     /// How long a good answer is believed: after so long a token that was revoked there is refused here. Default 30 s.
@@ -59,6 +63,8 @@ pub struct IntrospectionConfig {
 pub enum IntrospectionError {
     #[error("the client id or secret for introspection is empty")]
     NoCredentials,
+    #[error("the tenant must have 1 to 100 characters without `/` and control characters")]
+    Tenant,
 }
 
 impl IntrospectionConfig {
@@ -69,6 +75,7 @@ impl IntrospectionConfig {
             issuer: issuer.into(),
             audience: audience.into(),
             principal_claim: "sub".to_owned(),
+            tenant: None,
             tenant_claim: None,
             groups_claim: None,
             keep: Duration::from_secs(30),
@@ -87,6 +94,8 @@ const WORDS: Words = Words {
 
 /// Questions at once. More wait.
 const AT_ONCE: usize = 32;
+/// For a turn.
+const PATIENCE: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 impl Introspection {
@@ -98,6 +107,9 @@ impl Introspection {
     ) -> Result<Self, IntrospectionError> {
         if id.is_empty() || secret.is_empty() {
             return Err(IntrospectionError::NoCredentials);
+        }
+        if config.tenant.as_ref().is_some_and(|tenant| !namespace::is_tenant(tenant)) {
+            return Err(IntrospectionError::Tenant);
         }
         // RFC 6749, 2.3.1: encoded as a form before they are put together.
         let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
@@ -129,7 +141,12 @@ impl Introspection {
 
     async fn ask(&self, token: &[u8]) -> Result<Finding, Rejection> {
         let unavailable = Rejection::Unavailable { retry_after: RETRY_AFTER };
-        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
+        // Whoever sends made-up tokens makes others wait, but not for ever.
+        let Ok(turn) = tokio::time::timeout(PATIENCE, self.turns.acquire()).await else {
+            tracing::warn!("more tokens are to be looked up than the issuer answers for");
+            return Err(unavailable);
+        };
+        let _turn = turn.expect("the semaphore is never closed");
         let text = std::str::from_utf8(token).map_err(|_| Rejection::Invalid)?;
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("token", text)
@@ -195,10 +212,7 @@ impl Introspection {
             return None;
         }
         let id = name(claims.get(&config.principal_claim))?.to_owned();
-        let tenant = match &config.tenant_claim {
-            None => None,
-            Some(claim) => Some(name(claims.get(claim))?.to_owned()),
-        };
+        let tenant = namespace::tenant(config.tenant.as_deref(), config.tenant_claim.as_deref(), &claims)?;
         let groups = match &config.groups_claim {
             None => Vec::new(),
             Some(claim) => list(claims.get(claim), false)?,
@@ -227,7 +241,10 @@ impl Authenticator for Introspection {
         };
         let digest = self.verified.digest(&self.judge, token);
         if let Some(known) = self.verified.get(&digest) {
-            return Authentication::Ready(self.finish(known.principal));
+            return Authentication::Ready(self.finish(Some(known)));
+        }
+        if self.verified.is_refused(&digest) {
+            return Authentication::Ready(self.finish(None));
         }
         Authentication::Pending(Box::pin(async move {
             let found = self.verified.find_out(digest, self.ask(token)).await;
@@ -237,6 +254,11 @@ impl Authenticator for Introspection {
 
     fn finds(&self, head: &Parts) -> Found {
         finds_bearer(head, |_| true)
+    }
+
+    fn namespaces(&self) -> Vec<Namespace> {
+        let IntrospectionConfig { issuer, principal_claim, tenant, tenant_claim, .. } = self.config.clone();
+        vec![Namespace { issuer, principal_claim, tenant, tenant_claim }]
     }
 
     fn report_to(&self, departures: &Departures) {
@@ -250,6 +272,6 @@ impl Authenticator for Introspection {
 
 impl fmt::Debug for Introspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Introspection").field("url", &self.config.url.as_str()).finish_non_exhaustive()
+        f.debug_struct("Introspection").field("issuer", &self.config.issuer).finish_non_exhaustive()
     }
 }

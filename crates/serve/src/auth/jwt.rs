@@ -12,9 +12,9 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value};
 
 use super::{
-    Authentication, Authenticator, Challenge, Found, Jwks, ProtectedResource, Verified,
+    Authentication, Authenticator, Challenge, Found, Jwks, Namespace, ProtectedResource, Verified,
     bearer::{self, Rejection, Words},
-    finds_bearer,
+    finds_bearer, namespace,
     verified::{Digest, Judge, now},
 };
 use crate::{Departures, Principal, TokenId};
@@ -45,6 +45,9 @@ pub struct JwtConfig {
     pub leeway: Duration,
     /// The claim that names the principal; no other stands in for it. Default `sub`.
     pub principal_claim: String,
+    /// What all of its principals belong to. With a `tenant_claim`, `tenant/claim`. Two issuers in one [`Chain`](crate::Chain)
+    /// need it. Default none.
+    pub tenant: Option<String>,
     /// Where it is named, a token without it is refused.
     pub tenant_claim: Option<String>,
     pub groups_claim: Option<String>,
@@ -65,6 +68,8 @@ pub enum JwtError {
     Mixed,
     #[error("a leeway of {seconds} s is more than 60 s; set the clocks instead")]
     Leeway { seconds: u64 },
+    #[error("`{tenant}` is no tenant; take 1 to 100 characters without `/` and control characters")]
+    Tenant { tenant: String },
     #[error("the secret has {bytes} bytes; it needs at least 32, such as of `openssl rand -base64 32`")]
     ShortSecret { bytes: usize },
 }
@@ -98,6 +103,7 @@ impl JwtConfig {
             algorithms,
             leeway: Duration::ZERO,
             principal_claim: "sub".to_owned(),
+            tenant: None,
             tenant_claim: None,
             groups_claim: None,
             scopes_claim: "scope".to_owned(),
@@ -120,6 +126,9 @@ impl JwtConfig {
         }
         if self.algorithms.iter().any(|algorithm| algorithm.is_symmetric() != symmetric) {
             return Err(JwtError::Mixed);
+        }
+        if let Some(tenant) = self.tenant.as_ref().filter(|tenant| !namespace::is_tenant(tenant)) {
+            return Err(JwtError::Tenant { tenant: tenant.chars().take(100).collect() });
         }
         if self.leeway > LONGEST_LEEWAY {
             return Err(JwtError::Leeway { seconds: self.leeway.as_secs() });
@@ -208,7 +217,7 @@ impl Authenticator for Jwt {
             Ok(Ok(text)) => text,
         };
         let digest = self.verified.digest(&self.judge, text);
-        if let Some(principal) = self.verified.get(&digest).and_then(|known| known.principal) {
+        if let Some(principal) = self.verified.get(&digest) {
             return Authentication::Ready(self.finish(Ok(principal)));
         }
         let Some(token) = Token::read(text).filter(|token| self.config.algorithms.contains(&token.algorithm)) else {
@@ -244,6 +253,11 @@ impl Authenticator for Jwt {
                     .and_then(|json| serde_json::from_slice(&json).ok())
                     .is_some_and(|claims: Issuer| claims.iss == self.config.issuer)
         })
+    }
+
+    fn namespaces(&self) -> Vec<Namespace> {
+        let JwtConfig { issuer, principal_claim, tenant, tenant_claim, .. } = self.config.clone();
+        vec![Namespace { issuer, principal_claim, tenant, tenant_claim }]
     }
 
     fn report_to(&self, departures: &Departures) {

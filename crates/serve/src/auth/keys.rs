@@ -24,6 +24,7 @@ use crate::{Principal, Scopes, TokenId};
 pub struct KeyList {
     secret: Hmac<Sha256>,
     principals: HashMap<Digest, Arc<Principal>>,
+    shortest: usize,
 }
 
 /// What is wrong with a key list. Keys are counted, never shown.
@@ -60,7 +61,7 @@ impl KeyList {
             return Err(KeyListError::Empty);
         }
         let secret = Hmac::new_from_slice(&crate::random::<32>()).expect("every length is a key");
-        let mut list = Self { secret, principals: HashMap::with_capacity(owners.len()) };
+        let mut list = Self { secret, principals: HashMap::with_capacity(owners.len()), shortest: usize::MAX };
         for (index, (key, owner)) in owners.into_iter().enumerate() {
             list.add(index + 1, &key, owner)?;
         }
@@ -77,6 +78,7 @@ impl KeyList {
         if key.len() < 8 {
             tracing::warn!(position, "a key of less than 8 characters is easy to guess");
         }
+        self.shortest = self.shortest.min(key.len());
         let token = TokenId::of(key.as_bytes());
         let owner = owner.unwrap_or_else(|| Owner::named(token.to_string()));
         if owner.principal.is_empty() {
@@ -94,6 +96,12 @@ impl KeyList {
             None => Ok(()),
             Some(_) => Err(KeyListError::Duplicate { position }),
         }
+    }
+
+    /// Characters of the shortest key: where strangers may try keys, short ones are found.
+    #[must_use]
+    pub fn shortest(&self) -> usize {
+        self.shortest
     }
 
     /// Takes as long for a wrong key as for a right one.

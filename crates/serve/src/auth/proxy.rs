@@ -250,6 +250,13 @@ impl Authenticator for TrustedProxy {
     fn reads_peer(&self) -> bool {
         matches!(self.trust, Trust::Peers(_))
     }
+
+    fn proxies(&self) -> Vec<IpNet> {
+        match &self.trust {
+            Trust::Peers(peers) => peers.clone(),
+            Trust::Signature { .. } => Vec::new(),
+        }
+    }
 }
 
 fn parse_signature(text: &str) -> Option<(u64, [u8; 32])> {
@@ -275,6 +282,13 @@ fn first_use(used: &Mutex<BTreeSet<(u64, [u8; 32])>>, signature: (u64, [u8; 32])
 }
 
 impl IpNet {
+    /// This machine.
+    #[must_use]
+    pub fn loopback() -> Vec<Self> {
+        let v4 = Self { address: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), bits: 8 };
+        vec![v4, Self { address: IpAddr::V6(std::net::Ipv6Addr::LOCALHOST), bits: 128 }]
+    }
+
     /// The address itself, or `address/bits`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -288,7 +302,7 @@ impl IpNet {
         Some(Self { address, bits })
     }
 
-    fn contains(self, address: IpAddr) -> bool {
+    pub(crate) fn contains(self, address: IpAddr) -> bool {
         let bits = u32::from(self.bits);
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(net), IpAddr::V4(address)) => (u32::from(net) ^ u32::from(address)).leading_zeros() >= bits,

@@ -17,7 +17,9 @@ use crate::{Departures, Principal, TokenId, Whose, departures::Reports};
 /// Shared by the authenticators whose tokens are to be revoked together.
 pub struct Verified {
     key: Hmac<Sha256>,
-    outcomes: Cache<Digest, Outcome>,
+    good: Cache<Digest, Good>,
+    /// In seconds since 1970, until when. Apart, so that no number of bad tokens takes the place of a good one.
+    refused: Cache<Digest, u64>,
     revoked: RwLock<Revoked>,
     reports: Reports,
 }
@@ -39,12 +41,12 @@ impl Default for Judge {
     }
 }
 
-/// What was found out about a token: whose it is, or that it is nobody's.
+/// Whose a token is.
 #[derive(Debug, Clone)]
-pub(super) struct Outcome {
-    pub(super) principal: Option<Arc<Principal>>,
+struct Good {
+    principal: Arc<Principal>,
     /// In seconds since 1970.
-    pub(super) until: u64,
+    until: u64,
 }
 
 #[derive(Debug, Default)]
@@ -68,7 +70,8 @@ impl Verified {
     pub fn new(most: usize) -> Self {
         Self {
             key: Hmac::new_from_slice(&crate::random::<32>()).expect("every length is a key"),
-            outcomes: Cache::new(most.max(1)),
+            good: Cache::new(most.max(1)),
+            refused: Cache::new((most / 4).max(1)),
             revoked: RwLock::default(),
             reports: Reports::default(),
         }
@@ -108,16 +111,21 @@ impl Verified {
     }
 
     fn forget(&self, gone: impl Fn(&Principal) -> bool) {
-        self.outcomes.retain(|_, outcome| !outcome.principal.as_deref().is_some_and(&gone));
+        self.good.retain(|_, good| !gone(&good.principal));
     }
 
     pub(super) fn digest(&self, judge: &Judge, token: &[u8]) -> Digest {
         self.key.clone().chain_update(judge.0).chain_update(token).finalize().into_bytes().into()
     }
 
-    /// What was found out, while that is true.
-    pub(super) fn get(&self, token: &Digest) -> Option<Outcome> {
-        self.outcomes.get(token).filter(|outcome| outcome.until > now())
+    /// Whose it is, where that was found out and while it is true.
+    pub(super) fn get(&self, token: &Digest) -> Option<Arc<Principal>> {
+        self.good.get(token).filter(|good| good.until > now()).map(|good| good.principal)
+    }
+
+    /// Whether it was found out a moment ago that it is nobody's.
+    pub(super) fn is_refused(&self, token: &Digest) -> bool {
+        self.refused.get(token).is_some_and(|until| until > now())
     }
 
     /// Keeps it until then, unless it was revoked.
@@ -133,7 +141,7 @@ impl Verified {
         if revoked.covers(&principal, issued) {
             return None;
         }
-        self.outcomes.insert(token, Outcome { principal: Some(principal.clone()), until });
+        self.good.insert(token, Good { principal: principal.clone(), until });
         drop(revoked);
         Some(principal)
     }
@@ -146,16 +154,21 @@ impl Verified {
     ) -> Result<Option<Arc<Principal>>, E> {
         let mut ask = std::pin::pin!(ask);
         loop {
-            match self.outcomes.get_value_or_guard_async(&token).await {
-                Ok(known) if known.until > now() => return Ok(known.principal),
-                Ok(_) => drop(self.outcomes.remove_if(&token, |known| known.until <= now())),
+            match self.refused.get_value_or_guard_async(&token).await {
+                Ok(until) if until > now() => return Ok(None),
+                Ok(_) => drop(self.refused.remove_if(&token, |until| *until <= now())),
                 Err(place) => {
+                    // Whoever asked before found out that it is good.
+                    if let Some(known) = self.get(&token) {
+                        return Ok(Some(known));
+                    }
                     let Finding { principal, issued, until } = ask.as_mut().await?;
-                    let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
-                    let principal = principal.filter(|principal| !revoked.covers(principal, issued));
+                    if let Some(good) = principal.and_then(|principal| self.keep(token, principal, issued, until)) {
+                        return Ok(Some(good));
+                    }
                     // Somebody may have put the same there.
-                    let _ = place.insert(Outcome { principal: principal.clone(), until });
-                    return Ok(principal);
+                    let _ = place.insert(until);
+                    return Ok(None);
                 }
             }
         }
@@ -187,7 +200,7 @@ impl Revoked {
 
 impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verified").field("tokens", &self.outcomes.len()).finish_non_exhaustive()
+        f.debug_struct("Verified").field("tokens", &self.good.len()).finish_non_exhaustive()
     }
 }
 
@@ -220,7 +233,7 @@ mod tests {
         verified.keep(over, principal("alice", b"over"), None, verified::now()).expect("kept");
         let found = verified.get(&good).expect("known");
         let again = verified.get(&good).expect("known");
-        assert!(Arc::ptr_eq(&found.principal.expect("alice"), &again.principal.expect("alice")), "shared, not copied");
+        assert!(Arc::ptr_eq(&found, &again), "shared, not copied");
         assert!(verified.get(&over).is_none());
         assert!(verified.get(&verified.digest(&judge, b"other")).is_none());
     }
@@ -263,6 +276,27 @@ mod tests {
             let digest = verified.digest(&judge, &token.to_le_bytes());
             verified.keep(digest, principal("alice", b"x"), None, u64::MAX).expect("kept");
         }
-        assert!(verified.outcomes.len() <= 100, "{}", verified.outcomes.len());
+        assert!(verified.good.len() <= 100, "{}", verified.good.len());
+    }
+
+    /// Anybody can send tokens that are nobody's; an issuer is asked about each.
+    #[tokio::test]
+    async fn no_number_of_bad_tokens_takes_the_place_of_a_good_one() {
+        let judge = Judge::default();
+        let verified = Verified::new(100);
+        let ask = async |text: &str, principal: Option<Arc<Principal>>| {
+            let finding = async { Ok::<_, ()>(Finding { principal, issued: None, until: u64::MAX }) };
+            verified.find_out(verified.digest(&judge, text.as_bytes()), finding).await.expect("found out")
+        };
+        for good in 0..50 {
+            let name = format!("good {good}");
+            ask(&name, Some(principal(&name, name.as_bytes()))).await.expect("good");
+        }
+        for bad in 0..10_000 {
+            assert!(ask(&format!("bad {bad}"), None).await.is_none());
+        }
+        let known = |text: String| verified.get(&verified.digest(&judge, text.as_bytes()));
+        assert_eq!((0..50).filter(|good| known(format!("good {good}")).is_some()).count(), 50);
+        assert!(verified.is_refused(&verified.digest(&judge, b"bad 9999")) && verified.refused.len() <= 25);
     }
 }

@@ -7,7 +7,10 @@ use std::{sync::Arc, time::SystemTime};
 use http::{HeaderMap, HeaderName, header::InvalidHeaderValue, request::Parts};
 use serde_json::Value;
 
-use super::{Authentication, Authenticator, Challenge, Found, ProtectedResource, TrustedProxy, proxy::Judgement};
+use super::{
+    Authentication, Authenticator, Challenge, Found, IpNet, Namespace, ProtectedResource, TrustedProxy,
+    proxy::Judgement,
+};
 use crate::{Departures, Gate, Principal};
 
 /// Adds the [claims](super::ProxyHeaders::claims) of a proxy to callers whom another authenticator knows.
@@ -64,6 +67,14 @@ impl Authenticator for Vouched {
         self.callers.expires_at(head, principal)
     }
 
+    fn proxies(&self) -> Vec<IpNet> {
+        self.callers.proxies().into_iter().chain(self.proxy.proxies()).collect()
+    }
+
+    fn namespaces(&self) -> Vec<Namespace> {
+        self.callers.namespaces()
+    }
+
     fn report_to(&self, departures: &Departures) {
         self.callers.report_to(departures);
     }
@@ -105,7 +116,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::{ApiKeys, IpNet, KeyList, Peer, ProxyHeaders};
+    use crate::{ApiKeys, KeyList, Peer, ProxyHeaders};
 
     fn headers() -> ProxyHeaders {
         ProxyHeaders { claims: vec![HeaderName::from_static("x-toolsets")], ..ProxyHeaders::default() }

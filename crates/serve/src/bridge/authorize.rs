@@ -23,6 +23,8 @@ use crate::{
 /// For a person to find their key and type it.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 const LONGEST_STATE: usize = 4 * 1024;
+/// Of all scopes together. With the state and the redirect they have to fit into a sealed text.
+const LONGEST_SCOPE: usize = 2 * 1024;
 const LONGEST_FORM: usize = 64 * 1024;
 const LONGEST_KEY: usize = 4 * 1024;
 /// What a wrong key costs who typed it.
@@ -92,6 +94,9 @@ fn asked(
     if resource.is_some_and(|resource| !bridge.is_resource(&resource)) {
         return refused("invalid_target", "this is not the authorization server of that resource", state);
     }
+    if scope.as_ref().is_some_and(|scope| scope.len() > LONGEST_SCOPE) {
+        return refused("invalid_scope", "too many scopes", state);
+    }
     let scopes = scope.map(|scope| scope.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>());
     if scopes.as_ref().is_some_and(|scopes| scopes.len() > 100 || scopes.iter().any(|scope| scope.len() > 256)) {
         return refused("invalid_scope", "too many scopes", state);
@@ -147,6 +152,10 @@ pub(super) async fn decide(State(bridge): State<Bridge>, request: Request) -> Re
     if judged == Err(StatusCode::SERVICE_UNAVAILABLE) {
         let why = "Who knows the keys can't be asked at the moment. Try again in a minute.";
         return ask(&bridge, StatusCode::SERVICE_UNAVAILABLE, &asked, Some(why));
+    }
+    if judged == Err(StatusCode::FORBIDDEN) {
+        let why = "This key does not allow what everybody needs here. Ask whoever gave it to you.";
+        return ask(&bridge, StatusCode::FORBIDDEN, &asked, Some(why));
     }
     if judged.is_err() {
         // Whoever guesses many at once waits for the others.

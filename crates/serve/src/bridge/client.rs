@@ -13,6 +13,8 @@ use super::{Bridge, documents::DocumentError, seal::Purpose};
 const MOST_REDIRECTS: usize = 10;
 const LONGEST_URI: usize = 2_000;
 const LONGEST_NAME: usize = 100;
+/// Of all redirects together: an id that is longer than a sealed text may be would open for nobody.
+const LONGEST_REDIRECTS: usize = 6_000;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Client {
@@ -70,6 +72,9 @@ impl Client {
         } = metadata;
         if redirect_uris.is_empty() || redirect_uris.len() > MOST_REDIRECTS {
             return Err(ClientError::Redirect(format!("`redirect_uris` must hold 1 to {MOST_REDIRECTS} URIs")));
+        }
+        if redirect_uris.iter().map(String::len).sum::<usize>() > LONGEST_REDIRECTS {
+            return Err(ClientError::Redirect(format!("`redirect_uris` have more than {LONGEST_REDIRECTS} bytes")));
         }
         for uri in &redirect_uris {
             check_redirect(uri).map_err(|why| ClientError::Redirect(format!("a redirect URI {why}")))?;
@@ -230,6 +235,22 @@ mod tests {
         ] {
             assert!(!client.allows(refused), "{refused}");
         }
+    }
+
+    /// What is handed out opens again, however much was asked for.
+    #[test]
+    fn the_longest_registration_is_an_id_that_is_known_again() {
+        let key = crate::BridgeKey::new(b"one");
+        let long = |count: usize, length: usize| {
+            let uris: Vec<_> =
+                (0..count).map(|n| format!("https://a.example/{}{n}", "\u{1f389}".repeat(length / 4))).collect();
+            let name = "\"".repeat(200);
+            Client::of(serde_json::from_value(json!({ "redirect_uris": uris, "client_name": name })).expect("metadata"))
+        };
+        assert!(long(10, 1_000).is_err());
+        let client = long(10, 560).expect("a client");
+        let id = key.seal(Purpose::Client, "https://mcp.example.com/mcp", &client);
+        assert_eq!(key.open::<Client>(Purpose::Client, "https://mcp.example.com/mcp", &id), Some(client));
     }
 
     #[test]

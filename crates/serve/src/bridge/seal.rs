@@ -5,10 +5,11 @@
 use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::{
+    aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce},
+    hkdf::{HKDF_SHA256, Salt},
+};
 use serde::{Serialize, de::DeserializeOwned};
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
 /// What a sealed text is for. One made for something else does not open.
@@ -22,6 +23,8 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
+    const ALL: [Self; 5] = [Self::Client, Self::Request, Self::Code, Self::Access, Self::Refresh];
+
     /// Says in logs and to scanners of leaked secrets what kind of thing this is.
     pub(super) fn prefix(self) -> &'static str {
         match self {
@@ -37,16 +40,22 @@ impl Purpose {
 /// Bytes of a sealed text. Longer ones are of somebody else.
 const LONGEST: usize = 16 * 1024;
 
-/// What a bridge seals with. It must stay the same for registrations of clients to outlive a restart.
-pub struct BridgeKey(LessSafeKey);
+/// What a bridge seals with: a key for each purpose, so that what was made for one can't be read as another whatever else is
+/// wrong. It must stay the same for registrations of clients to outlive a restart.
+pub struct BridgeKey([LessSafeKey; Purpose::ALL.len()]);
 
 impl BridgeKey {
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
-        let mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
-        let key =
-            Zeroizing::new(<[u8; 32]>::from(mac.chain_update(b"mcp-serve oauth bridge 1").finalize().into_bytes()));
-        Self(LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &*key).expect("a key of 32 bytes")))
+        let derived = Salt::new(HKDF_SHA256, b"mcp-serve oauth bridge 2").extract(secret);
+        Self(Purpose::ALL.map(|purpose| {
+            let info = [purpose.prefix().as_bytes()];
+            LessSafeKey::new(derived.expand(&info, &CHACHA20_POLY1305).expect("as long as a key").into())
+        }))
+    }
+
+    fn of(&self, purpose: Purpose) -> &LessSafeKey {
+        &self.0[purpose as usize]
     }
 
     /// `audience` is bound too: of two servers with one key, neither opens what the other made.
@@ -54,7 +63,7 @@ impl BridgeKey {
         let nonce: [u8; NONCE_LEN] = crate::random();
         let mut sealed = serde_json::to_vec(content).expect("what is sealed is plain data");
         let tag = self
-            .0
+            .of(purpose)
             .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad(purpose, audience), &mut sealed)
             .expect("less than gigabytes");
         let mut bytes = Vec::with_capacity(NONCE_LEN + sealed.len() + tag.as_ref().len());
@@ -71,7 +80,7 @@ impl BridgeKey {
         let mut bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).ok()?);
         let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let content = self.0.open_in_place(nonce, aad(purpose, audience), sealed).ok()?;
+        let content = self.of(purpose).open_in_place(nonce, aad(purpose, audience), sealed).ok()?;
         serde_json::from_slice(content).ok()
     }
 }
@@ -111,6 +120,22 @@ mod tests {
         assert_eq!(open(&key, Purpose::Access, "https://b.example/mcp"), None);
         let renamed = sealed.replacen(Purpose::Access.prefix(), Purpose::Refresh.prefix(), 1);
         assert_eq!(key.open::<String>(Purpose::Refresh, "https://a.example/mcp", &renamed), None);
+    }
+
+    /// Not only by what is said beside it: the key of one purpose does not open what another's sealed.
+    #[test]
+    fn each_purpose_has_a_key_of_its_own() {
+        let key = BridgeKey::new(b"one");
+        for one in Purpose::ALL {
+            assert_eq!(Purpose::ALL[one as usize], one);
+            for other in Purpose::ALL {
+                let mut sealed = b"content".to_vec();
+                let nonce = || Nonce::assume_unique_for_key([0; NONCE_LEN]);
+                key.of(one).seal_in_place_append_tag(nonce(), Aad::empty(), &mut sealed).expect("sealed");
+                let opened = key.of(other).open_in_place(nonce(), Aad::empty(), &mut sealed);
+                assert_eq!(opened.is_ok(), one == other, "{one:?} {other:?}");
+            }
+        }
     }
 
     proptest! {

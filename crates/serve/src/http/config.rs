@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use axum::Router;
 
 use super::guard::Guard;
-use crate::{Authenticator, Limits, StateKey, middleware::Middleware, session_context::SessionContexts};
+use crate::{Authenticator, IpNet, Limits, StateKey, middleware::Middleware, session_context::SessionContexts};
 
 /// The defaults are for loopback. Behind a name, set `allowed_hosts`; for browsers, `allowed_origins`.
 #[derive(Debug, Clone)]
@@ -26,6 +26,11 @@ pub struct Config {
     pub max_depth: usize,
     /// Connections at once; more wait to be accepted. Default 1,024.
     pub max_connections: usize,
+    /// Of these, the ones of one address (of IPv6: of one /64), so that nobody takes all; more are closed. Default 256.
+    pub max_connections_per_address: usize,
+    /// Proxies in front, whose connections are of many callers and have no such limit. The peers that a
+    /// [`TrustedProxy`](crate::TrustedProxy) trusts are among them anyway. Default: loopback.
+    pub proxies: Vec<IpNet>,
     /// For the head of a request to arrive, and for the next request on an open connection. Default 30 s.
     pub head_timeout: Duration,
     /// For the body of a request to arrive. Default 30 s.
@@ -73,6 +78,8 @@ impl Default for Config {
             max_body: Self::DEFAULT_MAX_BODY,
             max_depth: 64,
             max_connections: 1_024,
+            max_connections_per_address: 256,
+            proxies: IpNet::loopback(),
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
@@ -135,6 +142,7 @@ impl Config {
             ("max_body", self.max_body),
             ("max_depth", self.max_depth),
             ("max_connections", self.max_connections),
+            ("max_connections_per_address", self.max_connections_per_address),
             ("head_timeout", nonzero(self.head_timeout)),
             ("body_timeout", nonzero(self.body_timeout)),
             ("write_timeout", nonzero(self.write_timeout)),

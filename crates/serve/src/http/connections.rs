@@ -46,6 +46,7 @@ pub(crate) async fn run(site: impl Into<Site>, listener: TcpListener, shutdown: 
     let force = CancellationToken::new();
     let forced = Arc::new(AtomicUsize::new(0));
     let places = Arc::new(Semaphore::new(sockets.max_connections));
+    let shares = site.shares();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = async {
@@ -71,11 +72,15 @@ pub(crate) async fn run(site: impl Into<Site>, listener: TcpListener, shutdown: 
                 continue;
             }
         };
+        let Some(share) = shares.take(stream.1.0.ip()) else {
+            tracing::debug!(peer = %stream.1.0.ip(), "an address has as many connections as it may");
+            continue;
+        };
         // Tokens of their own: a shared one is a lock that all connections would take on every poll.
         let ((conversation, listed), force) = (site.converse(closing.child_token()), force.child_token());
         let (site, forced) = (site.clone(), forced.clone());
         connections.spawn(async move {
-            let _held = (place, listed);
+            let _held = (place, share, listed);
             if !converse(&site, sockets, stream, &conversation, &force).await {
                 forced.fetch_add(1, Ordering::Relaxed);
             }

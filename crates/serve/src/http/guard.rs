@@ -48,13 +48,14 @@ impl Guard {
         // A request line with a full URL has a second host.
         for host in [Some(host), uri.authority().map(http::uri::Authority::as_str)].into_iter().flatten() {
             if !self.host_is_allowed(host, local) {
-                tracing::warn!(host, "refused a request for a host that is not allowed");
+                tracing::warn!(host = begin(host), "refused a request for a host that is not allowed");
                 return Err(Refusal::new(StatusCode::FORBIDDEN, code::FORBIDDEN, "this host is not served here"));
             }
         }
         for origin in headers.get_all(ORIGIN) {
             if !origin.to_str().is_ok_and(|origin| self.origin_is_allowed(origin)) {
-                tracing::warn!(?origin, "refused a request from an origin that is not allowed");
+                let origin = begin(origin.to_str().unwrap_or("no text"));
+                tracing::warn!(origin, "refused a request from an origin that is not allowed");
                 let message = "web pages of this origin may not call";
                 return Err(Refusal::new(StatusCode::FORBIDDEN, code::FORBIDDEN, message));
             }
@@ -77,6 +78,11 @@ impl Guard {
                 matches!(scheme, "http" | "https") && split(authority).is_some_and(|(name, _)| is_loopback(name))
             })
     }
+}
+
+/// As much of it as a log needs: strangers send it.
+fn begin(text: &str) -> &str {
+    &text[..text.floor_char_boundary(256)]
 }
 
 /// Name and port of `name`, `name:port`, `[v6]` and `[v6]:port`.

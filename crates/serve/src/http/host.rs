@@ -33,6 +33,7 @@ use super::{
     connections,
     endpoint::HEALTH,
     guard::Guard,
+    shares::Shares,
     site::Sockets,
 };
 use crate::{Live, Peer, auth::WELL_KNOWN, sharded::Sharded};
@@ -243,6 +244,10 @@ impl Host {
             Ok(response) => response.map(Body::routes),
             Err(never) => match never {},
         }
+    }
+
+    pub(super) fn shares(&self) -> Arc<Shares> {
+        Shares::new(self.0.config.max_connections_per_address, self.0.config.proxies.clone())
     }
 
     pub(super) fn sockets(&self) -> Sockets {

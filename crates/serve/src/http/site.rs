@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Body, Config, Endpoint, Host,
     host::conversations::{Conversation, Listed},
+    shares::Shares,
 };
 use crate::Peer;
 
@@ -51,6 +52,19 @@ impl Site {
         match self {
             Self::One(endpoint) => endpoint.shared().config().into(),
             Self::Many(host) => host.sockets(),
+        }
+    }
+
+    /// How many connections one address may have.
+    pub(super) fn shares(&self) -> Arc<Shares> {
+        match self {
+            Self::One(endpoint) => {
+                let live = &endpoint.shared().live;
+                let Config { max_connections_per_address, proxies, .. } = live.config();
+                let trusted = live.front().authenticator.proxies();
+                Shares::new(*max_connections_per_address, proxies.iter().copied().chain(trusted).collect())
+            }
+            Self::Many(host) => host.shares(),
         }
     }
 

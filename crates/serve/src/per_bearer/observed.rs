@@ -75,7 +75,8 @@ impl Server for Observed {
                 call: Some(ToolCalled {
                     session_id: session_id(cx),
                     token: self.token.clone(),
-                    tool_name: name.to_owned(),
+                    // Names come from callers, who may send what they like, and events wait for listeners.
+                    tool_name: name[..name.floor_char_boundary(128)].to_owned(),
                     arguments: shared.options.event_arguments.then(|| arguments.clone()),
                     called_at,
                     duration: began.elapsed(),

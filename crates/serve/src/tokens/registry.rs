@@ -1,6 +1,7 @@
 //! Which secret is whose. A lookup takes one hash and one look into a map that no writer ever locks.
 
 use std::{
+    collections::{HashMap, HashSet},
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -256,16 +257,29 @@ impl TokenRegistry {
         if self.len() + more > most { Err(TokenError::Full { most }) } else { Ok(()) }
     }
 
-    /// What a store says, which has checked it: new, changed, or the same as before.
-    pub(super) fn put(&self, records: Vec<TokenRecord>) -> Result<(), TokenError> {
+    /// What a store says: new, changed, or the same as before. Gives those that claim a secret of another token: whose it is
+    /// nobody knows, so that they let nobody in.
+    pub(super) fn put(&self, mut records: Vec<TokenRecord>) -> Result<Vec<TokenId>, TokenError> {
+        let contested = self.contested(&records);
+        if !contested.is_empty() {
+            records.retain(|record| !contested.contains(record.id()));
+        }
         let observers = self.write();
         if self.is_empty() && observers.is_empty() {
             // The first load, in one go.
             drop(observers);
-            return self.insert(records);
+            self.insert(records)?;
+            return Ok(contested);
+        }
+        for id in &contested {
+            tracing::error!(token = %crate::visible(id.as_str()), "a stored token has a secret of another one; it is refused");
+            if let Some(entry) = self.entry(id.as_str()) {
+                self.replace(Some(&entry), None);
+                tell(&observers, TokenChange::Removed, id);
+            }
         }
         // One that finds no room must not keep others from being changed.
-        let mut outcome = Ok(());
+        let mut outcome = Ok(contested);
         for record in records {
             let known = self.entry(record.id().as_str());
             if known.is_none()
@@ -288,8 +302,8 @@ impl TokenRegistry {
     pub(crate) fn insert(&self, records: Vec<TokenRecord>) -> Result<(), TokenError> {
         let observers = self.write();
         self.has_room(records.len())?;
-        let mut ids = std::collections::HashSet::with_capacity(records.len());
-        let mut hashes = std::collections::HashSet::with_capacity(records.len());
+        let mut ids = HashSet::with_capacity(records.len());
+        let mut hashes = HashSet::with_capacity(records.len());
         for record in &records {
             if !ids.insert(record.id()) || self.0.tokens.with(record.id(), |_| ()).is_some() {
                 return Err(TokenError::Exists { id: record.id().clone() });
@@ -311,6 +325,25 @@ impl TokenRegistry {
         Ok(())
     }
 
+    /// Those that share a secret with another of them, or with one that is known and not among them.
+    fn contested(&self, records: &[TokenRecord]) -> Vec<TokenId> {
+        let ids: HashSet<_> = records.iter().map(TokenRecord::id).collect();
+        let mut owners: HashMap<SecretHash, &TokenId> = HashMap::with_capacity(records.len());
+        let mut contested = Vec::new();
+        for record in records {
+            for secret in &record.secrets {
+                let stays = |found: &Found| !ids.contains(found.entry.record.id());
+                match owners.insert(secret.hash, record.id()) {
+                    None if self.0.secrets.with(&secret.hash, stays) != Some(true) => {}
+                    other => contested.extend(other.into_iter().chain([record.id()]).cloned()),
+                }
+            }
+        }
+        contested.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        contested.dedup();
+        contested
+    }
+
     fn accept_update(&self, entry: &Entry, record: &TokenRecord) -> Result<(), TokenError> {
         record.check()?;
         let id = entry.record.id();
@@ -327,7 +360,14 @@ impl TokenRegistry {
     fn replace(&self, old: Option<&Entry>, new: Option<TokenRecord>) {
         let gate = old.and_then(|entry| entry.gate.clone());
         let new = new.map(|record| Arc::new(Entry::new(record, gate.as_ref())));
-        let gone = old.into_iter().flat_map(|entry| entry.record.secrets.iter().map(|secret| secret.hash));
+        // One that went over to another token stays there.
+        let is_own = |entry: &Entry, hash| {
+            self.0.secrets.with(&hash, |found| found.entry.record.id() == entry.record.id()).unwrap_or(false)
+        };
+        let gone = old.into_iter().flat_map(|entry| {
+            let hashes = entry.record.secrets.iter().map(|secret| secret.hash);
+            hashes.filter(move |hash| is_own(entry, *hash))
+        });
         let limited = |entry: Option<&Entry>| usize::from(entry.is_some_and(|entry| entry.gate.is_some()));
         self.0.limited.fetch_add(limited(new.as_deref()), Ordering::Relaxed);
         self.0.secrets.change(new.iter().flat_map(Entry::found), gone);

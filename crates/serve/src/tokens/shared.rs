@@ -1,6 +1,6 @@
 //! A registry that is the same as a store, wherever the store is changed.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -22,6 +22,7 @@ struct Following {
     store: Arc<dyn TokenStore>,
     /// Held while news are fetched, so that they come in their order.
     revision: Mutex<Option<u64>>,
+    unreadable: std::sync::Mutex<BTreeSet<String>>,
 }
 
 impl SharedTokens {
@@ -33,7 +34,8 @@ impl SharedTokens {
     /// The same for a store that is shared in this process.
     pub async fn follow(registry: TokenRegistry, store: Arc<dyn TokenStore>) -> Result<Self, StoreError> {
         store.agree(registry.key().fingerprint()).await?;
-        let following = Arc::new(Following { registry, store, revision: Mutex::default() });
+        let following =
+            Arc::new(Following { registry, store, revision: Mutex::default(), unreadable: Default::default() });
         following.catch_up().await?;
         let end = CancellationToken::new();
         tokio::spawn({
@@ -47,6 +49,12 @@ impl SharedTokens {
     #[must_use]
     pub fn registry(&self) -> &TokenRegistry {
         &self.following.registry
+    }
+
+    /// Tokens that the store has and that can't be read, or that claim a secret of another one. They let nobody in.
+    #[must_use]
+    pub fn unreadable(&self) -> Vec<TokenId> {
+        self.following.unreadable().iter().cloned().map(TokenId).collect()
     }
 
     pub async fn add(&self, token: Token) -> Result<TokenId, StoreError> {
@@ -79,7 +87,10 @@ impl SharedTokens {
             if is_done {
                 return Ok(Some(TokenInfo::of(&after)));
             }
-            // Somebody else was faster: change what is there now.
+            // Somebody else was faster: change what is there now. If that is what was known before, it was not written by us.
+            if self.registry().record(id).is_some_and(|now| now == before) {
+                return Err(StoreError::Foreign { id: before.id().clone() });
+            }
         }
     }
 
@@ -115,7 +126,9 @@ impl Following {
     async fn catch_up(&self) -> Result<u64, StoreError> {
         let mut known = self.revision.lock().await;
         let loaded = self.store.load(*known).await?;
-        for id in &loaded.removed {
+        let changed = loaded.tokens.iter().map(|token| token.id().as_str());
+        let changed: Vec<_> = changed.chain(loaded.removed.iter().map(TokenId::as_str)).map(str::to_owned).collect();
+        for id in loaded.removed.iter().chain(&loaded.unreadable) {
             self.registry.remove(id.as_str());
         }
         if loaded.whole {
@@ -126,9 +139,23 @@ impl Following {
                 }
             }
         }
-        self.registry.put(loaded.tokens)?;
+        let contested = self.registry.put(loaded.tokens);
+        {
+            let mut unreadable = self.unreadable();
+            if loaded.whole {
+                unreadable.clear();
+            }
+            unreadable.retain(|id| !changed.contains(id));
+            let contested = contested.as_deref().unwrap_or_default();
+            unreadable.extend(loaded.unreadable.iter().chain(contested).map(ToString::to_string));
+        }
+        contested?;
         *known = Some(loaded.revision);
         Ok(loaded.revision)
+    }
+
+    fn unreadable(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.unreadable.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     async fn watch(&self) {

@@ -48,6 +48,8 @@ pub struct Loaded {
     pub tokens: Vec<TokenRecord>,
     /// Of those known before. Empty where `whole`: whatever is not in `tokens` is gone then.
     pub removed: Vec<TokenId>,
+    /// Those that are there and can't be read. They are nobody's, and the others are not kept from being used.
+    pub unreadable: Vec<TokenId>,
     pub whole: bool,
     pub revision: u64,
 }
@@ -60,8 +62,8 @@ pub enum StoreError {
     Conflict,
     #[error("the store's hashes are of another key; hand in the key that all processes of this store share")]
     OtherKey,
-    #[error("the stored token `{}` can't be read", .id.as_str())]
-    Document { id: TokenId, source: serde_json::Error },
+    #[error("the stored token `{}` was written by somebody else, and can't be changed; remove it and add it anew", .id.as_str())]
+    Foreign { id: TokenId },
     #[error("connections to other machines need TLS; hand in a TLS configuration, or say `sslmode=disable`")]
     Unencrypted,
     #[error("the token store failed")]

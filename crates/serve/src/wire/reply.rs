@@ -362,6 +362,7 @@ impl Refusal {
     }
 
     pub(crate) fn unsupported_version(requested: &str) -> Self {
+        let requested: String = requested.chars().take(128).collect();
         let data = json!({ "supported": Version::ALL.map(Version::as_str), "requested": requested });
         Self::new(StatusCode::BAD_REQUEST, code::UNSUPPORTED_VERSION, "this protocol version is not served")
             .with_data(data)

@@ -7,8 +7,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use mcp_serve::{
-    ApiKeys, Authentication, Authenticator, BoxFuture, Bridge, BridgeKey, BridgeOptions, Fetch, FetchBounds,
-    FetchError, KeyList, Scopes, http::Config,
+    ApiKeys, Authentication, Authenticator, BearerTokens, BoxFuture, Bridge, BridgeKey, BridgeOptions, Fetch,
+    FetchBounds, FetchError, KeyList, ProtectedResource, Scopes, http::Config,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -58,7 +58,10 @@ impl Place {
     }
 
     async fn with(keys: &str, secret: &[u8]) -> Self {
-        let keys = ApiKeys::new(ApiKeys::DEFAULT_HEADER, KeyList::parse(keys).expect("keys"));
+        Self::before(ApiKeys::new(ApiKeys::DEFAULT_HEADER, KeyList::parse(keys).expect("keys")), secret).await
+    }
+
+    async fn before(keys: impl Authenticator, secret: &[u8]) -> Self {
         let options = BridgeOptions {
             key: BridgeKey::new(secret),
             documents: Some(Arc::new(Site)),
@@ -344,6 +347,49 @@ async fn a_token_allows_what_was_asked_for_and_never_more_than_the_key() {
         Request::get("/mcp").header("authorization", authorization).body(()).expect("a request").into_parts();
     let Authentication::Ready(Ok(principal)) = place.bridge.authenticate(&head) else { panic!("alice's token") };
     assert_eq!((&*principal.id, &principal.scopes), ("alice", &Scopes::Only(["read".to_owned()].into())));
+}
+
+/// What every caller needs is asked of the key, and once more of what the program got of it.
+#[tokio::test]
+async fn a_token_that_was_narrowed_too_far_is_403_and_says_what_it_lacks() {
+    let needed = ProtectedResource::new(
+        &RESOURCE.parse().expect("a URL"),
+        &["https://mcp.example.com".to_owned()],
+        vec!["read".to_owned()],
+        &[],
+    );
+    let keys = BearerTokens::new(KeyList::parse(KEYS).expect("keys")).of_resource(needed.expect("a resource"));
+    let place = Place::before(keys, b"secret").await;
+    assert_eq!(place.call("key-of-alice").await.status, 200);
+    assert_eq!(place.call("key-of-bob").await.status, 403, "S4-47");
+    let (_, whole) = place.tokens("key-of-alice").await;
+    assert_eq!(place.call(text(&whole, "access_token")).await.status, 200);
+    let client = place.registered().await;
+    let code = place.code(&client, "key-of-alice", &[("scope", "write")]).await;
+    let narrow = place.exchange(&client, &code, &[]).await.json();
+    let refused = place.call(text(&narrow, "access_token")).await;
+    assert_eq!(refused.status, 403, "{refused:?}");
+    let challenge = refused.header("www-authenticate");
+    assert!(challenge.contains("error=\"insufficient_scope\"") && challenge.contains("scope=\"read\""), "{challenge}");
+    let page = place.page(&client, &[]).await;
+    let refused = place.decide(&page, "key-of-bob", "allow").await;
+    assert_eq!(refused.status, 403, "{refused:?}");
+    assert!(refused.text.contains("does not allow"), "{}", refused.text);
+}
+
+/// A client follows it to where it gets a token.
+#[tokio::test]
+async fn a_refused_bearer_token_is_led_to_the_bridge_too() {
+    let keys = BearerTokens::new(KeyList::parse(KEYS).expect("keys"));
+    let place = Place::before(keys, b"secret").await;
+    let metadata = "resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource/mcp\"";
+    let refused = place.call("some-other-key").await;
+    let challenges: Vec<_> = refused.headers.get_all("www-authenticate").iter().collect();
+    assert_eq!((refused.status.as_u16(), challenges.len()), (401, 1));
+    let challenge = challenges[0].to_str().expect("text");
+    assert!(challenge.contains("error=\"invalid_token\"") && challenge.contains(metadata), "{challenge}");
+    let refused = place.running.ask_modern("tools/list", json!({})).await;
+    assert!(refused.header("www-authenticate").contains(metadata), "{refused:?}");
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
 //! What is open of a caller ends with what let it in, however that ends (S4-36, I3, I4).
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, SystemTime},
 };
 
 use http::{Method, StatusCode};
 use mcp_serve::{
     Algorithm, ApiKeys, Authentication, Authenticator, BearerTokens, FactoryError, InstanceOptions, Instances, Jwt,
-    JwtConfig, KeyList, Limits, Live, ProxyHeaders, Server, TrustedProxy, Whose,
+    JwtConfig, KeyList, Limits, Live, Principal, ProxyHeaders, Server, TrustedProxy, Whose,
     http::Config,
     tokens::{Token, TokenRegistry},
 };
@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use crate::{
     issuer::{AUDIENCE, SECRET, Signer, claims, now},
+    many::World,
     sessions,
     support::{Events, Running, TestServer, within},
 };
@@ -213,6 +214,29 @@ async fn a_stream_through_a_proxy_is_not_taken_for_a_replay() {
     let other = TrustedProxy::signed(&[8; 32], Duration::from_secs(60), ProxyHeaders::default()).expect("a proxy");
     running.live.replace(running.server.clone(), Arc::new(other), &Limits::default()).expect("as before");
     ended(events).await;
+}
+
+/// What keeps a stream open keeps nothing else alive.
+#[tokio::test]
+async fn a_stream_holds_on_to_no_server_of_before() {
+    let world = Arc::new(World::default());
+    let instances = world.instances(InstanceOptions::default());
+    let live = Live::of_many(Arc::new(instances.clone()), Arc::new(BearerTokens::new(registry())), Config::default());
+    let running = Running::live(live, TestServer::new()).await;
+    let ann = bearer(ANN);
+    let headers = [("authorization", ann.as_str())];
+    let mut listening = listen(&running, &headers).await;
+    let (session, _) = sessions::open(&running, &headers).await;
+    let _streaming = stream(&running, &session, &ann).await;
+    instances.invalidate(&Principal::trusted("ann"));
+    within(listening.next()).await.expect("another server");
+    sessions::ask(&running, &session, &headers, "tools/list", json!({})).await.result();
+    within(async {
+        while world.alive.load(Ordering::SeqCst) > 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 /// Sent away at a moment at which there is no session yet that could be found.

@@ -85,6 +85,38 @@ async fn connections_beyond_the_limit_wait_for_their_turn() {
 }
 
 #[tokio::test]
+async fn one_address_does_not_take_all_connections() {
+    let config = Config { max_connections_per_address: 2, proxies: Vec::new(), ..Config::default() };
+    let running = Running::with(config, NoAuthentication::default()).await;
+    let healthy = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n";
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(running.address).await.expect("connects");
+        stream.write_all(format!("{healthy}\r\n").as_bytes()).await.expect("sends");
+        let mut begun = [0; 12];
+        stream.read_exact(&mut begun).await.expect("served");
+        held.push(stream);
+    }
+    let mut third = TcpStream::connect(running.address).await.expect("connects");
+    let mut rest = Vec::new();
+    let _ = within(third.read_to_end(&mut rest)).await;
+    assert!(rest.is_empty(), "closed without a word");
+    drop(held);
+    within(async {
+        loop {
+            let mut next = TcpStream::connect(running.address).await.expect("connects");
+            let _ = next.write_all(format!("{healthy}Connection: close\r\n\r\n").as_bytes()).await;
+            let mut answer = Vec::new();
+            let _ = next.read_to_end(&mut answer).await;
+            if answer.starts_with(b"HTTP/1.1 200") {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_read_its_answer_is_cut() {
     let config = Config { max_connections: 1, write_timeout: Duration::from_millis(50), ..Config::default() };
     let running = Running::with(config, NoAuthentication::default()).await;

@@ -132,6 +132,65 @@ async fn tokens_in_sqlite_are_shared_and_kept() {
     assert!(holds(b"customer") && !holds(b"0123456789abcdef"), "hashes only (S4-37)");
 }
 
+/// One row that somebody spoiled is nobody's; the others go on to be known.
+#[tokio::test]
+async fn a_record_that_can_not_be_read_lets_nobody_in_and_keeps_nobody_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tokens.db");
+    let store = SqliteTokens::open(&path).await.expect("a file").polling(Duration::from_millis(5));
+    let store: Arc<dyn TokenStore> = Arc::new(store);
+    let here = open(&store).await;
+    for name in ["a", "b", "c", "d"] {
+        here.add(Token::new(secret(name)).with_id(name)).await.expect("added");
+    }
+    let knows = |tokens: &SharedTokens, name: &str| tokens.registry().find(&secret(name)).is_some();
+    let spoil = rusqlite::Connection::open(&path).expect("opens");
+    let spoiled = |id: &str, document: &str| {
+        spoil.execute("UPDATE mcp_token_state SET revision = revision + 1", []).expect("the next revision");
+        let sql =
+            "UPDATE mcp_tokens SET document = ?2, revision = (SELECT revision FROM mcp_token_state) WHERE id = ?1";
+        spoil.execute(sql, [id, document]).expect("spoiled");
+    };
+    spoiled("a", "{\"principal\": 7}");
+    until(|| !knows(&here, "a")).await;
+    assert!(["b", "c", "d"].iter().all(|name| knows(&here, name)));
+    // It says that it has the secret of another one.
+    let of_c: String =
+        spoil.query_row("SELECT document FROM mcp_tokens WHERE id = 'c'", [], |row| row.get(0)).expect("there");
+    spoiled("b", &of_c);
+    until(|| !knows(&here, "b")).await;
+    assert!(here.registry().find(&secret("c")).is_some_and(|id| id == "c"), "still its own");
+    let unreadable = |tokens: &SharedTokens| {
+        let mut ids: Vec<_> = tokens.unreadable().iter().map(ToString::to_string).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(unreadable(&here), ["a", "b"]);
+
+    // Who loads everything does not know whether it is of `b` or of `c`.
+    let anew = open(&store).await;
+    assert_eq!(unreadable(&anew), ["a", "b", "c"]);
+    assert!(knows(&anew, "d") && !knows(&anew, "a") && !knows(&anew, "b") && !knows(&anew, "c"));
+    anew.remove("b").await.expect("removed");
+    anew.remove("a").await.expect("removed");
+    assert_eq!(unreadable(&anew), ["c"]);
+}
+
+/// It is compared by its text, and that of another hand is never the same: trying again would not end.
+#[tokio::test]
+async fn a_record_of_another_hand_is_used_and_not_changed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tokens.db");
+    let store: Arc<dyn TokenStore> = Arc::new(SqliteTokens::open(&path).await.expect("a file"));
+    open(&store).await.add(Token::new(secret("a")).with_id("a")).await.expect("added");
+    let hand = rusqlite::Connection::open(&path).expect("opens");
+    hand.execute("UPDATE mcp_tokens SET document = document || ' '", []).expect("a blank behind it");
+    let tokens = open(&store).await;
+    assert!(tokens.registry().find(&secret("a")).is_some());
+    let refused = within(tokens.update("a", |record| record.expires_at = None)).await;
+    assert!(matches!(refused, Err(StoreError::Foreign { .. })), "{refused:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_in_postgresql_are_shared_and_kept() {
     let postgres = Postgres::start();

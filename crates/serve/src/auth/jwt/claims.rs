@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{JwtConfig, Rejection};
-use crate::{Principal, Scopes, TokenId};
+use crate::{Principal, Scopes, TokenId, auth::namespace::tenant};
 
 /// Characters of a principal's or tenant's name (S2-48).
 pub(in crate::auth) const MOST_NAME: usize = 255;
@@ -45,11 +45,7 @@ pub(super) fn judge(
         return Err(Rejection::Expired);
     }
     let id = name(claims.get(&config.principal_claim)).ok_or(Rejection::NoPrincipal)?.to_owned();
-    let tenant = match &config.tenant_claim {
-        None => None,
-        // Without one it would be a caller of no tenant, which is another caller.
-        Some(claim) => Some(name(claims.get(claim)).ok_or(Rejection::Invalid)?.to_owned()),
-    };
+    let tenant = tenant(config.tenant.as_deref(), config.tenant_claim.as_deref(), &claims).ok_or(Rejection::Invalid)?;
     let groups = match &config.groups_claim {
         None => Vec::new(),
         Some(claim) => list(claims.get(claim), false).ok_or(Rejection::Invalid)?,

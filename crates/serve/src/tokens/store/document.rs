@@ -10,7 +10,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize, de::Error as _};
 use serde_json::{Map, Value};
 
-use super::StoreError;
+use super::Loaded;
 use crate::{
     Limits, Principal, Rate, Scopes, TokenId,
     tokens::{SecretHash, SecretRecord, TokenRecord},
@@ -78,9 +78,18 @@ pub(super) fn write(record: &TokenRecord) -> String {
     serde_json::to_string(&document).expect("texts and numbers are JSON")
 }
 
-pub(super) fn read(id: String, text: &str) -> Result<TokenRecord, StoreError> {
+/// One that can't be read must not keep the others from being used.
+pub(super) fn add(loaded: &mut Loaded, id: String, text: &str) {
     let id = TokenId(id);
-    parse(&id, text).map_err(|source| StoreError::Document { id, source })
+    match parse(&id, text) {
+        Ok(record) => loaded.tokens.push(record),
+        Err(error) => {
+            // What is wrong with it, and never what is in it.
+            let (line, column) = (error.line(), error.column());
+            tracing::error!(token = %crate::visible(id.as_str()), line, column, "a stored token can't be read; it is refused");
+            loaded.unreadable.push(id);
+        }
+    }
 }
 
 fn parse(id: &TokenId, text: &str) -> Result<TokenRecord, serde_json::Error> {

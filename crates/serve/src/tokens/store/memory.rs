@@ -59,7 +59,7 @@ impl TokenStore for MemoryTokens {
     fn load<'a>(&'a self, _since: Option<u64>) -> BoxFuture<'a, Result<Loaded, StoreError>> {
         let kept = self.kept();
         let tokens = kept.tokens.values().cloned().collect();
-        let loaded = Loaded { tokens, removed: Vec::new(), whole: true, revision: *self.revision.borrow() };
+        let loaded = Loaded { tokens, whole: true, revision: *self.revision.borrow(), ..Loaded::default() };
         Box::pin(async move { Ok(loaded) })
     }
 

@@ -192,7 +192,7 @@ impl TokenStore for PostgresTokens {
             let select = dollars(if loaded.whole { sql::ALL } else { sql::SINCE });
             for row in transaction.query(&select, &[&since.unwrap_or(-1)]).await? {
                 match row.get(1) {
-                    Some(text) => loaded.tokens.push(document::read(row.get(0), text)?),
+                    Some(text) => document::add(&mut loaded, row.get(0), text),
                     None => loaded.removed.push(TokenId(row.get(0))),
                 }
             }

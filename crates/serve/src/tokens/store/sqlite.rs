@@ -107,7 +107,7 @@ impl TokenStore for SqliteTokens {
             while let Some(row) = rows.next()? {
                 let (id, text): (String, Option<String>) = (row.get(0)?, row.get(1)?);
                 match text {
-                    Some(text) => loaded.tokens.push(document::read(id, &text)?),
+                    Some(text) => document::add(&mut loaded, id, &text),
                     None => loaded.removed.push(TokenId(id)),
                 }
             }
