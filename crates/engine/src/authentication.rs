@@ -89,7 +89,7 @@ pub fn authenticator(spec: &Spec, premises: &Premises) -> Result<Arc<dyn Authent
     let callers = callers(spec, premises)?;
     let Access::Header(header) = &spec.access else { return Ok(callers) };
     let proxy = proxy(header, premises)?;
-    Ok(if callers.is_open() { Arc::new(proxy) } else { Arc::new(Vouched::new(callers, proxy)) })
+    Ok(if callers.is_open() { Arc::new(proxy) } else { Arc::new(Vouched::new(callers, proxy)?) })
 }
 
 fn proxy(permissions: &model::HeaderPermissions, premises: &Premises) -> Result<TrustedProxy, AuthenticationError> {

@@ -60,6 +60,8 @@ pub enum ProxyError {
     NoPeers,
     #[error("the secret that the proxy signs with has less than 32 bytes")]
     ShortSecret,
+    #[error("a proxy can't say more of callers whom nobody knows; let it say who calls, too")]
+    Nobody,
     #[error("signatures are good for no time, or for more than 5 minutes")]
     Window,
 }

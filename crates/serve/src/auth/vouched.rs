@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, header::InvalidHeaderValue, request::Parts};
 use serde_json::Value;
 
 use super::{
-    Authentication, Authenticator, Challenge, Found, IpNet, Namespace, ProtectedResource, TrustedProxy,
+    Authentication, Authenticator, Challenge, Found, IpNet, Namespace, ProtectedResource, ProxyError, TrustedProxy,
     proxy::Judgement,
 };
 use crate::{Departures, Gate, Principal};
@@ -21,10 +21,10 @@ pub struct Vouched {
 }
 
 impl Vouched {
-    /// Where callers don't say who they are, a [`TrustedProxy`] alone does.
-    #[must_use]
-    pub fn new(callers: Arc<dyn Authenticator>, proxy: TrustedProxy) -> Self {
-        Self { callers, proxy }
+    /// Where callers don't say who they are, nothing more can be said of them: a [`TrustedProxy`] alone is for that.
+    pub fn new(callers: Arc<dyn Authenticator>, proxy: TrustedProxy) -> Result<Self, ProxyError> {
+        // What all of them are shown may be kept for all of them.
+        if callers.is_open() { Err(ProxyError::Nobody) } else { Ok(Self { callers, proxy }) }
     }
 
     fn add(&self, head: &Parts, judgement: Judgement, known: Arc<Principal>) -> Result<Arc<Principal>, Challenge> {
@@ -95,11 +95,6 @@ impl Authenticator for Vouched {
         self.callers.reads_peer() || self.proxy.reads_peer()
     }
 
-    /// Two callers of one who is anybody may be told different things.
-    fn is_open(&self) -> bool {
-        self.callers.is_open()
-    }
-
     fn names_entry(&self, principal: &Principal) -> bool {
         self.callers.names_entry(principal)
     }
@@ -145,7 +140,8 @@ mod tests {
     #[test]
     fn what_a_proxy_says_counts_from_the_proxy_only() {
         let nets = vec![IpNet::parse("10.0.0.0/8").expect("a net")];
-        let vouched = Vouched::new(keys(), TrustedProxy::from_peers(nets, headers()).expect("a proxy"));
+        let vouched =
+            Vouched::new(keys(), TrustedProxy::from_peers(nets, headers()).expect("a proxy")).expect("callers");
         assert!(vouched.reads_peer() && !vouched.is_open());
         let said = [KEY, ("x-toolsets", "reading, writing")];
         assert_eq!(ask(&vouched, &head(&said, "10.1.1.1:1")), Ok(Some("reading, writing".into())));
@@ -157,9 +153,16 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_vouched_for_who_is_anybody() {
+        let proxy = TrustedProxy::signed(&[7; 32], Duration::from_secs(30), headers()).expect("a proxy");
+        let open = Arc::new(crate::NoAuthentication::default());
+        assert_eq!(Vouched::new(open, proxy).err(), Some(ProxyError::Nobody));
+    }
+
+    #[test]
     fn a_signature_covers_what_is_claimed() {
         let proxy = TrustedProxy::signed(&[7; 32], Duration::from_secs(30), headers()).expect("a proxy");
-        let vouched = Vouched::new(keys(), proxy);
+        let vouched = Vouched::new(keys(), proxy).expect("callers");
         let mut head = head(&[KEY, ("x-toolsets", "reading")], "10.1.1.1:1");
         assert_eq!(ask(&vouched, &head), Err(StatusCode::UNAUTHORIZED), "no signature");
         let signature = vouched.proxy.signature(&head);
