@@ -2,7 +2,8 @@
 
 use crate::{
     Caller, Error, Factory,
-    registry::{AuditEntry, Calls, Page, Paged, TestRun},
+    keeping::sweep,
+    registry::{AuditEntry, Page, Paged, TestRun},
 };
 
 impl Factory {
@@ -18,12 +19,6 @@ impl Factory {
         self.look(caller, move |transaction, _| Ok(transaction.audited_of_all(operator, &page)?)).await
     }
 
-    /// How often the tools of one server or of all were called, since a day (days since 1970, UTC).
-    pub async fn usage(&self, caller: &Caller, server: Option<&str>, since: i64) -> Result<Vec<Calls>, Error> {
-        let server = server.map(str::to_owned);
-        self.look(caller, move |transaction, owner| Ok(transaction.calls(owner, server.as_deref(), since)?)).await
-    }
-
     /// What came of a server's tests, the newest first.
     pub async fn test_runs(&self, caller: &Caller, server: &str, page: &Page) -> Result<Paged<TestRun>, Error> {
         let (server, page) = (server.to_owned(), page.clone());
@@ -34,22 +29,8 @@ impl Factory {
         .await
     }
 
-    /// Forgets what is older than it is kept, of everybody. To be done now and then.
+    /// Forgets what is older than it is kept, of everybody: a factory does it each hour by itself.
     pub async fn sweep(&self, caller: &Caller) -> Result<(), Error> {
-        let mut page = Page { after: String::new(), limit: Page::MOST };
-        loop {
-            let users = self.users(caller, &page).await?;
-            for user in users.entries {
-                let owner = user.owner;
-                self.registry()
-                    .write(move |transaction| {
-                        transaction.sweep_audit(&owner)?;
-                        transaction.sweep_calls(&owner).map(drop)
-                    })
-                    .await?;
-            }
-            let Some(next) = users.next else { return Ok(()) };
-            page.after = next;
-        }
+        Ok(sweep(self.registry(), caller.operator()?).await?)
     }
 }

@@ -119,6 +119,9 @@ impl Factory {
         if let Some(hosting) = self.hosting() {
             hosting.local.shutdown().await;
         }
+        if let Err(error) = self.flush().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the last calls could not be written down");
+        }
     }
 
     /// Has a version run, the latest if none is named, in place of the one that runs: when it is healthy. Waits for that at most
@@ -333,7 +336,15 @@ impl Ledger for Books {
         })
     }
 
-    fn called(&self, _server: &str, _tool: &str, _outcome: Outcome, _took: Duration) {}
+    /// What never reached a tool is not counted: its name may be the caller's invention.
+    fn called(&self, server: &str, tool: &str, outcome: Outcome, took: Duration) {
+        if matches!(outcome, Outcome::Refused | Outcome::InputRequired) {
+            return;
+        }
+        if let (Some(factory), Some(owner)) = (self.factory.upgrade(), self.known.of(server)) {
+            factory.count_call(&owner, server, tool, outcome != Outcome::Ok, took);
+        }
+    }
 }
 
 impl Factory {

@@ -14,13 +14,16 @@ use mcp_serve::{
     Approvals, StateKey,
     tokens::{HashKey, PostgresTokens, RegistryOptions, SharedTokens, SqliteTokens, TokenRegistry, TokenStore},
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     Caller, Error, Operator, Owner,
     deployments::Hosting,
+    keeping::keep,
     key::FactoryKey,
     registry::{self, Deed, Limits, Place, PostgresUrl, Registry, Role, Transaction},
     search::Searches,
+    usage::Usage,
     vault::Vault,
 };
 
@@ -32,7 +35,8 @@ struct Inner {
     data: PathBuf,
     registry: Registry,
     tokens: SharedTokens,
-    vault: Vault,
+    vault: Arc<Vault>,
+    usage: Arc<Usage>,
     searches: Searches,
     cursors: CursorKey,
     tasks: Tasks,
@@ -41,6 +45,8 @@ struct Inner {
     states: StateKey,
     /// Where servers run in this process.
     hosting: OnceLock<Hosting>,
+    #[expect(dead_code, reason = "ends with the factory")]
+    keeping: AbortOnDropHandle<()>,
 }
 
 /// One that does not keep the factory.
@@ -88,31 +94,28 @@ impl Factory {
     pub async fn open(config: Config) -> Result<Self, Error> {
         let Config { data, registry, key, approvals, launcher } = config;
         let data = make_folder(data).await?;
-        let (place, store): (Place, Arc<dyn TokenStore>) = match registry {
-            None => {
-                let file = data.join("registry.db");
-                // First: the file is made with its mode there.
-                let place = Place::File(file.clone());
-                Registry::open(place.clone()).await?;
-                (place, Arc::new(SqliteTokens::open(file).await.map_err(Error::Tokens)?.polling(POLL)))
-            }
-            Some(url) => {
-                let url = PostgresUrl::parse(&url)?;
-                let place = Place::Postgres(url.clone());
-                // First: the schema is made there.
-                Registry::open(place.clone()).await?;
+        let place = match &registry {
+            None => Place::File(data.join("registry.db")),
+            Some(url) => Place::Postgres(PostgresUrl::parse(url)?),
+        };
+        // Makes the file or the schema that the tokens are kept in too.
+        let registry = Registry::open(place.clone()).await?;
+        let store: Arc<dyn TokenStore> = match place {
+            Place::File(file) => Arc::new(SqliteTokens::open(file).await.map_err(Error::Tokens)?.polling(POLL)),
+            Place::Postgres(url) => {
                 let (config, tls) = url.for_tokens();
-                (place, Arc::new(PostgresTokens::open(config, tls).await.map_err(Error::Tokens)?))
+                Arc::new(PostgresTokens::open(config, tls).await.map_err(Error::Tokens)?)
             }
         };
-        let registry = Registry::open(place).await?;
-        let vault = Vault::new(registry.clone(), key.seals());
+        let (vault, usage) = (Arc::new(Vault::new(registry.clone(), key.seals())), Arc::new(Usage::default()));
         let hashes = vault.factory_key(Operator::acting(), "api-tokens").await?.ok_or(Error::OtherKey)?;
         let key_of_hashes = HashKey::from_base64(&hashes).map_err(|_| registry::Error::Content)?;
         let options = RegistryOptions { key: key_of_hashes, ..RegistryOptions::default() };
         let tokens = SharedTokens::follow(TokenRegistry::new(options), store).await.map_err(Error::Tokens)?;
         let factory = Self(Arc::new(Inner {
+            keeping: AbortOnDropHandle::new(tokio::spawn(keep(registry.clone(), vault.clone(), usage.clone()))),
             vault,
+            usage,
             searches: Searches::default(),
             cursors: key.cursors(),
             states: key.states(),
@@ -146,6 +149,10 @@ impl Factory {
 
     pub(crate) fn vault(&self) -> &Vault {
         &self.0.vault
+    }
+
+    pub(crate) fn usage_counted(&self) -> &Usage {
+        &self.0.usage
     }
 
     pub(crate) fn searches(&self) -> &Searches {

@@ -1,7 +1,7 @@
 //! What is remembered, in SQLite or in PostgreSQL: users, servers and their versions, what is deployed, what was called, who
-//! did what. Plain SQL that both take; what differs is in [`sqlite`] and [`postgres`].
+//! did what. Plain SQL that both take; what differs is in `sqlite` and `postgres`.
 //!
-//! Every question is asked for an [`Owner`], and its text is looked at for that when it is compiled ([`statement`]). Work is
+//! Every question is asked for an [`Owner`], and its text is looked at for that when it is compiled (`statement`). Work is
 //! done in transactions, as if one came after the other: a reader sees one moment, a writer that comes too late begins again.
 
 mod audit;

@@ -24,6 +24,8 @@ pub struct Vault {
     keys: Arc<SealingKeys>,
     /// Of the owners whose servers are there.
     held: Mutex<HashMap<Owner, Weak<Held>>>,
+    /// When it was last looked after.
+    state: Mutex<(i64, i64)>,
 }
 
 /// One owner's secrets, still sealed.
@@ -44,7 +46,7 @@ pub struct OwnerSecrets {
 
 impl Vault {
     pub fn new(registry: Registry, keys: SealingKeys) -> Self {
-        Self { registry, keys: Arc::new(keys), held: Mutex::default() }
+        Self { registry, keys: Arc::new(keys), held: Mutex::default(), state: Mutex::default() }
     }
 
     pub fn seal(&self, owner: &Owner, subject: Option<&Subject>, name: &str, value: &str) -> SealedSecret {
@@ -74,6 +76,27 @@ impl Vault {
         let Some(held) = self.known(owner) else { return Ok(()) };
         let sealed = self.read(owner).await?;
         *held.sealed.write().unwrap_or_else(PoisonError::into_inner) = sealed;
+        Ok(())
+    }
+
+    /// What other processes set or removed.
+    pub async fn follow(&self, operator: Operator) -> Result<(), Error> {
+        let owners: Vec<Owner> = {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            held.retain(|_, held| held.strong_count() > 0);
+            held.keys().cloned().collect()
+        };
+        if owners.is_empty() {
+            return Ok(());
+        }
+        let state = self.registry.read(move |transaction| transaction.state_of_secrets(operator)).await?;
+        if *self.state.lock().unwrap_or_else(PoisonError::into_inner) == state {
+            return Ok(());
+        }
+        for owner in owners {
+            self.refresh(&owner).await?;
+        }
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
         Ok(())
     }
 

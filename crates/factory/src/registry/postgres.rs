@@ -44,7 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Held while tables are made: two factories may begin at once.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(5571202)";
 /// Beyond these nobody waits any longer: for a lock, for an answer.
-const SETTINGS: &str = "SET search_path TO mcp_factory; SET lock_timeout = '5s'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'";
+/// And what was said to be done is there after an outage, whatever the server does for others.
+const SETTINGS: &str = "SET search_path TO mcp_factory; SET synchronous_commit = on; SET lock_timeout = '5s'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'";
 
 impl PostgresUrl {
     /// Other machines are reached over TLS, unless `sslmode=disable` says otherwise.

@@ -38,6 +38,8 @@ const NAMES: OfOwner =
 const COUNT: OfOwner = OfOwner::new("SELECT count(*) FROM secrets WHERE owner = ?1");
 const REMOVE: OfOwner = OfOwner::new("DELETE FROM secrets WHERE owner = ?1 AND subject = ?2 AND name = ?3");
 const REMOVE_ALL: OfOwner = OfOwner::new("DELETE FROM secrets WHERE owner = ?1");
+/// Another one after each change, whichever clock it was made by.
+const STATE: OfAll = OfAll::new("SELECT count(*), CAST(coalesce(sum(updated), 0) AS BIGINT) FROM secrets");
 const OTHER_KEYS: OfAll = OfAll::new(
     "SELECT owner, subject, name, key, sealed FROM secrets WHERE key <> ?1 ORDER BY owner, subject, name LIMIT ?2",
 );
@@ -70,6 +72,12 @@ impl Transaction<'_> {
 
     pub fn remove_secrets(&mut self, owner: &Owner) -> Result<u64, Error> {
         self.execute(REMOVE_ALL, owner, &[])
+    }
+
+    /// Tells whether anybody's secrets changed.
+    pub fn state_of_secrets(&mut self, operator: Operator) -> Result<(i64, i64), Error> {
+        let mut row = self.all(STATE, operator, &[])?.pop().ok_or(Error::Content)?;
+        Ok((row.take()?, row.take()?))
     }
 
     /// Everybody's that are sealed with another key than this.

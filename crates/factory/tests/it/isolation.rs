@@ -14,6 +14,7 @@ use crate::{
 on_both! {
     a_server_of_another_owner_is_not_there;
     a_secret_is_read_by_its_owner_s_specs_only;
+    a_secret_that_another_process_set_is_seen;
     secrets_outlive_a_change_of_the_factory_s_key;
     what_reaches_beyond_an_owner_has_to_be_granted;
 }
@@ -79,6 +80,26 @@ async fn a_secret_is_read_by_its_owner_s_specs_only(kept: Kept) {
             assert!(!bytes.windows(secret.len()).any(|part| part == secret), "sealed where it is kept");
         }
     }
+}
+
+async fn a_secret_that_another_process_set_is_seen(kept: Kept) {
+    let (one, other) = (kept.factory().await, kept.factory().await);
+    let local = Caller::local();
+    let store = one.secrets_of(local.owner()).await.expect("a store");
+    let until = |holds: &'static (dyn Fn(Option<String>) -> bool + Sync)| {
+        let store = store.clone();
+        tokio::time::timeout(std::time::Duration::from_secs(30), async move {
+            while !holds(store.get("TOKEN").ok().map(|it| it.expose().to_owned())) {
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    other.set_secret(&local, None, "TOKEN", &Secret::new("1")).await.expect("set");
+    until(&|value| value.as_deref() == Some("1")).await.expect("seen");
+    other.set_secret(&local, None, "TOKEN", &Secret::new("2")).await.expect("set");
+    until(&|value| value.as_deref() == Some("2")).await.expect("seen");
+    other.remove_secret(&local, None, "TOKEN").await.expect("removed");
+    until(&|value| value.is_none()).await.expect("seen");
 }
 
 async fn secrets_outlive_a_change_of_the_factory_s_key(kept: Kept) {

@@ -1,5 +1,6 @@
 //! The factory against real databases: every promise of the registry is kept by SQLite and by PostgreSQL.
 
+mod crash;
 mod create;
 mod isolation;
 mod kept;

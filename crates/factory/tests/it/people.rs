@@ -20,6 +20,7 @@ on_both! {
     the_operator_s_token_is_made_once;
     who_owns_servers_is_not_removed;
     an_admin_may_act_for_others_and_is_named;
+    calls_are_counted_and_written_down;
 }
 
 async fn each_role_may_do_what_it_says(kept: Kept) {
@@ -153,4 +154,24 @@ async fn an_admin_may_act_for_others_and_is_named(kept: Kept) {
     let all = factory.audit_of_all(&boss, &Page::default()).await.expect("a log").entries;
     assert!(all.len() > log.len());
     factory.sweep(&boss).await.expect("nothing is old");
+}
+
+/// S5-52: how often, how well and how fast, and nothing of what was said.
+async fn calls_are_counted_and_written_down(kept: Kept) {
+    let factory = kept.factory().await;
+    let jane = user(&factory, "jane", Role::Developer).await;
+    create(&factory, &jane, spec("shop", "1.0.0", "x")).await.expect("created");
+    for (failed, millis) in [(false, 3), (false, 4), (true, 400)] {
+        factory.count_call(jane.owner(), "shop", "say_shop", failed, Duration::from_millis(millis));
+    }
+    factory.count_call(jane.owner(), "never-made", "t", false, Duration::ZERO);
+    factory.flush().await.expect("written");
+    factory.count_call(jane.owner(), "shop", "say_shop", false, Duration::from_millis(5));
+    let again = kept.factory().await;
+    assert_eq!(again.usage(&jane, None, 0).await.expect("read").iter().map(|it| it.calls).sum::<u64>(), 3);
+    let usage = factory.usage(&jane, Some("shop"), 0).await.expect("read");
+    let usage: Vec<_> = usage.iter().map(|it| (it.latency, it.calls, it.errors, it.micros)).collect();
+    assert_eq!(usage, [(5, 3, 0, 12_000), (500, 1, 1, 400_000)]);
+    let john = user(&factory, "john", Role::Developer).await;
+    assert!(factory.usage(&john, None, 0).await.expect("read").is_empty());
 }

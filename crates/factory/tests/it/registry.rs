@@ -6,9 +6,10 @@ use mcp_factory::{
     Owner,
     registry::{
         Answered, Calls, Capabilities, Capability, Deed, Dependency, DependencyKind, Deployment, Error, Filter, Limits,
-        NewVersion, Page, Place, Registry, Role, SealedSecret, TestRun, Timestamp, Transaction,
+        NewVersion, Page, Place, PostgresUrl, Registry, Role, SealedSecret, TestRun, Timestamp, Transaction,
     },
 };
+use mcp_factory_connect::Secret;
 use semver::Version;
 
 use crate::kept::{Kept, on_both};
@@ -465,4 +466,30 @@ async fn a_file_that_another_program_holds_is_told_after_a_while() {
     assert_eq!(read.expect("readers don't wait"), None);
     other.execute_batch("ROLLBACK").expect("let go");
     add_users(&registry, &["jane"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_postgresql_is_told_and_over_when_it_is_over() {
+    let kept = Kept::in_postgres();
+    let registry = kept.open().await;
+    add_users(&registry, &["jane"]).await;
+    kept.postgres().stop();
+    let error = registry.read(|it| it.user(&owner("jane"))).await.expect_err("it is down");
+    assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+    let error = registry.write(|it| it.add_user(&owner("john"), Role::Viewer, Limits::default())).await;
+    let error = error.expect_err("it is down");
+    assert!(error.to_string().starts_with("the registry at 127.0.0.1/postgres can't be reached"), "{error}");
+    kept.postgres().restart();
+    assert!(registry.read(|it| it.user(&owner("jane"))).await.expect("it is back").is_some());
+    add_users(&registry, &["john"]).await;
+}
+
+#[test]
+fn a_url_of_postgresql_shows_no_password() {
+    let url = PostgresUrl::parse(&Secret::new("postgresql://me:hunter2@db.example.com/registry")).expect("a URL");
+    assert_eq!(format!("{url:?}"), "PostgresUrl(db.example.com/registry)");
+    for url in ["mysql://me:hunter2@db/x", "postgresql://me:hunter2@:99999999/x"] {
+        let error = PostgresUrl::parse(&Secret::new(url)).expect_err("none");
+        assert!(!format!("{error:?} {error}").contains("hunter2"));
+    }
 }
