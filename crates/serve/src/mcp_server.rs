@@ -53,6 +53,7 @@ use crate::{
 
 /// What [`create_mcp_server`] is given. A catalog is needed.
 #[must_use]
+#[derive(Default)]
 pub struct McpServerOptions {
     parts: Parts,
     on_limit: Option<OnLimit>,
@@ -83,12 +84,6 @@ impl Default for Parts {
             #[cfg(feature = "endpoints")]
             endpoints: Vec::new(),
         }
-    }
-}
-
-impl Default for McpServerOptions {
-    fn default() -> Self {
-        Self { parts: Parts::default(), on_limit: None, notifier: None, config: McpServerConfig::default() }
     }
 }
 

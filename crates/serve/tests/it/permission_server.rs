@@ -1,6 +1,7 @@
 //! `create_permission_based_mcp_server` over real HTTP, in both eras.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -8,8 +9,9 @@ use std::{
     time::Duration,
 };
 
+use http::request::Parts;
 use mcp_serve::{
-    BoxFuture, Principal, Server, TenantContext,
+    Authentication, Authenticator, BoxFuture, Principal, Server, TenantContext,
     mcp_server::{
         CreateError, McpServerHandle, PermissionBasedConfig, PermissionBasedOptions, StartError,
         create_permission_based_mcp_server,
@@ -184,6 +186,31 @@ async fn permissions_must_come_from_somewhere_and_from_one_place() {
     assert!(matches!(refused(nothing).await, CreateError::CatalogRequired));
 }
 
+/// S3-62, W2-5: a header is nothing that anybody may write. It counts as a claim of the principal, which a trusted proxy makes of it.
+#[tokio::test]
+async fn a_header_counts_only_as_a_claim_that_somebody_vouches_for() {
+    let (_handle, running) = serve(of(json!({ "source": "headers" }))).await;
+    let forged = [("x-api-key", "key-of-bob"), ("mcp-toolset-permissions", "reading,writing")];
+    let listed = running.ask(running.modern("tools/list", json!({}), &forged)).await;
+    assert_eq!(names(&listed), [""; 0]);
+    let (_handle, running) =
+        serve(of(json!({ "source": "headers", "headerName": "X-Toolsets" })).auth_provider(Vouched("writing , nope")))
+            .await;
+    assert_eq!(names(&running.ask(running.modern("tools/list", json!({}), &forged)).await), [SEND]);
+}
+
+/// Stands for a proxy whose word counts.
+#[derive(Debug)]
+struct Vouched(&'static str);
+
+impl Authenticator for Vouched {
+    fn authenticate<'a>(&'a self, _: &'a Parts) -> Authentication<'a> {
+        let mut principal = (*Principal::trusted("bob")).clone();
+        principal.claims.insert("x-toolsets".to_owned(), self.0.into());
+        Authentication::Ready(Ok(Arc::new(principal)))
+    }
+}
+
 /// S3-14: nobody's toolset is missed later.
 #[tokio::test]
 async fn a_module_that_does_not_load_fails_the_start() {
@@ -237,16 +264,15 @@ async fn a_caller_is_told_of_their_own_toolsets() {
 /// W2-16: resolvers could not be async.
 #[derive(Clone, Default)]
 struct Directory {
-    says: Arc<Mutex<Vec<(String, Option<Vec<String>>)>>>,
+    says: Arc<Mutex<HashMap<String, Vec<String>>>>,
     asked: Arc<AtomicUsize>,
 }
 
 impl Directory {
     fn say(&self, principal: &str, toolsets: Option<&[&str]>) {
-        let toolsets = toolsets.map(|keys| keys.iter().map(ToString::to_string).collect());
         let mut says = self.says.lock().expect("lock");
-        says.retain(|(known, _)| known != principal);
-        says.push((principal.to_owned(), toolsets));
+        says.remove(principal);
+        says.extend(toolsets.map(|keys| (principal.to_owned(), keys.iter().map(ToString::to_string).collect())));
     }
 }
 
@@ -255,8 +281,7 @@ impl PermissionResolver for Directory {
         Box::pin(async move {
             tokio::task::yield_now().await;
             self.asked.fetch_add(1, Ordering::SeqCst);
-            let says = self.says.lock().expect("lock");
-            Ok(says.iter().find(|(known, _)| *known == principal.id).and_then(|(_, toolsets)| toolsets.clone()))
+            Ok(self.says.lock().expect("lock").get(&principal.id).cloned())
         })
     }
 }
