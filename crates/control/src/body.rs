@@ -1,13 +1,14 @@
-//! Bodies of requests, read whole within a size and a time.
+//! What requests bring: bodies, read whole within a size and a time, and queries. What is unknown in them is refused.
 
 use std::time::Duration;
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, Request},
-    http::StatusCode,
+    extract::{FromRequest, FromRequestParts, Query, Request},
+    http::{StatusCode, request::Parts},
 };
 use http_body_util::{BodyExt as _, Limited};
+use serde::de::DeserializeOwned;
 
 use crate::Problem;
 
@@ -32,5 +33,42 @@ impl<S: Send + Sync> FromRequest<S> for Whole {
             Ok(Err(_)) => Err(Problem::argument("the body broke off")),
             Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "late", "the body did not arrive in time")),
         }
+    }
+}
+
+/// A body of JSON; an empty one is an empty object.
+#[derive(Debug)]
+pub struct Sent<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let Whole(body) = Whole::from_request(request, state).await?;
+        let body = match body.trim_ascii() {
+            b"" => b"{}",
+            body => body,
+        };
+        // Where it is wrong, and not what was in it: that may be a secret.
+        serde_json::from_slice(body).map(Self).map_err(|error| {
+            let what = match error.classify() {
+                serde_json::error::Category::Data => "has other fields or values than it takes",
+                _ => "is no JSON",
+            };
+            Problem::argument(format!("the body {what}, at line {}, column {}", error.line(), error.column()))
+        })
+    }
+}
+
+/// What stands behind the `?`.
+#[derive(Debug)]
+pub struct Asked<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = Query::from_request_parts(head, state).await;
+        query.map(|Query(asked)| Self(asked)).map_err(|rejection| Problem::argument(rejection.body_text()))
     }
 }

@@ -72,7 +72,7 @@ fn status(code: &str) -> StatusCode {
         "not-found" => StatusCode::NOT_FOUND,
         "too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "quota" => StatusCode::TOO_MANY_REQUESTS,
-        "name-taken" | "version-exists" | "needed" | "owns-servers" | "user-exists" | "last-admin"
+        "name-taken" | "version-exists" | "needed" | "owns-servers" | "user-exists" | "last-admin" | "local-admin"
         | "never-deployed" | "busy" => StatusCode::CONFLICT,
         "idempotency-key-reused" | "not-deployable" => StatusCode::UNPROCESSABLE_ENTITY,
         "registry-busy" | "registry-unreachable" => StatusCode::SERVICE_UNAVAILABLE,

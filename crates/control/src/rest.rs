@@ -1,15 +1,32 @@
 //! The REST API: one file for each resource, named as in the factory.
 
+mod audit;
 mod deployments;
 mod logs;
+mod search;
+mod secrets;
 mod servers;
 mod shown;
 mod templates;
+mod tokens;
+mod versions;
 
 use axum::Router;
 
 use crate::Control;
 
 pub fn routes() -> Router<Control> {
-    Router::new().merge(servers::routes()).merge(deployments::routes()).merge(logs::routes()).merge(templates::routes())
+    [
+        servers::routes(),
+        versions::routes(),
+        deployments::routes(),
+        logs::routes(),
+        templates::routes(),
+        search::routes(),
+        secrets::routes(),
+        tokens::routes(),
+        audit::routes(),
+    ]
+    .into_iter()
+    .fold(Router::new(), Router::merge)
 }

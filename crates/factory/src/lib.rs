@@ -28,9 +28,9 @@ mod versions;
 pub use caller::Caller;
 pub use deployments::Commanded;
 pub use error::Error;
-
 pub use factory::{Change, Config, Factory};
 pub use key::{FactoryKey, KeyTooShort};
+pub use mcp_factory_connect::Secret;
 pub use mcp_factory_engine::Problem;
 /// What verbs take and give of the language.
 pub use mcp_factory_spec as language;

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::shown;
-use crate::{Control, Problem, access::Admitted, body::Whole};
+use crate::{Control, Problem, access::Admitted, body::Sent};
 
 pub fn routes() -> Router<Control> {
     Router::new()
@@ -28,7 +28,7 @@ pub fn routes() -> Router<Control> {
 /// For a deployment to become healthy before it is answered that it is on its way.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     version: Option<Version>,
@@ -39,12 +39,8 @@ async fn deploy(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path(name): Path<String>,
-    Whole(body): Whole,
+    Sent(Wanted { version, target }): Sent<Wanted>,
 ) -> Result<Response, Problem> {
-    let Wanted { version, target } = match body.trim_ascii() {
-        b"" => Wanted::default(),
-        body => serde_json::from_slice(body).map_err(|error| Problem::argument(format!("the body: {error}")))?,
-    };
     if let Some(target) = target.filter(|target| target != "local") {
         let target: String = target.chars().take(32).flat_map(char::escape_debug).collect();
         let detail = format!("this version can't deploy to `{target}`; it can to `local`");

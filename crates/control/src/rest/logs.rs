@@ -7,7 +7,7 @@ use std::{
 
 use axum::{
     Router,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{HeaderMap, header},
     response::{
         IntoResponse as _, Response,
@@ -20,16 +20,16 @@ use mcp_factory::{
     Factory,
     deploy::{
         LogRing,
-        logs::{Asked, Line},
+        logs::{self, Line},
     },
 };
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{Control, Problem, access::Admitted};
+use crate::{Control, Problem, access::Admitted, body::Asked};
 
 pub fn routes() -> Router<Control> {
-    Router::new().route("/mcp/servers/{name}/logs", get(logs))
+    Router::new().route("/mcp/servers/{name}/logs", get(read))
 }
 
 #[derive(Debug, Deserialize)]
@@ -42,18 +42,17 @@ struct Wanted {
     follow: bool,
 }
 
-async fn logs(
+async fn read(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path(name): Path<String>,
-    wanted: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+    Asked(Wanted { tail, since, follow }): Asked<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Query(Wanted { tail, since, follow }) = wanted.map_err(|rejection| Problem::argument(rejection.body_text()))?;
     let since = since.map(|text| time(&text, SystemTime::now())).transpose()?;
     // A server that never ran has said nothing.
     let ring = factory.logs(&caller, &name).await?.unwrap_or_default();
-    let asked = Asked { tail, since };
+    let asked = logs::Asked { tail, since };
     let accepts = |kind: &str| {
         let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
         accept.is_some_and(|accept| accept.contains(kind))
@@ -71,7 +70,7 @@ async fn logs(
 }
 
 /// Each line is an event, with its number as id; what was missed is told in between.
-fn followed(ring: &LogRing, asked: Asked) -> Response {
+fn followed(ring: &LogRing, asked: logs::Asked) -> Response {
     let news = unfold(ring.follow(asked), async |mut follower| Some((follower.next().await?, follower)));
     let events = news.flat_map(|news| {
         let missed = (news.missed > 0)

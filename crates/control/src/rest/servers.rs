@@ -2,7 +2,7 @@
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::{get, post},
@@ -16,7 +16,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::shown;
-use crate::{Control, Problem, access::Admitted, body::Whole};
+use crate::{
+    Control, Problem,
+    access::Admitted,
+    body::{Asked, Whole},
+};
 
 pub fn routes() -> Router<Control> {
     Router::new()
@@ -102,10 +106,8 @@ struct Listing {
 async fn list(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
-    listing: Result<Query<Listing>, axum::extract::rejection::QueryRejection>,
+    Asked(Listing { after, limit, tag, name, state }): Asked<Listing>,
 ) -> Result<Json<Value>, Problem> {
-    let Query(Listing { after, limit, tag, name, state }) =
-        listing.map_err(|rejection| Problem::argument(rejection.body_text()))?;
     let page = Page { after: after.unwrap_or_default(), limit: limit.unwrap_or(Page::default().limit) };
     let servers = factory.list(&caller, &Filter { tag, name, state }, &page).await?;
     let entries: Vec<Value> = servers.entries.iter().map(shown::server).collect();
@@ -133,9 +135,8 @@ async fn remove(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path(name): Path<String>,
-    removing: Result<Query<Removing>, axum::extract::rejection::QueryRejection>,
+    Asked(Removing { force }): Asked<Removing>,
 ) -> Result<StatusCode, Problem> {
-    let Query(Removing { force }) = removing.map_err(|rejection| Problem::argument(rejection.body_text()))?;
     factory.remove(&caller, &name, force).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,7 +7,7 @@ use mcp_factory::{
     Details, Problem,
     deploy::{Observed, Serving},
     language::{Diagnostic, render},
-    registry::{Deployment, Server, Timestamp},
+    registry::{Deployment, Server, Timestamp, VersionInfo},
 };
 use serde_json::{Value, json};
 
@@ -15,8 +15,27 @@ pub fn time(time: SystemTime) -> String {
     DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-fn timestamp(at: Timestamp) -> String {
+pub fn timestamp(at: Timestamp) -> String {
     time(at.to_system_time())
+}
+
+/// Of days since 1970.
+pub fn day(day: i64) -> Option<String> {
+    let date = DateTime::<Utc>::from_timestamp(day.checked_mul(24 * 60 * 60)?, 0)?;
+    Some(date.format("%Y-%m-%d").to_string())
+}
+
+pub fn version(version: &VersionInfo) -> Value {
+    json!({
+        "version": version.version.to_string(),
+        "digest": version.digest,
+        "title": version.title,
+        "description": version.description,
+        "auth": version.auth,
+        "tools": version.tools,
+        "blockers": version.blockers,
+        "created": timestamp(version.created),
+    })
 }
 
 pub fn diagnostics(text: &[u8], found: &[Diagnostic]) -> Value {

@@ -126,7 +126,7 @@ fn shop(version: &str, says: &str) -> String {
     )
 }
 
-const ENDPOINTS: [(&str, &str); 14] = [
+const ENDPOINTS: [(&str, &str); 26] = [
     ("POST", "/mcp/create"),
     ("POST", "/mcp/create/natural"),
     ("POST", "/mcp/validate"),
@@ -138,7 +138,19 @@ const ENDPOINTS: [(&str, &str); 14] = [
     ("POST", "/mcp/servers/shop/start"),
     ("POST", "/mcp/servers/shop/restart"),
     ("GET", "/mcp/servers/shop/logs"),
+    ("GET", "/mcp/servers/shop/versions"),
+    ("POST", "/mcp/servers/shop/rollback"),
     ("GET", "/mcp/templates"),
+    ("GET", "/mcp/search?q=x"),
+    ("GET", "/mcp/secrets"),
+    ("PUT", "/mcp/secrets/KEY"),
+    ("DELETE", "/mcp/secrets/KEY"),
+    ("GET", "/mcp/tokens"),
+    ("POST", "/mcp/tokens"),
+    ("DELETE", "/mcp/tokens/a"),
+    ("POST", "/mcp/tokens/a/rotate"),
+    ("GET", "/mcp/audit"),
+    ("GET", "/mcp/usage"),
     ("GET", "/mcp/nothing"),
     ("GET", "/"),
 ];
@@ -264,6 +276,82 @@ async fn a_log_is_followed_while_the_server_works() {
     // It ends with the server.
     running.ask("DELETE", "/mcp/servers/shop", "").await;
     within(stream.read_to_string(&mut seen)).await.unwrap();
+}
+
+#[tokio::test]
+async fn versions_are_listed_and_gone_back_to() {
+    let running = Running::start().await;
+    for version in ["1.0.0", "1.1.0"] {
+        running.ask("POST", "/mcp/create", &shop(version, "hello")).await;
+    }
+    let versions = running.ask("GET", "/mcp/servers/shop/versions", "").await.json();
+    let numbers: Vec<&Value> = versions["versions"].as_array().unwrap().iter().map(|it| &it["version"]).collect();
+    assert_eq!(numbers, ["1.1.0", "1.0.0"]);
+    let back = running.ask("POST", "/mcp/servers/shop/rollback", "").await.json();
+    assert_eq!((&back["latest"], &back["changed"]), (&json!("1.0.0"), &json!(true)));
+    assert_eq!(running.ask("POST", "/mcp/deploy/shop", "").await.json()["serving"]["version"], "1.0.0");
+    let found = running.ask("GET", "/mcp/search?q=greets", "").await.json();
+    assert_eq!((&found["tools"][0]["server"], &found["tools"][0]["tool"]), (&json!("shop"), &json!("hello")));
+}
+
+/// T7: a secret goes in and never comes out.
+#[tokio::test]
+async fn secrets_are_set_and_named_and_never_shown() {
+    let running = Running::start().await;
+    let value = "a-secret-of-the-owner-1234";
+    let body = json!({ "value": value }).to_string();
+    assert_eq!(running.ask("PUT", "/mcp/secrets/SHOP_KEYS", &body).await.status, 204);
+    let wrong = format!(r#"{{"valu": "{value}"}}"#);
+    let refused = running.ask("PUT", "/mcp/secrets/SHOP_KEYS", &wrong).await;
+    assert_eq!(refused.code(), (400, "invalid-argument".to_owned()));
+    let listed = running.ask("GET", "/mcp/secrets", "").await;
+    assert_eq!(listed.json()["secrets"][0]["name"], "SHOP_KEYS");
+    let spec = "name: shop\nversion: 1.0.0\nauth: { type: bearer, envVar: SHOP_KEYS }\n\
+                tools: [{ name: hello, description: Greets, static: { text: hello } }]\n";
+    assert_eq!(running.ask("POST", "/mcp/create", spec).await.status, 201);
+    assert_eq!(running.ask("POST", "/mcp/deploy/shop", "").await.status, 200);
+    assert_eq!(running.call("hello").await.0, 401);
+    let audit = running.ask("GET", "/mcp/audit", "").await;
+    assert!(audit.body.contains("secrets.set"), "{audit:?}");
+    let logs = running.ask("GET", "/mcp/servers/shop/logs", "").await;
+    for reply in [refused, listed, audit, logs] {
+        assert!(!reply.body.contains(value) && !reply.head.contains(value), "{reply:?}");
+    }
+    for _ in 0..2 {
+        assert_eq!(running.ask("DELETE", "/mcp/secrets/SHOP_KEYS", "").await.status, 204);
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_issued_for_no_more_than_was_asked_and_revoked() {
+    let running = Running::start().await;
+    let body = r#"{"name": "reader", "role": "viewer"}"#;
+    let issued = running.ask("POST", "/mcp/tokens", body).await;
+    assert_eq!(issued.status, 201, "{issued:?}");
+    let issued = issued.json();
+    let token = issued["secret"].as_str().expect("a secret");
+    assert_eq!(running.ask_as(token, "GET", "/mcp/servers", "").await.status, 200);
+    let create = running.ask_as(token, "POST", "/mcp/create", &shop("1.0.0", "hello")).await;
+    assert_eq!(create.code(), (403, "forbidden".to_owned()));
+    assert!(!running.ask("GET", "/mcp/tokens", "").await.body.contains(token));
+    assert_eq!(running.ask("DELETE", "/mcp/tokens/reader", "").await.status, 204);
+    assert_eq!(running.ask_as(token, "GET", "/mcp/servers", "").await.status, 401);
+}
+
+/// S5-52: how often and how well, and nothing of what.
+#[tokio::test]
+async fn calls_are_counted() {
+    let running = Running::start().await;
+    running.ask("POST", "/mcp/create", &shop("1.0.0", "hello")).await;
+    running.ask("POST", "/mcp/deploy/shop", "").await;
+    for tool in ["hello", "hello", "made-up"] {
+        running.call(tool).await;
+    }
+    running.factory.unhost().await;
+    let usage = running.ask("GET", "/mcp/usage?server=shop&days=1", "").await.json();
+    let rows = usage["usage"].as_array().expect("rows");
+    assert!(rows.iter().all(|row| row["tool"] == "hello"), "{usage}");
+    assert_eq!(rows.iter().filter_map(|row| row["calls"].as_u64()).sum::<u64>(), 2, "{usage}");
 }
 
 /// S5-61.

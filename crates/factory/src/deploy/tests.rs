@@ -365,3 +365,66 @@ async fn servers_end_with_the_factory_and_nothing_is_written_down_of_it() {
     within(factory.local.settled("shop", 2)).await.expect("a deployment");
     assert_eq!(factory.said("hello").await, "hello");
 }
+
+/// One release under any name.
+struct Same(Release);
+
+impl Ledger for Same {
+    fn release<'a>(&'a self, _: &'a str, _: &'a Version) -> BoxFuture<'a, Result<Release, Fault>> {
+        Box::pin(async move { Ok(self.0.clone()) })
+    }
+
+    fn happened<'a>(&'a self, _: &'a str, _: News<'a>) -> BoxFuture<'a, Vec<Action>> {
+        Box::pin(async { Vec::new() })
+    }
+
+    fn called(&self, _: &str, _: &str, _: Outcome, _: Duration) {}
+}
+
+/// Issue 5: 2,000 hosted servers in one process stay below 500 MB. How soon they run is measured with the release build.
+#[tokio::test]
+async fn thousands_of_servers_fit_into_one_process() {
+    const SERVERS: usize = 2_000;
+    let factory = Factory::start().await;
+    let version = factory.create("1.0.0", SEVERAL);
+    let spec = factory.book.specs.lock().unwrap()[&version].clone();
+    let ledger = Same(Release { spec, ground: factory.book.ground.clone(), proven: true });
+    let host = Host::new(HostConfig::default()).unwrap();
+    let local = Local::new(host.clone(), LocalOptions::new("http://localhost".parse().unwrap()), Arc::new(ledger));
+    let began = std::time::Instant::now();
+    let before = resident();
+    for number in 0..SERVERS {
+        local.order(&format!("s-{number}"), vec![Action::Start { version: version.clone(), generation: 1 }]);
+    }
+    for number in 0..SERVERS {
+        let name = format!("s-{number}");
+        let observed = local.settled(&name, 1);
+        let observed = tokio::time::timeout(Duration::from_secs(120), observed).await.expect("in time");
+        assert!(observed.expect("a deployment").serving.is_some());
+    }
+    let taken = resident().saturating_sub(before);
+    println!("{} MB, {} bytes each, {:?}", taken >> 20, taken / SERVERS, began.elapsed());
+    assert_eq!(host.len(), SERVERS);
+    assert!(taken < 500 << 20, "{} MB", taken >> 20);
+}
+
+const SEVERAL: &str = "
+connections: [{ name: db, type: sqlite, path: ./shop.db }]
+tools:
+  - name: search
+    description: Searches products by a part of their name
+    parameters:
+      query: { type: string, required: true, minLength: 1, maxLength: 200 }
+      category: { type: string, enum: [electronics, clothing, food] }
+      maxPrice: { type: number, exclusiveMinimum: 0 }
+    connection: db
+    sql: SELECT id, name FROM products WHERE name LIKE :query [[ AND category = :category ]] [[ AND price <= :maxPrice ]]
+  - { name: get, description: One product, connection: db, sql: 'SELECT id, name FROM products WHERE id = :id', parameters: { id: { type: string, required: true } } }
+  - { name: hello, description: Greets, static: { text: hello } }
+";
+
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("pages");
+    pages * 4_096
+}
