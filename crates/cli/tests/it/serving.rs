@@ -47,7 +47,7 @@ fn oauth_is_for_keys_that_nobody_finds_by_trying() {
         .file("keys.yaml", KEYS)
         .file("open.yaml", &with(""))
         .file("oauth2.yaml", &with("auth: { type: oauth2, issuer: 'https://login.example.com' }\n"))
-        .file("jwt.yaml", &with("auth: { type: jwt, issuer: 'https://login.example.com', audience: a }\n"));
+        .file("jwt.yaml", &with("auth: { type: jwt, issuer: 'https://login.example.com', audience: a, jwksUrl: 'https://login.example.com/keys' }\n"));
     let short = place.environment("MCP_KEYS", r#"{"key-of-alice-0123456789": "alice", "k-bob-567890": "bob"}"#);
     for (file, expected, hint) in [
         ("keys.yaml", "one has less than 16 characters", "openssl rand"),
