@@ -17,10 +17,15 @@ use http_body_util::{BodyExt, combinators::BoxBody};
 use hyper::body::{Frame, SizeHint};
 use serde_json::value::RawValue;
 
+use super::host::conversations::Busy;
 use crate::wire::{Refusal, code};
 
 /// The body of a response. The usual one, a whole answer, costs no more than its bytes.
-pub struct Body(Kind);
+pub struct Body {
+    kind: Kind,
+    /// Its connection is not idle before this is sent.
+    _busy: Option<Busy>,
+}
 
 enum Kind {
     Whole(Option<Bytes>),
@@ -32,7 +37,7 @@ enum Kind {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
+        f.write_str(match self.kind {
             Kind::Whole(_) => "Body(whole)",
             Kind::Stream(_) => "Body(stream)",
             Kind::Sdk(..) | Kind::Routes(_) => "Body(other)",
@@ -41,37 +46,45 @@ impl fmt::Debug for Body {
 }
 
 impl Body {
+    fn of(kind: Kind) -> Self {
+        Self { kind, _busy: None }
+    }
+
+    pub(super) fn until_sent(self, busy: Busy) -> Self {
+        Self { _busy: Some(busy), ..self }
+    }
+
     pub(crate) fn empty() -> Self {
-        Self(Kind::Whole(None))
+        Self::of(Kind::Whole(None))
     }
 
     pub(super) fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self(Kind::Whole(Some(bytes.into()).filter(|bytes| !bytes.is_empty())))
+        Self::of(Kind::Whole(Some(bytes.into()).filter(|bytes| !bytes.is_empty())))
     }
 
     pub(super) fn stream(stream: impl Stream<Item = Bytes> + Send + 'static) -> Self {
-        Self(Kind::Stream(Box::pin(stream)))
+        Self::of(Kind::Stream(Box::pin(stream)))
     }
 
     /// Nothing more has to run for it.
     pub(super) fn is_whole(&self) -> bool {
-        matches!(self.0, Kind::Whole(_))
+        matches!(self.kind, Kind::Whole(_))
     }
 
     pub(super) fn sdk(body: BoxBody<Bytes, Infallible>) -> Self {
-        Self(Kind::Sdk(body, None))
+        Self::of(Kind::Sdk(body, None))
     }
 
     /// The same, held in use until it is at its end.
     pub(super) fn using(mut self, used: impl Any + Send) -> Self {
-        if let Kind::Sdk(_, held) = &mut self.0 {
+        if let Kind::Sdk(_, held) = &mut self.kind {
             *held = Some(Box::new(used));
         }
         self
     }
 
     pub(super) fn routes(body: axum::body::Body) -> Self {
-        Self(Kind::Routes(body))
+        Self::of(Kind::Routes(body))
     }
 }
 
@@ -80,7 +93,7 @@ impl HttpBody for Body {
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Kind::Stream(stream) => {
                 stream.as_mut().poll_next(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
@@ -93,7 +106,7 @@ impl HttpBody for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Whole(bytes) => bytes.is_none(),
             Kind::Stream(_) => false,
             Kind::Sdk(body, _) => body.is_end_stream(),
@@ -102,7 +115,7 @@ impl HttpBody for Body {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.kind {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Kind::Stream(_) => SizeHint::default(),
             Kind::Sdk(body, _) => body.size_hint(),

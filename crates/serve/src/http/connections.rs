@@ -23,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     body::refuse,
-    host::conversations::Conversation,
+    host::conversations::{Conversation, Conversations},
     site::{Site, Sockets},
 };
 use crate::{CallId, Peer, wire::Refusal};
@@ -47,15 +47,23 @@ pub(crate) async fn run(site: impl Into<Site>, listener: TcpListener, shutdown: 
     let forced = Arc::new(AtomicUsize::new(0));
     let places = Arc::new(Semaphore::new(sockets.max_connections));
     let shares = site.shares();
+    let all = Arc::new(Conversations::default());
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = async {
+            let stream = listener.accept().await;
+            // Whose address has as many as it may displaces nobody.
+            let share = stream.as_ref().ok().and_then(|(_, peer)| shares.take(peer.ip()));
+            let Some(share) = share else { return (stream, None) };
+            if places.available_permits() == 0 {
+                all.make_room();
+            }
             let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
-            (place, listener.accept().await)
+            (stream, Some((place, share)))
         };
-        let (place, stream) = tokio::select! {
+        let (stream, room) = tokio::select! {
             () = &mut shutdown => break,
-            (place, stream) = accepted => (place, stream),
+            accepted = accepted => accepted,
         };
         let stream = match stream {
             Ok((stream, peer)) => match Prompt::new(stream) {
@@ -72,15 +80,16 @@ pub(crate) async fn run(site: impl Into<Site>, listener: TcpListener, shutdown: 
                 continue;
             }
         };
-        let Some(share) = shares.take(stream.1.0.ip()) else {
+        let Some(room) = room else {
             tracing::debug!(peer = %stream.1.0.ip(), "an address has as many connections as it may");
             continue;
         };
         // Tokens of their own: a shared one is a lock that all connections would take on every poll.
         let ((conversation, listed), force) = (site.converse(closing.child_token()), force.child_token());
         let (site, forced) = (site.clone(), forced.clone());
+        let held = (room, listed, all.list(conversation.clone()));
         connections.spawn(async move {
-            let _held = (place, share, listed);
+            let _held = held;
             if !converse(&site, sockets, stream, &conversation, &force).await {
                 forced.fetch_add(1, Ordering::Relaxed);
             }
@@ -128,18 +137,20 @@ async fn converse(
     site: &Site,
     sockets: Sockets,
     (stream, peer): (Prompt, Peer),
-    conversation: &Conversation,
+    conversation: &Arc<Conversation>,
     force: &CancellationToken,
 ) -> bool {
     let Prompt(stream) = stream;
     let local = stream.local_addr().ok().map(|address| address.ip());
     let service = service_fn(|request: http::Request<_>| async move {
+        let busy = conversation.begin();
         let answer = AssertUnwindSafe(site.handle(request, local, peer, conversation)).catch_unwind().await;
-        Ok::<_, Infallible>(answer.unwrap_or_else(|_panic| {
+        let answer = answer.unwrap_or_else(|_panic| {
             let request = CallId::next();
             tracing::error!(%request, "answering a request panicked");
             refuse(Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, ..Refusal::internal(request) }, None)
-        }))
+        });
+        Ok::<_, Infallible>(answer.map(|body| body.until_sent(busy)))
     });
     let mut stream = TimeoutWriter::new(stream);
     stream.set_timeout(Some(sockets.write_timeout));
@@ -153,7 +164,7 @@ async fn converse(
         biased;
         ended = connection.as_mut() => ended,
         () = conversation.closing.cancelled() => {
-            if conversation.is_cut() {
+            if conversation.is_cut() || conversation.gives_way() {
                 return true;
             }
             connection.as_mut().graceful_shutdown();

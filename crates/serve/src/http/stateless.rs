@@ -97,12 +97,14 @@ pub(super) async fn answer(
 }
 
 /// Nothing is done about a notification, but a client hears when its headers are wrong: what stands between may go by them.
+/// `Mcp-Method` may be missing: the official TypeScript client sends it with requests only.
 pub(super) fn notified(headers: &HeaderMap, method: &str) -> Result<(), Refusal> {
     let Some(version) = version_header(headers)? else { return Ok(()) };
-    if Version::parse(version).ok_or_else(|| Refusal::unsupported_version(version))?.is_modern() {
-        agree(headers, "Mcp-Method", method).map_err(|error| mismatch(&error))?;
+    let version = Version::parse(version).ok_or_else(|| Refusal::unsupported_version(version))?;
+    match agree(headers, "Mcp-Method", method) {
+        Err(error) if version.is_modern() && !matches!(error, Mismatch::Missing(_)) => Err(mismatch(&error)),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn version_header(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {

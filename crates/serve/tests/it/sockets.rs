@@ -1,8 +1,11 @@
 //! Below HTTP: connections that are slow, many, or kept open.
 
+mod hostile;
+
 use std::time::Duration;
 
 use mcp_serve::{NoAuthentication, http::Config};
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -72,15 +75,17 @@ async fn a_head_has_a_limit() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_wait_for_their_turn() {
+async fn connections_beyond_the_limit_wait_while_all_have_a_request() {
     let config = Config { max_connections: 1, ..Config::default() };
     let running = Running::with(config, NoAuthentication::default()).await;
-    let first = TcpStream::connect(running.address).await.expect("connects");
+    let first = running.spawn(running.modern("tools/call", json!({"name": "wait"}), &[]));
+    running.server.until_waiting(1).await;
     let second = raw(&running, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     tokio::pin!(second);
     let early = tokio::time::timeout(Duration::from_millis(100), &mut second).await;
     assert!(early.is_err(), "{early:?}");
-    drop(first);
+    running.server.release.notify_waiters();
+    within(first).await.expect("no panic").expect("an answer").result();
     assert!(second.await.starts_with("HTTP/1.1 200"));
 }
 

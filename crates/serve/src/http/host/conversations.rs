@@ -5,8 +5,9 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
+    time::Instant,
 };
 
 use tokio_util::sync::CancellationToken;
@@ -19,11 +20,54 @@ pub(in crate::http) struct Conversation {
     /// The number of the server that answers now; 0 is none that could end alone.
     at: AtomicU64,
     cut: AtomicU64,
+    /// Requests that are not answered yet, to the last byte.
+    busy: AtomicUsize,
+    /// The last moment at which it was not idle, in milliseconds of its life.
+    last: AtomicU64,
+    began: Instant,
+    makes_room: AtomicBool,
+}
+
+/// A request of a connection, until its answer is sent.
+#[derive(Debug)]
+pub(in crate::http) struct Busy(Arc<Conversation>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let Conversation { began, last, busy, .. } = &*self.0;
+        last.store(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX), SeqCst);
+        busy.fetch_sub(1, SeqCst);
+    }
 }
 
 impl Conversation {
     pub(in crate::http) fn new(closing: CancellationToken) -> Self {
-        Self { closing, at: AtomicU64::new(0), cut: AtomicU64::new(0) }
+        Self {
+            closing,
+            at: AtomicU64::new(0),
+            cut: AtomicU64::new(0),
+            busy: AtomicUsize::new(0),
+            last: AtomicU64::new(0),
+            began: Instant::now(),
+            makes_room: AtomicBool::new(false),
+        }
+    }
+
+    pub(in crate::http) fn begin(self: &Arc<Self>) -> Busy {
+        self.busy.fetch_add(1, SeqCst);
+        Busy(self.clone())
+    }
+
+    /// Whether it has to end now, with whatever part of a request came so far. Asked by the connection's own task, like
+    /// [`is_cut`](Self::is_cut).
+    pub(in crate::http) fn gives_way(&self) -> bool {
+        self.makes_room.load(SeqCst) && self.busy.load(SeqCst) == 0
+    }
+
+    /// Since when it is idle.
+    fn idle_since(&self) -> Option<Instant> {
+        let idle = self.busy.load(SeqCst) == 0 && !self.closing.is_cancelled();
+        idle.then(|| self.began + std::time::Duration::from_millis(self.last.load(SeqCst)))
     }
 
     /// Asked by the connection's own task, which is the one that says where it is: between the two nothing changes.
@@ -49,7 +93,7 @@ impl Conversation {
 }
 
 #[derive(Default)]
-pub(super) struct Conversations(Mutex<Open>);
+pub(in crate::http) struct Conversations(Mutex<Open>);
 
 #[derive(Default)]
 struct Open {
@@ -62,12 +106,22 @@ impl Conversations {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn list(self: &Arc<Self>, conversation: Arc<Conversation>) -> Listed {
+    pub(in crate::http) fn list(self: &Arc<Self>, conversation: Arc<Conversation>) -> Listed {
         let mut open = self.lock();
         open.next += 1;
         let number = open.next;
         open.all.insert(number, conversation);
         Listed { of: self.clone(), number }
+    }
+
+    /// Ends the connection that is idle longest, if one is: who says nothing holds no place that somebody else needs.
+    pub(in crate::http) fn make_room(&self) {
+        let open = self.lock();
+        let idle = open.all.values().filter_map(|conversation| Some((conversation.idle_since()?, conversation)));
+        if let Some((_, longest)) = idle.min_by_key(|(since, _)| *since) {
+            longest.makes_room.store(true, SeqCst);
+            longest.closing.cancel();
+        }
     }
 
     /// Ends the connections that carry a request for this server.
