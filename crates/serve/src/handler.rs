@@ -1,12 +1,14 @@
 //! Somebody's [`rmcp::ServerHandler`] as a [`Server`], unchanged.
 //!
-//! Calls go straight to the handler; nothing is serialised in between. What it notifies is passed on: progress to the call
-//! it belongs to, changed lists and resources to who listens. Who calls is an [`Arc<Principal>`](crate::Principal) among the
+//! Calls go straight to the handler; nothing is serialised in between. What it notifies is passed on: progress and log messages
+//! to the call they belong to, changed lists and resources to who listens. Who calls is an [`Arc<Principal>`](crate::Principal) among the
 //! extensions of a request; the HTTP request itself, with the caller's credential in it, is not shown to a handler.
 //!
-//! What it asks its client for (`create_elicitation`, `create_message`) is refused, and its log messages, which belong to no
-//! call, are dropped.
+//! What it asks its client (a form, a model, folders) is asked in the middle of the call where there is a session. A request
+//! that stands alone ends with the question, and the handler begins anew when it comes back with the answer: a handler that
+//! asks does so before it does anything that lasts, as with [`CallContext::elicit`].
 
+mod line;
 mod lists;
 mod relay;
 
@@ -32,6 +34,7 @@ use serde_json::{Map, Value};
 use tokio_util::sync::DropGuard;
 
 use self::{
+    line::Line,
     lists::{Lists, Shown},
     relay::Relay,
 };
@@ -45,9 +48,8 @@ pub async fn server_of<H: ServerHandler>(handler: H) -> Result<Arc<dyn Server>, 
     let handler = Arc::new(handler);
     let info = handler.get_info();
     let relay = Relay::default();
-    // As an older client that can be asked nothing: no handler then waits for what never comes.
-    let mut client = InitializeRequestParams::new(ClientCapabilities::default(), Implementation::new("mcp-serve", "1"));
-    client.protocol_version = ProtocolVersion::V_2025_11_25;
+    // As a client that can be asked nothing: no handler then waits for what never comes.
+    let client = older_client(ClientCapabilities::default());
     let running = serve_directly(handler.clone(), relay.transport(), Some(client));
     let peer = running.peer().clone();
     let lists = Lists::read(&*handler, &info, &peer).await?;
@@ -87,6 +89,13 @@ impl<H: ServerHandler> fmt::Debug for Wrapped<H> {
     }
 }
 
+/// As handlers see their client, which may be asked in the middle of a call.
+fn older_client(capabilities: ClientCapabilities) -> InitializeRequestParams {
+    let mut client = InitializeRequestParams::new(capabilities, Implementation::new("mcp-serve", "1"));
+    client.protocol_version = ProtocolVersion::V_2025_11_25;
+    client
+}
+
 /// A handler is told when its caller left.
 fn request(peer: &Peer<RoleServer>, id: i64) -> (RequestContext<RoleServer>, DropGuard) {
     let context = RequestContext::new(NumberOrString::Number(id), peer.clone());
@@ -99,14 +108,27 @@ fn raised(error: ErrorData) -> Error {
     Error::Raised { code: error.code.0, message: error.message, data: error.data }
 }
 
+/// Times that one call may end with questions.
+const MOST_ROUNDS: usize = 16;
+
 fn unasked() -> Error {
-    Error::Internal { source: "the handler asks its client, which is not passed on".into() }
+    Error::Internal {
+        source: "the handler ends with what is not passed on: a task, or questions without an end".into(),
+    }
 }
 
 impl<H: ServerHandler> Wrapped<H> {
-    fn request(&self, cx: &CallContext) -> (RequestContext<RoleServer>, DropGuard, Option<relay::Reporting>) {
+    fn line(&self, cx: &CallContext) -> Option<Line<H>> {
+        Line::open(&self.handler, &self.relay, cx)
+    }
+
+    fn request(
+        &self,
+        cx: &CallContext,
+        line: Option<&Line<H>>,
+    ) -> (RequestContext<RoleServer>, DropGuard, Option<relay::Reporting>) {
         let id = self.tokens.fetch_add(1, Ordering::Relaxed);
-        let (mut context, ended) = request(&self.peer, id);
+        let (mut context, ended) = request(line.map_or(&self.peer, Line::peer), id);
         context.extensions.insert(cx.principal.clone());
         if !cx.context.is_empty() {
             context.extensions.insert(cx.context.clone());
@@ -137,7 +159,7 @@ impl<H: ServerHandler> Server for Wrapped<H> {
             resources: declared.resources.is_some(),
             prompts: declared.prompts.is_some(),
             completions: declared.completions.is_some(),
-            logging: false,
+            logging: declared.logging.is_some(),
         }
     }
 
@@ -172,12 +194,21 @@ impl<H: ServerHandler> Server for Wrapped<H> {
         arguments: Map<String, Value>,
     ) -> BoxFuture<'a, Result<ToolResult, Error>> {
         Box::pin(async move {
-            let (context, _ended, _reporting) = self.request(cx);
-            let params = CallToolRequestParams::new(name.to_owned()).with_arguments(arguments);
-            match self.handler.call_tool(params, context).await.map_err(raised)? {
-                CallToolResponse::Complete(result) => answered(result),
-                _ => Err(unasked()),
+            let mut line = self.line(cx);
+            let mut params = CallToolRequestParams::new(name.to_owned()).with_arguments(arguments);
+            for _ in 0..MOST_ROUNDS {
+                let (context, _ended, _reporting) = self.request(cx, line.as_ref());
+                let work = self.handler.call_tool(params.clone(), context);
+                match Line::during(line.as_mut(), cx, work).await? {
+                    CallToolResponse::Complete(result) => return answered(result),
+                    CallToolResponse::InputRequired(asked) => {
+                        params.request_state.clone_from(&asked.request_state);
+                        params.input_responses = Some(line::replies(cx, asked).await?);
+                    }
+                    _ => break,
+                }
             }
+            Err(unasked())
         })
     }
 
@@ -187,8 +218,10 @@ impl<H: ServerHandler> Server for Wrapped<H> {
         uri: &'a str,
     ) -> BoxFuture<'a, Result<Vec<ResourceContents>, Error>> {
         Box::pin(async move {
-            let (context, _ended, _reporting) = self.request(cx);
-            match self.handler.read_resource(ReadResourceRequestParams::new(uri), context).await.map_err(raised)? {
+            let mut line = self.line(cx);
+            let (context, _ended, _reporting) = self.request(cx, line.as_ref());
+            let work = self.handler.read_resource(ReadResourceRequestParams::new(uri), context);
+            match Line::during(line.as_mut(), cx, work).await? {
                 ReadResourceResponse::Complete(result) => Ok(result.contents),
                 _ => Err(unasked()),
             }
@@ -202,9 +235,11 @@ impl<H: ServerHandler> Server for Wrapped<H> {
         arguments: Map<String, Value>,
     ) -> BoxFuture<'a, Result<PromptText, Error>> {
         Box::pin(async move {
-            let (context, _ended, _reporting) = self.request(cx);
+            let mut line = self.line(cx);
+            let (context, _ended, _reporting) = self.request(cx, line.as_ref());
             let params = GetPromptRequestParams::new(name).with_arguments(arguments);
-            match self.handler.get_prompt(params, context).await.map_err(raised)? {
+            let work = self.handler.get_prompt(params, context);
+            match Line::during(line.as_mut(), cx, work).await? {
                 GetPromptResponse::Complete(prompt) => {
                     Ok(PromptText { description: prompt.description, messages: prompt.messages })
                 }
@@ -219,7 +254,7 @@ impl<H: ServerHandler> Server for Wrapped<H> {
         completion: Completion<'a>,
     ) -> BoxFuture<'a, Result<Vec<String>, Error>> {
         Box::pin(async move {
-            let (context, _ended, _reporting) = self.request(cx);
+            let (context, _ended, _reporting) = self.request(cx, None);
             let reference = match completion.reference {
                 CompletionReference::Prompt(name) => Reference::for_prompt(name),
                 CompletionReference::ResourceTemplate(uri) => Reference::for_resource(uri),

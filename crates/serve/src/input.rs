@@ -142,6 +142,11 @@ impl CallContext {
         self.input = Input::rounds(asks, round);
     }
 
+    /// What the client said that it can be asked.
+    pub(crate) fn asks(&self) -> Asks {
+        self.input.0.as_ref().map(|input| input.0).unwrap_or_default()
+    }
+
     /// Whether the client said that it can ask its person.
     #[must_use]
     pub fn can_elicit(&self) -> bool {

@@ -7,12 +7,12 @@ use std::{
 };
 
 use rmcp::{
-    RoleServer,
-    model::{NumberOrString, ProgressToken, ServerNotification},
+    ErrorData, RoleServer,
+    model::{ErrorCode, JsonRpcMessage, NumberOrString, ProgressToken, ServerNotification},
     service::{RxJsonRpcMessage, TxJsonRpcMessage},
     transport::Transport,
 };
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::{Change, Progress};
 
@@ -37,7 +37,8 @@ pub(super) struct Reporting {
 
 impl Relay {
     pub(super) fn transport(&self) -> impl Transport<RoleServer, Error = Infallible> + 'static {
-        Silence(self.clone())
+        let (refuse, refused) = mpsc::unbounded_channel();
+        Silence { relay: self.clone(), refuse, refused }
     }
 
     pub(super) fn news(&self) -> broadcast::Receiver<Change> {
@@ -49,7 +50,7 @@ impl Relay {
         Reporting { relay: self.clone(), call }
     }
 
-    fn hear(&self, said: ServerNotification) {
+    pub(super) fn hear(&self, said: ServerNotification) {
         let change = match said {
             ServerNotification::ProgressNotification(said) => {
                 let said = said.params;
@@ -76,7 +77,12 @@ impl Drop for Reporting {
     }
 }
 
-struct Silence(Relay);
+/// Hears what belongs to no call in particular. What is asked is refused at once, so that no handler waits for ever.
+struct Silence {
+    relay: Relay,
+    refuse: mpsc::UnboundedSender<RxJsonRpcMessage<RoleServer>>,
+    refused: mpsc::UnboundedReceiver<RxJsonRpcMessage<RoleServer>>,
+}
 
 impl Transport<RoleServer> for Silence {
     type Error = Infallible;
@@ -85,14 +91,19 @@ impl Transport<RoleServer> for Silence {
         &mut self,
         message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Infallible>> + Send + 'static {
-        if let TxJsonRpcMessage::<RoleServer>::Notification(said) = message {
-            self.0.hear(said.notification);
+        match message {
+            JsonRpcMessage::Notification(said) => self.relay.hear(said.notification),
+            JsonRpcMessage::Request(asked) => {
+                let error = ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "the client can't be asked", None);
+                let _ = self.refuse.send(JsonRpcMessage::error(error, Some(asked.id)));
+            }
+            _ => {}
         }
         std::future::ready(Ok(()))
     }
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
-        std::future::pending().await
+        self.refused.recv().await
     }
 
     async fn close(&mut self) -> Result<(), Infallible> {

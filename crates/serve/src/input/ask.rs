@@ -56,8 +56,16 @@ impl Asks {
         self.person || self.model || self.roots
     }
 
-    pub(super) fn person(self) -> bool {
+    pub(crate) fn person(self) -> bool {
         self.person
+    }
+
+    pub(crate) fn model(self) -> bool {
+        self.model
+    }
+
+    pub(crate) fn roots(self) -> bool {
+        self.roots
     }
 
     pub(super) fn allow(self, ask: &Ask) -> bool {

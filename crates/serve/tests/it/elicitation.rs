@@ -141,7 +141,7 @@ async fn the_answer_of_one_caller_is_none_of_another() {
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",
     "capabilities":{"elicitation":{}},"clientInfo":{"name":"t","version":"1"}}}"#;
 
-async fn session(running: &Running) -> String {
+pub async fn session(running: &Running) -> String {
     let reply = running.ask(running.post(&[], INITIALIZE)).await;
     let id = reply.header("mcp-session-id").to_owned();
     let initialized = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
@@ -149,15 +149,19 @@ async fn session(running: &Running) -> String {
     id
 }
 
-async fn post(running: &Running, session: &str, body: String) -> Reply {
+pub async fn post(running: &Running, session: &str, body: String) -> Reply {
     let headers = [("mcp-session-id", session), ("mcp-protocol-version", "2025-11-25")];
     running.ask(running.post(&headers, body)).await
 }
 
 /// Calls in a session and returns the stream of its answer, with the id of the question that came first.
 async fn asked(running: &Running, session: &str) -> (Events, Value) {
+    asked_by(running, session, "ask").await
+}
+
+pub async fn asked_by(running: &Running, session: &str, tool: &str) -> (Events, Value) {
     let headers = [("mcp-session-id", session), ("mcp-protocol-version", "2025-11-25")];
-    let body = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": "ask" } });
+    let body = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": tool } });
     let mut events = Events::of(running.send(running.post(&headers, body.to_string())).await);
     let question = events.next().await.expect("a question");
     assert_eq!(question["method"], "elicitation/create");

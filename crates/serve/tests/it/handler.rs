@@ -1,16 +1,22 @@
 //! Somebody's rmcp server behind our HTTP: all that it does arrives, and nothing of its caller's credential reaches it.
+#![expect(deprecated, reason = "2026-07-28 deprecates log messages and keeps them for a year")]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use mcp_serve::{
     Live, NoAuthentication, Principal,
     http::{Config, serve},
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorCode, JsonObject, ListToolsResult,
-        PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool,
+        CallToolRequestParams, CallToolResponse, CallToolResult, ClientResult, ContentBlock, ElicitRequest,
+        ElicitRequestParams, ElicitationSchema, ErrorCode, InputRequiredResult, JsonObject, ListToolsResult,
+        LoggingLevel, LoggingMessageNotificationParam, PaginatedRequestParams, ProgressNotificationParam,
+        ServerCapabilities, ServerConfig, ServerRequest, Tool,
     },
     server_of,
 };
@@ -19,6 +25,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::{
+    elicitation,
     server_factory::ask,
     support::{Reply, Running, TestServer, within},
 };
@@ -32,7 +39,9 @@ struct Theirs {
 
 impl ServerHandler for Theirs {
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build())
+        ServerConfig::new(
+            ServerCapabilities::builder().enable_tools().enable_tool_list_changed().enable_logging().build(),
+        )
     }
 
     /// On two pages, and with one more tool after `grow`.
@@ -88,6 +97,37 @@ impl ServerHandler for Theirs {
                     left.notify_one();
                 });
                 std::future::pending().await
+            }
+            "ask" => {
+                let question = ElicitRequestParams::FormElicitationParams {
+                    meta: None,
+                    message: "Are you sure?".to_owned(),
+                    requested_schema: ElicitationSchema::new(BTreeMap::new()),
+                };
+                let asked = ServerRequest::ElicitRequest(ElicitRequest::new(question));
+                match cx.peer.send_request(asked).await {
+                    Ok(ClientResult::ElicitResult(said)) => text(&format!("{:?}", said.action)),
+                    other => text(&format!("not asked: {}", other.is_err())),
+                }
+            }
+            "rounds" => match request.input_responses {
+                None => {
+                    let question = json!({ "method": "elicitation/create", "params": { "mode": "form",
+                        "message": "Are you sure?", "requestedSchema": { "type": "object", "properties": {} } } });
+                    let asked = json!({ "resultType": "input_required", "inputRequests": { "sure": question },
+                        "requestState": "theirs" });
+                    let asked: InputRequiredResult = serde_json::from_value(asked).expect("a question");
+                    Ok(asked.into())
+                }
+                Some(said) => text(&format!("{:?} {}", request.request_state, said["sure"]["action"])),
+            },
+            "talk" => {
+                let said = json!({ "rows": 3 });
+                cx.peer
+                    .notify_logging_message(LoggingMessageNotificationParam::new(LoggingLevel::Warning, said))
+                    .await
+                    .expect("heard");
+                text("talked")
             }
             "refuse" => Err(ErrorData::new(ErrorCode(-31_999), "not today", Some(json!({ "until": "tomorrow" })))),
             "reserved" => Err(ErrorData::new(ErrorCode(-32_042), "theirs", None)),
@@ -163,4 +203,58 @@ async fn a_caller_who_leaves_is_told_to_the_handler() {
     within(waiting.notified()).await;
     called.abort();
     within(left.notified()).await;
+}
+
+async fn asking() -> Running {
+    let server = server_of(Theirs::default()).await.expect("a server");
+    let live = Live::new(server, Arc::new(NoAuthentication::default()), Config::default());
+    Running::live(live, TestServer::new()).await
+}
+
+/// In the middle of the call, or by ending with the question: the handler asked as one of sessions does, or as one of rounds.
+#[tokio::test]
+async fn what_a_handler_asks_its_client_is_asked_in_both_eras() {
+    let running = asking().await;
+    let meta = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": { "elicitation": {} } });
+    let session = elicitation::session(&running).await;
+    for (tool, answer) in [("ask", "Accept"), ("rounds", r#"Some("theirs") "accept""#)] {
+        let mut params = json!({ "name": tool, "_meta": meta });
+        let asked = running.ask_modern("tools/call", params.clone()).await.result();
+        assert_eq!(asked["resultType"], "input_required", "{asked}");
+        let requests = asked["inputRequests"].as_object().expect("questions");
+        let (name, question) = requests.iter().next().expect("one");
+        assert_eq!(question["params"]["message"], "Are you sure?");
+        params["requestState"] = asked["requestState"].clone();
+        params["inputResponses"] = json!({ name.as_str(): { "action": "accept" } });
+        let done = running.ask_modern("tools/call", params).await.result();
+        assert_eq!(done["content"][0]["text"], answer, "{done}");
+
+        let (mut events, id) = elicitation::asked_by(&running, &session, tool).await;
+        let said = json!({ "jsonrpc": "2.0", "id": id, "result": { "action": "accept" } });
+        assert_eq!(elicitation::post(&running, &session, said.to_string()).await.status, 202);
+        let done = events.next().await.expect("an answer");
+        assert_eq!(done["result"]["content"][0]["text"], answer, "{done}");
+    }
+    // A client that can't be asked is not, and the handler does not wait for ever.
+    let done = running.ask_modern("tools/call", json!({ "name": "ask" })).await;
+    assert!(!done.text.contains("Accept"), "{done:?}");
+}
+
+#[tokio::test]
+async fn log_messages_of_a_handler_reach_the_call_that_asked_for_them() {
+    let running = asking().await;
+    let messages = |reply: Reply| -> Vec<Value> {
+        let events = reply.events().into_iter().filter(|event| event["method"] == "notifications/message");
+        events.map(|event| event["params"].clone()).collect()
+    };
+    let params = json!({ "name": "talk", "_meta": { "io.modelcontextprotocol/logLevel": "info" } });
+    let reply = running.ask(running.modern("tools/call", params, &[])).await;
+    let said = messages(reply);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert_eq!((&said[0]["level"], &said[0]["data"]), (&json!("warning"), &json!({ "rows": 3 })));
+    let params = json!({ "name": "talk" });
+    let silent = running.ask(running.modern("tools/call", params, &[])).await;
+    assert_eq!(silent.result()["content"][0]["text"], "talked");
+    assert!(!silent.text.contains("notifications/message"));
 }
