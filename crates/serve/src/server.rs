@@ -1,12 +1,16 @@
 //! The trait a server implements, one page long. Both protocol eras, HTTP and stdio, sessions and stateless requests all
 //! end here. A call is cancelled by dropping its future: what it holds (a query, a request) must end with it.
 
+mod hand_on;
+
 use std::{any::Any, borrow::Cow, collections::HashMap, pin::Pin, sync::Arc};
 
 use rmcp::model::{Implementation, Prompt, PromptMessage, Resource, ResourceContents, ResourceTemplate, Tool};
 use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::{CallContext, Changes, Error, Grant, Listing, ParameterHeader, Principal, Tasks, ToolResult, tasks};
+
+pub(crate) use hand_on::hand_on;
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 

@@ -1,7 +1,6 @@
 //! The server of a token as its callers meet it: each call is told.
 
 use std::{
-    borrow::Cow,
     panic::AssertUnwindSafe,
     sync::{
         Arc, Weak,
@@ -11,13 +10,11 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value};
 
 use super::{ClientSeen, Event, Timestamp, ToolCalled, TransportError, state::Shared};
 use crate::{
-    BoxFuture, CallContext, Capabilities, Changes, Completion, Error, Grant, Listing, ParameterHeader, Principal,
-    PromptText, Server, Tasks, TokenId, ToolResult,
-    model::{Implementation, Prompt, Resource, ResourceContents, ResourceTemplate, Tool},
+    BoxFuture, CallContext, Changes, Error, Listing, Server, TokenId, ToolResult, model::Tool, server::hand_on,
 };
 
 pub(super) struct Observed {
@@ -58,6 +55,11 @@ fn session_id(cx: &CallContext) -> Option<Arc<str>> {
 }
 
 impl Server for Observed {
+    hand_on! {
+        inner: implementation instructions capabilities tasks admit parts parameter_headers required_scopes called_tool
+            resources prompts complete
+    }
+
     fn call_tool<'a>(
         &'a self,
         cx: &'a CallContext,
@@ -100,91 +102,14 @@ impl Server for Observed {
         })
     }
 
-    fn implementation(&self) -> &Implementation {
-        self.inner.implementation()
-    }
-
-    fn instructions(&self) -> Option<&str> {
-        self.inner.instructions()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
-
     fn changes(&self) -> Option<&Changes> {
         // A server that never changes may be replaced by an update, which its clients are to be told.
         self.inner.changes().or(Some(&self.changes))
     }
 
-    fn tasks(&self) -> Option<&dyn Tasks> {
-        self.inner.tasks()
-    }
-
-    fn admit<'a>(&'a self, principal: &'a Arc<Principal>) -> Option<BoxFuture<'a, Result<Grant, Error>>> {
-        self.inner.admit(principal)
-    }
-
-    fn has_parts(&self) -> bool {
-        self.inner.has_parts()
-    }
-
-    fn has_part(&self, cx: &CallContext, name: &str) -> bool {
-        self.inner.has_part(cx, name)
-    }
-
     fn tools(&self, cx: &CallContext) -> Arc<Listing<Tool>> {
         self.meet(cx);
         self.inner.tools(cx)
-    }
-
-    fn parameter_headers(&self, tool: &str) -> &[ParameterHeader] {
-        self.inner.parameter_headers(tool)
-    }
-
-    fn required_scopes(&self, tool: &str) -> Cow<'_, [String]> {
-        self.inner.required_scopes(tool)
-    }
-
-    fn called_tool<'a>(&self, tool: &'a str, arguments: Option<&RawValue>) -> Cow<'a, str> {
-        self.inner.called_tool(tool, arguments)
-    }
-
-    fn resources(&self, cx: &CallContext) -> Arc<Listing<Resource>> {
-        self.inner.resources(cx)
-    }
-
-    fn resource_templates(&self, cx: &CallContext) -> Arc<Listing<ResourceTemplate>> {
-        self.inner.resource_templates(cx)
-    }
-
-    fn prompts(&self, cx: &CallContext) -> Arc<Listing<Prompt>> {
-        self.inner.prompts(cx)
-    }
-
-    fn read_resource<'a>(
-        &'a self,
-        cx: &'a CallContext,
-        uri: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<ResourceContents>, Error>> {
-        self.inner.read_resource(cx, uri)
-    }
-
-    fn get_prompt<'a>(
-        &'a self,
-        cx: &'a CallContext,
-        name: &'a str,
-        arguments: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<PromptText, Error>> {
-        self.inner.get_prompt(cx, name, arguments)
-    }
-
-    fn complete<'a>(
-        &'a self,
-        cx: &'a CallContext,
-        completion: Completion<'a>,
-    ) -> BoxFuture<'a, Result<Vec<String>, Error>> {
-        self.inner.complete(cx, completion)
     }
 }
 

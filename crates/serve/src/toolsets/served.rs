@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use rmcp::model::{Implementation, Prompt, Resource, ResourceContents, ResourceTemplate, Tool};
+use rmcp::model::Tool;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
@@ -14,8 +14,8 @@ use super::{
     set::Set,
 };
 use crate::{
-    BoxFuture, CallContext, Capabilities, Changes, Completion, Error, Grant, Listing, ParameterHeader, Principal,
-    PromptText, Server, Tasks, ToolResult,
+    BoxFuture, CallContext, Capabilities, Changes, Error, Grant, Listing, ParameterHeader, Principal, Server,
+    ToolResult, server::hand_on,
 };
 
 impl Toolsets {
@@ -135,13 +135,7 @@ fn union(mut scopes: Vec<String>, more: &[String]) -> Vec<String> {
 }
 
 impl Server for Toolsets {
-    fn implementation(&self) -> &Implementation {
-        self.inner.implementation()
-    }
-
-    fn instructions(&self) -> Option<&str> {
-        self.inner.instructions()
-    }
+    hand_on! { inner: implementation instructions tasks resources prompts complete }
 
     fn capabilities(&self) -> Capabilities {
         Capabilities { tools: true, ..self.inner.capabilities() }
@@ -149,10 +143,6 @@ impl Server for Toolsets {
 
     fn changes(&self) -> Option<&Changes> {
         Some(&self.changes)
-    }
-
-    fn tasks(&self) -> Option<&dyn Tasks> {
-        self.inner.tasks()
     }
 
     fn admit<'a>(&'a self, principal: &'a Arc<Principal>) -> Option<BoxFuture<'a, Result<Grant, Error>>> {
@@ -191,18 +181,6 @@ impl Server for Toolsets {
         named.map_or(Cow::Borrowed(tool), |named| Cow::Owned(named.tool))
     }
 
-    fn resources(&self, cx: &CallContext) -> Arc<Listing<Resource>> {
-        self.inner.resources(cx)
-    }
-
-    fn resource_templates(&self, cx: &CallContext) -> Arc<Listing<ResourceTemplate>> {
-        self.inner.resource_templates(cx)
-    }
-
-    fn prompts(&self, cx: &CallContext) -> Arc<Listing<Prompt>> {
-        self.inner.prompts(cx)
-    }
-
     fn call_tool<'a>(
         &'a self,
         cx: &'a CallContext,
@@ -221,30 +199,5 @@ impl Server for Toolsets {
             }
             self.call_shown(cx, shown, name, arguments).await
         })
-    }
-
-    fn read_resource<'a>(
-        &'a self,
-        cx: &'a CallContext,
-        uri: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<ResourceContents>, Error>> {
-        self.inner.read_resource(cx, uri)
-    }
-
-    fn get_prompt<'a>(
-        &'a self,
-        cx: &'a CallContext,
-        name: &'a str,
-        arguments: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<PromptText, Error>> {
-        self.inner.get_prompt(cx, name, arguments)
-    }
-
-    fn complete<'a>(
-        &'a self,
-        cx: &'a CallContext,
-        completion: Completion<'a>,
-    ) -> BoxFuture<'a, Result<Vec<String>, Error>> {
-        self.inner.complete(cx, completion)
     }
 }
