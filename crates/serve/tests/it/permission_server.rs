@@ -9,9 +9,8 @@ use std::{
     time::Duration,
 };
 
-use http::request::Parts;
 use mcp_serve::{
-    Authentication, Authenticator, BoxFuture, Principal, Server, TenantContext,
+    BoxFuture, IpNet, Principal, ProxyHeaders, Server, TenantContext, TrustedProxy, Vouched,
     mcp_server::{
         CreateError, McpServerHandle, PermissionBasedConfig, PermissionBasedOptions, StartError,
         create_permission_based_mcp_server,
@@ -193,22 +192,19 @@ async fn a_header_counts_only_as_a_claim_that_somebody_vouches_for() {
     let forged = [("x-api-key", "key-of-bob"), ("mcp-toolset-permissions", "reading,writing")];
     let listed = running.ask(running.modern("tools/list", json!({}), &forged)).await;
     assert_eq!(names(&listed), [""; 0]);
-    let (_handle, running) =
-        serve(of(json!({ "source": "headers", "headerName": "X-Toolsets" })).auth_provider(Vouched("writing , nope")))
-            .await;
-    assert_eq!(names(&running.ask(running.modern("tools/list", json!({}), &forged)).await), [SEND]);
-}
-
-/// Stands for a proxy whose word counts.
-#[derive(Debug)]
-struct Vouched(&'static str);
-
-impl Authenticator for Vouched {
-    fn authenticate<'a>(&'a self, _: &'a Parts) -> Authentication<'a> {
-        let mut principal = (*Principal::trusted("bob")).clone();
-        principal.claims.insert("x-toolsets".to_owned(), self.0.into());
-        Authentication::Ready(Ok(Arc::new(principal)))
-    }
+    let proxy = |peers: &str| {
+        let headers = ProxyHeaders { claims: vec!["x-toolsets".parse().expect("a header")], ..ProxyHeaders::default() };
+        let peers = vec![IpNet::parse(peers).expect("a net")];
+        Vouched::new(Arc::new(keys()), TrustedProxy::from_peers(peers, headers).expect("a proxy")).expect("callers")
+    };
+    let from = async |peers: &str| {
+        let by_header = of(json!({ "source": "headers", "headerName": "X-Toolsets" })).auth_provider(proxy(peers));
+        let (_handle, running) = serve(by_header).await;
+        let said = [("x-api-key", "key-of-bob"), ("x-toolsets", "writing , nope")];
+        running.ask(running.modern("tools/list", json!({}), &said)).await
+    };
+    assert_eq!(names(&from("127.0.0.1/32").await), [SEND]);
+    assert_eq!(from("10.0.0.0/8").await.status, 401);
 }
 
 /// S3-14: nobody's toolset is missed later.
