@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Replaced as a whole, between two requests: a call ends with the server that it began with, and the old server goes with
-/// its last call. Sessions, listen streams and connections stay.
+/// its last call. Sessions and connections stay, and streams whose credential lets in the same caller still.
 #[derive(Clone)]
 pub struct Live(Arc<Inner>);
 

@@ -44,7 +44,7 @@ pub struct Config {
     pub list_ttl: Duration,
     /// Sessions of older clients at once. Default 1,000.
     pub max_sessions: usize,
-    /// Of these, the ones of one principal, where callers are told apart. Default 100.
+    /// Of these, the ones of one principal, where callers are told apart; and as many `subscriptions/listen` streams. Default 100.
     pub max_sessions_per_principal: usize,
     /// After which a session without requests ends. Default 30 min.
     pub session_idle: Duration,

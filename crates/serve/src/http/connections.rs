@@ -46,14 +46,14 @@ pub(crate) async fn run(site: impl Into<Site>, listener: TcpListener, shutdown: 
     let force = CancellationToken::new();
     let forced = Arc::new(AtomicUsize::new(0));
     let places = Arc::new(Semaphore::new(sockets.max_connections));
-    let shares = site.shares();
+    let addresses = site.addresses();
     let all = Arc::new(Conversations::default());
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = async {
             let stream = listener.accept().await;
             // Whose address has as many as it may displaces nobody.
-            let share = stream.as_ref().ok().and_then(|(_, peer)| shares.take(peer.ip()));
+            let share = stream.as_ref().ok().and_then(|(_, peer)| addresses.take(peer.ip()).ok());
             let Some(share) = share else { return (stream, None) };
             if places.available_permits() == 0 {
                 all.make_room();

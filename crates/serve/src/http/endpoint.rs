@@ -25,6 +25,7 @@ use super::{
     guard::Guard,
     presence::Presence,
     sessions::Sessions,
+    shares::Shares,
     stateless,
 };
 use crate::{
@@ -53,6 +54,8 @@ pub(super) struct Shared {
     pub(super) stopping: CancellationToken,
     pub(super) presence: Option<Arc<dyn Presence>>,
     guard: Guard,
+    /// By tenant and id.
+    pub(super) listening: Arc<Shares<(Option<String>, String)>>,
 }
 
 impl Shared {
@@ -109,7 +112,8 @@ impl Endpoint {
     }
 
     fn guarded(live: Live, presence: Option<Arc<dyn Presence>>, guard: Guard, stopping: CancellationToken) -> Self {
-        Self(Arc::new(Shared { guard, sessions: OnceLock::new(), presence, stopping, live }))
+        let listening = Shares::new(live.config().max_sessions_per_principal);
+        Self(Arc::new(Shared { guard, sessions: OnceLock::new(), presence, listening, stopping, live }))
     }
 
     pub(super) fn shared(&self) -> &Shared {

@@ -33,7 +33,7 @@ use super::{
     connections,
     endpoint::HEALTH,
     guard::Guard,
-    shares::Shares,
+    shares::Addresses,
     site::Sockets,
 };
 use crate::{Live, Peer, auth::WELL_KNOWN, sharded::Sharded};
@@ -246,8 +246,8 @@ impl Host {
         }
     }
 
-    pub(super) fn shares(&self) -> Arc<Shares> {
-        Shares::new(self.0.config.max_connections_per_address, self.0.config.proxies.clone())
+    pub(super) fn addresses(&self) -> Addresses {
+        Addresses::new(self.0.config.max_connections_per_address, self.0.config.proxies.clone())
     }
 
     pub(super) fn sockets(&self) -> Sockets {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Body, Config, Endpoint, Host,
     host::conversations::{Conversation, Listed},
-    shares::Shares,
+    shares::Addresses,
 };
 use crate::Peer;
 
@@ -56,15 +56,15 @@ impl Site {
     }
 
     /// How many connections one address may have.
-    pub(super) fn shares(&self) -> Arc<Shares> {
+    pub(super) fn addresses(&self) -> Addresses {
         match self {
             Self::One(endpoint) => {
                 let live = &endpoint.shared().live;
                 let Config { max_connections_per_address, proxies, .. } = live.config();
                 let trusted = live.front().authenticator.proxies();
-                Shares::new(*max_connections_per_address, proxies.iter().copied().chain(trusted).collect())
+                Addresses::new(*max_connections_per_address, proxies.iter().copied().chain(trusted).collect())
             }
-            Self::Many(host) => host.shares(),
+            Self::Many(host) => host.addresses(),
         }
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::stream::unfold;
 use http::{
     HeaderName, HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE},
+    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
     request::Parts,
 };
 use serde::Deserialize;
@@ -21,6 +21,7 @@ use super::{
     Body,
     endpoint::{Accepts, Shared},
     presence::Present,
+    shares::Share,
     stateless::sent,
     tasks::{self, Watched},
 };
@@ -150,6 +151,13 @@ struct Filter {
 impl Filter {
     /// URIs of one listener, and tasks.
     const MOST: usize = 1_000;
+    /// Bytes of all of them: they are kept for as long as the stream lasts.
+    const MOST_BYTES: usize = 64 * 1024;
+
+    fn is_too_large(&self) -> bool {
+        let bytes = self.resource_subscriptions.iter().chain(&self.task_ids).map(String::len).sum::<usize>();
+        self.resource_subscriptions.len() > Self::MOST || self.task_ids.len() > Self::MOST || bytes > Self::MOST_BYTES
+    }
 
     fn honoured(self, serving: &Serving) -> Self {
         if serving.server.changes().is_none() {
@@ -213,6 +221,7 @@ struct Listening {
     end: Bytes,
     state: State,
     _present: Option<Present>,
+    _share: Option<Share<(Option<String>, String)>>,
 }
 
 enum State {
@@ -239,9 +248,14 @@ pub(super) async fn listen(
         Some(asked) => serde_json::from_str(asked.get())
             .map_err(|error| invalid(format!("`notifications` can't be read: {error}")))?,
     };
-    if asked.resource_subscriptions.len() > Filter::MOST || asked.task_ids.len() > Filter::MOST {
-        return Err(invalid(format!("at most {} resources and as many tasks can be listened to", Filter::MOST)));
+    if asked.is_too_large() {
+        let (most, kilobytes) = (Filter::MOST, Filter::MOST_BYTES / 1024);
+        let message =
+            format!("at most {most} resources and as many tasks can be listened to, named in {kilobytes} KiB");
+        return Err(invalid(message));
     }
+    let who = (caller.principal.tenant.clone(), caller.principal.id.clone());
+    let share = if serving.front().public { None } else { Some(shared.listening.take(who).ok_or_else(too_many)?) };
     let standing = Standing::of(&shared.live, serving, head, &caller.principal);
     let present = shared.presence.as_ref().map(|presence| Present::listening(presence, &caller.principal));
     let mut filter = asked.honoured(serving);
@@ -262,10 +276,17 @@ pub(super) async fn listen(
         end: event(&serving.replies.listen_end(request.id)),
         state: State::Opening,
         _present: present,
+        _share: share,
     };
     Ok(events(Body::stream(unfold(listening, |mut listening| async {
         listening.next().await.map(|bytes| (bytes, listening))
     }))))
+}
+
+fn too_many() -> Refusal {
+    let message = "you listen on as many streams as this server allows; end some, or try again later";
+    let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code::BUSY, message);
+    refusal.with_header(RETRY_AFTER, HeaderValue::from_static("30"))
 }
 
 impl Listening {

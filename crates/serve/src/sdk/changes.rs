@@ -59,15 +59,21 @@ impl Default for Subscriptions {
 
 impl Subscriptions {
     const MOST: usize = 1_000;
+    /// Of all of them: they are kept for as long as the session lasts.
+    const MOST_BYTES: usize = 64 * 1024;
 
     /// `false` if there are too many.
     pub(super) fn add(&self, uri: String) -> bool {
         let mut uris = lock(&self.uris);
-        if uris.len() >= Self::MOST && !uris.contains(&uri) {
-            return false;
+        if uris.contains(&uri) {
+            return true;
         }
-        uris.insert(uri);
-        true
+        let bytes = uris.iter().map(String::len).sum::<usize>() + uri.len();
+        let has_room = uris.len() < Self::MOST && bytes <= Self::MOST_BYTES;
+        if has_room {
+            uris.insert(uri);
+        }
+        has_room
     }
 
     pub(super) fn remove(&self, uri: &str) {
@@ -107,4 +113,21 @@ async fn tell(peer: &Peer<RoleServer>, change: Change, uris: &Mutex<HashSet<Stri
 
 fn lock(uris: &Mutex<HashSet<String>>) -> MutexGuard<'_, HashSet<String>> {
     uris.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_keeps_so_many_names_and_no_longer_ones() {
+        let many = Subscriptions::default();
+        assert!((0..Subscriptions::MOST).all(|n| many.add(format!("a:{n}"))));
+        assert!(!many.add("a:b".to_owned()) && many.add("a:7".to_owned()), "what is there is there");
+        many.remove("a:7");
+        assert!(many.add("a:b".to_owned()));
+        let long = Subscriptions::default();
+        assert!(!long.add("x".repeat(Subscriptions::MOST_BYTES + 1)));
+        assert!(long.add("x".repeat(Subscriptions::MOST_BYTES)) && !long.add("a".to_owned()));
+    }
 }

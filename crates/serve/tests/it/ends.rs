@@ -216,6 +216,29 @@ async fn a_stream_through_a_proxy_is_not_taken_for_a_replay() {
     ended(events).await;
 }
 
+/// One caller does not take the places of all others.
+#[tokio::test]
+async fn a_caller_has_so_many_streams_and_another_has_its_own() {
+    let (running, _) = with_registry(Config { max_sessions_per_principal: 1, ..Config::default() }).await;
+    let (ann, bob) = (bearer(ANN), bearer(BOB));
+    let first = listen(&running, &[("authorization", &ann)]).await;
+    let wanted = json!({"notifications": {"toolsListChanged": true}});
+    let again = running.modern("subscriptions/listen", wanted.clone(), &[("authorization", &ann)]);
+    let refused = running.ask(again).await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "30"), "{refused:?}");
+    listen(&running, &[("authorization", &bob)]).await;
+    drop(first);
+    within(async {
+        loop {
+            let again = running.modern("subscriptions/listen", wanted.clone(), &[("authorization", &ann)]);
+            if running.send(again).await.status() == StatusCode::OK {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
 /// What keeps a stream open keeps nothing else alive.
 #[tokio::test]
 async fn a_stream_holds_on_to_no_server_of_before() {

@@ -61,6 +61,18 @@ async fn a_quiet_stream_is_kept_alive_and_ends_with_a_result() {
     assert_eq!(summary.forced, 0);
 }
 
+/// It is kept for as long as the stream lasts.
+#[tokio::test]
+async fn what_is_listened_to_is_named_in_few_words() {
+    let running = Running::start().await;
+    let short: Vec<_> = (0..1_001).map(|n| format!("doc://{n}")).collect();
+    for uris in [short, vec![format!("doc://{}", "x".repeat(65 * 1024))]] {
+        let params = json!({"notifications": {"resourceSubscriptions": uris}});
+        let refused = running.ask(running.modern("subscriptions/listen", params, &[])).await;
+        assert_eq!(refused.error(), (200, -32602), "{refused:?}");
+    }
+}
+
 #[tokio::test]
 async fn who_can_not_read_events_can_not_listen() {
     let running = Running::start().await;
