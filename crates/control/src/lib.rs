@@ -43,7 +43,6 @@ impl Control {
     }
 
     /// For [`HostConfig::routes`](mcp_serve::http::HostConfig::routes): the host checks `Host` and `Origin` before.
-    #[must_use]
     pub fn routes(self) -> Router {
         let guarded = Router::new()
             .merge(rest::routes())

@@ -1,8 +1,8 @@
 //! What went wrong, as RFC 9457 has it. The code is the same wherever the verb was called.
 
 use axum::{
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{AppendHeaders, IntoResponse, Response},
 };
 use mcp_factory::Error;
 use serde_json::{Value, json};
@@ -14,12 +14,12 @@ pub struct Problem {
     detail: String,
     /// Further members.
     more: Vec<(&'static str, Value)>,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), more: Vec::new(), headers: HeaderMap::new() }
+        Self { status, code, detail: detail.into(), more: Vec::new(), headers: Vec::new() }
     }
 
     pub(crate) fn not_found() -> Self {
@@ -36,7 +36,7 @@ impl Problem {
 
     #[must_use]
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.append(name, value);
+        self.headers.push((name, value));
         self
     }
 
@@ -84,13 +84,13 @@ fn status(code: &str) -> StatusCode {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Self { status, code, detail, more, mut headers } = self;
+        let Self { status, code, detail, more, headers } = self;
         let title = status.canonical_reason().unwrap_or_default();
         let mut problem = json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
         for (name, value) in more {
             problem[name] = value;
         }
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        (status, headers, problem.to_string()).into_response()
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        (status, kind, AppendHeaders(headers), problem.to_string()).into_response()
     }
 }

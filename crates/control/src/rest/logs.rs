@@ -91,8 +91,7 @@ fn time(text: &str, now: SystemTime) -> Result<SystemTime, Problem> {
     if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
         return Ok(time.into());
     }
-    let (number, unit) =
-        text.split_at(text.len().saturating_sub(1).min(text.floor_char_boundary(text.len().saturating_sub(1))));
+    let (number, unit) = text.split_at(text.floor_char_boundary(text.len().saturating_sub(1)));
     let number: u64 = number.parse().map_err(|_| wrong())?;
     let seconds = match unit {
         "s" => 1,

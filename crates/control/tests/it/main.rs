@@ -1,5 +1,7 @@
 //! The control plane and hosted servers at one listener, asked by raw HTTP.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use std::{net::SocketAddr, time::Duration};
 
 use mcp_factory::{

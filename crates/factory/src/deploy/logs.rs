@@ -261,7 +261,7 @@ impl Said {
             + match self {
                 Self::Call { tool, .. } => tool.len(),
                 Self::Text { source, message, fields } => {
-                    let fields: usize = fields.iter().map(|(name, value)| size_of_val(name) + 16 + value.len()).sum();
+                    let fields: usize = fields.iter().map(|field| size_of_val(field) + field.1.len()).sum();
                     source.len() + message.len() + fields
                 }
             }
