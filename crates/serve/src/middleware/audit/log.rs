@@ -68,6 +68,7 @@ impl AuditLog {
     const EVERY: Duration = Duration::from_millis(20);
 
     /// Starts the thread that writes.
+    #[expect(clippy::disallowed_methods, reason = "lines are to gather meanwhile; on a thread for nothing else")]
     pub fn new(writer: impl Write + Send + 'static) -> io::Result<Self> {
         let (sender, lines) = std::sync::mpsc::sync_channel::<std::sync::Weak<Lines>>(1);
         let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || {
