@@ -52,9 +52,9 @@ fn who(spec: &Spec, toolset: &Toolset) -> Vec<String> {
     };
     match &spec.access {
         Access::Everything => vec!["everyone".to_owned()],
-        Access::Claims(claims) => by_default(&claims.default, format!("who has it in the claim {}", claims.claim)),
+        Access::Claims(claims) => by_default(&claims.default, format!("callers who have it in the claim {}", claims.claim)),
         Access::Header(header) => {
-            by_default(&header.default, format!("for whom the proxy has it in the header {}", header.header))
+            by_default(&header.default, format!("callers whom the proxy gives it in the header {}", header.header))
         }
         Access::Rules(rules) => {
             let rules = rules.iter().filter(|rule| rule.toolsets.contains(&toolset.name));
