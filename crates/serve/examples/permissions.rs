@@ -4,6 +4,8 @@
 //!
 //! Permissions are what is typed, one caller a line: `alice orders billing`. They count from the next request on.
 
+#![expect(clippy::print_stdout, reason = "what it is asked on standard input it answers on standard output")]
+
 #[path = "listen/mod.rs"]
 mod listen;
 

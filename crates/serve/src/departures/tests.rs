@@ -148,8 +148,14 @@ async fn a_call_has_its_grace_and_one_that_ends_within_it_is_answered() {
     let chain: Arc<Chain> = Arc::default();
     let (since, ann) = (chain.now(), caller(1));
     let whose = Whose::principal(&ann);
-    let slow = async { Ok(tokio::time::sleep(Duration::from_secs(7)).await) };
-    let slower = async { Ok(tokio::time::sleep(Duration::from_secs(30)).await) };
+    let slow = async {
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        Ok(())
+    };
+    let slower = async {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        Ok(())
+    };
     let both = async { tokio::join!(since.unless_gone(&ann, slow), since.unless_gone(&ann, slower)) };
     let departing = async {
         tokio::time::sleep(Duration::from_secs(1)).await;

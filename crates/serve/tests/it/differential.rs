@@ -168,7 +168,7 @@ const DIFFERENCES: &[Difference] = &[
                 serde_json::from_str::<serde::de::IgnoredAny>(text.trim_start_matches('\u{feff}')).is_ok()
             });
             theirs.status == 415
-                && (ours.is(400, -32700) && !read || ours.is(400, -32600) && read || ours.is(400, -32602) && read)
+                && if read { ours.is(400, -32600) || ours.is(400, -32602) } else { ours.is(400, -32700) }
         },
     },
     Difference {
