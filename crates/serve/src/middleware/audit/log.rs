@@ -75,7 +75,6 @@ impl AuditLog {
             let Ok(lines) = lines.recv() else { return };
             loop {
                 thread::park();
-                #[expect(clippy::disallowed_methods, reason = "a time is what lines wait for, to be written together")]
                 thread::sleep(Self::EVERY);
                 let Some(lines) = lines.upgrade() else { return };
                 // What goes wrong is in the log, and tried again with the next lines.
