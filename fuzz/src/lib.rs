@@ -1,5 +1,7 @@
 //! What must hold for whatever bytes somebody sends.
 
+pub mod http;
+
 use mcp_factory_spec::{
     Diagnostic, Format, Node, NodeValue, Span, Verdict, render, secrets,
     syntax::{self, limits},
