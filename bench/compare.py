@@ -24,7 +24,7 @@ CONNECTIONS = (1, 16, 64)
 MODERN = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call"}
 # JWT, a server for each principal, a rate limit, an audit file and metrics: crates/engine/examples/full.rs.
 SECRET = "a secret of the comparison, of more than 32 bytes"
-FULL = f"FULL_SECRET='{SECRET}' exec bin/full hotels.yaml 127.0.0.1:7105 audit.jsonl"
+FULL = f"FULL_SECRET='{SECRET}' exec bin/full hotels.yaml --listen 127.0.0.1:7105 audit.jsonl"
 TOOLBOX = (
     "exec peers/node_modules/@toolbox-sdk/server-linux-x64/bin/toolbox --config tools.yaml --port 7102 "
     "--disable-version-check --log-level WARN"

@@ -84,13 +84,23 @@ fn keys(many: u32) -> Result<TokenRegistry, Failure> {
     Ok(keys)
 }
 
+/// By whoever is at the keyboard, or by whatever runs it.
+async fn stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminated = signal(SignalKind::terminate()).expect("signals can be heard");
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated.recv() => {}
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--listen");
     let (Some(path), Some(address), Some(audit), many) =
         (arguments.next(), arguments.next(), arguments.next(), arguments.next())
     else {
-        return Err("usage: full FILE ADDRESS:PORT AUDIT_FILE [KEYS]".into());
+        return Err("usage: full FILE [--listen] ADDRESS:PORT AUDIT_FILE [KEYS]".into());
     };
     let spec = Arc::new(spec(&path)?);
     let folder = std::env::current_dir()?;
@@ -131,7 +141,8 @@ async fn main() -> Result<(), Failure> {
     let instances = Instances::new(factory, options);
     let live = Live::of_many(Arc::new(instances.clone()), authenticator, config);
     let listener = tokio::net::TcpListener::bind(address.parse::<SocketAddr>()?).await?;
-    http::serve_live(live, listener, async { drop(tokio::signal::ctrl_c().await) }).await?;
+    writeln!(std::io::stderr(), "listening on http://{}/mcp", listener.local_addr()?)?;
+    http::serve_live(live, listener, stopped()).await?;
     log.flush()?;
     if many.is_some() {
         let stats = instances.stats();

@@ -7,6 +7,7 @@ mod call_id;
 mod command;
 mod confirm;
 mod databases;
+mod examples;
 mod exposure;
 mod harness;
 mod http_answers;
