@@ -83,9 +83,7 @@ impl ToolServer {
         F: Fn(CallContext, Map<String, Value>) -> Made + Send + Sync + 'static,
         Made: Future<Output = Result<ToolResult, Error>> + Send + 'static,
     {
-        let mut schema = JsonObject::new();
-        schema.insert("type".to_owned(), "object".into());
-        self.tool_as(Tool::new(name.into(), description.into(), schema), handler)
+        self.tool_as(Tool::new(name.into(), description.into(), JsonObject::new()), handler)
     }
 
     /// A tool as its clients are to see it. Arguments come as the client sent them:
@@ -98,7 +96,7 @@ impl ToolServer {
     {
         let handler: Handler = Box::new(move |cx, arguments| Box::pin(handler(cx, arguments)));
         self.handlers.insert(tool.name.to_string(), handler);
-        self.tools.push(tool);
+        self.tools.push(with_object(tool));
         self
     }
 
@@ -111,6 +109,14 @@ impl ToolServer {
         self.listing = Listing::new(self.tools.clone()).map_err(ToolServerError::Unwritable)?;
         Ok(Arc::new(self))
     }
+}
+
+/// Arguments are an object. Clients refuse a whole list where one schema does not say so.
+pub(crate) fn with_object(mut tool: Tool) -> Tool {
+    if !tool.input_schema.contains_key("type") {
+        Arc::make_mut(&mut tool.input_schema).insert("type".to_owned(), "object".into());
+    }
+    tool
 }
 
 impl Server for ToolServer {
@@ -162,5 +168,14 @@ mod tests {
         assert!(matches!(unknown, Err(Error::UnknownTool { .. })));
         let twice = ToolServer::new("hello", "1").tool("a", "", hello).tool("a", "", hello).build();
         assert!(matches!(twice, Err(ToolServerError::Twice { name }) if name == "a"));
+    }
+
+    #[tokio::test]
+    async fn a_schema_that_does_not_say_so_takes_an_object() {
+        let hello = async |_: CallContext, _| Ok(ToolResult::text("hello"));
+        let tool = Tool::new("a", "", JsonObject::new());
+        let server = ToolServer::new("hello", "1").tool_as(tool, hello).build().expect("a server");
+        let listed = server.tools(&CallContext::new(Principal::trusted("alice")));
+        assert_eq!(listed.items()[0].input_schema["type"], "object");
     }
 }

@@ -143,6 +143,7 @@ impl OwnTool {
         F: Fn(CallContext, Map<String, Value>) -> T + Send + Sync + 'static,
         T: Future<Output = Result<ToolResult, Error>> + Send + 'static,
     {
+        let tool = crate::closures::with_object(tool);
         Self { tool, handler: Arc::new(move |cx, arguments| Box::pin(call(cx, arguments))) }
     }
 }

@@ -67,7 +67,8 @@ pub struct Meta<'a> {
     pub protocol_version: Option<Text<'a>>,
     #[serde(borrow, rename = "io.modelcontextprotocol/clientCapabilities")]
     pub client_capabilities: Option<&'a RawValue>,
-    #[serde(borrow, rename = "progressToken")]
+    /// A JSON string or number, sent back as it came.
+    #[serde(borrow, default, rename = "progressToken", deserialize_with = "token")]
     pub progress_token: Option<&'a RawValue>,
     #[serde(borrow, rename = "io.modelcontextprotocol/logLevel")]
     pub log_level: Option<Text<'a>>,
@@ -183,11 +184,28 @@ fn message<'a, P>(
     let Some(id) = envelope.id else {
         return Ok(Message::Notification { method });
     };
-    if !matches!(id.get().as_bytes().first(), Some(b'"' | b'-' | b'0'..=b'9')) {
+    if !can_be_sent_back(id) {
         return Err(ParseError::Message("`id` must be a string or a number"));
     }
     let params = envelope.params.map_or_else(|| Ok(Params::default()), |params| read(id, params))?;
     Ok(Message::Request(Request { id, method, params }))
+}
+
+/// A number, or a string that everybody can read: JSON's grammar has escapes of half characters (`\ud83d`).
+fn can_be_sent_back(value: &RawValue) -> bool {
+    let text = value.get();
+    match text.as_bytes().first() {
+        Some(b'"') => !text.contains('\\') || serde_json::from_str::<String>(text).is_ok(),
+        first => matches!(first, Some(b'-' | b'0'..=b'9')),
+    }
+}
+
+fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    let token = Option::<&RawValue>::deserialize(deserializer)?;
+    if token.is_some_and(|token| !can_be_sent_back(token)) {
+        return Err(serde::de::Error::custom("`progressToken` must be a string or a number"));
+    }
+    Ok(token)
 }
 
 /// `null` counts as present.

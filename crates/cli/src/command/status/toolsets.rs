@@ -52,7 +52,9 @@ fn who(spec: &Spec, toolset: &Toolset) -> Vec<String> {
     };
     match &spec.access {
         Access::Everything => vec!["everyone".to_owned()],
-        Access::Claims(claims) => by_default(&claims.default, format!("callers who have it in the claim {}", claims.claim)),
+        Access::Claims(claims) => {
+            by_default(&claims.default, format!("callers who have it in the claim {}", claims.claim))
+        }
         Access::Header(header) => {
             by_default(&header.default, format!("callers whom the proxy gives it in the header {}", header.header))
         }

@@ -31,8 +31,27 @@ fn ids_are_strings_or_numbers_and_kept_as_text() {
         let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
         assert_eq!(request(&body).id.get(), id);
     }
-    for id in ["null", "true", "[1]", "{}"] {
+    // The last would make an answer that strict readers can't read.
+    for id in ["null", "true", "[1]", "{}", r#""\ud83da""#] {
         assert_eq!(code(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#).as_bytes()), -32600);
+    }
+}
+
+#[test]
+fn progress_tokens_are_strings_or_numbers() {
+    let body = |token| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"a","_meta":{{"progressToken":{token}}}}}}}"#
+        )
+    };
+    for token in ["1", "\"a\\u0062\""] {
+        assert_eq!(
+            request(&body(token)).params.meta.and_then(|meta| meta.progress_token).map(RawValue::get),
+            Some(token)
+        );
+    }
+    for token in ["true", "[1]", "{}", r#""\ud83da""#] {
+        assert_eq!(code(body(token).as_bytes()), -32602);
     }
 }
 
