@@ -41,7 +41,21 @@ impl Principal {
     pub fn local() -> Arc<Self> {
         Self::trusted("local")
     }
+
+    /// What may be decided by besides who it is: scopes, groups and claims, but for those of the token.
+    pub(crate) fn has_the_rights_of(&self, other: &Self) -> bool {
+        let of_the_caller = |claim: &(&String, &Value)| !OF_THE_TOKEN.contains(&claim.0.as_str());
+        let (ours, theirs) = (&self.claims, &other.claims);
+        self.scopes == other.scopes
+            && self.groups == other.groups
+            && (ours.is_empty() && theirs.is_empty()
+                || ours.iter().filter(of_the_caller).count() == theirs.iter().filter(of_the_caller).count()
+                    && ours.iter().filter(of_the_caller).all(|(name, value)| theirs.get(name) == Some(value)))
+    }
 }
+
+/// Claims that differ from one token of a caller to the next and say nothing about it.
+const OF_THE_TOKEN: [&str; 6] = ["exp", "iat", "nbf", "jti", "auth_time", "at_hash"];
 
 impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

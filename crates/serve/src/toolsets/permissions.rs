@@ -186,13 +186,11 @@ impl Permissions {
         principal: &Principal,
     ) -> Result<Option<Vec<String>>, super::ModuleError> {
         let Some(cache) = &self.0.cache else { return resolver.resolve(principal).await };
-        let token = principal.token.as_ref().map(ToString::to_string);
         let key = (principal.tenant.clone(), principal.id.clone());
         let epoch = {
             let kept = cache.lock();
-            if let Some(answer) = kept.answers.get(&key).and_then(|answers| answers.iter().find(|it| it.token == token))
-                && answer.at.elapsed() < cache.ttl
-            {
+            let answer = kept.answers.get(&key).and_then(|answers| answers.iter().find(|it| it.is_for(principal)));
+            if let Some(answer) = answer.filter(|answer| answer.at.elapsed() < cache.ttl) {
                 return Ok(answer.keys.clone());
             }
             kept.epoch
@@ -201,7 +199,7 @@ impl Permissions {
         let mut kept = cache.lock();
         // What was asked before somebody invalidated it may be what it was before.
         if kept.epoch == epoch {
-            kept.insert(key, Answer { token, at: Instant::now(), keys: keys.clone() }, cache.ttl);
+            kept.insert(key, Answer { caller: principal.clone(), at: Instant::now(), keys: keys.clone() }, cache.ttl);
         }
         drop(kept);
         Ok(keys)
@@ -231,18 +229,26 @@ impl Cache {
 #[derive(Default)]
 struct Kept {
     epoch: u64,
-    /// By tenant and id; each credential of them has an answer of its own.
+    /// By tenant and id; each credential of them has an answer of its own, and so have other rights with the same one.
     answers: HashMap<(Option<String>, String), Vec<Answer>>,
 }
 
 struct Answer {
-    token: Option<String>,
+    /// As the resolver saw it.
+    caller: Principal,
     at: Instant,
     keys: Option<Vec<String>>,
 }
 
+impl Answer {
+    /// A proxy may say less of the next request with the same credential, or with none.
+    fn is_for(&self, caller: &Principal) -> bool {
+        self.caller.token == caller.token && self.caller.has_the_rights_of(caller)
+    }
+}
+
 const MOST_PRINCIPALS: usize = 10_000;
-const MOST_TOKENS: usize = 8;
+const MOST_ANSWERS: usize = 8;
 
 impl Kept {
     fn insert(&mut self, key: (Option<String>, String), answer: Answer, ttl: Duration) {
@@ -253,8 +259,8 @@ impl Kept {
             }
         }
         let answers = self.answers.entry(key).or_default();
-        answers.retain(|known| known.token != answer.token && known.at.elapsed() < ttl);
-        if answers.len() >= MOST_TOKENS {
+        answers.retain(|known| !known.is_for(&answer.caller) && known.at.elapsed() < ttl);
+        if answers.len() >= MOST_ANSWERS {
             answers.remove(0);
         }
         answers.push(answer);
@@ -338,6 +344,37 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::Scopes;
+
+    /// Says what it is asked with.
+    struct ByRights;
+
+    impl PermissionResolver for ByRights {
+        fn resolve<'a>(
+            &'a self,
+            caller: &'a Principal,
+        ) -> BoxFuture<'a, Result<Option<Vec<String>>, super::super::ModuleError>> {
+            let scopes = format!("{:?}", caller.scopes);
+            let claim = caller.claims.get("x-toolsets").map(ToString::to_string);
+            Box::pin(async move { Ok(Some(caller.groups.iter().cloned().chain([scopes]).chain(claim).collect())) })
+        }
+    }
+
+    /// S3-62, S3-63: a proxy says more of one request than of the next, and there is no token that tells them apart.
+    #[tokio::test]
+    async fn what_is_kept_for_wide_rights_is_not_given_to_narrow_ones() {
+        let permissions = Permissions::resolver(ByRights).cached(Duration::from_hours(1));
+        let narrow =
+            Principal { scopes: Scopes::Only(["read".to_owned()].into()), ..(*Principal::trusted("ann")).clone() };
+        let mut all = vec![narrow.clone(); 4];
+        all[0].groups.push("admins".to_owned());
+        all[1].scopes = Scopes::All;
+        all[2].claims.insert("x-toolsets".to_owned(), json!("books"));
+        for principal in all.iter().chain(&all) {
+            let fresh = ByRights.resolve(principal).await.expect("never fails").expect("always known");
+            assert_eq!(permissions.of(principal).await, fresh, "{principal:?}");
+        }
+    }
 
     #[test]
     fn a_claim_is_a_list_or_a_text_with_commas() {
