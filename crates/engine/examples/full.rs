@@ -84,14 +84,16 @@ fn keys(many: u32) -> Result<TokenRegistry, Failure> {
     Ok(keys)
 }
 
-/// By whoever is at the keyboard, or by whatever runs it.
-async fn stopped() {
+/// By whoever is at the keyboard, or by whatever runs it. Heard from now on, not only when it is waited for.
+fn stopped() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut terminated = signal(SignalKind::terminate()).expect("signals can be heard");
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminated.recv() => {}
-    }
+    let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+    })
 }
 
 #[tokio::main]
@@ -140,9 +142,10 @@ async fn main() -> Result<(), Failure> {
     let options = InstanceOptions { max_instances: 10_000, ..InstanceOptions::default() };
     let instances = Instances::new(factory, options);
     let live = Live::of_many(Arc::new(instances.clone()), authenticator, config);
+    let stopped = stopped()?;
     let listener = tokio::net::TcpListener::bind(address.parse::<SocketAddr>()?).await?;
     writeln!(std::io::stderr(), "listening on http://{}/mcp", listener.local_addr()?)?;
-    http::serve_live(live, listener, stopped()).await?;
+    http::serve_live(live, listener, stopped).await?;
     log.flush()?;
     if many.is_some() {
         let stats = instances.stats();

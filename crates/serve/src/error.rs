@@ -3,7 +3,8 @@
 /// Messages are public: they are sent to the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("unknown tool `{name}`{}", .suggestion.as_deref().map(|s| format!("; did you mean `{s}`?")).unwrap_or_default())]
+    /// The text is the protocol's own.
+    #[error("Unknown tool: {name}{}", .suggestion.as_deref().map(|s| format!("; did you mean `{s}`?")).unwrap_or_default())]
     UnknownTool { name: String, suggestion: Option<String> },
     #[error("unknown prompt `{name}`")]
     UnknownPrompt { name: String },

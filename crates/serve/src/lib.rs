@@ -24,11 +24,15 @@
 //! - **A server**: [`ToolServer`] of closures, [`server_of`] any `rmcp::ServerHandler`, or the trait [`Server`].
 //! - **One for each caller**: a [`ServerFactory`] behind [`Instances`], or the wrapper of the server factory pattern,
 //!   [`wrap::wrap_server`].
+//! - **One for each bearer token**, changed while it runs: [`per_bearer`]. Many servers at one listener: [`http::Host`].
 //! - **Tools in groups**, with a transport: [`mcp_server::create_mcp_server`]; around a server of yours: [`toolsets`].
 //! - **Who calls**: [`ApiKeys`], [`BearerTokens`], [`Jwt`], [`Introspection`], a [`Chain`] of them, or your own
 //!   [`Authenticator`]. A server that anybody may call listens on loopback only; all others check it with each request.
+//!   A proxy may vouch for callers ([`TrustedProxy`], [`Vouched`]); clients that only speak OAuth come in with keys through
+//!   a [`Bridge`].
 //! - **Credentials for others' APIs**: a [`resolver::TokenResolver`]. What a caller came with goes nowhere.
-//! - **Around calls**: [`middleware`], `tower` layers for audit, rates, time, retries.
+//! - **Around calls**: [`middleware`], `tower` layers for audit, rates, time, retries. Beside them: `endpoints` (a feature) and
+//!   [`session_context`].
 //!
 //! # Errors
 //!

@@ -52,7 +52,7 @@ pub(crate) struct Front {
     pub(crate) hints: Hints,
     /// When it began. Who is sent away is told to those who came before, and meets those who come after as they are
     /// authenticated.
-    since: Since,
+    pub(crate) since: Since,
     pub(crate) middleware: Option<Middleware>,
 }
 

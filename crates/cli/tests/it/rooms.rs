@@ -42,6 +42,14 @@ fn spec_has_no_runtime_and_no_network() {
     }
 }
 
+/// S4-43: signals are the program's, which embeds the library.
+#[test]
+fn serve_hears_no_signals() {
+    let output = cargo(&["tree", "--package", "mcp-serve", "--edges", "normal,features", "--prefix", "none"]);
+    assert!(output.contains("tokio feature \"net\""), "{output}");
+    assert!(!output.contains("tokio feature \"signal\""), "{output}");
+}
+
 fn packages() -> Vec<Value> {
     let metadata: Value =
         serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version", "1"])).expect("cargo writes JSON");

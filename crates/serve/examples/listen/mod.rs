@@ -5,12 +5,14 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    sync::LazyLock,
 };
 
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::LevelFilter;
 
 /// Binds, and says where. On loopback and a free port, unless told otherwise.
@@ -26,6 +28,7 @@ pub fn address() -> io::Result<SocketAddr> {
 
 pub fn address_or(default: SocketAddr) -> io::Result<SocketAddr> {
     log_to_stderr()?;
+    hear_signals()?;
     let mut arguments = std::env::args().skip(1);
     match (arguments.next().as_deref(), arguments.next(), arguments.next()) {
         (None, ..) => Ok(default),
@@ -36,11 +39,22 @@ pub fn address_or(default: SocketAddr) -> io::Result<SocketAddr> {
 
 /// By whoever is at the keyboard, or by whatever runs it.
 pub async fn until_interrupted() {
-    let mut terminated = signal(SignalKind::terminate()).expect("signals can be heard");
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminated.recv() => {}
-    }
+    INTERRUPTED.cancelled().await;
+}
+
+static INTERRUPTED: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
+
+/// From the start: whoever reads where it listens may end it in the next moment.
+fn hear_signals() -> io::Result<()> {
+    let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+        INTERRUPTED.cancel();
+    });
+    Ok(())
 }
 
 fn log_to_stderr() -> io::Result<()> {

@@ -268,6 +268,7 @@ mod tests {
         assert!(keep(Some(now + 60)));
     }
 
+    /// W1-10.
     #[test]
     fn no_number_of_tokens_grows_it() {
         let judge = Judge::default();

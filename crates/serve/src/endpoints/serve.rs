@@ -74,21 +74,23 @@ where
     };
     let request_id = CallId::next();
     let refused = |error: Error| Refusal::of(&error, request_id, Version::V2026_07_28);
+    let config = live.config();
+    // A body that is awaited holds no place that calls need.
+    let body = read_body(body, config.max_body, config.body_timeout).await?;
     let _permit =
         front.gate.enter_with(front.authenticator.gate(&principal).as_deref(), &principal).map_err(refused)?;
     let toolsets = match paths.toolsets.as_ref().filter(|_| endpoint.permission_aware) {
         None => None,
         Some(toolsets) => Some(toolsets.toolsets_of(&principal).await.map_err(refused)?),
     };
-    let config = live.config();
-    let body = read_body(body, config.max_body, config.body_timeout).await?;
     let params = found.params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let read = Incoming { head, body, max_depth: config.max_depth, params }.read(endpoint)?;
     let client_id = client_id(&principal, front.authenticator.is_open(), &head.headers);
     let (params, query, body) = (read.params, read.query, read.body);
     let request =
         EndpointRequest { principal: principal.clone(), client_id, body, query, params, toolsets, request_id };
-    Ok(run(endpoint, &at.path, request, &principal).await?)
+    let answer = async { Ok(run(endpoint, &at.path, request, &principal).await) };
+    Ok(front.since.unless_gone(&principal, answer).await.map_err(refused)??)
 }
 
 async fn run(

@@ -55,10 +55,16 @@ pub(crate) async fn run(site: impl Into<Site>, listener: TcpListener, shutdown: 
             // Whose address has as many as it may displaces nobody.
             let share = stream.as_ref().ok().and_then(|(_, peer)| addresses.take(peer.ip()).ok());
             let Some(share) = share else { return (stream, None) };
-            if places.available_permits() == 0 {
-                all.make_room();
-            }
-            let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
+            let place = loop {
+                if places.available_permits() == 0 {
+                    all.make_room();
+                }
+                // All may be busy now, and idle in a moment.
+                let place = tokio::time::timeout(LOOK_AGAIN, places.clone().acquire_owned()).await;
+                if let Ok(place) = place {
+                    break place.expect("the semaphore is never closed");
+                }
+            };
             (stream, Some((place, share)))
         };
         let (stream, room) = tokio::select! {
@@ -180,6 +186,9 @@ async fn converse(
     }
     true
 }
+
+/// For a connection that is to make room.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Bytes of a request line and its headers.
 const MAX_HEAD: usize = 64 * 1024;

@@ -5,7 +5,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use http::{StatusCode, header::CONTENT_TYPE};
+use http::{
+    StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
 use serde_json::{Map, Value, json};
 
 use super::orchestrator::toolsets_of;
@@ -34,7 +37,8 @@ pub(super) fn routes(
 async fn tools(CallersServer { server, cx }: CallersServer) -> Response {
     let Some(toolsets) = toolsets_of(&*server) else { return StatusCode::NOT_FOUND.into_response() };
     let status = serde_json::to_string(&toolsets.status(&cx)).expect("names are JSON");
-    ([(CONTENT_TYPE, "application/json")], status).into_response()
+    // The URL says nothing of who may see it.
+    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], status).into_response()
 }
 
 /// Of clients that may say something about these keys, and nothing else.

@@ -316,7 +316,7 @@ mod tests {
         read(config).expect("is read").check(&BearerTokens::new(keys))
     }
 
-    /// S2-42.
+    /// S2-42, W1-18.
     #[test]
     fn defaults_are_those_of_the_pattern_but_loopback() {
         let config = read(json!({ "resourceType": "Notes", "transport": { "type": "http" } })).expect("is read");
@@ -327,6 +327,7 @@ mod tests {
         let checked = config.check(&NoAuthentication::default()).expect("fits");
         assert_eq!((checked.resource.as_str(), &*checked.http.path), ("notes", "/mcp"));
         assert_eq!(checked.http.aliases, ["/mcp/message"]);
+        assert!(checked.http.limits.rate.is_some(), "nobody may call without end");
     }
 
     /// X-7, W1-1: a field that nothing reads is an error.

@@ -35,7 +35,7 @@ pub async fn use_everything(client: &RunningService<RoleClient, ()>) {
     let result = within(client.call_tool(call)).await.expect("a result");
     assert_eq!(result.structured_content, Some(arguments.into()));
     let error = within(client.call_tool(CallToolRequestParams::new("nope"))).await.expect_err("refused");
-    assert!(error.to_string().contains("unknown tool `nope`"), "{error}");
+    assert!(error.to_string().contains("Unknown tool: nope"), "{error}");
     let resource = within(client.read_resource(ReadResourceRequestParams::new("doc://a"))).await.expect("a resource");
     assert_eq!(resource.contents.len(), 1);
     let prompt = within(client.get_prompt(GetPromptRequestParams::new("greet"))).await.expect("a prompt");

@@ -22,7 +22,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     sessions::{ask, open},
-    support::{Events, Running, within},
+    support::{Events, Logged, Running, within},
 };
 
 /// A server of some name, with a tool of that name; `wait` waits for its release.
@@ -635,21 +635,6 @@ async fn replicas_that_share_a_store_agree() {
     assert_eq!(called(&client, "a-secret-of-customer-1", "one").await, Err(401));
 }
 
-/// All that is logged in this process.
-#[derive(Clone, Default)]
-struct Logged(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Logged {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("lock").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 // T7, S4-22, S4-37, W3-5
 #[tokio::test]
 async fn t7_no_log_event_or_response_has_a_secret() {
@@ -694,7 +679,7 @@ async fn t7_no_log_event_or_response_has_a_secret() {
             break;
         }
     }
-    seen += &String::from_utf8_lossy(&logged.0.lock().expect("lock"));
+    seen += &logged.text();
     assert!(seen.contains("tokenRemoved") && seen.contains("the tool `panic` panicked"), "there was something to see");
     assert!(
         !seen.contains("zq-"),

@@ -314,7 +314,7 @@ async fn only_listed_extras_reach_the_factory() {
     }
 }
 
-/// S2-43, S2-44, W1-2, W1-15.
+/// S2-43, S2-44, W1-2, W1-9, W1-15.
 #[tokio::test]
 async fn it_starts_once_stops_for_good_and_answers_at_its_old_paths() {
     let server = wrap_server(options().transport(Transport::sse(0))).expect("fits");
@@ -331,6 +331,10 @@ async fn it_starts_once_stops_for_good_and_answers_at_its_old_paths() {
         http::Request::get(format!("http://{address}/mcp/health")).body(bytes::Bytes::new()).expect("a request");
     let health = HttpClient::new().fetch(health, FetchBounds::default()).await.expect("an answer");
     assert_eq!(&health.body()[..], br#"{"status":"ok"}"#);
+    let metrics = http::Request::get(format!("http://{address}/mcp/progress/metrics")).body(bytes::Bytes::new());
+    let metrics =
+        HttpClient::new().fetch(metrics.expect("a request"), FetchBounds::default()).await.expect("an answer");
+    assert_eq!(metrics.status(), 404, "nobody sees what others do");
     within(server.stop()).await.expect("stops");
     within(server.stop()).await.expect("is stopped");
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");

@@ -552,3 +552,24 @@ pub async fn status_of(stream: TcpStream, path: &str) -> u16 {
     let request = Request::post(path).header("host", "127.0.0.1").body(Full::<Bytes>::default()).expect("a request");
     within(sender.send_request(request)).await.expect("a response").status().as_u16()
 }
+
+/// What is logged while it is the writer.
+#[derive(Clone, Default)]
+pub struct Logged(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Logged {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().expect("lock")).into_owned()
+    }
+}
+
+impl std::io::Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("lock").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

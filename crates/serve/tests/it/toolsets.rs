@@ -2,6 +2,7 @@
 
 mod handles;
 mod modern;
+mod names;
 mod own_servers;
 mod permissions;
 mod rules;

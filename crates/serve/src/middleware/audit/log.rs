@@ -66,6 +66,8 @@ impl AuditLog {
     pub const MOST: usize = 4 * 1024 * 1024;
     /// The longest that a line waits for others.
     const EVERY: Duration = Duration::from_millis(20);
+    /// After an attempt that failed.
+    const AGAIN: Duration = Duration::from_millis(500);
 
     /// Starts the thread that writes.
     #[expect(clippy::disallowed_methods, reason = "lines are to gather meanwhile; on a thread for nothing else")]
@@ -73,12 +75,16 @@ impl AuditLog {
         let (sender, lines) = std::sync::mpsc::sync_channel::<std::sync::Weak<Lines>>(1);
         let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || {
             let Ok(lines) = lines.recv() else { return };
+            let mut written = Ok(());
             loop {
-                thread::park();
+                // What went wrong is in the log, and tried again: whoever adds to lines that wait wakes nobody.
+                match written {
+                    Ok(()) => thread::park(),
+                    Err(_) => thread::park_timeout(Self::AGAIN),
+                }
                 thread::sleep(Self::EVERY);
                 let Some(lines) = lines.upgrade() else { return };
-                // What goes wrong is in the log, and tried again with the next lines.
-                let _ = lines.write();
+                written = lines.write();
             }
         })?;
         let lines = Arc::new(Lines {
@@ -342,6 +348,24 @@ mod tests {
         for thread in 0..4 {
             let of_thread: Vec<_> = numbers.iter().filter(|number| **number / 1_000 == thread).copied().collect();
             assert_eq!(of_thread, (thread * 1_000..(thread + 1) * 1_000).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_disk_that_is_well_again_has_all_lines_though_nobody_asks() {
+        let disk = Disk::default();
+        let log = AuditLog::new(disk.clone()).expect("a thread");
+        disk.is_full(true);
+        log.0.add(&record(0));
+        while !log.0.file.lock().expect("lock").fails {
+            thread::yield_now();
+        }
+        // Nobody is woken for the second.
+        log.0.add(&record(1));
+        log.0.add(&record(2));
+        disk.is_full(false);
+        while disk.lines().len() < 3 {
+            thread::yield_now();
         }
     }
 

@@ -75,7 +75,7 @@ impl ServerHandler for Handler {
             "text" => Ok(CallToolResult::success(text("a text")).into()),
             "failing" => Ok(CallToolResult::error(text("the database is down")).into()),
             "refuse" => Err(ErrorData::new(ErrorCode(-31_999), "not today", Some(json!({"until": "tomorrow"})))),
-            other => Err(ErrorData::invalid_params(format!("unknown tool `{other}`"), None)),
+            other => Err(ErrorData::invalid_params(format!("Unknown tool: {other}"), None)),
         }
     }
 
