@@ -8,6 +8,8 @@
 
 mod execute;
 mod open;
+#[cfg(test)]
+mod tests;
 mod threads;
 mod watch;
 
@@ -52,14 +54,22 @@ pub(super) struct Sqlite {
 #[derive(Debug)]
 struct Opened {
     inline: Arc<Inline>,
+    /// Whoever fills a place has it, so that one connection is opened at a time and the others look again after it.
+    filling: Arc<tokio::sync::Mutex<()>>,
     reads: Arc<Lane>,
     writes: Arc<Lane>,
 }
 
 /// For reads that are done at once. As many places as there are threads to run them, so that one is always free. The first
-/// is there from the start; a read that finds none goes to a thread, whose connection takes an empty place afterwards. Most
-/// databases of a single caller never need a second one.
+/// is filled from the start, another when a read finds those that are filled in use; it stays filled. Most databases of a
+/// single caller never need a second one.
 type Inline = [Mutex<Option<Session>>];
+
+enum Attempt {
+    Ran(Result<Outcome, Failure>),
+    /// What is filled is in use; this place is empty.
+    Vacant(usize),
+}
 
 /// Connections whose statements run on threads of their own.
 #[derive(Debug)]
@@ -97,7 +107,13 @@ impl Sqlite {
             return opened.writes.run(statement, arguments, sink, deadline, options).await;
         }
         if !statement.0.pace.is_slow() {
-            match opened.run_inline(&self.config, statement, &arguments, &mut sink) {
+            let result = loop {
+                match opened.run_inline(&self.config, statement, &arguments, &mut sink) {
+                    Attempt::Ran(result) => break result,
+                    Attempt::Vacant(place) => opened.fill(place, deadline, options).await?,
+                }
+            };
+            match result {
                 Ok(outcome) => return Ok((sink, outcome)),
                 Err(Failure::Error(error)) => return Err(error),
                 Err(Failure::Writes) => {
@@ -188,7 +204,7 @@ impl Opened {
         }
         let reads = lane(Access::Read, config.pool.max, inline.clone());
         reads.put(Session::open(config, &target, Access::Read)?);
-        Ok(Self { inline, reads: Arc::new(reads), writes: Arc::new(writes) })
+        Ok(Self { inline, filling: Arc::default(), reads: Arc::new(reads), writes: Arc::new(writes) })
     }
 
     /// Takes the connection of this thread, or any that is free, without waiting.
@@ -198,23 +214,59 @@ impl Opened {
         statement: &Statement,
         arguments: &[Value],
         sink: &mut S,
-    ) -> Result<Outcome, Failure> {
+    ) -> Attempt {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
             static FIRST: usize = NEXT.fetch_add(1, Ordering::Relaxed);
         }
         let first = FIRST.with(|first| *first);
+        let mut vacant = None;
         for offset in 0..self.inline.len() {
-            let place = match self.inline[(first + offset) % self.inline.len()].try_lock() {
+            let index = (first + offset) % self.inline.len();
+            let place = match self.inline[index].try_lock() {
                 Ok(place) => place,
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => continue,
             };
-            let Some(session) = &*place else { continue };
+            let Some(session) = &*place else {
+                vacant.get_or_insert(index);
+                continue;
+            };
             session.watch.begin(INLINE_BUDGET, false);
-            return execute::execute(session, config, statement, arguments, sink);
+            return Attempt::Ran(execute::execute(session, config, statement, arguments, sink));
         }
-        Err(Failure::Locked(Error::new(Class::Busy, "every connection is in use")))
+        vacant.map_or_else(
+            || Attempt::Ran(Err(Failure::Locked(Error::new(Class::Busy, "every connection is in use")))),
+            Attempt::Vacant,
+        )
+    }
+
+    /// Opens a connection for a place that was empty. It needs nothing that a long read may hold: neither a permit of
+    /// theirs nor one of their threads. What was begun is ended and kept even if its caller goes away.
+    async fn fill(&self, place: usize, deadline: Instant, options: &RunOptions) -> Result<(), Error> {
+        let filling = async {
+            let turn = self.filling.clone().lock_owned().await;
+            // In use or filled meanwhile: it is worth another look at all of them.
+            if !self.inline[place].try_lock().is_ok_and(|place| place.is_none()) {
+                return Ok(());
+            }
+            let reads = self.reads.clone();
+            let work = move || {
+                let _turn = turn;
+                if reads.permits.is_closed() {
+                    return Err(Error::closed(&reads.config.name));
+                }
+                let session = Session::open(&reads.config, &reads.target, Access::Read)?;
+                // Not held while it is opened: others would take the place for one that is filled and in use.
+                let mut place = reads.inline[place].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                // A long read that has ended may have been first.
+                place.get_or_insert(session);
+                Ok(())
+            };
+            let opening = tokio::task::spawn_blocking(work).await;
+            opening.map_err(|_| Error::new(Class::Unavailable, "opening the database failed"))?
+        };
+        tokio::time::timeout_at(deadline, filling).await.unwrap_or_else(|_| Err(Error::timeout(options.timeout)))
     }
 }
 

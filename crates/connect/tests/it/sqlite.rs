@@ -1,14 +1,16 @@
 use std::{
+    ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Condvar, Mutex},
     time::{Duration, Instant},
 };
 
 use mcp_factory_connect::{
     Denied, FixedSecrets, Grant, Policy,
-    sql::{Backend, Class, Database, DatabaseConfig, Hint, RunOptions, Seed, Source},
+    sql::{Backend, Cell, Class, Columns, Database, DatabaseConfig, Hint, RowSink, RunOptions, Seed, Source},
 };
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use crate::collect::{Collect, execute, open, read, rows, run, write};
 
@@ -260,6 +262,94 @@ async fn long_reads_hold_up_no_quick_one() {
     assert!(begun.elapsed() < Duration::from_secs(20));
     assert!(long.iter().all(|call| !call.is_finished()), "the long ones still run");
     long.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// Says when the second run, the one on a thread for long reads, has its first row.
+struct SecondRun {
+    began: Option<oneshot::Sender<()>>,
+    resets: usize,
+}
+
+impl RowSink for SecondRun {
+    fn columns(&mut self, _: &Columns) {}
+
+    fn cell(&mut self, _: usize, _: Cell<'_>) {}
+
+    fn end_row(&mut self) -> ControlFlow<()> {
+        if self.resets > 0 {
+            self.began.take().map(|began| began.send(()));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn reset(&mut self) {
+        self.resets += 1;
+    }
+}
+
+/// Gives its connection back only when as many others as are to come have one too.
+struct Together {
+    missing: Arc<(Mutex<usize>, Condvar)>,
+    resets: usize,
+}
+
+impl RowSink for Together {
+    fn columns(&mut self, _: &Columns) {}
+
+    fn cell(&mut self, _: usize, _: Cell<'_>) {}
+
+    fn end_row(&mut self) -> ControlFlow<()> {
+        let (missing, changed) = &*self.missing;
+        let mut count = missing.lock().unwrap();
+        *count = count.saturating_sub(1);
+        changed.notify_all();
+        // So that a failure ends: one that never comes has been refused.
+        drop(changed.wait_timeout_while(count, Duration::from_secs(20), |count| *count > 0).unwrap());
+        ControlFlow::Continue(())
+    }
+
+    fn reset(&mut self) {
+        self.resets += 1;
+    }
+}
+
+/// Long reads have all that there is for them, and there is one connection for quick ones when several come at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn quick_reads_at_once_need_nothing_that_long_ones_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    for mut config in [memory(PRODUCTS), file(&folder.path().join("a.db"), PRODUCTS)] {
+        config.pool.max = 3;
+        config.pool.acquire_timeout = Duration::from_millis(50);
+        let database = Arc::new(open(config));
+        let mut long = Vec::new();
+        for _ in 0..3 {
+            let (database, (began, beginning)) = (database.clone(), oneshot::channel());
+            long.push(tokio::spawn(async move {
+                let text = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
+                let sink = SecondRun { began: Some(began), resets: 0 };
+                database.run(&read(text, &[]), vec![], sink, &RunOptions::default()).await.map(|_| ())
+            }));
+            beginning.await.expect("the long read runs");
+        }
+        let at_once = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 16);
+        let missing = Arc::new((Mutex::new(at_once), Condvar::new()));
+        // Each has a thread of its own, for it blocks it.
+        let quick = (0..at_once).map(|_| {
+            let (database, sink) = (database.clone(), Together { missing: missing.clone(), resets: 0 });
+            tokio::task::spawn_blocking(move || {
+                let statement = read("SELECT name FROM products WHERE id = 2", &[]);
+                let options = RunOptions::default();
+                let run = database.run(&statement, vec![], sink, &options);
+                tokio::runtime::Handle::current().block_on(run).map(|(sink, _)| sink.resets)
+            })
+        });
+        for call in quick.collect::<Vec<_>>() {
+            assert_eq!(call.await.unwrap().expect("a quick read is not refused"), 0, "it ran at once");
+        }
+        assert_eq!(*missing.0.lock().unwrap(), 0, "all of them ran at the same time");
+        assert!(long.iter().all(|call| !call.is_finished()), "the long ones still run");
+        long.iter().for_each(tokio::task::JoinHandle::abort);
+    }
 }
 
 #[tokio::test]
