@@ -92,8 +92,7 @@ impl Sessions {
 
     /// An `initialize`.
     pub(super) async fn open(&self, serving: Serving, head: Parts, body: Bytes, caller: Admitted) -> Response<Body> {
-        let owner = Owner::of(&self.live, &caller);
-        let Some(_opening) = Opening::begin(self, &owner) else {
+        let Some(opening) = Opening::begin(self, Owner::of(&self.live, &caller)) else {
             let refusal = Refusal::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 code::BUSY,
@@ -102,11 +101,11 @@ impl Sessions {
             return refuse(refusal.with_header(RETRY_AFTER, HeaderValue::from_static("30")), None);
         };
         let principal = caller.principal.clone();
-        let response = self.forward(head, body, caller).await;
+        let response = OPENER.scope(opening.owner.clone(), self.forward(head, body, caller)).await;
         if let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
             // It may be over already; then nothing is left to bind.
             if let Some(session) = self.owners.lock().sessions.get_mut(id) {
-                session.owner = Some(owner);
+                session.is_open = true;
                 if let Some(presence) = &self.manager.presence {
                     presence.opened(presence::Open::Session(id.into()), &principal);
                 }
@@ -138,8 +137,7 @@ impl Sessions {
         let owner = Owner::of(&self.live, &caller);
         let theirs = {
             let open = self.owners.lock();
-            let session =
-                open.sessions.get(id).filter(|session| !session.is_ending && session.owner.as_ref() == Some(&owner));
+            let session = open.sessions.get(id).filter(|it| it.is_known() && it.owner.as_deref() == Some(&owner));
             session.map(|session| InUse::begin(&session.using))
         };
         let Some(in_use) = theirs else {
@@ -281,13 +279,30 @@ struct Owners(Mutex<Open>);
 #[derive(Debug, Default)]
 struct Open {
     sessions: HashMap<SessionId, Session>,
-    opening: usize,
+    /// Who opens one, until there is a session to count.
+    opening: Vec<Arc<Owner>>,
+}
+
+impl Open {
+    /// Once for each opening: by its session, or by its end without one.
+    fn opened(&mut self, opener: &Arc<Owner>) {
+        if let Some(at) = self.opening.iter().position(|it| Arc::ptr_eq(it, opener)) {
+            self.opening.swap_remove(at);
+        }
+    }
+}
+
+tokio::task_local! {
+    /// Whose `initialize` runs: the SDK makes the session, and knows nothing of owners.
+    static OPENER: Arc<Owner>;
 }
 
 #[derive(Debug, Default)]
 struct Session {
-    /// None while `initialize` runs, as nobody else can know the id yet.
-    owner: Option<Owner>,
+    /// Known from the first: what is opened and not yet open takes a place, too, and keeps it if its client goes away.
+    owner: Option<Arc<Owner>>,
+    /// Not while `initialize` runs, as nobody else can know the id yet.
+    is_open: bool,
     /// From now on nobody knows it.
     is_ending: bool,
     using: Arc<Using>,
@@ -342,27 +357,32 @@ impl Owners {
 }
 
 /// A place among the sessions, until the session itself takes it.
-struct Opening<'a>(&'a Owners);
+struct Opening<'a> {
+    owners: &'a Owners,
+    owner: Arc<Owner>,
+}
 
 impl<'a> Opening<'a> {
-    fn begin(sessions: &'a Sessions, owner: &Owner) -> Option<Self> {
+    fn begin(sessions: &'a Sessions, owner: Owner) -> Option<Self> {
         let (most, most_of_one) = sessions.most();
         let mut open = sessions.owners.lock();
-        let is_theirs = |session: &&Session| {
-            !session.is_ending && session.owner.as_ref().is_some_and(|it| it.is_same_principal(owner))
+        let of_owner = || {
+            let sessions = open.sessions.values().filter(|session| !session.is_ending);
+            let owners = sessions.filter_map(|session| session.owner.as_ref()).chain(&open.opening);
+            owners.filter(|it| it.is_same_principal(&owner)).count()
         };
-        let of_owner = || open.sessions.values().filter(is_theirs).count();
-        if open.sessions.len() + open.opening >= most || of_owner() >= most_of_one {
+        if open.sessions.len() + open.opening.len() >= most || of_owner() >= most_of_one {
             return None;
         }
-        open.opening += 1;
-        Some(Self(&sessions.owners))
+        let owner = Arc::new(owner);
+        open.opening.push(owner.clone());
+        Some(Self { owners: &sessions.owners, owner })
     }
 }
 
 impl Drop for Opening<'_> {
     fn drop(&mut self) {
-        self.0.lock().opening -= 1;
+        self.owners.lock().opened(&self.owner);
     }
 }
 
@@ -383,7 +403,8 @@ impl Bound {
     pub(crate) fn leave(&self, whose: &Whose) -> Ending {
         let mut open = self.owners.lock();
         let theirs = open.sessions.iter_mut();
-        let theirs = theirs.filter(|(_, it)| it.owner.as_ref().is_some_and(|owner| whose.is(&owner.principal)));
+        let is_theirs = |it: &Session| it.owner.as_ref().is_some_and(|owner| whose.is(&owner.principal));
+        let theirs = theirs.filter(|(_, it)| it.is_open && is_theirs(it));
         theirs.map(|(id, session)| session.leave(id)).collect()
     }
 
@@ -412,6 +433,10 @@ impl Bound {
 }
 
 impl Session {
+    fn is_known(&self) -> bool {
+        self.is_open && !self.is_ending
+    }
+
     fn leave(&mut self, id: &SessionId) -> (SessionId, Arc<Using>) {
         self.is_ending = true;
         (id.clone(), self.using.clone())
@@ -424,7 +449,13 @@ impl SessionManager for Bound {
 
     async fn create_session(&self) -> Result<(SessionId, Self::Transport), Self::Error> {
         let (id, transport) = self.sessions.create_session().await?;
-        self.owners.lock().sessions.insert(id.clone(), Session::default());
+        let owner = OPENER.try_with(Clone::clone).ok();
+        let mut open = self.owners.lock();
+        if let Some(owner) = &owner {
+            open.opened(owner);
+        }
+        open.sessions.insert(id.clone(), Session { owner, ..Session::default() });
+        drop(open);
         Ok((id, transport))
     }
 

@@ -129,6 +129,18 @@ async fn no_principal_can_take_all_sessions() {
 }
 
 #[tokio::test]
+async fn opening_at_once_takes_no_more_of_them() {
+    let keys = ApiKeys::new(ApiKeys::DEFAULT_HEADER, KeyList::parse("key-number-1,key-number-2").expect("keys"));
+    let running = Running::with(Config { max_sessions_per_principal: 2, ..Config::default() }, keys).await;
+    let one = |key: &'static str| running.ask(running.post(&[("x-api-key", key)], initialize("2025-11-25")));
+    let replies = futures_util::future::join_all((0..16).map(|_| one("key-number-1"))).await;
+    let opened = replies.iter().filter(|reply| reply.status == 200).count();
+    assert_eq!(opened, 2, "{replies:?}");
+    assert_eq!(replies.iter().filter(|reply| reply.status == 503).count(), 14);
+    assert_eq!(one("key-number-2").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_session_that_is_idle_ends() {
     let config = Config { session_idle: std::time::Duration::from_millis(50), max_sessions: 1, ..Config::default() };
     let running = Running::with(config, NoAuthentication::default()).await;
