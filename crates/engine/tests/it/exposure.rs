@@ -263,8 +263,11 @@ async fn a_signed_header_counts_once_and_unchanged() {
         let proxy = TrustedProxy::signed(SECRET.as_bytes(), minute, headers).unwrap();
         let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
-        let code = ring::hmac::sign(&key, &proxy.signed_text(time, &head));
-        let code: String = code.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let mut text = proxy.signed_text(time, &head);
+        let credential = ring::digest::digest(&ring::digest::SHA256, KEY.1.as_bytes());
+        text.extend_from_slice(format!("\n{}", hex(credential.as_ref())).as_bytes());
+        let code = hex(ring::hmac::sign(&key, &text).as_ref());
         request = Request::from_parts(head, body);
         request.headers_mut().insert("x-signature", format!("t={time},v1={code}").parse().unwrap());
         request

@@ -12,7 +12,7 @@ use std::{
 
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue, header::InvalidHeaderValue, request::Parts};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use super::{Authentication, Authenticator, Challenge, Found, Peer, jwt::name, only, verified::now};
 use crate::{Principal, Scopes};
@@ -117,7 +117,20 @@ impl TrustedProxy {
         text
     }
 
-    fn is_trusted(&self, head: &Parts) -> Result<bool, Challenge> {
+    /// The same, and on a last line whom it is about where they say so themselves: hex SHA-256 of the value of the header
+    /// that their credential is in, so that nobody else can use it.
+    fn text_about(&self, time: u64, head: &Parts, credential: Option<&HeaderValue>) -> Vec<u8> {
+        let mut text = self.signed_text(time, head);
+        if let Some(credential) = credential {
+            text.push(b'\n');
+            for byte in Sha256::digest(credential.as_bytes()) {
+                text.extend_from_slice(format!("{byte:02x}").as_bytes());
+            }
+        }
+        text
+    }
+
+    fn is_trusted(&self, head: &Parts, credential: Option<&HeaderValue>) -> Result<bool, Challenge> {
         match &self.trust {
             Trust::Peers(peers) => Ok(head
                 .extensions
@@ -130,28 +143,45 @@ impl TrustedProxy {
                 if time.abs_diff(now) > *window {
                     return Ok(false);
                 }
-                let good = key.clone().chain_update(self.signed_text(time, head)).verify_slice(&code).is_ok();
+                let text = self.text_about(time, head, credential);
+                let good = key.clone().chain_update(text).verify_slice(&code).is_ok();
                 Ok(good && first_use(used, (time, code), now.saturating_sub(*window)))
             }
         }
     }
 
     /// Of a request that was trusted when it came, so that its signature was used and may be old.
-    fn is_still_trusted(&self, head: &Parts) -> Result<bool, Challenge> {
-        let Trust::Signature { key, .. } = &self.trust else { return self.is_trusted(head) };
+    fn is_still_trusted(&self, head: &Parts, credential: Option<&HeaderValue>) -> Result<bool, Challenge> {
+        let Trust::Signature { key, .. } = &self.trust else { return self.is_trusted(head, credential) };
         let Some(signature) = only(head, &self.headers.signature)? else { return Ok(false) };
         let Some((time, code)) = signature.to_str().ok().and_then(parse_signature) else { return Ok(false) };
-        Ok(key.clone().chain_update(self.signed_text(time, head)).verify_slice(&code).is_ok())
+        Ok(key.clone().chain_update(self.text_about(time, head, credential)).verify_slice(&code).is_ok())
     }
 
     pub(super) fn claim_names(&self) -> impl Iterator<Item = &HeaderName> {
         self.headers.claims.iter()
     }
 
-    /// The claims of a request whose caller is known by something else. Without any, nobody has to vouch for it.
-    pub(super) fn claims(&self, head: &Parts, judgement: Judgement) -> Result<Vec<(String, String)>, Challenge> {
+    /// The claims of a request whose caller is known by the `credential`. Without any, nobody has to vouch for it; and a
+    /// signature that can't be bound to a credential could be anybody's.
+    pub(super) fn claims<'a>(
+        &self,
+        head: &'a Parts,
+        judgement: Judgement,
+        credential: impl FnOnce() -> Result<Option<&'a HeaderValue>, Challenge>,
+    ) -> Result<Vec<(String, String)>, Challenge> {
         let claims = self.said(head)?;
-        if claims.is_empty() || self.vouches(head, judgement)? { Ok(claims) } else { Err(forged()) }
+        if claims.is_empty() {
+            return Ok(claims);
+        }
+        let is_good = match &self.trust {
+            Trust::Peers(_) => self.vouches(head, judgement, None)?,
+            Trust::Signature { .. } => match credential()? {
+                None => false,
+                credential => self.vouches(head, judgement, credential)?,
+            },
+        };
+        if is_good { Ok(claims) } else { Err(forged()) }
     }
 
     fn said(&self, head: &Parts) -> Result<Vec<(String, String)>, Challenge> {
@@ -165,10 +195,10 @@ impl TrustedProxy {
         Ok(claims)
     }
 
-    fn vouches(&self, head: &Parts, judgement: Judgement) -> Result<bool, Challenge> {
+    fn vouches(&self, head: &Parts, judgement: Judgement, credential: Option<&HeaderValue>) -> Result<bool, Challenge> {
         match judgement {
-            Judgement::First => self.is_trusted(head),
-            Judgement::Again => self.is_still_trusted(head),
+            Judgement::First => self.is_trusted(head, credential),
+            Judgement::Again => self.is_still_trusted(head, credential),
         }
     }
 
@@ -187,7 +217,7 @@ impl TrustedProxy {
         let (tenant, groups, scopes) =
             (text(&self.headers.tenant)?, list(&self.headers.groups)?, list(&self.headers.scopes)?);
         let claims = self.said(head)?;
-        if !self.vouches(head, judgement)? {
+        if !self.vouches(head, judgement, None)? {
             return Err(forged());
         }
         let named = |text: &str| name(Some(&text.into())).map(str::to_owned);
@@ -327,13 +357,13 @@ impl fmt::Debug for TrustedProxy {
 /// As a proxy does it.
 #[cfg(test)]
 impl TrustedProxy {
-    pub(super) fn signature(&self, head: &Parts) -> String {
-        self.signature_at(now(), head)
+    pub(super) fn signature(&self, head: &Parts, credential: Option<&HeaderValue>) -> String {
+        self.signature_at(now(), head, credential)
     }
 
-    fn signature_at(&self, time: u64, head: &Parts) -> String {
+    fn signature_at(&self, time: u64, head: &Parts, credential: Option<&HeaderValue>) -> String {
         let Trust::Signature { key, .. } = &self.trust else { panic!("signed") };
-        let code = key.clone().chain_update(self.signed_text(time, head)).finalize().into_bytes();
+        let code = key.clone().chain_update(self.text_about(time, head, credential)).finalize().into_bytes();
         let code: String = code.iter().map(|byte| format!("{byte:02x}")).collect();
         format!("t={time},v1={code}")
     }
@@ -394,7 +424,7 @@ mod tests {
 
     fn signed(proxy: &TrustedProxy, headers: &[(&str, &str)], time: u64) -> Parts {
         let mut head = head(headers, None);
-        let value = proxy.signature_at(time, &head).parse().expect("a header");
+        let value = proxy.signature_at(time, &head, None).parse().expect("a header");
         head.headers.insert("x-mcp-signature", value);
         head
     }

@@ -4,16 +4,17 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use http::{HeaderMap, HeaderName, header::InvalidHeaderValue, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, header::InvalidHeaderValue, request::Parts};
 use serde_json::Value;
 
 use super::{
     Authentication, Authenticator, Challenge, Found, IpNet, Namespace, ProtectedResource, ProxyError, TrustedProxy,
-    proxy::Judgement,
+    only, proxy::Judgement,
 };
 use crate::{Departures, Gate, Principal};
 
-/// Adds the [claims](super::ProxyHeaders::claims) of a proxy to callers whom another authenticator knows.
+/// Adds the [claims](super::ProxyHeaders::claims) of a proxy to callers whom another authenticator knows. What is signed has
+/// one more line than [`TrustedProxy::signed_text`]: hex SHA-256 of the value of the header that the credential is in.
 #[derive(Debug)]
 pub struct Vouched {
     callers: Arc<dyn Authenticator>,
@@ -28,7 +29,7 @@ impl Vouched {
     }
 
     fn add(&self, head: &Parts, judgement: Judgement, known: Arc<Principal>) -> Result<Arc<Principal>, Challenge> {
-        let claims = self.proxy.claims(head, judgement)?;
+        let claims = self.proxy.claims(head, judgement, || self.credential(head))?;
         let names = || self.proxy.claim_names().map(HeaderName::as_str);
         if claims.is_empty() && !names().any(|name| known.claims.contains_key(name)) {
             return Ok(known);
@@ -40,6 +41,13 @@ impl Vouched {
         }
         principal.claims.extend(claims.into_iter().map(|(name, text)| (name, Value::String(text))));
         Ok(Arc::new(principal))
+    }
+
+    fn credential<'a>(&self, head: &'a Parts) -> Result<Option<&'a HeaderValue>, Challenge> {
+        match self.callers.finds(head) {
+            Found::Nothing => Ok(None),
+            Found::Own(header) | Found::Foreign(header) => only(head, &header),
+        }
     }
 
     fn judge<'a>(&'a self, head: &'a Parts, judgement: Judgement, known: Authentication<'a>) -> Authentication<'a> {
@@ -118,7 +126,10 @@ mod tests {
     }
 
     fn keys() -> Arc<dyn Authenticator> {
-        Arc::new(ApiKeys::new(ApiKeys::DEFAULT_HEADER, KeyList::parse("a-long-key-of-alice").expect("keys")))
+        Arc::new(ApiKeys::new(
+            ApiKeys::DEFAULT_HEADER,
+            KeyList::parse("a-long-key-of-alice,a-long-key-of-bob").expect("keys"),
+        ))
     }
 
     fn head(headers: &[(&str, &str)], peer: &str) -> Parts {
@@ -165,7 +176,7 @@ mod tests {
         let vouched = Vouched::new(keys(), proxy).expect("callers");
         let mut head = head(&[KEY, ("x-toolsets", "reading")], "10.1.1.1:1");
         assert_eq!(ask(&vouched, &head), Err(StatusCode::UNAUTHORIZED), "no signature");
-        let signature = vouched.proxy.signature(&head);
+        let signature = vouched.proxy.signature(&head, head.headers.get(KEY.0));
         head.headers.insert("x-mcp-signature", signature.parse().expect("a header"));
         let mut more = head.clone();
         more.headers.insert("x-toolsets", "admin".parse().expect("a header"));
@@ -174,5 +185,24 @@ mod tests {
         assert_eq!(ask(&vouched, &head), Err(StatusCode::UNAUTHORIZED), "a second time");
         let Authentication::Ready(again) = vouched.judge_again(&head) else { panic!("a key needs nobody") };
         assert!(again.is_ok(), "a stream that was opened with it stays");
+    }
+
+    /// A head that was signed and never came, say, or is in a log.
+    #[test]
+    fn a_signature_is_about_one_caller() {
+        let proxy = TrustedProxy::signed(&[7; 32], Duration::from_secs(30), headers()).expect("a proxy");
+        let vouched = Vouched::new(keys(), proxy).expect("callers");
+        let mut head = head(&[KEY, ("x-toolsets", "admin")], "10.1.1.1:1");
+        let of_nobody = vouched.proxy.signature(&head, None);
+        let signature = vouched.proxy.signature(&head, head.headers.get(KEY.0));
+        head.headers.insert("x-mcp-signature", of_nobody.parse().expect("a header"));
+        assert_eq!(ask(&vouched, &head), Err(StatusCode::UNAUTHORIZED), "of nobody");
+        head.headers.insert("x-mcp-signature", signature.parse().expect("a header"));
+        let mut bobs = head.clone();
+        bobs.headers.insert("x-api-key", "a-long-key-of-bob".parse().expect("a header"));
+        assert_eq!(ask(&vouched, &bobs), Err(StatusCode::UNAUTHORIZED), "of somebody else");
+        let Authentication::Ready(again) = vouched.judge_again(&bobs) else { panic!("a key needs nobody") };
+        assert!(again.is_err());
+        assert_eq!(ask(&vouched, &head), Ok(Some("admin".into())));
     }
 }
