@@ -1,7 +1,9 @@
 //! What a browser asks for before it lets a web page of an allowed origin read the answers.
 
+use axum::{Router, body::HttpBody};
+use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Response, StatusCode,
+    HeaderValue, Method, Request, Response, StatusCode,
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
         ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
@@ -9,11 +11,15 @@ use http::{
     },
     request::Parts,
 };
+use tower_service::Service;
 
 use super::{Body, body::status};
 
 /// Of MCP.
 pub(super) const METHODS: &str = "POST, GET, DELETE";
+
+/// Of what stands beside it.
+pub(super) const METHODS_BESIDE: &str = "GET, POST, PUT, DELETE, PATCH";
 
 /// The answer to the browser's question before the request. It carries no credential, so it comes before authentication.
 pub(super) fn preflight(head: &Parts, origin: &HeaderValue, methods: &'static str) -> Option<Response<Body>> {
@@ -39,4 +45,23 @@ pub(super) fn allow(mut response: Response<Body>, origin: HeaderValue) -> Respon
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, readable);
     headers.append(VARY, HeaderValue::from_static("Origin"));
     response
+}
+
+/// An answer of routes beside MCP, for `origin` where a web page calls. What they say about pages by themselves stays.
+pub(super) async fn routed<B>(mut routes: Router, request: Request<B>, origin: Option<HeaderValue>) -> Response<Body>
+where
+    B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+{
+    let (head, body) = request.into_parts();
+    let preflight = origin.as_ref().and_then(|origin| preflight(&head, origin, METHODS_BESIDE));
+    let response = match routes.call(Request::from_parts(head, axum::body::Body::new(body))).await {
+        Ok(response) => response.map(Body::routes),
+        Err(never) => match never {},
+    };
+    match origin {
+        Some(origin) if !response.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) => {
+            preflight.unwrap_or_else(|| allow(response, origin))
+        }
+        _ => response,
+    }
 }

@@ -16,7 +16,6 @@ use http::{
     request::Parts,
 };
 use tokio_util::sync::CancellationToken;
-use tower_service::Service;
 
 use super::{
     Body, Config, ConfigError,
@@ -145,7 +144,7 @@ impl Endpoint {
             if shared.config().endpoints.has(path) {
                 return Box::pin(self.custom(request, origin)).await;
             }
-            return Box::pin(self.route(request)).await;
+            return Box::pin(self.route(request, origin)).await;
         };
         self.answer(request, part, origin).await
     }
@@ -379,7 +378,7 @@ impl Endpoint {
         let live = &self.0.live;
         let (head, body) = request.into_parts();
         if let Some(origin) = &origin
-            && let Some(preflight) = cors::preflight(&head, origin, "GET, POST, PUT, DELETE, PATCH")
+            && let Some(preflight) = cors::preflight(&head, origin, cors::METHODS_BESIDE)
         {
             return preflight;
         }
@@ -391,17 +390,13 @@ impl Endpoint {
         }
     }
 
-    async fn route<B>(&self, mut request: Request<B>) -> Response<Body>
+    async fn route<B>(&self, mut request: Request<B>, origin: Option<HeaderValue>) -> Response<Body>
     where
         B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
         request.extensions_mut().insert(CurrentAuthenticator(self.0.live.front().authenticator.clone()));
         request.extensions_mut().insert(self.clone());
-        let mut routes = self.0.config().routes.clone();
-        match routes.call(request.map(axum::body::Body::new)).await {
-            Ok(response) => response.map(Body::routes),
-            Err(never) => match never {},
-        }
+        cors::routed(self.0.config().routes.clone(), request, origin).await
     }
 }
 

@@ -23,14 +23,13 @@ use futures_util::future::join_all;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower_service::Service;
 
 pub use self::config::HostConfig;
 use self::conversations::{Conversation, Conversations, Listed};
 use super::{
     Body, ConfigError, Endpoint, ServeError, Summary,
     body::{json, refuse},
-    connections,
+    connections, cors,
     endpoint::HEALTH,
     guard::Guard,
     shares::Addresses,
@@ -226,24 +225,13 @@ impl Host {
             return document.unwrap_or_else(unknown);
         }
         request.extensions_mut().insert(peer);
-        Box::pin(self.route(request)).await
+        Box::pin(cors::routed(self.0.config.routes.clone(), request, origin)).await
     }
 
     /// Name and path of `/servers/<name>/mcp`. All that begins like this is the host's own.
     fn below<'a>(&self, path: &'a str) -> Option<(&'a str, &'a str)> {
         let rest = path.strip_prefix(&*self.0.config.path)?.strip_prefix('/')?;
         Some(rest.split_at(rest.find('/').unwrap_or(rest.len())))
-    }
-
-    async fn route<B>(&self, request: Request<B>) -> Response<Body>
-    where
-        B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
-    {
-        let mut routes = self.0.config.routes.clone();
-        match routes.call(request.map(axum::body::Body::new)).await {
-            Ok(response) => response.map(Body::routes),
-            Err(never) => match never {},
-        }
     }
 
     pub(super) fn addresses(&self) -> Addresses {

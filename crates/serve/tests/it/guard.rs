@@ -91,3 +91,32 @@ async fn a_page_of_an_allowed_origin_may_read_what_it_asked_for() {
     let no_page = running.ask(running.modern("tools/list", json!({}), &headers[1..])).await;
     assert_eq!(no_page.header("access-control-allow-origin"), "");
 }
+
+/// S2-49, S3-70: beside MCP as for MCP, but for routes that say something about pages themselves.
+#[tokio::test]
+async fn routes_beside_mcp_answer_the_same_pages() {
+    const PAGE: (&str, &str) = ("origin", "https://app.example.com");
+    let own = axum::response::AppendHeaders([("access-control-allow-origin", "https://other.example.com")]);
+    let routes = axum::Router::new()
+        .route("/hello", axum::routing::get(async || "hello"))
+        .route("/own", axum::routing::any(async move || (own, "own")));
+    let config = Config { allowed_origins: vec!["https://app.example.com".to_owned()], routes, ..Config::default() };
+    let running = Running::with(config, NoAuthentication::default()).await;
+    let asked = async |method, path: &str, headers: &[(&str, &str)]| {
+        let mut request = running.request(method, headers, "");
+        *request.uri_mut() = path.parse().expect("a path");
+        running.ask(request).await
+    };
+    let hello = asked(http::Method::GET, "/hello", &[PAGE]).await;
+    assert_eq!((&*hello.text, hello.header("access-control-allow-origin")), ("hello", PAGE.1));
+    assert_eq!(asked(http::Method::GET, "/hello", &[]).await.header("access-control-allow-origin"), "");
+    let evil = asked(http::Method::GET, "/hello", &[("origin", "https://evil.com")]).await;
+    assert_eq!((evil.status.as_u16(), evil.header("access-control-allow-origin")), (403, ""));
+    let asks = [PAGE, ("access-control-request-method", "POST"), ("access-control-request-headers", "authorization")];
+    let preflight = asked(http::Method::OPTIONS, "/hello", &asks).await;
+    assert_eq!((preflight.status.as_u16(), preflight.header("access-control-allow-headers")), (204, "authorization"));
+    for (method, headers) in [(http::Method::GET, &asks[..1]), (http::Method::OPTIONS, &asks[..])] {
+        let own = asked(method, "/own", headers).await;
+        assert_eq!((own.header("access-control-allow-origin"), &*own.text), ("https://other.example.com", "own"));
+    }
+}

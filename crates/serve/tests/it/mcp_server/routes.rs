@@ -105,7 +105,11 @@ async fn only_pages_that_were_named_may_call() {
         assert_eq!(reply.status, status, "{headers:?}");
         let echoed = if status == 200 { "https://app.example" } else { "" };
         assert_eq!(reply.header("access-control-allow-origin"), echoed);
-        assert_eq!(get(running, "/tools", &headers).await.status, status, "{headers:?}");
+        for path in ["/tools", "/.well-known/mcp-config"] {
+            let reply = get(running, path, &headers).await;
+            assert_eq!(reply.status, status, "{headers:?}");
+            assert_eq!(reply.header("access-control-allow-origin"), echoed, "{path}");
+        }
     }
     assert!(!list(&running, Era::Modern).await.is_empty());
 }
