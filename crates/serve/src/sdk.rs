@@ -34,6 +34,7 @@ use rmcp::{
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::input::WithoutEvents;
+pub(crate) use self::news::level_of;
 use self::{
     changes::Subscriptions,
     input::{Brought, settled},
@@ -169,7 +170,7 @@ impl Adapter {
     /// The log messages that this request asks for, or its session.
     fn log_level(&self, cx: &RequestContext<RoleServer>, modern: bool) -> Option<LogLevel> {
         if modern {
-            return cx.meta.log_level().map(news::asked);
+            return cx.meta.log_level().map(level_of);
         }
         LogLevel::from_number(self.log_level.load(Ordering::Relaxed))
     }
@@ -436,7 +437,7 @@ impl ServerHandler for Adapter {
         let (_, _, modern) = self.call(&cx).await?;
         let serving = self.serving(&cx.extensions).await?;
         Self::declared(!modern && serving.server.capabilities().logging, "logging/setLevel")?;
-        self.log_level.store(news::asked(request.level) as u8, Ordering::Relaxed);
+        self.log_level.store(level_of(request.level) as u8, Ordering::Relaxed);
         Ok(())
     }
 

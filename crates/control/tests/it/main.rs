@@ -48,18 +48,21 @@ impl Reply {
     }
 }
 
+async fn open(data: &tempfile::TempDir) -> Factory {
+    let config = Config {
+        data: data.path().join("data"),
+        registry: None,
+        key: FactoryKey::new(b"a factory's secret, for tests").unwrap(),
+        approvals: Approvals::default(),
+        launcher: None,
+    };
+    Factory::open(config).await.unwrap()
+}
+
 impl Running {
     async fn start() -> Self {
         let data = tempfile::tempdir().unwrap();
-        let factory = Factory::open(Config {
-            data: data.path().join("data"),
-            registry: None,
-            key: FactoryKey::new(b"a factory's secret, for tests").unwrap(),
-            approvals: Approvals::default(),
-            launcher: None,
-        })
-        .await
-        .unwrap();
+        let factory = open(&data).await;
         let readiness = Readiness::default();
         let routes = Control::new(factory.clone(), readiness.clone()).routes();
         let host = Host::new(HostConfig { routes, ..HostConfig::default() }).unwrap();
@@ -396,15 +399,7 @@ async fn what_was_meant_to_run_runs_again() {
     let Running { factory, _data: data, .. } = running;
     // As if it were killed: nothing is told to end.
     drop(factory);
-    let factory = Factory::open(Config {
-        data: data.path().join("data"),
-        registry: None,
-        key: FactoryKey::new(b"a factory's secret, for tests").unwrap(),
-        approvals: Approvals::default(),
-        launcher: None,
-    })
-    .await
-    .unwrap();
+    let factory = open(&data).await;
     let host = Host::new(HostConfig::default()).unwrap();
     let options = LocalOptions::new("http://127.0.0.1:1".parse().unwrap());
     assert_eq!(factory.host(host.clone(), options).await.unwrap(), 1);

@@ -41,8 +41,12 @@ struct Open {
 /// At once, for one factory.
 const CONNECTIONS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Held while tables are made: two factories may begin at once.
+/// Held while tables are made, and by each writer to the end: several factories may begin at once, and write at once.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(5571202)";
+/// One after another, as SQLite does it, since writers who find out at the end that they disagreed begin again, and may
+/// disagree again. Each statement sees what was committed before it, so the writer sees all that others did.
+const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(5571202)";
+const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// Beyond these nobody waits any longer: for a lock, for an answer.
 /// And what was said to be done is there after an outage, whatever the server does for others.
 const SETTINGS: &str = "SET search_path TO mcp_factory; SET synchronous_commit = on; SET lock_timeout = '5s'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'";
@@ -224,10 +228,7 @@ impl Postgres {
         writes: bool,
         work: &mut impl FnMut(&mut dyn Driver) -> Result<T, Outcome<E>>,
     ) -> Result<T, Outcome<E>> {
-        let begin = match writes {
-            true => "BEGIN ISOLATION LEVEL SERIALIZABLE",
-            false => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        };
+        let begin = if writes { WRITE } else { READ };
         runtime.block_on(open.client.batch_execute(begin)).map_err(|error| self.url.told(error))?;
         let done = work(&mut Running { runtime, open, url: &self.url })?;
         runtime.block_on(open.client.batch_execute("COMMIT")).map_err(|error| self.url.told(error))?;

@@ -10,8 +10,8 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         ClientCapabilities, ClientResult, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationCapability,
-        ErrorCode, InputRequest, InputRequiredResult, InputResponses, JsonRpcMessage, ListRootsResult, LoggingLevel,
-        RequestId, ServerNotification, ServerRequest,
+        ErrorCode, InputRequest, InputRequiredResult, InputResponses, JsonRpcMessage, ListRootsResult, RequestId,
+        ServerNotification, ServerRequest,
     },
     service::{Peer, RunningService, RxJsonRpcMessage, TxJsonRpcMessage, serve_directly},
     transport::Transport,
@@ -20,7 +20,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::{older_client, raised, relay::Relay};
-use crate::{Answer, Ask, CallContext, Elicitation, Error, LogLevel, Reply, input::Asks};
+use crate::{Answer, Ask, CallContext, Elicitation, Error, LogLevel, Reply, input::Asks, sdk::level_of};
 
 pub(super) struct Line<H: ServerHandler> {
     asked: mpsc::UnboundedReceiver<(RequestId, ServerRequest)>,
@@ -149,19 +149,6 @@ fn capabilities(asks: Asks) -> ClientCapabilities {
     client
 }
 
-fn level(level: LoggingLevel) -> LogLevel {
-    match level {
-        LoggingLevel::Debug => LogLevel::Debug,
-        LoggingLevel::Info => LogLevel::Info,
-        LoggingLevel::Notice => LogLevel::Notice,
-        LoggingLevel::Warning => LogLevel::Warning,
-        LoggingLevel::Error => LogLevel::Error,
-        LoggingLevel::Critical => LogLevel::Critical,
-        LoggingLevel::Alert => LogLevel::Alert,
-        LoggingLevel::Emergency => LogLevel::Emergency,
-    }
-}
-
 struct Wire {
     relay: Relay,
     cx: CallContext,
@@ -180,7 +167,7 @@ impl Transport<RoleServer> for Wire {
             JsonRpcMessage::Notification(said) => match said.notification {
                 ServerNotification::LoggingMessageNotification(said) => {
                     let said = said.params;
-                    self.cx.log(level(said.level), said.logger.as_deref().unwrap_or_default(), said.data);
+                    self.cx.log(level_of(said.level), said.logger.as_deref().unwrap_or_default(), said.data);
                 }
                 other => self.relay.hear(other),
             },

@@ -67,7 +67,7 @@ fn sent(level: LogLevel) -> LoggingLevel {
     }
 }
 
-pub(super) fn asked(level: LoggingLevel) -> LogLevel {
+pub(crate) fn level_of(level: LoggingLevel) -> LogLevel {
     match level {
         LoggingLevel::Debug => LogLevel::Debug,
         LoggingLevel::Info => LogLevel::Info,

@@ -4,14 +4,20 @@ use std::sync::Arc;
 
 use http::{Method, Request};
 use mcp_serve::{
-    ApiKeys, KeyList, Limits, NoAuthentication, Rate,
+    ApiKeys, BearerTokens, KeyList, Limits, NoAuthentication, Rate,
     endpoints::{CustomEndpoint, CustomEndpoints, EndpointRequest, EndpointResponse},
     http::Config,
+    tokens::{Token, TokenRegistry},
     toolsets::{Catalog, Options, Permissions, Toolset, Toolsets},
 };
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Notify,
+};
 
-use crate::support::{Reply, Running, TestServer};
+use crate::support::{Reply, Running, TestServer, within};
 
 const KEYS: &str = r#"{"key-of-alice": "alice", "key-of-bob": "bob", "key-of-eve": "eve", "key-of-nil": "nil"}"#;
 
@@ -177,6 +183,48 @@ async fn an_endpoint_counts_for_the_rate_of_its_caller() {
     let params = json!({ "name": "echo" });
     let call = running.modern("tools/call", params, &[ALICE]);
     assert_eq!(running.ask(call).await.status, 429, "and so do calls of tools");
+}
+
+/// A body that does not come would keep everybody from calling.
+#[tokio::test]
+async fn an_endpoint_whose_body_is_awaited_holds_no_place() {
+    let endpoints = CustomEndpoints::new(endpoints()).expect("endpoints");
+    let limits = Limits { concurrency: Some(1), ..Limits::none() };
+    let running = Running::with(Config { endpoints, limits, ..Config::default() }, keys()).await;
+    let mut slow = TcpStream::connect(running.address).await.expect("connects");
+    let head = "POST /orders HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: key-of-bob\r\nContent-Type: application/json\r\n\
+                Content-Length: 13\r\nExpect: 100-continue\r\n\r\n";
+    slow.write_all(head.as_bytes()).await.expect("sends");
+    // Said when the body is wanted.
+    let mut continues = [0; 25];
+    within(slow.read_exact(&mut continues)).await.expect("an answer");
+    assert_eq!(&continues, b"HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(ask(&running, Method::POST, "/orders", r#"{"item": "a"}"#).await.status, 200);
+    slow.write_all(br#"{"item": "b"}"#).await.expect("sends");
+    let mut answer = [0; 1024];
+    let read = within(slow.read(&mut answer)).await.expect("an answer");
+    assert!(String::from_utf8_lossy(&answer[..read]).contains("HTTP/1.1 200"));
+}
+
+/// S4-36: as a tool's call does.
+#[tokio::test]
+async fn an_endpoint_ends_with_its_caller_after_the_grace() {
+    let begun = Arc::new(Notify::new());
+    let begins = begun.clone();
+    let lasting = CustomEndpoint::get("/lasting", move |_| {
+        begins.notify_one();
+        std::future::pending::<Result<EndpointResponse, std::io::Error>>()
+    });
+    let endpoints = CustomEndpoints::new([lasting]).expect("endpoints");
+    let registry = TokenRegistry::default();
+    registry.add(Token::new("secret-of-ann-0123456789").with_id("ann")).expect("a token");
+    let config = Config { endpoints, grace: std::time::Duration::ZERO, ..Config::default() };
+    let running = Running::with(config, BearerTokens::new(registry.clone())).await;
+    let headers = [("authorization", "Bearer secret-of-ann-0123456789")];
+    let waiting = running.spawn(request(&running, Method::GET, "/lasting", &headers, ""));
+    within(begun.notified()).await;
+    registry.remove("ann").expect("there was one");
+    assert_eq!(within(waiting).await.expect("no panic").expect("an answer").status, 403);
 }
 
 /// S3-74, W2-11: from the toolsets that are served, not from ones made for this request.

@@ -89,6 +89,28 @@ async fn connections_beyond_the_limit_wait_while_all_have_a_request() {
     assert!(second.await.starts_with("HTTP/1.1 200"));
 }
 
+/// Whoever waits was looked at once, when all were busy: one that became idle later kept its place.
+#[tokio::test]
+async fn a_connection_that_becomes_idle_makes_room_for_one_that_waits_already() {
+    let config = Config { max_connections: 1, ..Config::default() };
+    let running = Running::with(config, NoAuthentication::default()).await;
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"wait"}}"#;
+    let head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length:";
+    let mut first = TcpStream::connect(running.address).await.expect("connects");
+    first.write_all(format!("{head} {}\r\n\r\n{body}", body.len()).as_bytes()).await.expect("sends");
+    running.server.until_waiting(1).await;
+    let second = raw(&running, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    tokio::pin!(second);
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut second).await;
+    assert!(early.is_err(), "{early:?}");
+    running.server.release.notify_waiters();
+    // The first one stays open on its side.
+    assert!(second.await.starts_with("HTTP/1.1 200"));
+    let mut answer = Vec::new();
+    within(first.read_to_end(&mut answer)).await.expect("answered, and closed");
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+}
+
 #[tokio::test]
 async fn one_address_does_not_take_all_connections() {
     let config = Config { max_connections_per_address: 2, proxies: Vec::new(), ..Config::default() };

@@ -51,7 +51,9 @@ async fn the_tools_are_told_to_callers_alone() {
         assert_eq!((refused.status.as_u16(), refused.text.contains("writing")), (401, false));
         assert!(!refused.header("www-authenticate").is_empty());
     }
-    let status = json_of(&get(&running, "/tools", &[("x-api-key", "key-of-alice")]).await);
+    let told = get(&running, "/tools", &[("x-api-key", "key-of-alice")]).await;
+    assert_eq!(told.header("cache-control"), "no-store");
+    let status = json_of(&told);
     assert_eq!(status["availableToolsets"], json!(["reading", "writing", "late", "two"]));
     assert_eq!(status["activeToolsets"], json!(["writing", "late"]));
     assert_eq!(status["registeredModules"], json!(["late"]));
