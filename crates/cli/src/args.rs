@@ -9,6 +9,9 @@ use mcp_serve::IpNet;
 
 use crate::logging::LogLevel;
 
+pub mod factory;
+pub mod servers;
+
 /// Turns a specification into a running, tested MCP server.
 #[derive(Debug, Parser)]
 #[command(name = "mcp-factory", version, propagate_version = true)]
@@ -32,6 +35,11 @@ pub enum Command {
     Test(Test),
     /// Show each tool as it would be served: what is bounded, how it pages, what is an exception.
     Status(Status),
+    /// Make a server of a spec, in the factory.
+    Create(servers::Create),
+    /// List the servers of the factory.
+    #[command(visible_alias = "ls")]
+    List(servers::List),
     /// Print the JSON Schema of the spec language.
     Schema,
     /// Print a completion script for a shell.
@@ -43,6 +51,7 @@ pub enum Command {
 pub enum Output {
     Text,
     Json,
+    Yaml,
 }
 
 #[derive(Debug, clap::Args)]

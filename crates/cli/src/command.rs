@@ -1,6 +1,8 @@
 //! One file per command.
 
 pub mod completions;
+pub mod create;
+pub mod list;
 pub mod schema;
 pub mod serve;
 pub mod status;
@@ -11,7 +13,7 @@ pub mod validate;
 use std::io::Write as _;
 
 /// Writes to standard output; a reader who has left is no error.
-fn print(text: &str) -> anyhow::Result<()> {
+pub fn print(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
@@ -19,6 +21,6 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// A runtime for the commands that need one.
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }

@@ -1,67 +1,121 @@
 //! Exit codes, and how an error is told: `error:`, its causes, and a hint that can be typed.
 
-use std::{fmt, process::ExitCode};
+use std::{error::Error, fmt, io::IsTerminal as _, process::ExitCode};
+
+use serde_json::Value;
 
 /// Something failed that was asked for: an error in a spec, a failed test, a port that is taken.
 pub const FAILURE: u8 = 1;
 /// The command line itself was wrong (clap uses the same).
 pub const USAGE: u8 = 2;
+/// What was asked for is not there, or somebody else's.
+pub const NOT_FOUND: u8 = 3;
 
-/// An error with an action that may mend it.
+/// An error with an exit code, and an action that may mend it.
 #[derive(Debug)]
-pub struct Hinted {
-    pub message: String,
-    pub hint: String,
+struct Failure {
+    error: Box<dyn Error + Send + Sync>,
+    hint: Option<String>,
+    exit: u8,
 }
 
-impl fmt::Display for Hinted {
+impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        self.error.fmt(f)
     }
 }
 
-impl std::error::Error for Hinted {}
-
-/// The command line asks for something that makes no sense.
-#[derive(Debug)]
-pub struct Usage(pub Hinted);
-
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
     }
 }
 
-impl std::error::Error for Usage {}
+fn failure(message: impl Into<String>, hint: impl Into<String>, exit: u8) -> anyhow::Error {
+    Failure { error: message.into().into(), hint: Some(hint.into()), exit }.into()
+}
 
 pub fn hinted(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    Hinted { message: message.into(), hint: hint.into() }.into()
+    failure(message, hint, FAILURE)
 }
 
+/// The command line asks for something that makes no sense.
 pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    Usage(Hinted { message: message.into(), hint: hint.into() }).into()
+    failure(message, hint, USAGE)
+}
+
+pub fn not_found(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    failure(message, hint, NOT_FOUND)
+}
+
+/// The same error, with its causes.
+pub fn with_hint(error: anyhow::Error, hint: impl Into<String>) -> anyhow::Error {
+    Failure { error: error.into(), hint: Some(hint.into()), exit: FAILURE }.into()
+}
+
+/// What the factory answered: a problem, with its code and what it says.
+pub fn refused(problem: &Value) -> anyhow::Error {
+    let code = problem["code"].as_str().unwrap_or_default();
+    let detail = crate::output::plain(problem["detail"].as_str().unwrap_or("the factory refused it"));
+    of_code(code, anyhow::Error::msg(detail))
+}
+
+/// What a code of the factory means to somebody who types. What has no hint here says itself what may be done.
+pub fn of_code(code: &str, error: anyhow::Error) -> anyhow::Error {
+    let hint = match code {
+        "unauthenticated" | "invalid-credential" => {
+            "set `MCP_FACTORY_TOKEN` to a token of this factory; \
+                                                     `mcp-factory tokens issue NAME`, where it runs, makes one"
+        }
+        "forbidden" => "ask an admin of the factory for that role",
+        "not-found" => "`mcp-factory list` shows the servers there are, and `mcp-factory versions NAME` their versions",
+        "invalid-spec" => "mend what is listed above",
+        "never-deployed" => "`mcp-factory deploy NAME` does",
+        "needed" => "`--force` removes it all the same",
+        "unhealthy" => "`mcp-factory logs NAME` shows what it said",
+        "rate-limited" | "registry-busy" | "busy" => "try again in a moment",
+        "no-target" => "`--target local` is there wherever a factory runs",
+        "not-implemented" => "`mcp-factory create FILE` takes a spec",
+        "other-key" => {
+            "set `MCP_FACTORY_SECRET` to the secret that this factory was started with, or pass its `--data`"
+        }
+        "registry-unreachable" => "look whether the database of `--registry` runs, and lets you in",
+        "registry-full" => "make room on the disk",
+        _ => "",
+    };
+    let exit = match code {
+        "invalid-argument" => USAGE,
+        "not-found" => NOT_FOUND,
+        _ => FAILURE,
+    };
+    let hint = (!hint.is_empty()).then(|| hint.to_owned());
+    Failure { error: error.into(), hint, exit }.into()
 }
 
 /// What may mend it, if that is known.
 pub fn hint(error: &anyhow::Error) -> Option<&str> {
-    let usage = error.downcast_ref::<Usage>().map(|usage| &usage.0);
-    usage.or_else(|| error.downcast_ref::<Hinted>()).map(|hinted| hinted.hint.as_str())
+    error.downcast_ref::<Failure>().and_then(|failure| failure.hint.as_deref())
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    error.downcast_ref::<Failure>().map_or(FAILURE, |failure| failure.exit)
 }
 
 /// Prints the error to standard error. Nobody is left to tell when that is closed.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     use std::io::Write as _;
     let mut out = std::io::stderr().lock();
+    let coloured = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let word = |code: u8, word: &str| if coloured { format!("\x1b[1;{code}m{word}\x1b[0m") } else { word.to_owned() };
     let mut causes = error.chain();
     if let Some(first) = causes.next() {
-        let _ = writeln!(out, "error: {first}");
+        let _ = writeln!(out, "{} {first}", word(31, "error:"));
     }
     for cause in causes {
         let _ = writeln!(out, "  caused by: {cause}");
     }
-    let usage = error.downcast_ref::<Usage>();
     if let Some(hint) = hint(error) {
-        let _ = writeln!(out, "hint: {hint}");
+        let _ = writeln!(out, "{} {hint}", word(36, "hint:"));
     }
-    ExitCode::from(if usage.is_some() { USAGE } else { FAILURE })
+    ExitCode::from(code(error))
 }

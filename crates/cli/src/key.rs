@@ -3,11 +3,13 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::OnceLock,
 };
 
+use anyhow::Context as _;
+use mcp_factory::FactoryKey;
 use mcp_factory_engine::CursorKey;
 use mcp_serve::{BridgeKey, StateKey};
 
@@ -36,15 +38,30 @@ fn secret() -> anyhow::Result<Vec<u8>> {
     Ok(OF_PROCESS.get_or_init(|| secret).clone())
 }
 
-fn find() -> anyhow::Result<Vec<u8>> {
-    if let Some(secret) = std::env::var_os(VARIABLE) {
-        let secret = secret.into_encoded_bytes();
-        if secret.len() < SHORTEST {
-            return Err(crate::exit::hinted(
-                format!("`{VARIABLE}` is shorter than {SHORTEST} characters"),
-                format!("set it to a random text, for example `{VARIABLE}=$(head -c 32 /dev/urandom | base64)`"),
-            ));
+/// Of the factory on a data folder. What it seals must open tomorrow: without the file there is no factory.
+pub fn of_factory(data: &Path) -> anyhow::Result<FactoryKey> {
+    let secret = match given()? {
+        Some(secret) => secret,
+        None => {
+            read_or_make(data).with_context(|| format!("the factory's secret can't be kept in `{}`", data.display()))?
         }
+    };
+    Ok(FactoryKey::new(&secret)?)
+}
+
+fn given() -> anyhow::Result<Option<Vec<u8>>> {
+    let Some(secret) = std::env::var_os(VARIABLE).map(std::ffi::OsString::into_encoded_bytes) else { return Ok(None) };
+    if secret.len() < SHORTEST {
+        return Err(crate::exit::hinted(
+            format!("`{VARIABLE}` is shorter than {SHORTEST} characters"),
+            format!("set it to a random text, for example `{VARIABLE}=$(head -c 32 /dev/urandom | base64)`"),
+        ));
+    }
+    Ok(Some(secret))
+}
+
+fn find() -> anyhow::Result<Vec<u8>> {
+    if let Some(secret) = given()? {
         return Ok(secret);
     }
     Ok(match data_folder().map(|folder| read_or_make(&folder)) {
@@ -71,7 +88,7 @@ fn read_or_make(folder: &Path) -> std::io::Result<Vec<u8>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         known => return known,
     }
-    fs::create_dir_all(folder)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let draft = folder.join(format!("secret.{}", std::process::id()));
     fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?.write_all(&random()?)?;
     let linked = fs::hard_link(&draft, &file);

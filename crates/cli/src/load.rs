@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{approvals, args, exit, key};
 
 /// Bytes that are read before the reader of the language would refuse them anyway.
-const MOST: u64 = (16 << 20) + 1;
+pub const MOST: u64 = (16 << 20) + 1;
 
 /// What a spec was read from.
 pub struct Document {

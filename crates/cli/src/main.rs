@@ -1,5 +1,6 @@
 //! The program `mcp-factory`: reads the arguments, runs one command, prints errors with their causes and hints.
 
+mod api;
 mod approvals;
 mod args;
 mod command;
@@ -8,7 +9,10 @@ mod key;
 mod load;
 mod logging;
 mod oauth;
+mod output;
+mod progress;
 mod reload;
+mod running;
 mod signals;
 mod watch;
 
@@ -33,6 +37,8 @@ fn main() -> ExitCode {
         Command::Stdio(args) => command::stdio::run(&args),
         Command::Test(args) => command::test::run(&args),
         Command::Status(args) => command::status::run(&args),
+        Command::Create(args) => command::create::run(&args),
+        Command::List(args) => command::list::run(&args),
         Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),
     };

@@ -10,10 +10,7 @@ use mcp_factory_engine::{Engine, Paging, authentication::Summary};
 use mcp_factory_spec::{Spec, model};
 use serde_json::{Value, json};
 
-use crate::{
-    args::{Output, Status},
-    load,
-};
+use crate::{args::Status, load, output};
 
 /// What a database that is down may cost.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -29,25 +26,20 @@ pub fn run(args: &Status) -> anyhow::Result<ExitCode> {
         tools
     });
     let callers = Summary::of(&spec).to_string();
-    match args.output {
-        Output::Json => {
-            let mut status = json!({ "name": spec.name.as_str(), "callers": callers, "tools": tools });
-            if let Some(toolsets) = toolsets::status(&spec) {
-                status["exposure"] = toolsets;
-            }
-            super::print(&format!("{status}\n"))?;
-        }
-        Output::Text => {
-            let mut text = format!("{} {}\ncallers: {callers}\n", spec.name, spec.version);
-            for tool in &tools {
-                show(tool, &mut text);
-            }
-            if let Some(toolsets) = toolsets::status(&spec) {
-                toolsets::show(&toolsets, &mut text);
-            }
-            super::print(&text)?;
-        }
+    let mut status = json!({ "name": spec.name.as_str(), "callers": callers, "tools": tools });
+    if let Some(toolsets) = toolsets::status(&spec) {
+        status["exposure"] = toolsets;
     }
+    output::print(args.output, &status, |_| {
+        let mut text = format!("{} {}\ncallers: {callers}\n", spec.name, spec.version);
+        for tool in &tools {
+            show(tool, &mut text);
+        }
+        if let Some(toolsets) = toolsets::status(&spec) {
+            toolsets::show(&toolsets, &mut text);
+        }
+        text
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

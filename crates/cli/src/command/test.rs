@@ -67,7 +67,7 @@ async fn call_one(args: &args::Test, tool: &str) -> anyhow::Result<ExitCode> {
     client.close().await;
     server.stop().await;
     let answer = result.map_err(|error| exit::hinted(error.to_string(), "see the tool's `parameters` in the spec"))?;
-    super::print(&format!("{}\n", answer.shown(args.output)?))?;
+    super::print(&answer.shown(args.output))?;
     Ok(if answer.is_error { ExitCode::from(exit::FAILURE) } else { ExitCode::SUCCESS })
 }
 

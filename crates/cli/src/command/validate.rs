@@ -6,7 +6,7 @@ use mcp_factory_spec::{Verdict, render};
 
 use crate::{
     args::{Output, Validate},
-    exit, load,
+    exit, load, output,
 };
 
 pub fn run(args: &Validate) -> anyhow::Result<ExitCode> {
@@ -28,8 +28,9 @@ pub fn run(args: &Validate) -> anyhow::Result<ExitCode> {
             Verdict::Valid => false,
         };
         match args.output {
-            Output::Json => {
-                super::print(&format!("{}\n", render::json(&document.name, &document.bytes, &reading.diagnostics)))?
+            Output::Json | Output::Yaml => {
+                let found = render::json(&document.name, &document.bytes, &reading.diagnostics);
+                output::print(args.output, &found, |_| String::new())?;
             }
             Output::Text => {
                 let style = render::Style { colour: load::colour() };

@@ -5,6 +5,7 @@
 mod cancellation;
 mod commands;
 mod confirm;
+mod factory;
 mod programs;
 mod progress;
 mod reload;

@@ -13,7 +13,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mcp-factory-engine", &["mcp-factory-connect", "mcp-factory-spec", "mcp-serve"]),
     ("mcp-factory", &["mcp-factory-connect", "mcp-factory-engine", "mcp-factory-spec", "mcp-serve"]),
     ("mcp-factory-control", &["mcp-factory", "mcp-serve"]),
-    ("mcp-factory-cli", &["mcp-factory", "mcp-factory-connect", "mcp-factory-engine", "mcp-factory-spec", "mcp-serve"]),
+    (
+        "mcp-factory-cli",
+        &[
+            "mcp-factory",
+            "mcp-factory-connect",
+            "mcp-factory-control",
+            "mcp-factory-engine",
+            "mcp-factory-spec",
+            "mcp-serve",
+        ],
+    ),
 ];
 
 #[test]

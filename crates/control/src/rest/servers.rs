@@ -1,5 +1,7 @@
 //! Servers: made of specs, listed, looked at, removed.
 
+use std::path::PathBuf;
+
 use axum::{
     Json, Router,
     extract::{Path, State},
@@ -31,8 +33,15 @@ pub fn routes() -> Router<Control> {
         .route("/mcp/servers/{name}", get(show).delete(remove))
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    /// Where the spec's files are on the factory's own machine: the operator's to name.
+    folder: Option<PathBuf>,
+}
+
 /// What a body is, as its head says; else what it looks like.
-fn submission(headers: &HeaderMap, text: &[u8]) -> Submission {
+fn submission(headers: &HeaderMap, Place { folder }: Place, text: &[u8]) -> Submission {
     let submission = Submission::new(text);
     let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = said.split(';').next().unwrap_or_default().trim();
@@ -41,12 +50,13 @@ fn submission(headers: &HeaderMap, text: &[u8]) -> Submission {
         "application/yaml" | "application/x-yaml" | "text/yaml" => Format::Yaml,
         _ => submission.format,
     };
-    Submission { format, ..submission }
+    Submission { format, folder, ..submission }
 }
 
 async fn create(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
+    Asked(place): Asked<Place>,
     headers: HeaderMap,
     Whole(text): Whole,
 ) -> Result<Response, Problem> {
@@ -55,7 +65,7 @@ async fn create(
         Some(Ok(key)) => Some(key),
         Some(Err(_)) => return Err(Problem::argument("`Idempotency-Key` is no text")),
     };
-    let created = match factory.create(&caller, submission(&headers, &text), key).await {
+    let created = match factory.create(&caller, submission(&headers, place, &text), key).await {
         Err(Error::Invalid { diagnostics }) => {
             let shown = shown::diagnostics(&text, &diagnostics);
             return Err(Problem::from(Error::Invalid { diagnostics }).with("diagnostics", shown));
@@ -82,10 +92,11 @@ async fn create_natural() -> Problem {
 async fn validate(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
+    Asked(place): Asked<Place>,
     headers: HeaderMap,
     Whole(text): Whole,
 ) -> Result<Json<Value>, Problem> {
-    let found = factory.validate(&caller, submission(&headers, &text)).await?;
+    let found = factory.validate(&caller, submission(&headers, place, &text)).await?;
     Ok(Json(json!({
         "verdict": found.verdict.to_string(),
         "diagnostics": shown::diagnostics(&text, &found.diagnostics),

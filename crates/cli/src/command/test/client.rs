@@ -20,7 +20,7 @@ use super::{
     cases,
     report::{Origin, Outcome, Report},
 };
-use crate::args::Output;
+use crate::{args::Output, output};
 
 /// How the client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,11 +230,11 @@ impl Answer {
         self.structured.clone().unwrap_or_else(|| Value::String(self.text.clone()))
     }
 
-    pub fn shown(&self, output: Output) -> anyhow::Result<String> {
-        Ok(match (output, &self.structured) {
-            (Output::Json, _) => self.whole.to_string(),
-            (Output::Text, Some(value)) => serde_json::to_string_pretty(value)?,
-            (Output::Text, None) => self.text.clone(),
+    /// A program gets all of it.
+    pub fn shown(&self, output: Output) -> String {
+        output::of(output, &self.whole, |_| match &self.structured {
+            Some(value) => format!("{value:#}\n"),
+            None => format!("{}\n", self.text),
         })
     }
 }

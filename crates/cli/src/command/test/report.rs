@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::client::Era;
-use crate::args::Output;
+use crate::{args::Output, output};
 
 #[derive(Debug)]
 pub struct Report {
@@ -98,10 +98,7 @@ impl Report {
     }
 
     pub fn rendered(&self, output: Output) -> String {
-        match output {
-            Output::Text => self.table(),
-            Output::Json => format!("{}\n", self.json()),
-        }
+        output::of(output, &self.json(), |_| self.table())
     }
 
     fn table(&self) -> String {

@@ -1,0 +1,122 @@
+//! `mcp-factory create`: a spec becomes a server of the factory, or another version of one.
+
+use std::{fs, io::Read as _, path::Path, process::ExitCode};
+
+use anyhow::Context as _;
+use mcp_factory_engine::Folder;
+use mcp_factory_spec::{Format, Source, render};
+use serde_json::{Value, json};
+
+use crate::{
+    api::{self, Api},
+    args::{Output, servers::Create},
+    exit, load,
+    output::{self, cell, plain},
+};
+
+pub fn run(args: &Create) -> anyhow::Result<ExitCode> {
+    let source = &args.source;
+    api::with(&args.asking.reach, args.asking.output, async |api| {
+        let created =
+            match (source.file.as_ref().or(source.spec.as_ref()), &source.json, &source.prompt, &source.template) {
+                (Some(file), ..) => of_file(api, file).await?,
+                (_, Some(text), ..) => of_text(api, "--json", "application/json", text.as_bytes(), None).await?,
+                (_, _, Some(prompt), _) => {
+                    let ask = api.post(&["mcp", "create", "natural"]).json(&json!({ "prompt": prompt }));
+                    ask.doing("making a spec of a sentence").send().await?
+                }
+                (_, _, _, Some(template)) => return of_template(api, template).await,
+                (None, None, None, None) => return Err(exit::usage("there is no spec", "name a file")),
+            };
+        output::print(api.output(), &created, shown)?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Where the factory is on this machine, what the spec names beside it is found beside it.
+async fn of_file(api: &Api, file: &Path) -> anyhow::Result<Value> {
+    if file == Path::new("-") {
+        let mut text = Vec::new();
+        std::io::stdin().lock().take(load::MOST).read_to_end(&mut text).context("can't read standard input")?;
+        let kind = if text.trim_ascii_start().starts_with(b"{") { "application/json" } else { "application/yaml" };
+        return of_text(api, "<stdin>", kind, &text, None).await;
+    }
+    let unreadable = || format!("can't read `{}`", file.display());
+    let mut text = Vec::new();
+    fs::File::open(file).and_then(|from| from.take(load::MOST).read_to_end(&mut text)).with_context(unreadable)?;
+    let kind = if file.extension().is_some_and(|it| it == "json") { "application/json" } else { "application/yaml" };
+    let folder = fs::canonicalize(file).with_context(unreadable)?.parent().map(Path::to_owned);
+    of_text(api, &file.display().to_string(), kind, &text, folder.filter(|_| api.is_here()).as_deref()).await
+}
+
+async fn of_text(
+    api: &Api,
+    name: &str,
+    kind: &'static str,
+    text: &[u8],
+    folder: Option<&Path>,
+) -> anyhow::Result<Value> {
+    let ask = api.post(&["mcp", "create"]).query("folder", folder.map(Path::display)).text(kind, text);
+    let answer = ask.doing(format!("creating a server of `{name}`")).answer().await?;
+    if api.output() == Output::Text {
+        let said = answer.as_ref().unwrap_or_else(|problem| problem);
+        let format = if kind == "application/json" { Format::Json } else { Format::Yaml };
+        eprint!("{}", findings(said, &Source { name, bytes: text, format }, folder.unwrap_or(Path::new("."))));
+    }
+    answer.or_else(|problem| Err(api.refused(&problem)?))
+}
+
+/// What the factory found, where it stands in the text. The language is the same here; what this machine has beside it is not.
+fn findings(said: &Value, source: &Source<'_>, folder: &Path) -> String {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mut found = list(&said["diagnostics"]["diagnostics"]);
+    let mut known = mcp_factory_spec::read(source, &Folder(folder)).diagnostics;
+    known.retain(|it| {
+        let place =
+            |row: &Value| (row["code"].as_str().map(str::to_owned), row["line"].as_u64(), row["column"].as_u64());
+        let start = it.span.start;
+        let wanted = (Some(it.code.to_string()), Some(start.line.max(1).into()), Some(start.column.max(1).into()));
+        let before = found.len();
+        found.retain(|row| place(row) != wanted);
+        found.len() < before
+    });
+    let mut text = render::human(source.name, source.bytes, &known, render::Style { colour: load::colour() });
+    for row in found.iter().chain(&list(&said["problems"])) {
+        let place = row["line"].as_u64().map_or_else(|| cell(&row["path"]), |line| format!("{}:{line}", source.name));
+        text.push_str(&format!("{}: {} ({})\n", plain(&place), plain(&cell(&row["message"])), cell(&row["code"])));
+    }
+    text
+}
+
+/// There is none before the factory has templates.
+async fn of_template(api: &Api, template: &str) -> anyhow::Result<ExitCode> {
+    let known = api.get(&["mcp", "templates"]).send().await?;
+    let names: Vec<String> =
+        known["templates"].as_array().into_iter().flatten().map(|it| format!("`{}`", cell(&it["name"]))).collect();
+    let hint = match names.as_slice() {
+        [] => "this factory has none; `mcp-factory create FILE` takes a spec".to_owned(),
+        names => format!("there are {}", names.join(", ")),
+    };
+    Err(exit::not_found(format!("there is no template `{template}`"), hint))
+}
+
+fn shown(created: &Value) -> String {
+    let server = &created["server"];
+    let (name, version, tools) =
+        (cell(&server["name"]), cell(&server["latest"]), server["tools"].as_u64().unwrap_or(0));
+    let outcome = match created["outcome"].as_str() {
+        Some("unchanged") => "was there already, with this text",
+        Some("updated") => "is a new version",
+        _ => "was created",
+    };
+    let tools = format!("{tools} {}", if tools == 1 { "tool" } else { "tools" });
+    let mut text = format!("{name} {version} {outcome}: {tools}\n");
+    match server["blockers"].as_u64() {
+        Some(blockers) if blockers > 0 => {
+            text.push_str(&format!("it can't be deployed yet: {blockers} blockers, listed above\n"))
+        }
+        _ if server["deployed"]["version"] == server["latest"] => {}
+        _ => text.push_str(&format!("next: mcp-factory deploy {name}\n")),
+    }
+    text
+}

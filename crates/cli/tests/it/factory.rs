@@ -1,0 +1,103 @@
+//! Commands that ask the factory, as they are typed.
+
+use serde_json::Value;
+
+use crate::run::Place;
+
+const VALID: &str = "name: shop\nversion: 1.0.0\ndescription: Sells\ntools:\n  - { name: hello, description: Says hello, static: { text: hello } }\n";
+
+pub fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| panic!("JSON: {text}"))
+}
+
+/// DESIGN decision 15: neither needs a factory that runs.
+#[test]
+fn a_server_is_created_and_listed_in_the_commands_own_process() {
+    let place = Place::new().file("shop.yaml", VALID);
+    let said = place.run(&["list"]);
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (Some(0), "there are no servers; `mcp-factory create FILE` makes one\n"),
+        "{said:?}"
+    );
+    let said = place.run(&["create", "shop.yaml"]);
+    let expected = "shop 1.0.0 was created: 1 tool\nnext: mcp-factory deploy shop\n";
+    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), expected, ""));
+    let said = place.run(&["create", "--spec", "shop.yaml"]);
+    assert!(said.code == Some(0) && said.out.starts_with("shop 1.0.0 was there already"), "{said:?}");
+    let said = place.run(&["create", "shop.yaml", "--output", "json"]);
+    assert_eq!(json(&said.out)["outcome"], "unchanged", "{said:?}");
+    let said = place.run(&["list"]);
+    let expected = "NAME  LATEST  STATE  RUNS  TOOLS  DESCRIPTION\nshop  1.0.0   -      -     1      Sells\n";
+    assert_eq!((said.code, said.out.as_str()), (Some(0), expected), "{said:?}");
+    assert_eq!(json(&place.run(&["list", "--output", "json"]).out)["servers"][0]["name"], "shop");
+    assert!(
+        place.run(&["list", "--output", "yaml"]).out.starts_with("servers:\n  - name: shop\n    latest: \"1.0.0\"\n")
+    );
+    assert_eq!(
+        json(&place.run(&["list", "--tag", "none", "--output", "json"]).out)["servers"],
+        Value::Array(Vec::new())
+    );
+}
+
+#[test]
+fn the_folder_of_the_factory_is_its_owners_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    assert_eq!(place.run(&["list", "--data", "here"]).code, Some(0));
+    let mode = |path: &str| std::fs::metadata(place.path(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("here"), mode("here/secret"), mode("here/token")), (0o700, 0o600, 0o600));
+}
+
+/// S5-72: 0 ok, 1 failure, 2 usage, 3 not found; S5-70: exactly one source.
+#[test]
+fn exit_codes_say_what_went_wrong() {
+    let place = Place::new()
+        .file("shop.yaml", VALID)
+        .file("bad.yaml", "name: shop\ntool: []\n")
+        .file("other.yaml", &VALID.replace("Sells", "Buys"));
+    assert_eq!(place.run(&["create", "shop.yaml"]).code, Some(0));
+    let said = place.run(&["create", "bad.yaml"]);
+    assert!(
+        said.code == Some(1) && said.err.contains("spec/unknown-field") && said.err.contains("bad.yaml:2"),
+        "{said:?}"
+    );
+    assert!(
+        said.err.contains("error: the spec has errors; no server was made\nhint: mend what is listed above\n"),
+        "{said:?}"
+    );
+    let said = place.run(&["create", "bad.yaml", "--output", "json"]);
+    let problem = json(&said.out);
+    assert_eq!((said.code, &problem["code"]), (Some(1), &"invalid-spec".into()), "programs get the problem");
+    assert!(problem["diagnostics"]["diagnostics"][0]["line"].is_u64());
+    let said = place.run(&["create", "other.yaml"]);
+    assert!(said.code == Some(1) && said.err.contains("raise `version` in the spec"), "{said:?}");
+    for args in [&["create"][..], &["create", "shop.yaml", "--json", "{}"], &["create", "--spec", "a", "--prompt", "b"]]
+    {
+        assert_eq!(place.run(args).code, Some(2), "{args:?}");
+    }
+    assert_eq!(place.run(&["create", "no-such-file.yaml"]).code, Some(1));
+    let said = place.run(&["create", "--template", "no-such-template", "--name", "a"]);
+    assert_eq!(said.code, Some(3), "{said:?}");
+    let said = place.run(&["create", "--prompt", "A server that queries our product database"]);
+    assert!(said.code == Some(1) && said.err.contains("this version makes no servers of sentences"), "{said:?}");
+}
+
+#[test]
+fn a_token_goes_to_no_url_that_would_show_it() {
+    let place = Place::new().environment("MCP_FACTORY_TOKEN", "secret-token");
+    for (url, why) in [
+        ("http://factory.example.com", "not encrypted"),
+        ("ftp://127.0.0.1", "no `https` URL"),
+        ("https://a:b@example.com", "holds a password"),
+        ("factory", "is no URL"),
+    ] {
+        let said = place.run(&["list", "--api", url]);
+        assert!(said.code == Some(2) && said.err.contains(why), "{url}: {said:?}");
+    }
+    let said = Place::new().run(&["list", "--api", "http://127.0.0.1:1"]);
+    assert!(said.code == Some(2) && said.err.contains("MCP_FACTORY_TOKEN"), "{said:?}");
+    let said = place.run(&["list", "--api", "http://127.0.0.1:1"]);
+    assert!(said.code == Some(1) && said.err.contains("can't ask the factory at http://127.0.0.1:1/"), "{said:?}");
+    assert!(!said.err.contains("secret-token"));
+}
