@@ -74,7 +74,7 @@ fn status(code: &str) -> StatusCode {
         "quota" => StatusCode::TOO_MANY_REQUESTS,
         "name-taken" | "version-exists" | "needed" | "owns-servers" | "user-exists" | "last-admin" | "local-admin"
         | "never-deployed" | "busy" => StatusCode::CONFLICT,
-        "idempotency-key-reused" | "not-deployable" => StatusCode::UNPROCESSABLE_ENTITY,
+        "idempotency-key-reused" | "not-deployable" | "takes-no-keys" => StatusCode::UNPROCESSABLE_ENTITY,
         "registry-busy" | "registry-unreachable" => StatusCode::SERVICE_UNAVAILABLE,
         "registry-full" => StatusCode::INSUFFICIENT_STORAGE,
         "no-target" => StatusCode::NOT_IMPLEMENTED,

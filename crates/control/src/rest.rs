@@ -2,6 +2,7 @@
 
 mod audit;
 mod deployments;
+mod keys;
 mod logs;
 mod search;
 mod secrets;
@@ -21,6 +22,7 @@ pub fn routes() -> Router<Control> {
         versions::routes(),
         deployments::routes(),
         logs::routes(),
+        keys::routes(),
         templates::routes(),
         search::routes(),
         secrets::routes(),

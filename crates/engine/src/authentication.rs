@@ -12,8 +12,8 @@ use mcp_factory_spec::{
 };
 use mcp_serve::{
     Algorithm, ApiKeys, Authenticator, BearerTokens, Chain, Fetch, Introspection, IntrospectionConfig,
-    IntrospectionError, IpNet, Jwks, JwksConfig, Jwt, JwtConfig, JwtError, KeyList, KeyListError, NoAuthentication,
-    ProtectedResource, ProxyError, ProxyHeaders, ResourceError, TrustedProxy, Verified, Vouched,
+    IntrospectionError, IpNet, Jwks, JwksConfig, Jwt, JwtConfig, JwtError, KeyList, KeyListError, Keys, NoAuthentication,
+    ProtectedResource, ProxyError, ProxyHeaders, ResourceError, TrustedProxy, Verified, Vouched, tokens::TokenRegistry,
 };
 use url::Url;
 
@@ -27,12 +27,21 @@ pub struct Premises {
     pub resource: Option<Url>,
     pub secrets: Arc<dyn Secrets>,
     pub policy: Policy,
+    /// Where a factory issues keys for it.
+    pub issued: Option<IssuedKeys>,
+}
+
+/// Keys that a factory issues for one server: in the registry they share, their ids begin alike.
+#[derive(Debug, Clone)]
+pub struct IssuedKeys {
+    pub registry: TokenRegistry,
+    pub prefix: String,
 }
 
 /// Why a server can't know its callers.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticationError {
-    #[error("`auth.type: {kind}` without `envVar` needs keys that the factory issues, which this build can't yet")]
+    #[error("`auth.type: {kind}` without `envVar` needs keys that a factory issues")]
     NoKeys { kind: &'static str },
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -59,7 +68,7 @@ impl AuthenticationError {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::NoKeys { .. } => "name a variable that holds the keys: `envVar: MCP_KEYS`".to_owned(),
+            Self::NoKeys { .. } => "name a variable that holds the keys: `envVar: MCP_KEYS`, or let a factory serve it".to_owned(),
             Self::Secret(_) => {
                 "keys are written `key1,key2` or {\"key\": \"principal\"}; a secret that is shared with an \
                                 issuer has at least 32 characters"
@@ -109,11 +118,11 @@ fn callers(spec: &Spec, premises: &Premises) -> Result<Arc<dyn Authenticator>, A
     Ok(match &spec.auth {
         Auth::None => Arc::new(NoAuthentication::default()),
         Auth::ApiKey(auth) => {
-            let keys = keys("api_key", auth.env_var.as_ref(), premises)?;
+            let keys = good_keys("api_key", auth.env_var.as_ref(), premises)?;
             let header = auth.header.as_str().parse().map_err(|_| AuthenticationError::Header)?;
             Arc::new(ApiKeys::new(header, keys))
         }
-        Auth::Bearer(auth) => Arc::new(BearerTokens::new(keys("bearer", auth.env_var.as_ref(), premises)?)),
+        Auth::Bearer(auth) => Arc::new(BearerTokens::new(good_keys("bearer", auth.env_var.as_ref(), premises)?)),
         Auth::Jwt(auth) => Arc::new(jwt(spec, auth, premises)?),
         Auth::Oauth2(auth) => oauth2(spec, auth, premises)?,
     })
@@ -146,6 +155,20 @@ pub fn scopes(spec: &Spec) -> Vec<String> {
     scopes.sort();
     scopes.dedup();
     scopes
+}
+
+/// Those of the spec's own list, and those that were issued.
+fn good_keys(
+    kind: &'static str,
+    variable: Option<&Variable>,
+    premises: &Premises,
+) -> Result<Keys, AuthenticationError> {
+    let Some(issued) = &premises.issued else { return Ok(keys(kind, variable, premises)?.into()) };
+    let issued = Keys::below(issued.registry.clone(), issued.prefix.as_str());
+    Ok(match variable {
+        Some(_) => issued.and(keys(kind, variable, premises)?),
+        None => issued,
+    })
 }
 
 fn keys(kind: &'static str, variable: Option<&Variable>, premises: &Premises) -> Result<KeyList, AuthenticationError> {

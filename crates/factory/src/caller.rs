@@ -2,7 +2,7 @@
 
 use mcp_serve::{Principal, Scopes};
 
-use crate::{Error, Factory, Operator, Owner, registry::Role};
+use crate::{Error, Factory, Operator, Owner, registry::Role, tokens::is_of};
 
 /// Made of a credential, or of working on the factory's own machine; never of what a request says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,10 @@ impl Factory {
     /// Who a verified credential belongs to, as of now: a user that was removed or has another role since is that at once.
     pub async fn caller(&self, principal: &Principal) -> Result<Caller, Error> {
         let owner: Owner = principal.id.parse().map_err(|_| Error::Unknown)?;
+        // A key of a server is in the same registry, and says of its caller what the owner of that server likes.
+        if principal.token.as_ref().is_some_and(|token| !is_of(token.as_str(), &owner)) {
+            return Err(Error::Unknown);
+        }
         let user = self.registry().read({
             let owner = owner.clone();
             move |transaction| transaction.user(&owner)

@@ -17,7 +17,7 @@ use std::{
 };
 
 use mcp_factory_connect::{Policy, Secrets};
-use mcp_factory_engine::{CursorKey, Tasks};
+use mcp_factory_engine::{CursorKey, Tasks, authentication::IssuedKeys};
 use mcp_factory_spec::Spec;
 use mcp_serve::{Approvals, BoxFuture, StateKey, middleware::Outcome};
 use semver::Version;
@@ -45,6 +45,8 @@ pub struct Ground {
     pub folder: PathBuf,
     pub secrets: Arc<dyn Secrets>,
     pub policy: Policy,
+    /// What callers may come with beside the keys that the spec names.
+    pub keys: IssuedKeys,
     pub cursor_key: CursorKey,
     pub state_key: StateKey,
     pub tasks: Tasks,

@@ -366,6 +366,7 @@ impl Factory {
             policy: self.policy_of(owner).await?.with(Grant::Path(folder.clone())),
             folder,
             secrets: Arc::new(secrets),
+            keys: self.issued_keys(owner, &name),
             cursor_key: self.cursors(),
             state_key: self.states(),
             tasks: self.tasks(),

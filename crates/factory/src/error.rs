@@ -48,6 +48,10 @@ pub enum Error {
     NeverDeployed { name: String },
     #[error("version {version} of `{name}` can't be deployed: {blockers} blockers; `validate` lists them")]
     NotDeployable { name: String, version: Version, blockers: u32 },
+    #[error(
+        "`{server}` takes no keys: its `auth` is `{auth}`; make a version with `auth: {{ type: bearer }}`, or with `api_key`"
+    )]
+    TakesNoKeys { server: String, auth: &'static str },
     #[error("this process deploys nothing to `{target}`")]
     NoTarget { target: &'static str },
     #[error(transparent)]
@@ -89,6 +93,7 @@ impl Error {
             Self::KeyReused => "idempotency-key-reused",
             Self::NeverDeployed { .. } => "never-deployed",
             Self::NotDeployable { .. } => "not-deployable",
+            Self::TakesNoKeys { .. } => "takes-no-keys",
             Self::NoTarget { .. } => "no-target",
             Self::Busy(_) => "busy",
             Self::Argument { .. } | Self::Name(_) | Self::Token(_) => "invalid-argument",

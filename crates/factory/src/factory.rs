@@ -86,6 +86,8 @@ impl Change {
     }
 }
 
+/// Of all users and hosted servers. How many one user has is limited too.
+const MOST_TOKENS: usize = 1_000_000;
 /// Revocations of other processes are noticed within this time.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -110,7 +112,7 @@ impl Factory {
         let (vault, usage) = (Arc::new(Vault::new(registry.clone(), key.seals())), Arc::new(Usage::default()));
         let hashes = vault.factory_key(Operator::acting(), "api-tokens").await?.ok_or(Error::OtherKey)?;
         let key_of_hashes = HashKey::from_base64(&hashes).map_err(|_| registry::Error::Content)?;
-        let options = RegistryOptions { key: key_of_hashes, ..RegistryOptions::default() };
+        let options = RegistryOptions { key: key_of_hashes, max_tokens: MOST_TOKENS, ..RegistryOptions::default() };
         let tokens = SharedTokens::follow(TokenRegistry::new(options), store).await.map_err(Error::Tokens)?;
         let factory = Self(Arc::new(Inner {
             keeping: AbortOnDropHandle::new(tokio::spawn(keep(registry.clone(), vault.clone(), usage.clone()))),

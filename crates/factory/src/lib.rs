@@ -12,6 +12,7 @@ mod factory;
 pub mod grants;
 mod keeping;
 mod key;
+pub mod keys;
 pub mod lifecycle;
 mod owner;
 pub mod registry;
@@ -30,6 +31,7 @@ pub use deployments::Commanded;
 pub use error::Error;
 pub use factory::{Change, Config, Factory};
 pub use key::{FactoryKey, KeyTooShort};
+pub use keys::NewKey;
 pub use mcp_factory_connect::Secret;
 pub use mcp_factory_engine::Problem;
 /// What verbs take and give of the language.

@@ -90,6 +90,10 @@ impl Factory {
             Ok((outcome, server))
         };
         let (outcome, server) = self.change(caller, Role::Developer, "servers.create", &name, stored).await?;
+        if outcome == Outcome::Created {
+            // Whatever a removal left that broke off: this is another server.
+            self.revoke_keys_of(caller.owner(), &name).await?;
+        }
         if !in_place {
             make_folder(folder).await?;
         }
@@ -135,6 +139,7 @@ impl Factory {
         })
         .await?;
         self.end_of(caller.owner(), name).await;
+        self.revoke_keys_of(caller.owner(), name).await?;
         let Some(name) = ServerName::new(name) else { return Ok(()) };
         let folder = self.folder_of(caller.owner(), &name);
         match tokio::fs::remove_dir_all(&folder).await {

@@ -96,11 +96,12 @@ impl Factory {
     }
 
     pub(crate) fn tokens_of(&self, owner: &Owner) -> Vec<TokenInfo> {
-        self.tokens().list().into_iter().filter(|token| token.principal == owner.as_str()).collect()
+        let theirs = |token: &TokenInfo| is_of(token.token.as_str(), owner);
+        self.tokens().list().into_iter().filter(theirs).collect()
     }
 
     /// Writes down what was done to a token, which is kept elsewhere.
-    async fn told<T>(
+    pub(crate) async fn told<T>(
         &self,
         caller: &Caller,
         verb: &'static str,
@@ -124,7 +125,7 @@ impl Factory {
         match fs::read_to_string(&file).map(Zeroizing::new) {
             Ok(secret) => {
                 let known = self.tokens().find(secret.trim()).and_then(|id| self.tokens().get(id.as_str()));
-                if known.is_some_and(|token| token.principal == Owner::local().as_str()) {
+                if known.is_some_and(|token| is_of(token.token.as_str(), &Owner::local())) {
                     return Ok(());
                 }
             }
@@ -150,12 +151,21 @@ fn replace(file: &Path, secret: &str) -> std::io::Result<()> {
 
 /// The public name of a token: nobody has one of another user's.
 fn id_of(owner: &Owner, name: &str) -> Result<String, Error> {
-    let name: Owner = name.parse().map_err(|_| {
+    Ok(format!("{owner}/{}", checked("the name of a token", name)?))
+}
+
+/// Such a name is part of an id, between `/`.
+pub(crate) fn checked(what: &'static str, name: &str) -> Result<Owner, Error> {
+    name.parse().map_err(|_| {
         let why = "has lower-case letters, digits, `.`, `_` and `-`, begins with a letter or a digit, and has at most 63 \
                    characters";
-        Error::argument("the name of a token", why)
-    })?;
-    Ok(format!("{owner}/{name}"))
+        Error::argument(what, why)
+    })
+}
+
+/// Whether this is an API token of that user, and no key of a server of theirs.
+pub(crate) fn is_of(id: &str, owner: &Owner) -> bool {
+    id.strip_prefix(owner.as_str()).and_then(|rest| rest.strip_prefix('/')).is_some_and(|name| !name.contains('/'))
 }
 
 fn no_token(name: &str) -> Error {

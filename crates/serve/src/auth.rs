@@ -105,61 +105,78 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// Where keys are looked up: a list fixed at the start, or a registry that changes.
+/// Where keys are looked up: in a list fixed at the start, in a registry that changes, or in both.
 #[derive(Debug)]
-pub struct Keys(Source);
+pub struct Keys {
+    list: Option<KeyList>,
+    issued: Option<Issued>,
+}
 
+/// Tokens of a registry that are good here.
 #[derive(Debug)]
-enum Source {
-    List(KeyList),
-    Registry(TokenRegistry),
+struct Issued {
+    registry: TokenRegistry,
+    /// Their ids begin with it.
+    prefix: Box<str>,
 }
 
 impl From<KeyList> for Keys {
     fn from(list: KeyList) -> Self {
-        Self(Source::List(list))
+        Self { list: Some(list), issued: None }
     }
 }
 
 impl From<TokenRegistry> for Keys {
     fn from(registry: TokenRegistry) -> Self {
-        Self(Source::Registry(registry))
+        Self::below(registry, "")
     }
 }
 
 impl Keys {
+    /// Those tokens alone whose ids begin with `prefix`: of one server among several that share a registry. All others are
+    /// as unknown as if there were none.
+    #[must_use]
+    pub fn below(registry: TokenRegistry, prefix: impl Into<Box<str>>) -> Self {
+        Self { list: None, issued: Some(Issued { registry, prefix: prefix.into() }) }
+    }
+
+    /// Those of a list too.
+    #[must_use]
+    pub fn and(self, list: KeyList) -> Self {
+        Self { list: Some(list), ..self }
+    }
+
     fn principal_of(&self, key: &[u8]) -> Option<Arc<Principal>> {
-        match &self.0 {
-            Source::List(list) => list.principal_of(key),
-            Source::Registry(registry) => registry.principal_of(key),
-        }
+        let issued = self.issued.as_ref().and_then(|issued| issued.principal_of(key));
+        issued.or_else(|| self.list.as_ref()?.principal_of(key))
     }
 
     fn names_entry(&self, principal: &Principal) -> bool {
-        match &self.0 {
-            Source::List(_) => false,
-            Source::Registry(registry) => registry.names_entry(principal),
-        }
+        self.issued.as_ref().is_some_and(|issued| issued.has(principal) && issued.registry.names_entry(principal))
     }
 
     fn gate(&self, principal: &Principal) -> Option<Arc<Gate>> {
-        match &self.0 {
-            Source::List(_) => None,
-            Source::Registry(registry) => registry.gate(principal),
-        }
+        self.issued.as_ref().filter(|issued| issued.has(principal))?.registry.gate(principal)
     }
 
     fn expires_at(&self, key: &[u8]) -> Option<SystemTime> {
-        match &self.0 {
-            Source::List(_) => None,
-            Source::Registry(registry) => registry.expires_at(key),
-        }
+        self.issued.as_ref()?.registry.expires_at(key)
     }
 
     fn report_to(&self, departures: &Departures) {
-        if let Source::Registry(registry) = &self.0 {
-            registry.observe(departures.live().clone());
+        if let Some(issued) = &self.issued {
+            issued.registry.observe(departures.live().clone());
         }
+    }
+}
+
+impl Issued {
+    fn principal_of(&self, key: &[u8]) -> Option<Arc<Principal>> {
+        self.registry.principal_of(key).filter(|principal| self.has(principal))
+    }
+
+    fn has(&self, principal: &Principal) -> bool {
+        principal.token.as_ref().is_some_and(|token| token.as_str().starts_with(&*self.prefix))
     }
 }
 

@@ -101,7 +101,7 @@ pub fn authenticator(spec: &Spec, base: Option<&Url>) -> anyhow::Result<Arc<dyn 
         url.set_path(&format!("{}{}", base.path().trim_end_matches('/'), http::Config::default().path));
         url
     });
-    let premises = Premises { resource, secrets: Arc::new(Environment), policy: Policy::operator() };
+    let premises = Premises { resource, secrets: Arc::new(Environment), policy: Policy::operator(), issued: None };
     authentication::authenticator(spec, &premises).map_err(|error| exit::hinted(error.to_string(), error.hint()))
 }
 

@@ -131,7 +131,7 @@ fn shop(version: &str, says: &str) -> String {
     )
 }
 
-const ENDPOINTS: [(&str, &str); 26] = [
+const ENDPOINTS: [(&str, &str); 30] = [
     ("POST", "/mcp/create"),
     ("POST", "/mcp/create/natural"),
     ("POST", "/mcp/validate"),
@@ -145,6 +145,10 @@ const ENDPOINTS: [(&str, &str); 26] = [
     ("GET", "/mcp/servers/shop/logs"),
     ("GET", "/mcp/servers/shop/versions"),
     ("POST", "/mcp/servers/shop/rollback"),
+    ("GET", "/mcp/servers/shop/keys"),
+    ("POST", "/mcp/servers/shop/keys"),
+    ("DELETE", "/mcp/servers/shop/keys/a"),
+    ("POST", "/mcp/servers/shop/keys/a/rotate"),
     ("GET", "/mcp/templates"),
     ("GET", "/mcp/search?q=x"),
     ("GET", "/mcp/secrets"),

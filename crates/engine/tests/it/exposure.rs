@@ -188,7 +188,7 @@ const SECRET: &str = "what the proxy and this server know";
 
 fn authenticator(text: &str) -> Result<Arc<dyn Authenticator>, String> {
     let secrets: FixedSecrets = [("KEYS", r#"{"a-key-of-ann": "ann"}"#), ("PROXY", SECRET)].into_iter().collect();
-    let premises = Premises { resource: None, secrets: Arc::new(secrets), policy: Policy::operator() };
+    let premises = Premises { resource: None, secrets: Arc::new(secrets), policy: Policy::operator(), issued: None };
     authentication::authenticator(&spec(text), &premises).map_err(|error| error.to_string())
 }
 

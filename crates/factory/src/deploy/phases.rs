@@ -96,7 +96,12 @@ impl Planned {
         for notice in plan.notices() {
             site.logs.say(Level::Warning, "plan", notice.as_str());
         }
-        let premises = Premises { resource: Some(site.endpoint.clone()), secrets, policy: ground.policy.clone() };
+        let premises = Premises {
+            resource: Some(site.endpoint.clone()),
+            secrets,
+            policy: ground.policy.clone(),
+            issued: Some(ground.keys.clone()),
+        };
         let authenticator = authentication::authenticator(&release.spec, &premises)
             .map_err(|error| Fault::Authentication(Arc::new(error)))?;
         let limits = limits(&release.spec);

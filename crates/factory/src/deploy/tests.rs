@@ -11,7 +11,10 @@ use std::{
 
 use mcp_factory_connect::secrets::{FixedSecrets, Secret, SecretError};
 use mcp_factory_spec::{Format, Probe, Source};
-use mcp_serve::http::{Host, HostConfig};
+use mcp_serve::{
+    http::{Host, HostConfig},
+    tokens::TokenRegistry,
+};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -103,6 +106,7 @@ impl Factory {
             folder: folder.path().canonicalize().unwrap(),
             secrets: secrets.clone(),
             policy: Policy::operator(),
+            keys: IssuedKeys { registry: TokenRegistry::default(), prefix: "jane/shop/".to_owned() },
             cursor_key: CursorKey::new(b"a key for tests"),
             state_key: StateKey::default(),
             tasks: Tasks::in_memory(),

@@ -2,7 +2,9 @@
 
 mod crash;
 mod create;
+mod hosted;
 mod isolation;
 mod kept;
+mod keys;
 mod people;
 mod registry;
