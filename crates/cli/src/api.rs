@@ -38,9 +38,21 @@ pub struct Api {
 
 #[derive(Debug)]
 enum Way {
-    Network { client: reqwest::Client, base: Url, is_here: bool },
-    Here { routes: Router, factory: Factory },
+    Network {
+        client: reqwest::Client,
+        base: Url,
+        is_here: bool,
+    },
+    /// Where the registry is this machine's own, nothing runs of it now.
+    Here {
+        routes: Router,
+        factory: Factory,
+        is_down: bool,
+    },
 }
+
+/// Of a server that is meant to run while no factory does.
+pub const DOWN: &str = "down";
 
 const TOKEN: &str = "MCP_FACTORY_TOKEN";
 /// Of an answer that is read whole.
@@ -60,7 +72,11 @@ impl Api {
             None => {
                 let factory = open_factory(reach).await?;
                 let routes = Control::new(factory.clone(), Readiness::default()).routes();
-                Ok(Self { token: local_token(&factory)?, way: Way::Here { routes, factory }, output })
+                Ok(Self {
+                    token: local_token(&factory)?,
+                    way: Way::Here { routes, factory, is_down: reach.registry.is_none() },
+                    output,
+                })
             }
         }
     }
@@ -115,9 +131,13 @@ impl Api {
         }
     }
 
-    /// Whether it goes on when this command has ended.
-    pub fn goes_on(&self) -> bool {
-        matches!(self.way, Way::Network { .. })
+    /// In what state a deployment is. What was written down last may have ended with its factory.
+    pub fn state_of(&self, deployment: &Value) -> String {
+        let state = output::cell(&deployment["state"]);
+        match &self.way {
+            Way::Here { is_down: true, .. } if !matches!(state.as_str(), "-" | "stopped" | "failed") => DOWN.to_owned(),
+            _ => state,
+        }
     }
 
     pub fn get(&self, path: &[&str]) -> Ask<'_> {
@@ -198,6 +218,19 @@ pub fn with(
         api.close().await?;
         done
     })
+}
+
+/// The same, for what must go on when the command has ended: unless `goes_on` says that it need not.
+pub fn with_running(
+    reach: &Reach,
+    output: Output,
+    goes_on: bool,
+    work: impl AsyncFnOnce(&Api) -> anyhow::Result<std::process::ExitCode>,
+) -> anyhow::Result<std::process::ExitCode> {
+    if goes_on && reach.api.is_none() && Running::find(&data_folder(reach)?)?.is_none() {
+        return Err(exit::hinted("no factory runs that could keep it running", "`mcp-factory up` starts one"));
+    }
+    with(reach, output, work)
 }
 
 /// One request, as it is put together.
@@ -343,7 +376,7 @@ async fn whole(answer: Response<Body>) -> anyhow::Result<Bytes> {
 
 fn network(base: Url, is_here: bool) -> anyhow::Result<Way> {
     let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls::verified())
+        .tls_backend_preconfigured((*tls::verified()).clone())
         .connect_timeout(CONNECT)
         // The token goes to whom it is meant for, and nowhere else.
         .redirect(reqwest::redirect::Policy::none());

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 use mcp_factory_spec::model::Duration;
 use mcp_serve::IpNet;
 
-use crate::logging::LogLevel;
+use crate::{exit, logging::LogLevel};
 
 pub mod factory;
 pub mod servers;
@@ -31,15 +31,34 @@ pub enum Command {
     Serve(Serve),
     /// Serve a spec over standard input and output.
     Stdio(Stdio),
-    /// Run a spec's tests, or call one of its tools, through the protocol.
+    /// Run the tests of a spec or a server, or call one of its tools, through the protocol.
     Test(Test),
-    /// Show each tool as it would be served: what is bounded, how it pages, what is an exception.
+    /// Show how a server is; or each tool of a spec as it would be served: what is bounded, how it pages, what is an exception.
     Status(Status),
     /// Make a server of a spec, in the factory.
     Create(servers::Create),
     /// List the servers of the factory.
     #[command(visible_alias = "ls")]
     List(servers::List),
+    /// Have a version of a server run.
+    Deploy(servers::Deploy),
+    /// Have a server run again that was stopped.
+    Start(servers::Named),
+    /// End what runs of a server; it stays in the factory.
+    Stop(servers::Named),
+    /// End what runs of a server, and start it again.
+    Restart(servers::Named),
+    /// Remove a server, with its versions and what runs of it.
+    #[command(visible_alias = "rm")]
+    Remove(servers::Remove),
+    /// Show what a server said lately.
+    Logs(servers::Logs),
+    /// List the versions of a server.
+    Versions(servers::Named),
+    /// Make a version of a server the latest that was so before.
+    Rollback(servers::Rollback),
+    /// Find tools of all servers by what they do.
+    Search(servers::Search),
     /// Print the JSON Schema of the spec language.
     Schema,
     /// Print a completion script for a shell.
@@ -82,6 +101,31 @@ pub struct Spec {
     /// The secrets of principals and tenants, for connections with `per`: a JSON file that only you can read.
     #[arg(long, value_hint = ValueHint::FilePath, value_name = "FILE", env = "MCP_FACTORY_PRINCIPAL_SECRETS")]
     pub principal_secrets: Option<PathBuf>,
+}
+
+/// A spec, or a server of the factory by its name.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SpecOrServer {
+    #[command(flatten)]
+    pub spec: Spec,
+}
+
+impl SpecOrServer {
+    /// What looks like a file, or is one, is a spec.
+    pub fn name_of_a_server(&self) -> anyhow::Result<Option<String>> {
+        let Spec { file, env, principal_secrets } = &self.spec;
+        let Some(name) = file.to_str().filter(|name| !name.contains(['.', '/']) && *name != "-" && !file.exists())
+        else {
+            return Ok(None);
+        };
+        // The secrets may be named by a variable, which is about specs.
+        if env.is_some() || (principal_secrets.is_some() && std::env::var_os("MCP_FACTORY_PRINCIPAL_SECRETS").is_none())
+        {
+            let message = format!("`{name}` is no file, and `--env` and `--principal-secrets` are for specs");
+            return Err(exit::usage(message, "name a file, or leave them out"));
+        }
+        Ok(Some(name.to_owned()))
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -133,25 +177,31 @@ pub struct Stdio {
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Databases are asked for their keys, on which paging depends; those that the spec seeds are made anew for it."
+    after_help = "An argument with `.` or `/` in it, or of an existing file, is a spec; everything else is the name of a server.\n\
+    Of a spec: databases are asked for their keys, on which paging depends; those that the spec seeds are made anew for it."
 )]
 pub struct Status {
     #[command(flatten)]
-    pub spec: Spec,
+    pub spec: SpecOrServer,
     /// How it is printed.
     #[arg(long, value_enum, default_value = "text")]
     pub output: Output,
+    #[command(flatten)]
+    pub reach: factory::Reach,
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  mcp-factory test server.yaml\n  \
+#[command(
+    after_help = "An argument with `.` or `/` in it, or of an existing file, is a spec; everything else is the name of a server.\n\n\
+    Examples:\n  mcp-factory test server.yaml\n  mcp-factory test inventory-mcp --all\n  \
     mcp-factory test server.yaml search_products '{\"query\": \"laptop\"}'\n\n\
     Beside the examples, calls are made from the schemas of the tools: of each some that must be refused, and of each that\n\
     only reads and has no examples some that must be answered. The same --seed makes the same calls.\n\n\
-    Writing tools are called only on a database that the spec seeds itself, or with --writes.")]
+    Writing tools are called only on a database that the spec seeds itself, or with --writes."
+)]
 pub struct Test {
     #[command(flatten)]
-    pub spec: Spec,
+    pub spec: SpecOrServer,
     /// Call this one tool and print its answer.
     #[arg(value_name = "TOOL", conflicts_with = "all")]
     pub tool: Option<String>,
@@ -179,6 +229,8 @@ pub struct Test {
     /// Test although tools have no implementation.
     #[arg(long)]
     pub allow_stubs: bool,
+    #[command(flatten)]
+    pub reach: factory::Reach,
 }
 
 fn network(text: &str) -> Result<IpNet, String> {

@@ -2,13 +2,22 @@
 
 pub mod completions;
 pub mod create;
+pub mod deploy;
 pub mod list;
+pub mod logs;
+pub mod remove;
+pub mod restart;
+pub mod rollback;
 pub mod schema;
+pub mod search;
 pub mod serve;
+pub mod start;
 pub mod status;
 pub mod stdio;
+pub mod stop;
 pub mod test;
 pub mod validate;
+pub mod versions;
 
 use std::io::Write as _;
 

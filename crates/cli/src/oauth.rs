@@ -51,7 +51,8 @@ pub fn check(spec: &Spec) -> anyhow::Result<()> {
             "leave `--oauth` out: with `auth.type: oauth2` clients are led to that issuer",
         ));
     }
-    let premises = Premises { resource: None, secrets: Arc::new(Environment), policy: Policy::operator(), issued: None };
+    let premises =
+        Premises { resource: None, secrets: Arc::new(Environment), policy: Policy::operator(), issued: None };
     let keys = authentication::key_list(spec, &premises);
     let keys = keys.map_err(|error| exit::hinted(error.to_string(), error.hint()))?;
     if keys.is_some_and(|keys| keys.shortest() < SHORTEST) {

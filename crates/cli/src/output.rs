@@ -74,7 +74,7 @@ fn line(cells: &[String], widths: &[usize], paint: impl Fn(&str) -> String) -> S
 fn coloured(cell: &str) -> String {
     match cell {
         "running" | "healthy" | "passed" | "ok" => paint(Colour::Green, cell),
-        "failed" | "FAILED" | "error" | "unhealthy" => paint(Colour::Red, cell),
+        "failed" | "FAILED" | "error" | "unhealthy" | "down" => paint(Colour::Red, cell),
         "starting" | "updating" | "backing-off" | "stopping" => paint(Colour::Yellow, cell),
         cell => cell.to_owned(),
     }

@@ -1,8 +1,9 @@
 //! Of commands about servers of the factory.
 
-use std::path::PathBuf;
+use std::{num::NonZeroU16, path::PathBuf};
 
-use clap::ValueHint;
+use clap::{ValueEnum, ValueHint};
+use semver::Version;
 
 use super::factory::Asking;
 
@@ -52,6 +53,105 @@ pub struct List {
     /// Only servers in this state, as in `running`.
     #[arg(long, value_name = "STATE")]
     pub state: Option<String>,
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// One server, and nothing else.
+#[derive(Debug, clap::Args)]
+pub struct Named {
+    /// The server's name.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    Local,
+    Docker,
+    Microvm,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    disable_version_flag = true,
+    after_help = "It takes the place of what runs of it as soon as it is healthy, and not before. Returns when that is so."
+)]
+pub struct Deploy {
+    /// The server's name.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Where it is to run: in the factory's process, in a container, in a machine of its own.
+    #[arg(long, value_enum, default_value = "local")]
+    pub target: Target,
+    /// Which version. Default: the latest.
+    #[arg(long, value_name = "VERSION")]
+    pub version: Option<Version>,
+    /// The port of a container.
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<NonZeroU16>,
+    /// The pool that a machine is taken from.
+    #[arg(long, value_name = "POOL")]
+    pub pool: Option<String>,
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Remove {
+    /// The server's name.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Although other servers need it.
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Logs {
+    /// The server's name.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Go on with what it says from now on, until it is interrupted.
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only so many lines, the last ones.
+    #[arg(long, short = 'n', value_name = "LINES")]
+    pub tail: Option<usize>,
+    /// Only from then on: a time as in `2026-01-31T12:00:00Z`, or so long ago, as in `15m`.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "What runs goes on as it is: `mcp-factory deploy NAME` has the version run that is the latest now."
+)]
+pub struct Rollback {
+    /// The server's name.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Which version is to be the latest. Default: the one before.
+    #[arg(value_name = "VERSION")]
+    pub version: Option<Version>,
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Search {
+    /// What a tool is to do, in a few words.
+    #[arg(value_name = "WORDS", required = true)]
+    pub words: Vec<String>,
+    /// At most so many tools.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: u32,
     #[command(flatten)]
     pub asking: Asking,
 }

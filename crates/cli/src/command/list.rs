@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use crate::{
-    api, args,
+    api::{self, Api},
+    args,
     output::{self, Table, cell},
 };
 
@@ -17,18 +18,18 @@ pub fn run(args: &args::servers::List) -> anyhow::Result<ExitCode> {
             .query("name", args.name.as_deref())
             .query("state", args.state.as_deref())
             .doing("listing servers");
-        output::print(api.output(), &servers.send_all("servers").await?, shown)?;
+        output::print(api.output(), &servers.send_all("servers").await?, |servers| shown(api, servers))?;
         Ok(ExitCode::SUCCESS)
     })
 }
 
-fn shown(servers: &Value) -> String {
+fn shown(api: &Api, servers: &Value) -> String {
     let mut table = Table::new(&["NAME", "LATEST", "STATE", "RUNS", "TOOLS", "DESCRIPTION"]);
     for server in servers["servers"].as_array().into_iter().flatten() {
         let deployed = &server["deployed"];
         let state = match server["blockers"].as_u64() {
             Some(blockers) if blockers > 0 && deployed.is_null() => format!("{blockers} blockers"),
-            _ => cell(&deployed["state"]),
+            _ => api.state_of(deployed),
         };
         table.row([
             cell(&server["name"]),

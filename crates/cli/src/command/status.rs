@@ -1,7 +1,9 @@
+//! `mcp-factory status NAME`: what the factory knows of a server (`registered.rs`).
 //! `mcp-factory status FILE`: each tool as it would be served, with what is bounded and what is an exception.
 //!
 //! Databases that the spec seeds are looked at as made anew; others are asked for their keys, which nothing waits for long.
 
+mod registered;
 mod toolsets;
 
 use std::{fmt::Write as _, process::ExitCode, time::Duration};
@@ -16,8 +18,11 @@ use crate::{args::Status, load, output};
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub fn run(args: &Status) -> anyhow::Result<ExitCode> {
+    if let Some(name) = args.spec.name_of_a_server()? {
+        return registered::run(&name, &args.reach, args.output);
+    }
     let folder = tempfile::Builder::new().prefix("mcp-factory-status-").tempdir()?;
-    let (spec, engine) = load::engine(&args.spec, true, load::Seeds::Fresh(folder.path().to_owned()))?;
+    let (spec, engine) = load::engine(&args.spec.spec, true, load::Seeds::Fresh(folder.path().to_owned()))?;
     let tools = super::runtime()?.block_on(async {
         let mut tools = Vec::new();
         for tool in &spec.tools {

@@ -37,7 +37,7 @@ pub fn run(args: &args::Test) -> anyhow::Result<ExitCode> {
 /// Calls the tool once, in the current era, and prints what came back.
 async fn call_one(args: &args::Test, tool: &str) -> anyhow::Result<ExitCode> {
     let arguments = parse_arguments(args.arguments.as_deref())?;
-    let probe = load::engine(&args.spec, args.allow_stubs, load::Seeds::Real)?;
+    let probe = load::engine(&args.spec.spec, args.allow_stubs, load::Seeds::Real)?;
     if !probe.1.has_tool(tool) {
         let known: Vec<String> = probe.0.tools.iter().map(|tool| format!("`{}`", tool.name)).collect();
         return Err(exit::usage(format!("there is no tool `{tool}`"), format!("the spec has {}", known.join(", "))));
@@ -148,12 +148,12 @@ type Loaded = (Arc<Spec>, Engine, Option<tempfile::TempDir>);
 
 fn fresh(args: &args::Test) -> anyhow::Result<Loaded> {
     let folder = tempfile::Builder::new().prefix("mcp-factory-test-").tempdir()?;
-    let (spec, engine) = load::engine(&args.spec, args.allow_stubs, load::Seeds::Fresh(folder.path().to_owned()))?;
+    let (spec, engine) = load::engine(&args.spec.spec, args.allow_stubs, load::Seeds::Fresh(folder.path().to_owned()))?;
     Ok((spec, engine, Some(folder)))
 }
 
 fn real(args: &args::Test) -> anyhow::Result<Loaded> {
-    let (spec, engine) = load::engine(&args.spec, args.allow_stubs, load::Seeds::Real)?;
+    let (spec, engine) = load::engine(&args.spec.spec, args.allow_stubs, load::Seeds::Real)?;
     Ok((spec, engine, None))
 }
 

@@ -1,6 +1,6 @@
 //! What is meant to run, and what came of it.
 
-use std::time::Duration;
+use std::{num::NonZeroU16, time::Duration};
 
 use axum::{
     Json, Router,
@@ -33,18 +33,26 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Wanted {
     version: Option<Version>,
     target: Option<String>,
+    /// Of a target with a port of its own.
+    port: Option<NonZeroU16>,
+    /// Of a target with pools of warm engines.
+    pool: Option<String>,
 }
 
 async fn deploy(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path(name): Path<String>,
-    Sent(Wanted { version, target }): Sent<Wanted>,
+    Sent(Wanted { version, target, port, pool }): Sent<Wanted>,
 ) -> Result<Response, Problem> {
     if let Some(target) = target.filter(|target| target != "local") {
         let target: String = target.chars().take(32).flat_map(char::escape_debug).collect();
         let detail = format!("this version can't deploy to `{target}`; it can to `local`");
         return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "no-target", detail));
+    }
+    if port.is_some() || pool.is_some() {
+        let detail = "`local` takes no `port` and no `pool`: its servers answer where the factory listens";
+        return Err(Problem::argument(detail));
     }
     answer(factory.deploy(&caller, &name, version.as_ref(), PATIENCE).await?)
 }

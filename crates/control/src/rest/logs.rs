@@ -7,6 +7,7 @@ use std::{
 
 use axum::{
     Router,
+    body::Body,
     extract::{Path, State},
     http::{HeaderMap, header},
     response::{
@@ -27,6 +28,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{Control, Problem, access::Admitted, body::Asked};
+
+const NDJSON: &str = "application/x-ndjson";
+const TEXT: &str = "text/plain; charset=utf-8";
 
 pub fn routes() -> Router<Control> {
     Router::new().route("/mcp/servers/{name}/logs", get(read))
@@ -58,15 +62,29 @@ async fn read(
         accept.is_some_and(|accept| accept.contains(kind))
     };
     if follow || accepts("text/event-stream") {
-        return Ok(followed(&ring, asked));
+        return Ok(if accepts("text/event-stream") {
+            followed(&ring, asked)
+        } else if accepts("json") {
+            streamed(
+                &ring,
+                asked,
+                NDJSON,
+                |line| line.to_json().to_string(),
+                |missed| json!({ "missed": missed }).to_string(),
+            )
+        } else if accepts("text/plain") {
+            streamed(&ring, asked, TEXT, Line::to_string, |missed| format!("({missed} lines were missed)"))
+        } else {
+            followed(&ring, asked)
+        });
     }
     let lines = ring.read(asked);
     if accepts("json") {
         let lines: String = lines.iter().map(|line| format!("{}\n", line.to_json())).collect();
-        return Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response());
+        return Ok(([(header::CONTENT_TYPE, NDJSON)], lines).into_response());
     }
     let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], lines).into_response())
+    Ok(([(header::CONTENT_TYPE, TEXT)], lines).into_response())
 }
 
 /// Each line is an event, with its number as id; what was missed is told in between.
@@ -83,6 +101,23 @@ fn followed(ring: &LogRing, asked: logs::Asked) -> Response {
     });
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
     Sse::new(events).keep_alive(keep_alive).into_response()
+}
+
+/// Lines as they come, without a frame.
+fn streamed(
+    ring: &LogRing,
+    asked: logs::Asked,
+    kind: &'static str,
+    shown: fn(&Line) -> String,
+    missed: fn(u64) -> String,
+) -> Response {
+    let news = unfold(ring.follow(asked), async |mut follower| Some((follower.next().await?, follower)));
+    let chunks = news.map(move |news| {
+        let gap = (news.missed > 0).then(|| missed(news.missed));
+        let lines = gap.into_iter().chain(news.lines.iter().map(shown));
+        Ok::<_, Infallible>(lines.map(|line| format!("{line}\n")).collect::<String>())
+    });
+    ([(header::CONTENT_TYPE, kind)], Body::from_stream(chunks)).into_response()
 }
 
 fn time(text: &str, now: SystemTime) -> Result<SystemTime, Problem> {

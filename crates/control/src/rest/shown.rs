@@ -75,7 +75,18 @@ pub fn details(details: &Details, observed: Option<&Observed>) -> Value {
     shown
 }
 
+/// S5-33. Nothing is said of what is not meant to run, or did not come to anything yet.
+fn health(deployment: &Deployment, observed: Option<&Observed>) -> Option<&'static str> {
+    let serves = observed.is_some_and(|observed| observed.serving.is_some());
+    match deployment.state.as_str() {
+        "running" | "updating" if serves => Some("healthy"),
+        "failed" | "backing-off" => Some("unhealthy"),
+        _ => None,
+    }
+}
+
 pub fn deployment(deployment: &Deployment, observed: Option<&Observed>) -> Value {
+    let serving_since = observed.and_then(|observed| observed.serving.as_ref()).map(|serving| serving.since);
     json!({
         "server": deployment.server,
         "target": deployment.target,
@@ -85,6 +96,8 @@ pub fn deployment(deployment: &Deployment, observed: Option<&Observed>) -> Value
         "failures": deployment.failures,
         "problem": deployment.problem,
         "endpoint": deployment.endpoint,
+        "health": health(deployment, observed),
+        "uptimeSeconds": serving_since.and_then(|since| since.elapsed().ok()).map(|uptime| uptime.as_secs()),
         "updated": timestamp(deployment.updated),
         "serving": observed.and_then(|observed| observed.serving.as_ref()).map(serving),
         "checks": observed.and_then(|observed| observed.outcome.as_ref().ok()).map(|report| json!({

@@ -1,0 +1,30 @@
+//! `mcp-factory rollback NAME`: makes a version the latest that was so before.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::{
+    api,
+    args::servers::Rollback,
+    output::{self, cell},
+};
+
+pub fn run(args: &Rollback) -> anyhow::Result<ExitCode> {
+    api::with(&args.asking.reach, args.asking.output, async |api| {
+        let wanted = match &args.version {
+            Some(version) => json!({ "version": version.to_string() }),
+            None => json!({}),
+        };
+        let ask = api.post(&["mcp", "servers", &args.name, "rollback"]).json(&wanted);
+        let answer = ask.doing(format!("rolling `{}` back", args.name)).send().await?;
+        output::print(api.output(), &answer, |answer| {
+            let (name, latest) = (&args.name, cell(&answer["latest"]));
+            match answer["changed"].as_bool() {
+                Some(false) => format!("{name} {latest} was the latest already\n"),
+                _ => format!("{name} {latest} is the latest now\nnext: mcp-factory deploy {name}\n"),
+            }
+        })?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
