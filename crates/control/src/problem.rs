@@ -40,6 +40,12 @@ impl Problem {
         self
     }
 
+    /// With the member that clients of the official registry read.
+    pub(crate) fn as_registry(self) -> Self {
+        let detail = self.detail.clone();
+        self.with("error", detail.into())
+    }
+
     #[must_use]
     pub(crate) fn with(mut self, name: &'static str, value: Value) -> Self {
         self.more.push((name, value));

@@ -1,6 +1,7 @@
 //! The REST API: one file for each resource, named as in the factory.
 
 mod audit;
+mod catalogue;
 mod deployments;
 mod keys;
 mod logs;
@@ -19,6 +20,7 @@ use crate::Control;
 pub fn routes() -> Router<Control> {
     [
         servers::routes(),
+        catalogue::routes(),
         versions::routes(),
         deployments::routes(),
         logs::routes(),

@@ -179,6 +179,12 @@ impl Factory {
         hosting.local.observed(name)
     }
 
+    /// Where this factory is reached, if servers run in it.
+    #[must_use]
+    pub fn public_url(&self) -> Option<&url::Url> {
+        self.hosting().map(|hosting| hosting.local.public_url())
+    }
+
     /// A server is removed, and with it what runs of it.
     pub(crate) async fn end_of(&self, owner: &Owner, name: &str) {
         if let Some(hosting) = self.hosting()

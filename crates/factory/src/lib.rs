@@ -5,9 +5,11 @@
 
 mod audit;
 mod caller;
+mod catalogue;
 pub mod deploy;
 mod deployments;
 mod error;
+mod export;
 mod factory;
 pub mod grants;
 mod keeping;
@@ -18,6 +20,7 @@ mod owner;
 pub mod registry;
 mod search;
 mod secrets;
+mod server_json;
 mod servers;
 mod spec;
 mod tokens;
@@ -27,8 +30,10 @@ mod vault;
 mod versions;
 
 pub use caller::Caller;
+pub use catalogue::Published;
 pub use deployments::Commanded;
 pub use error::Error;
+pub use export::{ExportFormat, Exported};
 pub use factory::{Change, Config, Factory};
 pub use key::{FactoryKey, KeyTooShort};
 pub use keys::NewKey;

@@ -6,6 +6,7 @@
 
 mod audit;
 mod calls;
+mod catalogue;
 mod clock;
 mod deployments;
 mod grants;
@@ -26,6 +27,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 pub use audit::{AuditEntry, Deed};
 pub use calls::{Calls, LATENCIES, latency_class};
+pub use catalogue::{Listed, Selection, Which};
 pub use clock::{Clock, Timestamp};
 pub use deployments::Deployment;
 pub use grants::{GrantRow, MOST as MOST_GRANTS};

@@ -170,7 +170,7 @@ pub(crate) fn capabilities_of(spec: &Spec) -> Capabilities {
 }
 
 /// Secrets by the fields that name them, shared connections, and servers by their URLs here.
-fn dependencies_of(canonical: &Value) -> Vec<Dependency> {
+pub(crate) fn dependencies_of(canonical: &Value) -> Vec<Dependency> {
     let mut found = Vec::new();
     for section in ["auth", "connections", "triggers", "environments"] {
         secrets_in(canonical.get(section), &mut found);

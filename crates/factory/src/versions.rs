@@ -66,6 +66,6 @@ impl Factory {
     }
 }
 
-fn no_version(name: &str, version: &Version) -> Error {
+pub(crate) fn no_version(name: &str, version: &Version) -> Error {
     Error::NotFound { what: "version", name: format!("{name} {version}") }
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod catalogue;
+
 use std::{net::SocketAddr, time::Duration};
 
 use mcp_factory::{
@@ -131,7 +133,7 @@ fn shop(version: &str, says: &str) -> String {
     )
 }
 
-const ENDPOINTS: [(&str, &str); 30] = [
+const ENDPOINTS: [(&str, &str); 34] = [
     ("POST", "/mcp/create"),
     ("POST", "/mcp/create/natural"),
     ("POST", "/mcp/validate"),
@@ -160,6 +162,10 @@ const ENDPOINTS: [(&str, &str); 30] = [
     ("POST", "/mcp/tokens/a/rotate"),
     ("GET", "/mcp/audit"),
     ("GET", "/mcp/usage"),
+    ("GET", "/v0.1/servers"),
+    ("GET", "/v0.1/servers/local%2Fshop/versions"),
+    ("GET", "/v0.1/servers/local%2Fshop/versions/latest"),
+    ("GET", "/mcp/servers/shop/export"),
     ("GET", "/mcp/nothing"),
     ("GET", "/"),
 ];

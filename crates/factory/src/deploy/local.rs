@@ -132,6 +132,11 @@ impl Local {
         deployment.logs.close();
     }
 
+    /// Where the factory is reached.
+    pub fn public_url(&self) -> &Url {
+        &self.0.shared.options.public_url
+    }
+
     /// What is, as it changes; nothing before something came of the first order.
     #[must_use]
     pub fn watch(&self, server: &str) -> Option<watch::Receiver<Option<Observed>>> {

@@ -2,6 +2,7 @@
 
 mod crash;
 mod create;
+mod export;
 mod hosted;
 mod isolation;
 mod kept;
