@@ -5,7 +5,7 @@ use std::{
     sync::LazyLock,
 };
 
-use mcp_serve::{Approvals, http::Config};
+use mcp_serve::Approvals;
 use url::Url;
 
 use crate::exit;
@@ -32,23 +32,27 @@ pub fn public_url(text: &str) -> anyhow::Result<Url> {
     }
 }
 
-/// Where somebody on this machine, or next to it, finds what listens there.
-pub fn url_of(address: SocketAddr) -> Url {
+/// Where somebody on this machine finds what listens there.
+pub fn reached(address: SocketAddr) -> SocketAddr {
     let host = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    let url = format!("http://{}", SocketAddr::new(host, address.port()));
-    Url::parse(&url).expect("an address makes a URL")
+    SocketAddr::new(host, address.port())
+}
+
+/// The same, also for who is next to it.
+pub fn url_of(address: SocketAddr) -> Url {
+    Url::parse(&format!("http://{}", reached(address))).expect("an address makes a URL")
 }
 
 /// The page is served under its own URL: its name is one of the server's, and its form comes from there.
-pub fn allow(base: &Url, config: &mut Config) {
+pub fn allow(base: &Url, hosts: &mut Vec<String>, origins: &mut Vec<String>) {
     if let Some(host) = base.host_str() {
-        config.allowed_hosts.push(base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")));
+        hosts.push(base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")));
     }
-    config.allowed_origins.push(base.origin().ascii_serialization());
+    origins.push(base.origin().ascii_serialization());
 }
 
 #[cfg(test)]

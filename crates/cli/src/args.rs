@@ -11,6 +11,7 @@ use crate::{exit, logging::LogLevel};
 
 pub mod factory;
 pub mod servers;
+pub mod up;
 
 /// Turns a specification into a running, tested MCP server.
 #[derive(Debug, Parser)]
@@ -59,6 +60,10 @@ pub enum Command {
     Rollback(servers::Rollback),
     /// Find tools of all servers by what they do.
     Search(servers::Search),
+    /// Start the factory: its API, and every server that is deployed.
+    Up(up::Up),
+    /// End the factory that runs. What is deployed runs again when it starts again.
+    Down(up::Down),
     /// Print the JSON Schema of the spec language.
     Schema,
     /// Print a completion script for a shell.

@@ -3,6 +3,7 @@
 pub mod completions;
 pub mod create;
 pub mod deploy;
+pub mod down;
 pub mod list;
 pub mod logs;
 pub mod remove;
@@ -16,6 +17,7 @@ pub mod status;
 pub mod stdio;
 pub mod stop;
 pub mod test;
+pub mod up;
 pub mod validate;
 pub mod versions;
 

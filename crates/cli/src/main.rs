@@ -14,6 +14,7 @@ mod progress;
 mod reload;
 mod running;
 mod signals;
+mod start;
 mod watch;
 
 use std::process::ExitCode;
@@ -48,6 +49,8 @@ fn main() -> ExitCode {
         Command::Versions(args) => command::versions::run(&args),
         Command::Rollback(args) => command::rollback::run(&args),
         Command::Search(args) => command::search::run(&args),
+        Command::Up(args) => command::up::run(&args),
+        Command::Down(args) => command::down::run(&args),
         Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),
     };

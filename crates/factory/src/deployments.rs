@@ -89,7 +89,9 @@ impl Known {
 
 impl Factory {
     /// From now on servers run in this process, on this host; all that were meant to run begin again. Returns how many.
-    pub async fn host(&self, host: Host, options: LocalOptions) -> Result<usize, Error> {
+    pub async fn host(&self, host: Host, mut options: LocalOptions) -> Result<usize, Error> {
+        // What clients carry between the rounds of a question outlives the process, and goes to any factory of this key.
+        options.serving.state_key = self.states();
         let known = Arc::new(Known::default());
         let books = Books { factory: self.downgrade(), known: known.clone() };
         let hosting = Hosting { local: Local::new(host, options, Arc::new(books)), known: known.clone() };
@@ -111,6 +113,13 @@ impl Factory {
                 }
                 self.order(&owner, &server, actions).await;
             }
+        }
+    }
+
+    /// Until what was begun in this process is healthy, or is found not to be.
+    pub async fn settled(&self) {
+        if let Some(hosting) = self.hosting() {
+            hosting.local.all_settled().await;
         }
     }
 

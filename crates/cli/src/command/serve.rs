@@ -1,6 +1,7 @@
 //! `mcp-factory serve FILE`: Streamable HTTP at `/mcp`, until SIGINT or SIGTERM.
 
 use std::{
+    net::SocketAddr,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -44,10 +45,10 @@ pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
     config.check(args.listen, &*authenticator)?;
     super::runtime()?.block_on(async move {
         let (shutdown, hangups) = (signals::shutdown()?, signals::Hangups::listen()?);
-        let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(|error| taken(args, error))?;
+        let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(|error| taken(args.listen, error))?;
         let address = listener.local_addr()?;
         let base = public.unwrap_or_else(|| approvals::url_of(address));
-        approvals::allow(&base, &mut config);
+        approvals::allow(&base, &mut config.allowed_hosts, &mut config.allowed_origins);
         let callers = Callers::new(&spec, base.clone())?;
         let bridge = match args.oauth {
             true => Some(oauth::bridge(&spec, &base, &config.path, callers.of(&spec)?)?),
@@ -82,9 +83,10 @@ pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn taken(args: &args::Serve, error: std::io::Error) -> anyhow::Error {
+/// Why it can't be listened on.
+pub fn taken(listen: SocketAddr, error: std::io::Error) -> anyhow::Error {
     let taken = error.kind() == std::io::ErrorKind::AddrInUse;
-    let error = anyhow::Error::from(error).context(format!("can't listen on {}", args.listen));
+    let error = anyhow::Error::from(error).context(format!("can't listen on {listen}"));
     if !taken {
         return error;
     }

@@ -13,3 +13,4 @@ mod rooms;
 mod run;
 mod serving;
 mod tasks;
+mod up;

@@ -155,6 +155,15 @@ impl Local {
         settled.ok()?.clone()
     }
 
+    /// Until something came of each of them.
+    pub async fn all_settled(&self) {
+        let deployments: Vec<_> = self.lock().values().map(|known| known.observed.clone()).collect();
+        for mut observed in deployments {
+            // A driver that ended will not say more.
+            let _ = observed.wait_for(Option::is_some).await;
+        }
+    }
+
     #[must_use]
     pub fn logs(&self, server: &str) -> Option<LogRing> {
         Some(self.lock().get(server)?.logs.clone())

@@ -313,6 +313,12 @@ fn first_use(used: &Mutex<BTreeSet<(u64, [u8; 32])>>, signature: (u64, [u8; 32])
     used.len() < MOST_USED && used.insert(signature)
 }
 
+impl std::fmt::Display for IpNet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
+    }
+}
+
 impl IpNet {
     /// This machine.
     #[must_use]

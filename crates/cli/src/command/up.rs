@@ -1,0 +1,180 @@
+//! `mcp-factory up`: the factory, with its API and every server that is deployed at one listener, until SIGINT or SIGTERM.
+//!
+//! In this order it ends: not ready, not found any more, no new connections, streams and sessions, running calls (each with a
+//! deadline), servers, what was counted is written down, the lock.
+
+use std::{path::Path, pin::pin, process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use mcp_factory::{Factory, deploy::LocalOptions};
+use mcp_factory_control::{Control, Readiness};
+use mcp_serve::{
+    IpNet,
+    http::{self, Host, HostConfig},
+};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::serve::taken;
+use crate::{
+    api, approvals,
+    args::up::Up,
+    exit, output,
+    running::{Lock, Presence, Running},
+    signals, start,
+};
+
+/// For servers that were deployed to be healthy again before the factory says that it is ready: it serves them as they come.
+const RECOVERY: Duration = Duration::from_secs(20);
+
+pub fn run(args: &Up) -> anyhow::Result<ExitCode> {
+    if args.detach {
+        return detach(args);
+    }
+    if args.background {
+        // The terminal of whoever started it may go. Where it leads a session already, that is so.
+        let _ = rustix::process::setsid();
+    }
+    let public = args.public_url.as_deref().map(approvals::public_url).transpose()?;
+    let data = api::data_folder(&args.place.reach())?;
+    let lock = Lock::take(&data).with_context(|| format!("can't lock the data folder `{}`", data.display()))?;
+    let Some(lock) = lock else { return Err(runs_already(&data)?) };
+    super::runtime()?.block_on(serve(args, public, lock))
+}
+
+/// Tells which one.
+fn runs_already(data: &Path) -> anyhow::Result<anyhow::Error> {
+    let (who, hint) = match Presence::on(data)? {
+        Presence::Ready(running) => {
+            let Running { pid, version, started, .. } = &running;
+            let who = format!("pid {pid}, at {}, version {version}, since {started}", shown(&running.url()));
+            (who, "use that one, or end it with `mcp-factory down`")
+        }
+        Presence::Between { pid: Some(pid) } => (format!("pid {pid}, which starts or ends"), "try again in a moment"),
+        _ => ("which starts or ends".to_owned(), "try again in a moment"),
+    };
+    Ok(exit::hinted(format!("a factory runs on `{}` already: {who}", data.display()), hint))
+}
+
+fn detach(args: &Up) -> anyhow::Result<ExitCode> {
+    let mut options = vec!["--listen".to_owned(), args.listen.to_string()];
+    let lists = [
+        ("--public-url", args.public_url.iter().cloned().collect()),
+        ("--allow-host", args.allow_hosts.clone()),
+        ("--allow-origin", args.allow_origins.clone()),
+        ("--proxy", args.proxies.iter().map(ToString::to_string).collect::<Vec<_>>()),
+    ];
+    for (name, values) in lists {
+        options.extend(values.into_iter().map(|value| format!("{name}={value}")));
+    }
+    let start::Started { running, now } = start::in_background(&args.place.reach(), &options)?;
+    let mut said = ready(&running, &running.url());
+    if !now {
+        said["unchanged"] = "it runs already".into();
+    }
+    output::print(args.output, &said, |_| {
+        let what = if now { "runs in the background" } else { "runs already" };
+        let Running { pid, .. } = &running;
+        format!("the factory {what} at {} (pid {pid}); `mcp-factory down` ends it\n", shown(&running.url()))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(args: &Up, public: Option<Url>, lock: Lock) -> anyhow::Result<ExitCode> {
+    let stop = CancellationToken::new();
+    let (shutdown, mut hangups) = (signals::shutdown()?, signals::Hangups::listen()?);
+    tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            shutdown.await;
+            stop.cancel();
+        }
+    });
+    tokio::spawn(async move {
+        loop {
+            hangups.next().await;
+            tracing::info!("SIGHUP changes nothing: a factory has no file to read again");
+        }
+    });
+    let listener = TcpListener::bind(args.listen).await.map_err(|error| taken(args.listen, error))?;
+    let address = listener.local_addr()?;
+    let base = public.unwrap_or_else(|| approvals::url_of(address));
+    let reach = args.place.reach();
+    let factory = tokio::select! {
+        opened = api::open_factory(&reach) => opened?,
+        () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
+    };
+    let readiness = Readiness::default();
+    let host = host(args, &factory, &readiness, &base)?;
+    let ending = {
+        let (stop, readiness) = (stop.clone(), readiness.clone());
+        async move {
+            stop.cancelled().await;
+            readiness.set(false);
+        }
+    };
+    let mut serving = pin!(host.serve(listener, ending));
+    let begin = async {
+        let begun = factory.host(host.clone(), LocalOptions::new(base.clone())).await?;
+        if tokio::time::timeout(RECOVERY, factory.settled()).await.is_err() {
+            tracing::warn!(patience = ?RECOVERY, "not every server is healthy yet; they are served as they come");
+        }
+        readiness.set(true);
+        let running = lock.announce(approvals::reached(address)).context("can't say where the factory is reached")?;
+        say_ready(args, &running, &base, factory.data(), begun)
+    };
+    // The listener comes first: what is mounted is checked against where it listens.
+    let outcome = tokio::select! {
+        biased;
+        served = &mut serving => served.map(Some).map_err(Into::into),
+        begun = begin => begun.map(|()| None),
+    };
+    let outcome = match outcome {
+        Ok(None) => serving.await.map(Some).map_err(anyhow::Error::from),
+        outcome => outcome,
+    };
+    // Nobody is sent here any more.
+    if let Err(error) = lock.withdraw() {
+        tracing::warn!(%error, "the file that says where the factory is can't be removed");
+    }
+    factory.unhost().await;
+    drop((factory, lock));
+    if let Some(http::Summary { forced, took, .. }) = outcome? {
+        tracing::info!(forced, ?took, "stopped");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn host(args: &Up, factory: &Factory, readiness: &Readiness, base: &Url) -> anyhow::Result<Host> {
+    let approvals = approvals::of_this_program();
+    approvals.serve_at(base.clone());
+    let (mut allowed_hosts, mut allowed_origins) = (args.allow_hosts.clone(), args.allow_origins.clone());
+    approvals::allow(base, &mut allowed_hosts, &mut allowed_origins);
+    let routes = Control::new(factory.clone(), readiness.clone()).routes().merge(approvals.routes());
+    Ok(Host::new(HostConfig {
+        allowed_hosts,
+        allowed_origins,
+        proxies: args.proxies.iter().copied().chain(IpNet::loopback()).collect(),
+        routes,
+        ..HostConfig::default()
+    })?)
+}
+
+fn say_ready(args: &Up, running: &Running, base: &Url, data: &Path, begun: usize) -> anyhow::Result<()> {
+    tracing::info!(pid = running.pid, servers = begun, "the factory is ready at {}", shown(base));
+    output::print(args.output, &ready(running, base), |_| {
+        let (version, data) = (&running.version, data.display());
+        format!("MCP Factory {version} is ready at {}\ndata: {data} ({begun} deployed)\n", shown(base))
+    })
+}
+
+fn ready(running: &Running, base: &Url) -> serde_json::Value {
+    json!({ "api": shown(base), "pid": running.pid, "version": running.version })
+}
+
+/// Paths are appended to it.
+fn shown(url: &Url) -> &str {
+    url.as_str().trim_end_matches('/')
+}

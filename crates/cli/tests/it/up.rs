@@ -1,0 +1,217 @@
+//! `up` and `down`: one factory on a data folder, which is found, ends when it is told to, and comes back.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    process::{Child, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::run::{Place, Said};
+
+/// In a place of its own, on a free port.
+fn place() -> Place {
+    Place::new().environment("MCP_FACTORY_LISTEN", "127.0.0.1:0")
+}
+
+/// A factory in the foreground. What is left of it goes with the value.
+struct Factory {
+    child: Child,
+    ready: Value,
+}
+
+impl Factory {
+    fn up(place: &Place) -> Self {
+        let mut child =
+            place.command(&["up", "--output", "json", "--data", "data"]).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("it said `{line}`"));
+        Self { child, ready }
+    }
+
+    fn signal(&self, name: &str) {
+        let mut kill = std::process::Command::new("kill");
+        kill.args([&format!("-{name}"), &self.child.id().to_string()]);
+        assert!(kill.status().unwrap().success());
+    }
+
+    fn ended(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Factory {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One request with the operator's token, or without it.
+fn ask(place: &Place, ready: &Value, method: &str, path: &str, body: &str) -> (u16, Value) {
+    let address = ready["api"].as_str().unwrap().strip_prefix("http://").unwrap();
+    let token = std::fs::read_to_string(place.path("data/token")).unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+         Accept: application/json, text/event-stream\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
+}
+
+fn deploy(place: &Place, ready: &Value) {
+    let spec = json!({ "name": "shop", "version": "1.0.0", "tools": [
+        { "name": "hello", "description": "Greets", "static": { "text": "hello" }, "examples": [{ "expect": "hello" }] }
+    ] });
+    assert_eq!(ask(place, ready, "POST", "/mcp/create", &spec.to_string()).0, 201);
+    let (status, deployed) = ask(place, ready, "POST", "/mcp/deploy/shop", "");
+    assert_eq!((status, &deployed["serving"]["version"]), (200, &json!("1.0.0")), "{deployed}");
+}
+
+fn call(place: &Place, ready: &Value) -> Value {
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "hello" } });
+    ask(place, ready, "POST", "/servers/shop/mcp", &body.to_string()).1["result"]["content"][0]["text"].clone()
+}
+
+fn down(place: &Place) -> Said {
+    place.run(&["down", "--data", "data"])
+}
+
+#[test]
+fn what_is_deployed_runs_again_after_the_factory_ended_or_was_killed() {
+    let place = place();
+    let factory = Factory::up(&place);
+    assert_eq!(factory.ready["pid"], factory.child.id());
+    deploy(&place, &factory.ready);
+    assert_eq!(call(&place, &factory.ready), "hello");
+    // SIGHUP comes when a terminal is closed, and changes nothing.
+    factory.signal("HUP");
+    assert_eq!(call(&place, &factory.ready), "hello");
+    factory.signal("TERM");
+    assert_eq!(factory.ended(), Some(0));
+    assert!(!place.path("data/factory.json").exists(), "nobody is sent to what is gone");
+
+    let factory = Factory::up(&place);
+    assert_eq!(call(&place, &factory.ready), "hello", "it is ready when its servers are");
+    factory.signal("KILL");
+    assert_eq!(factory.ended(), None);
+    assert!(place.path("data/factory.json").exists());
+
+    let factory = Factory::up(&place);
+    assert_eq!(call(&place, &factory.ready), "hello");
+    let (_, shown) = ask(&place, &factory.ready, "GET", "/mcp/servers/shop", "");
+    assert_eq!((&shown["deployment"]["state"], &shown["deployment"]["failures"]), (&json!("running"), &json!(0)));
+    factory.signal("INT");
+    assert_eq!(factory.ended(), Some(0));
+}
+
+/// Calls that run when it is told to end are answered, and what was counted of them is kept.
+#[test]
+fn a_shutdown_loses_no_call_and_no_count() {
+    let place = place();
+    let factory = Factory::up(&place);
+    let slow = json!({ "name": "shop", "version": "1.0.0", "connections": [{ "name": "db", "type": "sqlite", "path": "a.db" }],
+        "tools": [{ "name": "hello", "description": "Counts", "single": true, "annotations": { "readOnly": true }, "sql":
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT COUNT(*) AS i FROM n" }] });
+    assert_eq!(ask(&place, &factory.ready, "POST", "/mcp/create", &slow.to_string()).0, 201);
+    assert_eq!(ask(&place, &factory.ready, "POST", "/mcp/deploy/shop", "").0, 200);
+    let answered = std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..3).map(|_| scope.spawn(|| call(&place, &factory.ready))).collect();
+        // Once it began to be asked.
+        while ask(&place, &factory.ready, "GET", "/readyz", "").0 != 200 {}
+        factory.signal("TERM");
+        calls.into_iter().map(|call| call.join()).filter(|answer| matches!(answer, Ok(Value::String(_)))).count()
+    });
+    assert_eq!(factory.ended(), Some(0));
+    let factory = Factory::up(&place);
+    let (_, usage) = ask(&place, &factory.ready, "GET", "/mcp/usage", "");
+    assert!(usage.to_string().contains(&format!("\"calls\":{answered}")), "{answered} answered: {usage}");
+}
+
+#[test]
+fn a_second_factory_on_a_folder_says_which_one_runs() {
+    let place = place();
+    let factory = Factory::up(&place);
+    let said = place.run(&["up", "--data", "data"]);
+    let (pid, api) = (factory.ready["pid"].to_string(), factory.ready["api"].as_str().unwrap().to_owned());
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains(&format!("pid {pid}")) && said.err.contains(&api), "{said:?}");
+    assert!(said.err.contains("hint: ") && said.err.contains("mcp-factory down"), "{said:?}");
+    let said = place.run(&["up", "--detach", "--data", "data", "--output", "json"]);
+    let running: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, &running["pid"]), (Some(0), &factory.ready["pid"]), "there is one, which is what was asked");
+    assert_eq!(running["unchanged"], "it runs already");
+    // Another folder is another factory.
+    let other = place.command(&["up", "--data", "other", "--detach", "--output", "json"]).output().unwrap();
+    let other: Value = serde_json::from_slice(&other.stdout).unwrap();
+    assert_ne!(other["pid"], factory.ready["pid"]);
+    assert_eq!(place.run(&["down", "--data", "other"]).code, Some(0));
+}
+
+#[test]
+fn of_many_that_start_at_once_one_wins() {
+    let place = place();
+    let mut children: Vec<Child> = (0..6)
+        .map(|_| place.command(&["up", "--output", "json", "--data", "data"]).stderr(Stdio::null()).spawn().unwrap())
+        .collect();
+    let mut lines: Vec<(u32, String)> = Vec::new();
+    for child in &mut children {
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        lines.push((child.id(), line));
+    }
+    let ready: Vec<&(u32, String)> = lines.iter().filter(|(_, line)| !line.is_empty()).collect();
+    assert_eq!(ready.len(), 1, "{lines:?}");
+    let (pid, line) = ready[0];
+    assert_eq!(serde_json::from_str::<Value>(line).unwrap()["pid"], *pid);
+    assert_eq!(down(&place).code, Some(0));
+    for mut child in children {
+        let won = child.id() == *pid;
+        assert_eq!(child.wait().unwrap().code(), Some(if won { 0 } else { 1 }));
+    }
+}
+
+#[test]
+fn in_the_background_it_is_ready_when_the_command_returns_and_down_ends_it() {
+    let place = place().environment("SECRET_OF_A_SHELL", "hunter2");
+    let said = place.run(&["up", "--detach", "--data", "data", "--output", "json"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let ready: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(ask(&place, &ready, "GET", "/readyz", "").0, 200);
+    let environment = std::fs::read(format!("/proc/{}/environ", ready["pid"])).unwrap_or_default();
+    assert!(!String::from_utf8_lossy(&environment).contains("hunter2"), "a shell's secrets stay there");
+    deploy(&place, &ready);
+    let said = down(&place);
+    assert!(said.code == Some(0) && said.out.contains("has ended"), "{said:?}");
+    let again = down(&place);
+    assert!(again.code == Some(0) && again.out.contains("no factory runs"), "{again:?}");
+    let log = std::fs::read_to_string(place.path("data/factory.log")).unwrap();
+    assert!(log.contains("the factory is ready at") && log.contains("stopped"), "{log}");
+}
+
+#[test]
+fn what_keeps_it_from_starting_is_said_by_the_command_that_starts_it() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let place = place();
+    for args in [&["up", "--listen", &address][..], &["up", "--detach", "--listen", &address]] {
+        let said = place.run(&[args, &["--data", "data"]].concat());
+        assert_eq!(said.code, Some(1), "{said:?}");
+        assert!(said.err.contains(&format!("can't listen on {address}")) && said.err.contains("hint: "), "{said:?}");
+    }
+    // What was sealed with one secret is not opened with another.
+    let factory = Factory::up(&place);
+    factory.signal("TERM");
+    assert_eq!(factory.ended(), Some(0));
+    let other = place.environment("MCP_FACTORY_SECRET", "another secret, long enough");
+    let said = other.run(&["up", "--data", "data"]);
+    assert!(said.code == Some(1) && said.err.contains("another secret"), "{said:?}");
+    assert!(!said.err.contains("long enough"), "{said:?}");
+}
