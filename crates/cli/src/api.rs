@@ -26,6 +26,7 @@ use crate::{
     args::{Output, factory::Reach},
     exit, key, output, progress,
     running::Running,
+    start,
 };
 
 /// The factory that this command is about.
@@ -68,7 +69,7 @@ impl Api {
         }
         let data = data_folder(reach)?;
         match Running::find(&data).with_context(|| format!("can't look into `{}`", data.display()))? {
-            Some(running) => Self::running(reach, &running, output),
+            Some(running) => Self::running(reach, &running.checked()?, output),
             None => {
                 let factory = open_factory(reach).await?;
                 let routes = Control::new(factory.clone(), Readiness::default()).routes();
@@ -227,8 +228,13 @@ pub fn with_running(
     goes_on: bool,
     work: impl AsyncFnOnce(&Api) -> anyhow::Result<std::process::ExitCode>,
 ) -> anyhow::Result<std::process::ExitCode> {
-    if goes_on && reach.api.is_none() && Running::find(&data_folder(reach)?)?.is_none() {
-        return Err(exit::hinted("no factory runs that could keep it running", "`mcp-factory up` starts one"));
+    if goes_on && reach.api.is_none() {
+        let started = start::ensure(reach)?;
+        if started.now {
+            let Running { pid, .. } = started.running;
+            let url = started.running.url();
+            eprintln!("started the factory in the background (pid {pid}, at {url}); `mcp-factory down` ends it");
+        }
     }
     with(reach, output, work)
 }

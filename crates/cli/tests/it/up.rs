@@ -215,3 +215,21 @@ fn what_keeps_it_from_starting_is_said_by_the_command_that_starts_it() {
     assert!(said.code == Some(1) && said.err.contains("another secret"), "{said:?}");
     assert!(!said.err.contains("long enough"), "{said:?}");
 }
+
+/// DESIGN decision 15: what must keep running starts the factory, once.
+#[test]
+fn deploy_starts_the_factory_in_the_background_where_none_runs() {
+    let shop = "name: shop\nversion: 1.0.0\ntools: [{ name: hello, description: Greets, static: { text: hello } }]\n";
+    let place = place().file("shop.yaml", shop).environment("MCP_FACTORY_DATA", "data");
+    assert_eq!(place.run(&["create", "shop.yaml"]).code, Some(0));
+    assert!(!place.path("data/factory.json").exists(), "creating needs none");
+    let said = place.run(&["deploy", "shop", "--output", "json"]);
+    assert!(said.code == Some(0) && said.err.contains("started the factory in the background"), "{said:?}");
+    let deployed: Value = serde_json::from_str(&said.out).unwrap();
+    let endpoint = deployed["serving"]["endpoint"].as_str().unwrap();
+    let api = endpoint.strip_suffix("/servers/shop/mcp").unwrap();
+    assert_eq!(call(&place, &json!({ "api": api })), "hello");
+    let again = place.run(&["deploy", "shop"]);
+    assert!(again.code == Some(0) && !again.err.contains("started"), "{again:?}");
+    assert_eq!(down(&place).code, Some(0));
+}
