@@ -6,7 +6,11 @@ use std::sync::{
 };
 
 use axum::{Json, extract::State, http::StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::Control;
 
 /// Ready once what was meant to run was begun again; not any more when it shuts down. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -18,13 +22,27 @@ impl Readiness {
     }
 }
 
-pub async fn alive() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+/// The only ones that need no token.
+pub fn routes() -> OpenApiRouter<Control> {
+    OpenApiRouter::new().routes(routes!(alive)).routes(routes!(ready))
 }
 
-pub async fn ready(State(readiness): State<Readiness>) -> (StatusCode, Json<Value>) {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    status: &'static str,
+}
+
+/// Whether the factory answers.
+#[utoipa::path(get, path = "/healthz", responses((status = 200, body = Health)))]
+async fn alive() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// Whether the factory is ready to be used.
+#[utoipa::path(get, path = "/readyz", responses((status = 200, body = Health), (status = 503, body = Health)))]
+async fn ready(State(readiness): State<Readiness>) -> (StatusCode, Json<Health>) {
     match readiness.0.load(SeqCst) {
-        true => (StatusCode::OK, Json(json!({ "status": "ready" }))),
-        false => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready" }))),
+        true => (StatusCode::OK, Json(Health { status: "ready" })),
+        false => (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "not ready" })),
     }
 }

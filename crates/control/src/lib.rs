@@ -6,14 +6,18 @@
 mod access;
 mod body;
 mod health;
+mod openapi;
 mod problem;
 mod rest;
 
-use axum::{Router, extract::FromRef, middleware, routing::get};
+use std::sync::{Arc, OnceLock};
+
+use axum::{Router, body::Bytes, extract::FromRef, middleware};
 use mcp_factory::Factory;
 
 pub use access::Access;
 pub use health::Readiness;
+pub use openapi::document as openapi;
 pub use problem::Problem;
 
 /// What all routes use.
@@ -22,6 +26,8 @@ pub struct Control {
     factory: Factory,
     access: Access,
     readiness: Readiness,
+    /// Written when somebody asks for it.
+    openapi: Arc<OnceLock<Bytes>>,
 }
 
 impl FromRef<Control> for Factory {
@@ -39,7 +45,7 @@ impl FromRef<Control> for Readiness {
 impl Control {
     #[must_use]
     pub fn new(factory: Factory, readiness: Readiness) -> Self {
-        Self { access: Access::new(factory.clone()), factory, readiness }
+        Self { access: Access::new(factory.clone()), factory, readiness, openapi: Arc::default() }
     }
 
     /// For [`HostConfig::routes`](mcp_serve::http::HostConfig::routes): the host checks `Host` and `Origin` before.
@@ -50,10 +56,6 @@ impl Control {
             .fallback(async || Problem::not_found())
             .method_not_allowed_fallback(async || Problem::method_not_allowed())
             .layer(middleware::from_fn_with_state(self.access.clone(), access::check));
-        Router::new()
-            .route("/healthz", get(health::alive))
-            .route("/readyz", get(health::ready))
-            .merge(guarded)
-            .with_state(self)
+        Router::new().merge(health::routes()).merge(guarded).with_state(self)
     }
 }

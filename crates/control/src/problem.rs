@@ -34,6 +34,16 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "invalid-argument", detail)
     }
 
+    pub(crate) fn to_json(&self) -> Value {
+        let Self { status, code, detail, more, headers: _ } = self;
+        let title = status.canonical_reason().unwrap_or_default();
+        let mut problem = json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
+        for (name, value) in more {
+            problem[name] = value.clone();
+        }
+        problem
+    }
+
     #[must_use]
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
@@ -90,13 +100,8 @@ fn status(code: &str) -> StatusCode {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Self { status, code, detail, more, headers } = self;
-        let title = status.canonical_reason().unwrap_or_default();
-        let mut problem = json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
-        for (name, value) in more {
-            problem[name] = value;
-        }
+        let (status, problem) = (self.status, self.to_json().to_string());
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-        (status, kind, AppendHeaders(headers), problem.to_string()).into_response()
+        (status, kind, AppendHeaders(self.headers), problem).into_response()
     }
 }

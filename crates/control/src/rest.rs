@@ -11,26 +11,36 @@ mod servers;
 mod shown;
 mod templates;
 mod tokens;
+mod usage;
 mod versions;
 
 use axum::Router;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::Control;
+use crate::{Control, health, openapi};
 
+/// Behind a token, all of it.
 pub fn routes() -> Router<Control> {
-    [
-        servers::routes(),
-        catalogue::routes(),
-        versions::routes(),
-        deployments::routes(),
-        logs::routes(),
-        keys::routes(),
-        templates::routes(),
-        search::routes(),
-        secrets::routes(),
-        tokens::routes(),
-        audit::routes(),
+    let resources = resources().into_iter().filter(|(name, _)| *name != "health");
+    resources.fold(Router::new(), |router, (_, routes)| router.merge(routes))
+}
+
+/// With the names that the OpenAPI document groups them by.
+pub fn resources() -> Vec<(&'static str, OpenApiRouter<Control>)> {
+    vec![
+        ("servers", servers::routes()),
+        ("catalogue", catalogue::routes()),
+        ("versions", versions::routes()),
+        ("deployments", deployments::routes()),
+        ("logs", logs::routes()),
+        ("keys", keys::routes()),
+        ("templates", templates::routes()),
+        ("search", search::routes()),
+        ("secrets", secrets::routes()),
+        ("tokens", tokens::routes()),
+        ("audit", audit::routes()),
+        ("usage", usage::routes()),
+        ("openapi", OpenApiRouter::new().routes(routes!(openapi::show))),
+        ("health", health::routes()),
     ]
-    .into_iter()
-    .fold(Router::new(), Router::merge)
 }

@@ -1,64 +1,73 @@
-//! Who did what, and how often tools were called.
+//! Who did what.
 
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{Json, extract::State};
 use mcp_factory::{
     Factory,
-    registry::{AuditEntry, Calls, Page},
+    registry::{AuditEntry, Page},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shown;
 use crate::{Control, Problem, access::Admitted, body::Asked};
 
-pub fn routes() -> Router<Control> {
-    Router::new().route("/mcp/audit", get(audit)).route("/mcp/usage", get(usage))
+pub fn routes() -> OpenApiRouter<Control> {
+    OpenApiRouter::new().routes(routes!(list))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Listing {
+    /// The `next` of the page before.
     after: Option<String>,
+    /// Default 50, at most 200.
     limit: Option<u32>,
 }
 
-async fn audit(
+#[derive(Debug, Serialize, ToSchema)]
+struct Audit {
+    /// The newest first.
+    audit: Vec<Entry>,
+    /// `after` of the next page, where there is one.
+    next: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Entry {
+    at: String,
+    /// Who did it.
+    actor: String,
+    /// The public id of the token that was used.
+    token: Option<String>,
+    #[schema(example = "servers.create")]
+    verb: String,
+    /// What it was done to.
+    subject: String,
+    /// `done`, or why it was refused.
+    outcome: String,
+}
+
+/// What was done with one's things, and what was refused.
+#[utoipa::path(
+    get, path = "/mcp/audit", params(Listing), security(("bearer" = ["viewer"])),
+    responses((status = 200, body = Audit)),
+)]
+async fn list(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Asked(Listing { after, limit }): Asked<Listing>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Audit>, Problem> {
     let page = Page { after: after.unwrap_or_default(), limit: limit.unwrap_or(Page::default().limit) };
     let entries = factory.audit(&caller, &page).await?;
-    let shown = entries.entries.iter().map(|AuditEntry { at, actor, token, verb, subject, outcome, .. }| {
-        let (at, actor) = (shown::timestamp(*at), actor.as_str());
-        json!({ "at": at, "actor": actor, "token": token, "verb": verb, "subject": subject, "outcome": outcome })
+    let shown = entries.entries.into_iter().map(|AuditEntry { at, actor, token, verb, subject, outcome, .. }| Entry {
+        at: shown::timestamp(at),
+        actor: actor.to_string(),
+        token,
+        verb,
+        subject,
+        outcome,
     });
-    Ok(Json(json!({ "audit": shown.collect::<Vec<_>>(), "next": entries.next })))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    server: Option<String>,
-    /// So many days, with today. Default 30.
-    days: Option<u16>,
-}
-
-async fn usage(
-    State(factory): State<Factory>,
-    Admitted(caller): Admitted,
-    Asked(Wanted { server, days }): Asked<Wanted>,
-) -> Result<Json<Value>, Problem> {
-    let since = factory.registry().now().day() + 1 - i64::from(days.unwrap_or(30));
-    let counted = factory.usage(&caller, server.as_deref(), since).await?;
-    let shown = counted.iter().map(|Calls { server, tool, day, latency, calls, errors, micros }| {
-        // The last class has no end.
-        let within_ms = (*latency != u32::MAX).then_some(latency);
-        let took_ms = *micros as f64 / 1_000.0;
-        json!({
-            "server": server, "tool": tool, "day": shown::day(*day), "withinMs": within_ms,
-            "calls": calls, "errors": errors, "tookMs": took_ms,
-        })
-    });
-    Ok(Json(json!({ "usage": shown.collect::<Vec<_>>() })))
+    Ok(Json(Audit { audit: shown.collect(), next: entries.next }))
 }

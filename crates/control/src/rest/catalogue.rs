@@ -1,11 +1,10 @@
 //! The read API of the official registry of MCP servers, over the catalogue of whoever asks; and servers to be taken elsewhere.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
     http::header,
     response::{IntoResponse as _, Response},
-    routing::get,
 };
 use chrono::{DateTime, Utc};
 use mcp_factory::{
@@ -15,35 +14,76 @@ use mcp_factory::{
 use semver::Version;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shown;
 use crate::{Control, Problem, access::Admitted, body::Asked};
 
-pub fn routes() -> Router<Control> {
-    Router::new()
-        .route("/v0.1/servers", get(list))
-        .route("/v0.1/servers/{name}/versions", get(versions))
-        .route("/v0.1/servers/{name}/versions/{version}", get(version))
-        .route("/mcp/servers/{name}/export", get(export))
+pub fn routes() -> OpenApiRouter<Control> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(versions))
+        .routes(routes!(version))
+        .routes(routes!(export))
+}
+
+/// A list as the official registry gives it.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says what is written below")]
+struct ServerList {
+    servers: Vec<ServerResponse>,
+    metadata: Metadata,
+}
+
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "says what is written below")]
+struct Metadata {
+    count: usize,
+    /// `cursor` of the next page, where there is one.
+    #[schema(required = false)]
+    next_cursor: String,
+}
+
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says what is written below")]
+struct ServerResponse {
+    /// A `server.json`.
+    #[schema(value_type = Object)]
+    server: Value,
+    #[schema(value_type = Object)]
+    _meta: Value,
 }
 
 /// As that registry does where nothing is said.
 const PAGE: u32 = 30;
 const MOST: u32 = 100;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Listing {
+    /// The `nextCursor` of the page before.
     cursor: Option<String>,
+    /// Default 30, at most 100.
     limit: Option<u32>,
+    /// Part of a name.
     search: Option<String>,
+    #[param(value_type = Option<String>, format = DateTime)]
     updated_since: Option<DateTime<Utc>>,
+    /// `latest`, or a version.
     version: Option<String>,
     /// What was removed is gone.
     #[expect(dead_code, reason = "clients send it, and it changes nothing")]
     include_deleted: Option<bool>,
 }
 
+/// Lists servers, as the official registry does.
+#[utoipa::path(
+    get, path = "/v0.1/servers", params(Listing), security(("bearer" = ["viewer"])),
+    responses((status = 200, body = ServerList)),
+)]
 async fn list(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
@@ -60,6 +100,11 @@ async fn list(
     Ok(Json(shown_all(&found.entries, found.next.as_deref())))
 }
 
+/// Lists the versions of a server, as the official registry does.
+#[utoipa::path(
+    get, path = "/v0.1/servers/{name}/versions", security(("bearer" = ["viewer"])),
+    responses((status = 200, body = ServerList)),
+)]
 async fn versions(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
@@ -69,6 +114,11 @@ async fn versions(
     Ok(Json(shown_all(&found, None)))
 }
 
+/// One version of a server, as the official registry gives it.
+#[utoipa::path(
+    get, path = "/v0.1/servers/{name}/versions/{version}", security(("bearer" = ["viewer"])),
+    responses((status = 200, body = ServerResponse)),
+)]
 async fn version(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
@@ -114,13 +164,26 @@ fn entry(Published { server, listed }: &Published) -> Value {
     json!({ "server": server, "_meta": { "io.modelcontextprotocol.registry/official": official } })
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Export {
+    /// `server.json` or `mcpb`.
+    #[param(example = "server.json")]
     format: Option<String>,
+    /// Left out: the latest.
+    #[param(value_type = Option<String>, example = "1.2.0")]
     version: Option<Version>,
 }
 
+/// A server to be taken elsewhere.
+#[utoipa::path(
+    get, path = "/mcp/servers/{name}/export", params(Export), security(("bearer" = ["viewer"])),
+    responses(
+        (status = 200, content((Object = "application/json"), (String = "application/zip"))),
+        (status = 422, description = "It can't be had in this format"),
+    ),
+)]
 async fn export(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,

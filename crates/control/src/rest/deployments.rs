@@ -3,47 +3,61 @@
 use std::{num::NonZeroU16, time::Duration};
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse as _, Response},
-    routing::post,
 };
 use mcp_factory::{Commanded, Factory, deploy::Fault};
 use semver::Version;
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shown;
 use crate::{Control, Problem, access::Admitted, body::Sent};
 
-pub fn routes() -> Router<Control> {
-    Router::new()
-        .route("/mcp/deploy/{name}", post(deploy))
-        .route("/mcp/servers/{name}/start", post(start))
-        .route("/mcp/servers/{name}/restart", post(restart))
-        .route("/mcp/servers/{name}/stop", post(stop))
+pub fn routes() -> OpenApiRouter<Control> {
+    OpenApiRouter::new().routes(routes!(deploy)).routes(routes!(start)).routes(routes!(restart)).routes(routes!(stop))
 }
 
 /// For a deployment to become healthy before it is answered that it is on its way.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct Deploying {
+    /// Left out: the latest.
+    #[schema(value_type = Option<String>, example = "1.2.0")]
     version: Option<Version>,
+    /// Where to. This version knows `local`.
+    #[schema(example = "local")]
     target: Option<String>,
     /// Of a target with a port of its own.
+    #[schema(value_type = Option<u16>, example = json!(null))]
     port: Option<NonZeroU16>,
     /// Of a target with pools of warm engines.
+    #[schema(example = json!(null))]
     pool: Option<String>,
 }
 
+/// Deploys a version of a server, which replaces the one that runs once it is healthy.
+#[utoipa::path(
+    post, path = "/mcp/deploy/{name}", request_body = Deploying, security(("bearer" = ["developer"])),
+    responses(
+        (status = 200, body = shown::Deployment, description = "It runs"),
+        (status = 202, body = shown::Deployment, description = "It is on its way"),
+        (status = 409, description = "It is being ended"),
+        (status = 422, description = "It does not become healthy, or has blockers; what ran before goes on"),
+        (status = 501, description = "There is no such target here"),
+    ),
+)]
 async fn deploy(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path(name): Path<String>,
-    Sent(Wanted { version, target, port, pool }): Sent<Wanted>,
+    Sent(Deploying { version, target, port, pool }): Sent<Deploying>,
 ) -> Result<Response, Problem> {
     if let Some(target) = target.filter(|target| target != "local") {
         let target: String = target.chars().take(32).flat_map(char::escape_debug).collect();
@@ -57,6 +71,17 @@ async fn deploy(
     answer(factory.deploy(&caller, &name, version.as_ref(), PATIENCE).await?)
 }
 
+/// Starts a server that was deployed before.
+#[utoipa::path(
+    post, path = "/mcp/servers/{name}/start", security(("bearer" = ["developer"])),
+    responses(
+        (status = 200, body = shown::Deployment, description = "It runs"),
+        (status = 202, body = shown::Deployment, description = "It is on its way"),
+        (status = 409, description = "It was never deployed, or is being ended"),
+        (status = 422, description = "It does not become healthy"),
+        (status = 501, description = "There is no such target here"),
+    ),
+)]
 async fn start(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
@@ -65,6 +90,17 @@ async fn start(
     answer(factory.start(&caller, &name, PATIENCE).await?)
 }
 
+/// Starts a server again, with the version that it has.
+#[utoipa::path(
+    post, path = "/mcp/servers/{name}/restart", security(("bearer" = ["developer"])),
+    responses(
+        (status = 200, body = shown::Deployment, description = "It runs"),
+        (status = 202, body = shown::Deployment, description = "It is on its way"),
+        (status = 409, description = "It was never deployed, or is being ended"),
+        (status = 422, description = "It does not become healthy"),
+        (status = 501, description = "There is no such target here"),
+    ),
+)]
 async fn restart(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
@@ -73,6 +109,15 @@ async fn restart(
     answer(factory.restart(&caller, &name, PATIENCE).await?)
 }
 
+/// Stops a server. Harmless where it does not run.
+#[utoipa::path(
+    post, path = "/mcp/servers/{name}/stop", security(("bearer" = ["developer"])),
+    responses(
+        (status = 200, body = shown::Deployment, description = "It is stopped, or on its way"),
+        (status = 409, description = "It was never deployed"),
+        (status = 501, description = "There is no such target here"),
+    ),
+)]
 async fn stop(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
@@ -101,7 +146,7 @@ fn answer(commanded: Commanded) -> Result<Response, Problem> {
     };
     let mut body = shown::deployment(&deployment, observed.as_ref());
     if let Some(already) = already {
-        body["unchanged"] = already.into();
+        body.unchanged = Some(already);
     }
     Ok((status, Json(body)).into_response())
 }

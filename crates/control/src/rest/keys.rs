@@ -3,81 +3,123 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
     http::StatusCode,
-    routing::{delete, get, post},
 };
 use mcp_factory::{Factory, Issued, NewKey, keys::name_of};
 use mcp_serve::tokens::TokenInfo;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shown;
 use crate::{Control, Problem, access::Admitted, body::Sent};
 
-pub fn routes() -> Router<Control> {
-    Router::new()
-        .route("/mcp/servers/{name}/keys", get(list).post(issue))
-        .route("/mcp/servers/{name}/keys/{key}", delete(revoke))
-        .route("/mcp/servers/{name}/keys/{key}/rotate", post(rotate))
+pub fn routes() -> OpenApiRouter<Control> {
+    OpenApiRouter::new().routes(routes!(list, issue)).routes(routes!(revoke)).routes(routes!(rotate))
 }
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Keys {
+    keys: Vec<Key>,
+}
+
+/// What may be shown of a key.
+#[derive(Debug, Serialize, ToSchema)]
+struct Key {
+    #[schema(example = "desk")]
+    name: String,
+    /// Who calls with it.
+    principal: String,
+    tenant: Option<String>,
+    /// How many there are; more than one while clients change over.
+    secrets: usize,
+    expires: Option<String>,
+}
+
+/// Lists the keys of a server, without their secrets.
+#[utoipa::path(
+    get, path = "/mcp/servers/{name}/keys", security(("bearer" = ["viewer"])),
+    responses((status = 200, body = Keys)),
+)]
 
 async fn list(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path(name): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Keys>, Problem> {
     let keys = factory.list_keys(&caller, &name).await?;
-    Ok(Json(json!({ "keys": keys.iter().map(key).collect::<Vec<_>>() })))
+    Ok(Json(Keys { keys: keys.iter().map(key).collect() }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct NewKeyOf {
     #[serde(default)]
+    #[schema(example = "desk")]
     name: String,
     /// Who calls with it. Left out: somebody of the key's name.
+    #[schema(example = "anna")]
     principal: Option<String>,
+    #[schema(example = "sales")]
     tenant: Option<String>,
     #[serde(default)]
+    #[schema(example = json!(["readers"]))]
     groups: Vec<String>,
     #[serde(default)]
+    #[schema(value_type = Vec<String>, example = json!(["stock:read"]))]
     scopes: BTreeSet<String>,
     /// For how many seconds it is good. Left out: until it is revoked.
+    #[schema(example = 86400)]
     lifetime: Option<u64>,
 }
 
+/// Makes a key of a server, and shows its secret this once.
+#[utoipa::path(
+    post, path = "/mcp/servers/{name}/keys", request_body = NewKeyOf, security(("bearer" = ["developer"])),
+    responses((status = 201, body = WithSecret), (status = 422, description = "Its spec has other authentication")),
+)]
 async fn issue(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path(server): Path<String>,
-    Sent(Wanted { name, principal, tenant, groups, scopes, lifetime }): Sent<Wanted>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+    Sent(NewKeyOf { name, principal, tenant, groups, scopes, lifetime }): Sent<NewKeyOf>,
+) -> Result<(StatusCode, Json<WithSecret>), Problem> {
     let new = NewKey { name, principal, tenant, groups, scopes, lifetime: lifetime.map(Duration::from_secs) };
     let issued = factory.issue_key(&caller, &server, new).await?;
     Ok((StatusCode::CREATED, Json(with_secret(&issued))))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Rotation {
+struct KeyRotation {
     /// For how many seconds more the secret before is good.
     #[serde(default)]
+    #[schema(example = 60)]
     overlap: u64,
 }
 
+/// Gives a key another secret, and shows it this once.
+#[utoipa::path(
+    post, path = "/mcp/servers/{name}/keys/{key}/rotate", request_body = KeyRotation, security(("bearer" = ["developer"])),
+    responses((status = 200, body = WithSecret)),
+)]
 async fn rotate(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path((server, name)): Path<(String, String)>,
-    Sent(Rotation { overlap }): Sent<Rotation>,
-) -> Result<Json<Value>, Problem> {
+    Sent(KeyRotation { overlap }): Sent<KeyRotation>,
+) -> Result<Json<WithSecret>, Problem> {
     let issued = factory.rotate_key(&caller, &server, &name, Duration::from_secs(overlap)).await?;
     Ok(Json(with_secret(&issued)))
 }
 
-/// Harmless where there is none.
+/// Revokes a key. Harmless where there is none.
+#[utoipa::path(
+    delete, path = "/mcp/servers/{name}/keys/{key}", security(("bearer" = ["developer"])),
+    responses((status = 204, description = "It is no key any more")),
+)]
 async fn revoke(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
@@ -87,18 +129,24 @@ async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn key(key: &TokenInfo) -> Value {
-    json!({
-        "name": name_of(key),
-        "principal": key.principal,
-        "tenant": key.tenant,
-        "secrets": key.secrets,
-        "expires": key.expires_at.map(shown::time),
-    })
+fn key(key: &TokenInfo) -> Key {
+    Key {
+        name: name_of(key).to_owned(),
+        principal: key.principal.clone(),
+        tenant: key.tenant.clone(),
+        secrets: key.secrets,
+        expires: key.expires_at.map(shown::time),
+    }
 }
 
-fn with_secret(Issued { token, secret }: &Issued) -> Value {
-    let mut shown = key(token);
-    shown["secret"] = secret.reveal().into();
-    shown
+#[derive(Debug, Serialize, ToSchema)]
+struct WithSecret {
+    #[serde(flatten)]
+    key: Key,
+    /// Shown this once.
+    secret: String,
+}
+
+fn with_secret(Issued { token, secret }: &Issued) -> WithSecret {
+    WithSecret { key: key(token), secret: secret.reveal().to_owned() }
 }

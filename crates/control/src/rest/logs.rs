@@ -6,7 +6,6 @@ use std::{
 };
 
 use axum::{
-    Router,
     body::Body,
     extract::{Path, State},
     http::{HeaderMap, header},
@@ -14,7 +13,6 @@ use axum::{
         IntoResponse as _, Response,
         sse::{Event, KeepAlive, Sse},
     },
-    routing::get,
 };
 use futures_util::stream::{self, StreamExt as _, unfold};
 use mcp_factory::{
@@ -26,26 +24,40 @@ use mcp_factory::{
 };
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{Control, Problem, access::Admitted, body::Asked};
 
 const NDJSON: &str = "application/x-ndjson";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-pub fn routes() -> Router<Control> {
-    Router::new().route("/mcp/servers/{name}/logs", get(read))
+pub fn routes() -> OpenApiRouter<Control> {
+    OpenApiRouter::new().routes(routes!(read))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Wanted {
+    /// So many of the last lines.
     tail: Option<usize>,
     /// A time of RFC 3339, or so long ago: `15m`.
+    #[param(example = "15m")]
     since: Option<String>,
+    /// Also what comes from now on, as events.
     #[serde(default)]
     follow: bool,
 }
 
+/// What a server said lately: as text, as JSON lines, or followed as events.
+#[utoipa::path(
+    get, path = "/mcp/servers/{name}/logs", params(Wanted), security(("bearer" = ["viewer"])),
+    responses((status = 200, content(
+        (String = "text/plain", example = json!("2026-01-31T12:00:00.000Z info hello for anonymous: ok in 1 ms\n")),
+        (String = "application/x-ndjson"), (String = "text/event-stream"),
+    ))),
+)]
 async fn read(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,

@@ -3,19 +3,20 @@
 use std::path::PathBuf;
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
 };
 use mcp_factory::{
     Error, Factory, Outcome, Submission,
     language::Format,
     registry::{Filter, Page},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shown;
 use crate::{
@@ -24,19 +25,37 @@ use crate::{
     body::{Asked, Whole},
 };
 
-pub fn routes() -> Router<Control> {
-    Router::new()
-        .route("/mcp/create", post(create))
-        .route("/mcp/create/natural", post(create_natural))
-        .route("/mcp/validate", post(validate))
-        .route("/mcp/servers", get(list))
-        .route("/mcp/servers/{name}", get(show).delete(remove))
+pub fn routes() -> OpenApiRouter<Control> {
+    OpenApiRouter::new()
+        .routes(routes!(create))
+        .routes(routes!(create_natural))
+        .routes(routes!(validate))
+        .routes(routes!(list))
+        .routes(routes!(show, remove))
 }
 
-#[derive(Debug, Deserialize)]
+/// A spec, as the reference of the language describes it.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = Object)]
+#[expect(dead_code, reason = "says what a body is")]
+struct Spec(Value);
+
+fn example() -> Value {
+    serde_json::json!({
+        "name": "shop", "version": "1.0.0",
+        "tools": [{ "name": "hello", "description": "Greets", "static": { "text": "hello" } }],
+    })
+}
+
+const YAML: &str =
+    "name: shop\nversion: 1.0.0\ntools:\n  - name: hello\n    description: Greets\n    static: { text: hello }\n";
+
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Place {
     /// Where the spec's files are on the factory's own machine: the operator's to name.
+    #[param(value_type = Option<String>)]
     folder: Option<PathBuf>,
 }
 
@@ -53,6 +72,35 @@ fn submission(headers: &HeaderMap, Place { folder }: Place, text: &[u8]) -> Subm
     Submission { format, folder, ..submission }
 }
 
+#[derive(Debug, Serialize, ToSchema)]
+struct Created {
+    /// `created`, `updated` (this version is new, and the latest) or `unchanged`.
+    #[schema(example = "created")]
+    outcome: &'static str,
+    server: shown::Server,
+    /// Warnings, and what keeps it from being deployed.
+    #[schema(value_type = Vec<shown::Diagnostic>)]
+    diagnostics: Value,
+    /// What this build can't run, and what its owner was not granted.
+    problems: Vec<shown::Problem>,
+}
+
+/// Makes a server of a spec, or another version of it.
+///
+/// The same spec a second time changes nothing and says so.
+#[utoipa::path(
+    post, path = "/mcp/create", security(("bearer" = ["developer"])),
+    params(Place, ("idempotency-key" = Option<String>, Header, description = "The same request again is answered as it was the first time.")),
+    request_body(content(
+        (Spec = "application/json", example = json!(example())), (String = "application/yaml", example = json!(YAML)),
+    )),
+    responses(
+        (status = 200, body = Created, description = "It was there before"),
+        (status = 201, body = Created, headers(("location" = String, description = "The server"))),
+        (status = 409, description = "The name is another server's, or this version has another text"),
+        (status = 422, description = "The idempotency key was used for another request"),
+    ),
+)]
 async fn create(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
@@ -74,74 +122,124 @@ async fn create(
     };
     let status = if created.outcome == Outcome::Unchanged { StatusCode::OK } else { StatusCode::CREATED };
     let location = format!("/mcp/servers/{}", created.server.name);
-    let body = json!({
-        "outcome": created.outcome.as_str(),
-        "server": shown::server(&created.server),
-        "diagnostics": shown::diagnostics(&text, &created.diagnostics),
-        "problems": shown::problems(&created.problems),
-    });
+    let body = Created {
+        outcome: created.outcome.as_str(),
+        server: shown::server(&created.server),
+        diagnostics: shown::diagnostics(&text, &created.diagnostics),
+        problems: shown::problems(&created.problems),
+    };
     Ok((status, [(header::LOCATION, location)], Json(body)).into_response())
 }
 
-/// Language becomes specs in a later version.
+/// Makes a server of sentences, in a later version.
+#[utoipa::path(
+    post, path = "/mcp/create/natural", security(("bearer" = ["viewer"])),
+    responses((status = 501, description = "Always, in this version")),
+)]
 async fn create_natural() -> Problem {
     let detail = "this version makes no servers of sentences; send a spec to `/mcp/create`";
     Problem::new(StatusCode::NOT_IMPLEMENTED, "not-implemented", detail)
 }
 
+#[derive(Debug, Serialize, ToSchema)]
+struct Validated {
+    /// `valid`, `warning`, `blocker` or `error`.
+    verdict: String,
+    #[schema(value_type = Vec<shown::Diagnostic>)]
+    diagnostics: Value,
+    problems: Vec<shown::Problem>,
+}
+
+/// Says what is wrong with a spec, and makes nothing of it.
+#[utoipa::path(
+    post, path = "/mcp/validate", params(Place), security(("bearer" = ["viewer"])),
+    request_body(content(
+        (Spec = "application/json", example = json!(example())), (String = "application/yaml", example = json!(YAML)),
+    )),
+    responses((status = 200, body = Validated)),
+)]
 async fn validate(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Asked(place): Asked<Place>,
     headers: HeaderMap,
     Whole(text): Whole,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Validated>, Problem> {
     let found = factory.validate(&caller, submission(&headers, place, &text)).await?;
-    Ok(Json(json!({
-        "verdict": found.verdict.to_string(),
-        "diagnostics": shown::diagnostics(&text, &found.diagnostics),
-        "problems": shown::problems(&found.problems),
-    })))
+    Ok(Json(Validated {
+        verdict: found.verdict.to_string(),
+        diagnostics: shown::diagnostics(&text, &found.diagnostics),
+        problems: shown::problems(&found.problems),
+    }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Listing {
+    /// The `next` of the page before.
     after: Option<String>,
+    /// Default 50, at most 200.
     limit: Option<u32>,
     tag: Option<String>,
+    /// Part of a name.
     name: Option<String>,
+    /// Of the deployment; `none` where there is none.
+    #[param(example = "running")]
     state: Option<String>,
 }
 
+#[derive(Debug, Serialize, ToSchema)]
+struct Servers {
+    servers: Vec<shown::Server>,
+    /// `after` of the next page, where there is one.
+    next: Option<String>,
+}
+
+/// Lists one's servers, in the order of their names.
+#[utoipa::path(
+    get, path = "/mcp/servers", params(Listing), security(("bearer" = ["viewer"])),
+    responses((status = 200, body = Servers)),
+)]
 async fn list(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Asked(Listing { after, limit, tag, name, state }): Asked<Listing>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Servers>, Problem> {
     let page = Page { after: after.unwrap_or_default(), limit: limit.unwrap_or(Page::default().limit) };
     let servers = factory.list(&caller, &Filter { tag, name, state }, &page).await?;
-    let entries: Vec<Value> = servers.entries.iter().map(shown::server).collect();
-    Ok(Json(json!({ "servers": entries, "next": servers.next })))
+    Ok(Json(Servers { servers: servers.entries.iter().map(shown::server).collect(), next: servers.next }))
 }
 
+/// Everything about one server.
+#[utoipa::path(
+    get, path = "/mcp/servers/{name}", security(("bearer" = ["viewer"])),
+    responses((status = 200, body = shown::ServerDetails)),
+)]
 async fn show(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path(name): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<shown::ServerDetails>, Problem> {
     let details = factory.get(&caller, &name).await?;
     let observed = factory.observed(&caller, &name);
     Ok(Json(shown::details(&details, observed.as_ref())))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Removing {
+    /// Though other servers need it.
     #[serde(default)]
     force: bool,
 }
 
+/// Stops a server and removes it, with its versions and what was counted of it.
+#[utoipa::path(
+    delete, path = "/mcp/servers/{name}", params(Removing), security(("bearer" = ["developer"])),
+    responses((status = 204, description = "It is gone"), (status = 409, description = "Another server needs it")),
+)]
 async fn remove(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,

@@ -3,66 +3,120 @@
 use std::time::Duration;
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
     http::StatusCode,
-    routing::{delete, get, post},
 };
 use mcp_factory::{Factory, Issued, registry::Role};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{Control, Problem, access::Admitted, body::Sent};
 
-pub fn routes() -> Router<Control> {
-    Router::new()
-        .route("/mcp/tokens", get(list).post(issue))
-        .route("/mcp/tokens/{name}", delete(revoke))
-        .route("/mcp/tokens/{name}/rotate", post(rotate))
+pub fn routes() -> OpenApiRouter<Control> {
+    OpenApiRouter::new().routes(routes!(list, issue)).routes(routes!(revoke)).routes(routes!(rotate))
 }
 
-async fn list(State(factory): State<Factory>, Admitted(caller): Admitted) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!({ "tokens": factory.list_tokens(&caller).await? })))
+/// What may be shown of a token.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "says what `TokenInfo` is as JSON")]
+struct TokenInfo {
+    /// Its public id: whose it is, and its name.
+    #[schema(example = "anna/laptop")]
+    token: String,
+    principal: String,
+    #[schema(required = false)]
+    tenant: String,
+    /// How many there are; more than one while clients change over.
+    secrets: usize,
+    #[schema(required = false)]
+    expires_at: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, ToSchema)]
+struct Tokens {
+    #[schema(value_type = Vec<TokenInfo>)]
+    tokens: Value,
+}
+
+/// Lists one's API tokens, without their secrets.
+#[utoipa::path(
+    get, path = "/mcp/tokens", security(("bearer" = ["viewer"])),
+    responses((status = 200, body = Tokens)),
+)]
+async fn list(State(factory): State<Factory>, Admitted(caller): Admitted) -> Result<Json<Tokens>, Problem> {
+    let tokens = factory.list_tokens(&caller).await?;
+    Ok(Json(Tokens { tokens: serde_json::json!(tokens) }))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct NewToken {
+    #[schema(example = "laptop")]
     name: String,
+    /// `viewer`, `developer` or `admin`; no more than who asks has.
+    #[schema(example = "viewer")]
     role: String,
     /// For how many seconds it is good. Left out: until it is revoked.
+    #[schema(example = 86400)]
     lifetime: Option<u64>,
 }
 
+#[derive(Debug, Serialize, ToSchema)]
+struct IssuedToken {
+    #[schema(value_type = TokenInfo)]
+    token: Value,
+    /// Shown this once.
+    secret: String,
+}
+
+/// Makes an API token, and shows its secret this once.
+#[utoipa::path(
+    post, path = "/mcp/tokens", request_body = NewToken, security(("bearer" = ["viewer"])),
+    responses((status = 201, body = IssuedToken)),
+)]
 async fn issue(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
-    Sent(Wanted { name, role, lifetime }): Sent<Wanted>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+    Sent(NewToken { name, role, lifetime }): Sent<NewToken>,
+) -> Result<(StatusCode, Json<IssuedToken>), Problem> {
     let role: Role = role.parse().map_err(|error| Problem::argument(format!("{error}")))?;
     let issued = factory.issue_token(&caller, &name, role, lifetime.map(Duration::from_secs)).await?;
     Ok((StatusCode::CREATED, Json(shown(&issued))))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Rotation {
     /// For how many seconds more the secret before is good.
     #[serde(default)]
+    #[schema(example = 60)]
     overlap: u64,
 }
 
+/// Gives a token another secret, and shows it this once.
+#[utoipa::path(
+    post, path = "/mcp/tokens/{name}/rotate", request_body = Rotation, security(("bearer" = ["developer"])),
+    responses((status = 200, body = IssuedToken)),
+)]
 async fn rotate(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path(name): Path<String>,
     Sent(Rotation { overlap }): Sent<Rotation>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<IssuedToken>, Problem> {
     let issued = factory.rotate_token(&caller, &name, Duration::from_secs(overlap)).await?;
     Ok(Json(shown(&issued)))
 }
 
-/// Harmless where there is none.
+/// Revokes a token, from the next request on. Harmless where there is none.
+#[utoipa::path(
+    delete, path = "/mcp/tokens/{name}", security(("bearer" = ["developer"])),
+    responses((status = 204, description = "It is no token any more")),
+)]
 async fn revoke(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
@@ -72,6 +126,6 @@ async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn shown(Issued { token, secret }: &Issued) -> Value {
-    json!({ "token": token, "secret": secret.reveal() })
+fn shown(Issued { token, secret }: &Issued) -> IssuedToken {
+    IssuedToken { token: serde_json::json!(token), secret: secret.reveal().to_owned() }
 }

@@ -1,45 +1,71 @@
 //! Versions of a server, and going back to one.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State},
-    routing::{get, post},
 };
 use mcp_factory::{Change, Factory};
 use semver::Version;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shown;
 use crate::{Control, Problem, access::Admitted, body::Sent};
 
-pub fn routes() -> Router<Control> {
-    Router::new().route("/mcp/servers/{name}/versions", get(list)).route("/mcp/servers/{name}/rollback", post(rollback))
+pub fn routes() -> OpenApiRouter<Control> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(rollback))
 }
 
+#[derive(Debug, Serialize, ToSchema)]
+struct Versions {
+    /// The newest first.
+    versions: Vec<shown::Version>,
+}
+
+/// Lists the versions of a server.
+#[utoipa::path(
+    get, path = "/mcp/servers/{name}/versions", security(("bearer" = ["viewer"])),
+    responses((status = 200, body = Versions)),
+)]
 async fn list(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path(name): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Versions>, Problem> {
     let versions = factory.versions(&caller, &name).await?;
-    Ok(Json(json!({ "versions": versions.iter().map(shown::version).collect::<Vec<_>>() })))
+    Ok(Json(Versions { versions: versions.iter().map(shown::version).collect() }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Back {
     /// Left out: the one before the latest.
+    #[schema(value_type = Option<String>, example = "1.0.0")]
     version: Option<Version>,
 }
 
+#[derive(Debug, Serialize, ToSchema)]
+struct WentBack {
+    #[schema(example = "1.0.0")]
+    latest: String,
+    /// Whether it was not so before.
+    changed: bool,
+}
+
+/// Makes a version the latest that was so before.
+///
 /// What runs is another matter: deploying is.
+#[utoipa::path(
+    post, path = "/mcp/servers/{name}/rollback", request_body = Back, security(("bearer" = ["developer"])),
+    responses((status = 200, body = WentBack)),
+)]
 async fn rollback(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path(name): Path<String>,
     Sent(Back { version }): Sent<Back>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<WentBack>, Problem> {
     let (latest, change) = factory.rollback(&caller, &name, version.as_ref()).await?;
-    Ok(Json(json!({ "latest": latest.to_string(), "changed": change == Change::Done })))
+    Ok(Json(WentBack { latest: latest.to_string(), changed: change == Change::Done }))
 }
