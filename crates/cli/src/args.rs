@@ -64,6 +64,8 @@ pub enum Command {
     Up(up::Up),
     /// End the factory that runs. What is deployed runs again when it starts again.
     Down(up::Down),
+    /// Make `mcp-create`, `mcp-deploy` and their like, which are this program under other names.
+    InstallLinks(InstallLinks),
     /// Print the JSON Schema of the spec language.
     Schema,
     /// Print a completion script for a shell.
@@ -131,6 +133,16 @@ impl SpecOrServer {
         }
         Ok(Some(name.to_owned()))
     }
+}
+
+#[derive(Debug, clap::Args)]
+pub struct InstallLinks {
+    /// Where: a folder that shells look for programs in.
+    #[arg(value_hint = ValueHint::DirPath, value_name = "DIR")]
+    pub folder: PathBuf,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
 }
 
 #[derive(Debug, clap::Args)]

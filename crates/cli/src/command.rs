@@ -4,6 +4,7 @@ pub mod completions;
 pub mod create;
 pub mod deploy;
 pub mod down;
+pub mod install_links;
 pub mod list;
 pub mod logs;
 pub mod remove;

@@ -68,7 +68,11 @@ pub fn of_code(code: &str, error: anyhow::Error) -> anyhow::Error {
                                                      `mcp-factory tokens issue NAME`, where it runs, makes one"
         }
         "forbidden" => "ask an admin of the factory for that role",
-        "not-found" => "`mcp-factory list` shows the servers there are, and `mcp-factory versions NAME` their versions",
+        "not-found" => match error.to_string() {
+            said if said.starts_with("there is no server") => "`mcp-factory list` shows those there are",
+            said if said.starts_with("there is no version") => "`mcp-factory versions NAME` lists those there are",
+            _ => "",
+        },
         "invalid-spec" => "mend what is listed above",
         "never-deployed" => "`mcp-factory deploy NAME` does",
         "needed" => "`--force` removes it all the same",

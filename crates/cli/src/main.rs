@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         // Started by ourselves, to become a program of a `command` tool.
         return launch(arguments);
     }
-    let args = Args::parse();
+    let args = Args::parse_from(command::install_links::expanded(std::env::args_os()));
     logging::start(args.log_level);
     let outcome = match args.command {
         Command::Validate(args) => command::validate::run(&args),
@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         Command::Search(args) => command::search::run(&args),
         Command::Up(args) => command::up::run(&args),
         Command::Down(args) => command::down::run(&args),
+        Command::InstallLinks(args) => command::install_links::run(&args),
         Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),
     };

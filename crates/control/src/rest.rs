@@ -10,6 +10,7 @@ mod secrets;
 mod servers;
 mod shown;
 mod templates;
+mod tests;
 mod tokens;
 mod usage;
 mod versions;
@@ -35,6 +36,7 @@ pub fn resources() -> Vec<(&'static str, OpenApiRouter<Control>)> {
         ("logs", logs::routes()),
         ("keys", keys::routes()),
         ("templates", templates::routes()),
+        ("tests", tests::routes()),
         ("search", search::routes()),
         ("secrets", secrets::routes()),
         ("tokens", tokens::routes()),

@@ -3,7 +3,7 @@
 use crate::{
     Caller, Error, Factory,
     keeping::sweep,
-    registry::{AuditEntry, Page, Paged, TestRun},
+    registry::{AuditEntry, Page, Paged},
 };
 
 impl Factory {
@@ -17,16 +17,6 @@ impl Factory {
     pub async fn audit_of_all(&self, caller: &Caller, page: &Page) -> Result<Paged<AuditEntry>, Error> {
         let (operator, page) = (caller.operator()?, page.clone());
         self.look(caller, move |transaction, _| Ok(transaction.audited_of_all(operator, &page)?)).await
-    }
-
-    /// What came of a server's tests, the newest first.
-    pub async fn test_runs(&self, caller: &Caller, server: &str, page: &Page) -> Result<Paged<TestRun>, Error> {
-        let (server, page) = (server.to_owned(), page.clone());
-        self.look(caller, move |transaction, owner| {
-            transaction.server(owner, &server)?.ok_or_else(|| Error::no_server(&server))?;
-            Ok(transaction.test_runs(owner, &server, &page)?)
-        })
-        .await
     }
 
     /// Forgets what is older than it is kept, of everybody: a factory does it each hour by itself.

@@ -363,7 +363,7 @@ impl Ledger for Books {
 }
 
 impl Factory {
-    async fn release(&self, owner: &Owner, server: &str, version: &Version) -> Result<Release, Error> {
+    pub(crate) async fn release(&self, owner: &Owner, server: &str, version: &Version) -> Result<Release, Error> {
         let (wanted, of, number) = (server.to_owned(), owner.clone(), version.clone());
         let (text, info) = self
             .registry()

@@ -1,6 +1,9 @@
 //! Why a verb was not done. Each reason has a code that programs can act on: it becomes a problem over HTTP, an exit code and a
 //! hint on the command line.
 
+use std::sync::Arc;
+
+use mcp_factory_engine::Problem;
 use mcp_factory_spec::Diagnostic;
 use mcp_serve::tokens::{StoreError, TokenError};
 use semver::Version;
@@ -9,6 +12,7 @@ use crate::{
     lifecycle::Refusal,
     owner::OwnerError,
     registry::{self, Role},
+    suite,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +58,10 @@ pub enum Error {
     TakesNoKeys { server: String, auth: &'static str },
     #[error("this process deploys nothing to `{target}`")]
     NoTarget { target: &'static str },
+    #[error("this build can't run it: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Unplanned(Arc<Vec<Problem>>),
+    #[error(transparent)]
+    Test(#[from] suite::Error),
     #[error(transparent)]
     Busy(#[from] Refusal),
     #[error("{what} {why}")]
@@ -95,6 +103,12 @@ impl Error {
             Self::NotDeployable { .. } => "not-deployable",
             Self::TakesNoKeys { .. } => "takes-no-keys",
             Self::NoTarget { .. } => "no-target",
+            Self::Unplanned(_) => "not-deployable",
+            Self::Test(suite::Error::NoTool { .. }) => "not-found",
+            Self::Test(suite::Error::Asks { .. } | suite::Error::Writes { .. } | suite::Error::Call(_)) => {
+                "invalid-argument"
+            }
+            Self::Test(_) => "unhealthy",
             Self::Busy(_) => "busy",
             Self::Argument { .. } | Self::Name(_) | Self::Token(_) => "invalid-argument",
             Self::Registry(registry::Error::Locked { .. } | registry::Error::Contended) => "registry-busy",

@@ -23,6 +23,8 @@ mod secrets;
 mod server_json;
 mod servers;
 mod spec;
+pub mod suite;
+mod tests;
 mod tokens;
 mod usage;
 mod users;

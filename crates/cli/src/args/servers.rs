@@ -139,7 +139,7 @@ pub struct Rollback {
     pub name: String,
     /// Which version is to be the latest. Default: the one before.
     #[arg(value_name = "VERSION")]
-    pub version: Option<Version>,
+    pub to: Option<Version>,
     #[command(flatten)]
     pub asking: Asking,
 }

@@ -69,7 +69,7 @@ async fn of_text(
 /// What the factory found, where it stands in the text. The language is the same here; what this machine has beside it is not.
 fn findings(said: &Value, source: &Source<'_>, folder: &Path) -> String {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let mut found = list(&said["diagnostics"]["diagnostics"]);
+    let mut found = list(&said["diagnostics"]);
     let mut known = mcp_factory_spec::read(source, &Folder(folder)).diagnostics;
     known.retain(|it| {
         let place =

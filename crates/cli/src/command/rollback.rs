@@ -12,7 +12,7 @@ use crate::{
 
 pub fn run(args: &Rollback) -> anyhow::Result<ExitCode> {
     api::with(&args.asking.reach, args.asking.output, async |api| {
-        let wanted = match &args.version {
+        let wanted = match &args.to {
             Some(version) => json!({ "version": version.to_string() }),
             None => json!({}),
         };

@@ -69,7 +69,7 @@ fn exit_codes_say_what_went_wrong() {
     let said = place.run(&["create", "bad.yaml", "--output", "json"]);
     let problem = json(&said.out);
     assert_eq!((said.code, &problem["code"]), (Some(1), &"invalid-spec".into()), "programs get the problem");
-    assert!(problem["diagnostics"]["diagnostics"][0]["line"].is_u64());
+    assert!(problem["diagnostics"][0]["line"].is_u64());
     let said = place.run(&["create", "other.yaml"]);
     assert!(said.code == Some(1) && said.err.contains("raise `version` in the spec"), "{said:?}");
     for args in [&["create"][..], &["create", "shop.yaml", "--json", "{}"], &["create", "--spec", "a", "--prompt", "b"]]

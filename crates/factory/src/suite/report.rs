@@ -1,26 +1,37 @@
-//! What the tests came to: a table for people, one JSON line for programs.
+//! What the tests came to: a table for people, JSON for programs.
 
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::client::Era;
-use crate::{args::Output, output};
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Report {
     rows: Vec<Row>,
     seed: u64,
 }
 
-#[derive(Debug)]
-struct Row {
-    era: Era,
-    origin: Origin,
-    tool: String,
-    name: String,
-    outcome: Outcome,
-    time: Duration,
+/// One test, and what came of it.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub era: Era,
+    pub origin: Origin,
+    pub tool: String,
+    pub name: String,
+    pub outcome: Outcome,
+    pub time: Duration,
+    /// What was called with, and what came back; empty where nothing was called.
+    pub input: String,
+    pub output: String,
+}
+
+impl Row {
+    pub(super) fn of_protocol(era: Era, name: &str, outcome: Outcome, time: Duration) -> Self {
+        let (tool, name) = ("-".to_owned(), name.to_owned());
+        let (input, output) = (String::new(), String::new());
+        Self { era, origin: Origin::Protocol, tool, name, outcome, time, input, output }
+    }
 }
 
 /// Where a test comes from.
@@ -77,14 +88,20 @@ impl Outcome {
 
 impl Report {
     /// Of calls that were made with this seed.
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self { rows: Vec::new(), seed }
     }
 
-    pub fn add(&mut self, era: Era, origin: Origin, tool: &str, name: &str, outcome: Outcome, time: Duration) {
-        self.rows.push(Row { era, origin, tool: tool.to_owned(), name: name.to_owned(), outcome, time });
+    pub(super) fn add(&mut self, row: Row) {
+        self.rows.push(row);
     }
 
+    #[must_use]
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    #[must_use]
     pub fn failed(&self) -> usize {
         self.count(|row| matches!(row.outcome, Outcome::Failed(_)))
     }
@@ -97,11 +114,9 @@ impl Report {
         self.rows.iter().filter(|row| which(row)).count()
     }
 
-    pub fn rendered(&self, output: Output) -> String {
-        output::of(output, &self.json(), |_| self.table())
-    }
-
-    fn table(&self) -> String {
+    /// For people.
+    #[must_use]
+    pub fn table(&self) -> String {
         let lines = self.lines();
         let tools = lines.iter().map(|line| line.row.tool.chars().count()).max().unwrap_or(0);
         let names = lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
@@ -159,7 +174,9 @@ impl Report {
         lines
     }
 
-    fn json(&self) -> serde_json::Value {
+    /// For programs.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
         let tests: Vec<_> = self
             .rows
             .iter()

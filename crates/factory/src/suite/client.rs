@@ -2,11 +2,10 @@
 
 use std::{collections::HashMap, fmt, net::SocketAddr, sync::Arc, time::Instant};
 
-use anyhow::Context as _;
 use axum::http::request::Parts;
 use mcp_factory_engine::Engine;
 use mcp_factory_spec::{Spec, json_schema};
-use mcp_serve::{Authentication, Authenticator, Challenge, Limits, Principal, Scopes, http};
+use mcp_serve::{Authentication, Authenticator, Challenge, Limits, Principal, Scopes, http, tokens::Secret};
 use rmcp::{
     RoleClient,
     model::{CallToolRequestParams, ProtocolVersion, Tool},
@@ -17,10 +16,9 @@ use serde_json::{Map, Value};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
-    cases,
-    report::{Origin, Outcome, Report},
+    Error, cases,
+    report::{Outcome, Report, Row},
 };
-use crate::{args::Output, output};
 
 /// How the client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +43,7 @@ impl Era {
     }
 }
 
-/// Who the examples' callers are. A caller is known by the key of its example, sent as a bearer token over loopback to a
-/// server that lives as long as the test.
+/// Who the examples' callers are, by the keys of their examples.
 #[derive(Debug, Default)]
 pub struct Callers(HashMap<String, Arc<Principal>>);
 
@@ -67,40 +64,55 @@ impl Callers {
     }
 }
 
-impl Authenticator for Callers {
+/// Others on this machine reach the port too: who asks knows the secret of this test, and says behind it as whom.
+#[derive(Debug)]
+struct Guard {
+    secret: Secret,
+    callers: Callers,
+}
+
+fn credential(secret: &Secret, caller: Option<&str>) -> String {
+    format!("{}:{}", secret.reveal(), caller.unwrap_or_default())
+}
+
+impl Authenticator for Guard {
     fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
         let value = head.headers.get(axum::http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        Authentication::Ready(match value.map(|value| value.trim_start_matches("Bearer ")) {
-            None => Ok(Principal::local()),
-            Some(key) => {
-                self.0.get(key).cloned().ok_or_else(|| Challenge::malformed("no such caller", "this is a test"))
-            }
-        })
+        let said = value.and_then(|value| value.strip_prefix("Bearer ")).and_then(|said| said.split_once(':'));
+        let known = said.filter(|(secret, _)| *secret == self.secret.reveal()).and_then(|(_, caller)| match caller {
+            "" => Some(Principal::local()),
+            caller => self.callers.0.get(caller).cloned(),
+        });
+        Authentication::Ready(known.ok_or_else(|| Challenge::malformed("no such caller", "this is a test")))
     }
 }
 
 /// A server that lives as long as the test.
+#[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    secret: Secret,
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<http::Summary, http::ServeError>>,
 }
 
 impl Server {
-    pub async fn start(spec: &Spec, engine: Engine, callers: Callers) -> anyhow::Result<Self> {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.context("can't listen on loopback")?;
-        let address = listener.local_addr()?;
+    pub async fn start(spec: &Spec, engine: Engine, callers: Callers) -> Result<Self, Error> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(Error::Listen)?;
+        let address = listener.local_addr().map_err(Error::Listen)?;
+        let secret = Secret::generate();
+        let guard = Arc::new(Guard { secret: secret.clone(), callers });
         let (stop, stopped) = oneshot::channel();
         // The tests of a large spec are more calls than one caller may make in a minute.
         let limits = Limits { rate: None, ..mcp_factory_engine::limits(spec) };
         let config = http::Config { limits, ..http::Config::default() };
         let task = tokio::spawn(async move {
-            http::serve(Arc::new(engine), listener, Arc::new(callers), config, async {
+            http::serve(Arc::new(engine), listener, guard, config, async {
                 let _ = stopped.await;
             })
             .await
         });
-        Ok(Self { address, stop, task })
+        Ok(Self { address, secret, stop, task })
     }
 
     pub async fn stop(self) {
@@ -109,19 +121,16 @@ impl Server {
     }
 }
 
+#[derive(Debug)]
 pub struct Client(RunningService<RoleClient, ()>);
 
 impl Client {
-    pub async fn connect(server: &Server, era: Era, caller: Option<&str>) -> anyhow::Result<Self> {
-        let mut config = StreamableHttpClientTransportConfig::with_uri(format!("http://{}/mcp", server.address));
-        if let Some(caller) = caller {
-            config = config.auth_header(caller);
-        }
-        let service =
-            ().serve_with_lifecycle(StreamableHttpClientTransport::from_config(config), era.lifecycle())
-                .await
-                .with_context(|| format!("the server did not answer a {} client", era.as_str()))?;
-        Ok(Self(service))
+    pub async fn connect(server: &Server, era: Era, caller: Option<&str>) -> Result<Self, Error> {
+        let config = StreamableHttpClientTransportConfig::with_uri(format!("http://{}/mcp", server.address))
+            .auth_header(credential(&server.secret, caller));
+        let transport = StreamableHttpClientTransport::from_config(config);
+        let service = ().serve_with_lifecycle(transport, era.lifecycle()).await;
+        service.map(Self).map_err(|source| Error::NoAnswer { era: era.as_str(), source: Box::new(source) })
     }
 
     /// Dropping it tells the server that nobody waits any longer.
@@ -144,6 +153,7 @@ impl Client {
 }
 
 /// One client for each caller.
+#[derive(Debug)]
 pub struct Clients<'a> {
     server: &'a Server,
     era: Era,
@@ -157,7 +167,7 @@ impl<'a> Clients<'a> {
         Self { server, era, clients: HashMap::new(), output_schemas: HashMap::new() }
     }
 
-    pub async fn of(&mut self, caller: Option<&str>) -> anyhow::Result<&Client> {
+    pub async fn of(&mut self, caller: Option<&str>) -> Result<&Client, Error> {
         let key = caller.map(str::to_owned);
         if !self.clients.contains_key(&key) {
             let client = Client::connect(self.server, self.era, caller).await?;
@@ -167,13 +177,13 @@ impl<'a> Clients<'a> {
     }
 
     /// The lists that a client sees first, as far as the server has something to list.
-    pub async fn check_lists(&mut self, spec: &Spec, report: &mut Report) -> anyhow::Result<()> {
+    pub async fn check_lists(&mut self, spec: &Spec, report: &mut Report) -> Result<(), Error> {
         let era = self.era;
         let service = &self.of(None).await?.0;
         let mut schemas = HashMap::new();
         let mut add = |what: &str, start: Instant, listed: Result<(), ServiceError>| {
             let outcome = listed.map_or_else(|error| Outcome::Failed(error.to_string()), |()| Outcome::Passed);
-            report.add(era, Origin::Protocol, "-", &format!("lists its {what}"), outcome, start.elapsed());
+            report.add(Row::of_protocol(era, &format!("lists its {what}"), outcome, start.elapsed()));
         };
         if !spec.tools.is_empty() {
             let start = Instant::now();
@@ -216,7 +226,7 @@ impl<'a> Clients<'a> {
 }
 
 /// What a tool answered.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Answer {
     pub is_error: bool,
     pub text: String,
@@ -230,12 +240,10 @@ impl Answer {
         self.structured.clone().unwrap_or_else(|| Value::String(self.text.clone()))
     }
 
-    /// A program gets all of it.
-    pub fn shown(&self, output: Output) -> String {
-        output::of(output, &self.whole, |_| match &self.structured {
-            Some(value) => format!("{value:#}\n"),
-            None => format!("{}\n", self.text),
-        })
+    /// The whole result, as the protocol has it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        self.whole.clone()
     }
 }
 
@@ -245,6 +253,8 @@ pub enum CallError {
     Protocol { code: i32, message: String },
     Transport(ServiceError),
 }
+
+impl std::error::Error for CallError {}
 
 impl From<ServiceError> for CallError {
     fn from(error: ServiceError) -> Self {
