@@ -10,11 +10,12 @@ use std::{
 };
 
 use anyhow::Context as _;
+use serde_json::Value;
 
 use crate::{
     api,
     args::factory::Reach,
-    exit,
+    exit, program,
     running::{Presence, Running},
 };
 
@@ -47,6 +48,8 @@ const KEPT: &[&str] = &["MCP_FACTORY_API", "MCP_FACTORY_TOKEN"];
 pub struct Started {
     pub running: Running,
     pub now: bool,
+    /// What it said when it was ready, where it was started now.
+    pub said: Value,
 }
 
 /// One that runs already is as good as one that is started now, if it is of this version. Blocks until it is ready.
@@ -64,7 +67,9 @@ pub fn in_background(reach: &Reach, options: &[String]) -> anyhow::Result<Starte
         .create(&data)
         .with_context(|| format!("can't make `{}`", data.display()))?;
     match Presence::settled(&data, PATIENCE)? {
-        Presence::Ready(running) => return Ok(Started { running: running.checked()?, now: false }),
+        Presence::Ready(running) => {
+            return Ok(Started { running: running.checked()?, now: false, said: Value::Null });
+        }
         Presence::Nobody => {}
         Presence::Between { pid } => {
             let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
@@ -74,20 +79,23 @@ pub fn in_background(reach: &Reach, options: &[String]) -> anyhow::Result<Starte
             ));
         }
     }
-    let failed = launch(reach, &data, options)?;
-    match (Presence::settled(&data, PATIENCE)?, failed) {
+    let launched = launch(reach, &data, options)?;
+    match (Presence::settled(&data, PATIENCE)?, launched) {
         // Somebody else's may have been faster.
-        (Presence::Ready(running), failed) => Ok(Started { running: running.checked()?, now: failed.is_none() }),
-        (_, Some(why)) => Err(why),
-        (_, None) => Err(exit::hinted("the factory ended as soon as it was ready", log_hint(&data.join(LOG)))),
+        (Presence::Ready(running), launched) => {
+            let (now, said) = launched.map_or((false, Value::Null), |said| (true, said));
+            Ok(Started { running: running.checked()?, now, said })
+        }
+        (_, Err(why)) => Err(why),
+        (_, Ok(_)) => Err(exit::hinted("the factory ended as soon as it was ready", log_hint(&data.join(LOG)))),
     }
 }
 
-/// Returns when it is ready, or why it is not.
-fn launch(reach: &Reach, data: &Path, options: &[String]) -> anyhow::Result<Option<anyhow::Error>> {
+/// Returns what it says when it is ready, or why it is not.
+fn launch(reach: &Reach, data: &Path, options: &[String]) -> anyhow::Result<Result<Value, anyhow::Error>> {
     let (log, file) = log(data).with_context(|| format!("can't log into `{}`", data.display()))?;
     let before = log.metadata()?.len();
-    let mut command = Command::new(std::env::current_exe().context("can't find this program")?);
+    let mut command = Command::new(program::path()?);
     command.args(["up", "--background", "--output", "json", "--data"]).arg(data).args(options);
     command.current_dir(data).env_clear();
     let is_handed_over = |name: &str| {
@@ -109,12 +117,12 @@ fn launch(reach: &Reach, data: &Path, options: &[String]) -> anyhow::Result<Opti
     let mut line = String::new();
     let said = child.stdout.take().map(|out| BufReader::new(out).read_line(&mut line));
     if matches!(said, Some(Ok(_))) && line.ends_with('\n') {
-        return Ok(None);
+        return Ok(Ok(serde_json::from_str(&line).context("the factory said no JSON")?));
     }
     let status = child.wait().context("can't wait for the factory")?;
     let why = complaint(&file, before).unwrap_or_else(|| format!("it ended with {status}"));
     let error = anyhow::anyhow!("{why}").context("the factory could not be started in the background");
-    Ok(Some(exit::hinted(format!("{error:#}"), log_hint(&file))))
+    Ok(Err(exit::hinted(format!("{error:#}"), log_hint(&file))))
 }
 
 fn log_hint(file: &Path) -> String {

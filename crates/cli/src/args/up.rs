@@ -33,9 +33,13 @@ impl Place {
 pub struct Up {
     #[command(flatten)]
     pub place: Place,
-    /// Where to listen, for the API and all servers. Port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", env = "MCP_FACTORY_LISTEN")]
-    pub listen: SocketAddr,
+    /// Where to listen, for the API and all servers; port 0 takes a free one. Default: 127.0.0.1:8080, with `--demo` a free port
+    /// where that is taken.
+    #[arg(long, value_name = "ADDRESS:PORT", env = "MCP_FACTORY_LISTEN")]
+    pub listen: Option<SocketAddr>,
+    /// Deploy an example, and print what it takes to call it.
+    #[arg(long)]
+    pub demo: bool,
     /// Start it in the background, and return when it is ready.
     #[arg(long)]
     pub detach: bool,

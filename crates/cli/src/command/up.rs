@@ -3,7 +3,13 @@
 //! In this order it ends: not ready, not found any more, no new connections, streams and sessions, running calls (each with a
 //! deadline), servers, what was counted is written down, the lock.
 
-use std::{path::Path, pin::pin, process::ExitCode, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+    pin::pin,
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use mcp_factory::{Factory, deploy::LocalOptions};
@@ -21,11 +27,13 @@ use super::serve::taken;
 use crate::{
     api, approvals,
     args::up::Up,
+    demo::{self, Demo},
     exit, output,
     running::{Lock, Presence, Running},
     signals, start,
 };
 
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 /// For servers that were deployed to be healthy again before the factory says that it is ready: it serves them as they come.
 const RECOVERY: Duration = Duration::from_secs(20);
 
@@ -59,8 +67,12 @@ fn runs_already(data: &Path) -> anyhow::Result<anyhow::Error> {
 }
 
 fn detach(args: &Up) -> anyhow::Result<ExitCode> {
-    let mut options = vec!["--listen".to_owned(), args.listen.to_string()];
+    let mut options: Vec<String> = Vec::new();
+    if args.demo {
+        options.push("--demo".to_owned());
+    }
     let lists = [
+        ("--listen", args.listen.iter().map(ToString::to_string).collect()),
         ("--public-url", args.public_url.iter().cloned().collect()),
         ("--allow-host", args.allow_hosts.clone()),
         ("--allow-origin", args.allow_origins.clone()),
@@ -69,15 +81,28 @@ fn detach(args: &Up) -> anyhow::Result<ExitCode> {
     for (name, values) in lists {
         options.extend(values.into_iter().map(|value| format!("{name}={value}")));
     }
-    let start::Started { running, now } = start::in_background(&args.place.reach(), &options)?;
-    let mut said = ready(&running, &running.url());
-    if !now {
-        said["unchanged"] = "it runs already".into();
+    let start::Started { running, now, said } = start::in_background(&args.place.reach(), &options)?;
+    if !now && args.demo {
+        let hint = "end it with `mcp-factory down`, or pass a folder of its own: `--data DIR`";
+        return Err(exit::hinted(
+            format!("the demo starts a factory, and one runs already (pid {})", running.pid),
+            hint,
+        ));
     }
-    output::print(args.output, &said, |_| {
+    let mut shown_to_programs = if now { said } else { ready(&running, &running.url()) };
+    if !now {
+        shown_to_programs["unchanged"] = "it runs already".into();
+    }
+    output::print(args.output, &shown_to_programs, |said| {
         let what = if now { "runs in the background" } else { "runs already" };
-        let Running { pid, .. } = &running;
-        format!("the factory {what} at {} (pid {pid}); `mcp-factory down` ends it\n", shown(&running.url()))
+        let (pid, url) = (running.pid, said["api"].as_str().unwrap_or_default());
+        let mut text = format!("the factory {what} at {url} (pid {pid}); `mcp-factory down` ends it\n");
+        for word in ["endpoint", "key"] {
+            if let Some(value) = said[word].as_str() {
+                text.push_str(&format!("{word}: {value}\n"));
+            }
+        }
+        text
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -98,7 +123,7 @@ async fn serve(args: &Up, public: Option<Url>, lock: Lock) -> anyhow::Result<Exi
             tracing::info!("SIGHUP changes nothing: a factory has no file to read again");
         }
     });
-    let listener = TcpListener::bind(args.listen).await.map_err(|error| taken(args.listen, error))?;
+    let listener = listen(args).await?;
     let address = listener.local_addr()?;
     let base = public.unwrap_or_else(|| approvals::url_of(address));
     let reach = args.place.reach();
@@ -121,9 +146,13 @@ async fn serve(args: &Up, public: Option<Url>, lock: Lock) -> anyhow::Result<Exi
         if tokio::time::timeout(RECOVERY, factory.settled()).await.is_err() {
             tracing::warn!(patience = ?RECOVERY, "not every server is healthy yet; they are served as they come");
         }
+        let demo = match args.demo {
+            true => Some(demo::make(&factory, &base).await?),
+            false => None,
+        };
         readiness.set(true);
         let running = lock.announce(approvals::reached(address)).context("can't say where the factory is reached")?;
-        say_ready(args, &running, &base, factory.data(), begun)
+        say_ready(args, &running, &base, factory.data(), (begun, demo))
     };
     // The listener comes first: what is mounted is checked against where it listens.
     let outcome = tokio::select! {
@@ -147,6 +176,19 @@ async fn serve(args: &Up, public: Option<Url>, lock: Lock) -> anyhow::Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
+/// A newcomer's port may be somebody else's.
+async fn listen(args: &Up) -> anyhow::Result<TcpListener> {
+    let wanted = args.listen.unwrap_or(LISTEN);
+    match TcpListener::bind(wanted).await {
+        Err(error) if args.demo && args.listen.is_none() && error.kind() == std::io::ErrorKind::AddrInUse => {
+            tracing::warn!("{wanted} is taken; a free port is used");
+            let free = SocketAddr::new(wanted.ip(), 0);
+            TcpListener::bind(free).await.map_err(|error| taken(free, error))
+        }
+        bound => bound.map_err(|error| taken(wanted, error)),
+    }
+}
+
 fn host(args: &Up, factory: &Factory, readiness: &Readiness, base: &Url) -> anyhow::Result<Host> {
     let approvals = approvals::of_this_program();
     approvals.serve_at(base.clone());
@@ -162,8 +204,17 @@ fn host(args: &Up, factory: &Factory, readiness: &Readiness, base: &Url) -> anyh
     })?)
 }
 
-fn say_ready(args: &Up, running: &Running, base: &Url, data: &Path, begun: usize) -> anyhow::Result<()> {
+fn say_ready(
+    args: &Up,
+    running: &Running,
+    base: &Url,
+    data: &Path,
+    (begun, demo): (usize, Option<Demo>),
+) -> anyhow::Result<()> {
     tracing::info!(pid = running.pid, servers = begun, "the factory is ready at {}", shown(base));
+    if let Some(demo) = demo {
+        return output::print(args.output, &demo.json(shown(base)), |_| demo.text(shown(base)));
+    }
     output::print(args.output, &ready(running, base), |_| {
         let (version, data) = (&running.version, data.display());
         format!("MCP Factory {version} is ready at {}\ndata: {data} ({begun} deployed)\n", shown(base))

@@ -48,10 +48,13 @@ impl Drop for Factory {
     }
 }
 
-/// One request with the operator's token, or without it.
+/// One request with the operator's token.
 fn ask(place: &Place, ready: &Value, method: &str, path: &str, body: &str) -> (u16, Value) {
+    ask_with(&std::fs::read_to_string(place.path("data/token")).unwrap(), ready, method, path, body)
+}
+
+fn ask_with(token: &str, ready: &Value, method: &str, path: &str, body: &str) -> (u16, Value) {
     let address = ready["api"].as_str().unwrap().strip_prefix("http://").unwrap();
-    let token = std::fs::read_to_string(place.path("data/token")).unwrap();
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     write!(
         stream,
@@ -232,4 +235,52 @@ fn deploy_starts_the_factory_in_the_background_where_none_runs() {
     let again = place.run(&["deploy", "shop"]);
     assert!(again.code == Some(0) && !again.err.contains("started"), "{again:?}");
     assert_eq!(down(&place).code, Some(0));
+}
+
+/// The newcomer's first command: what it prints is all that a first call takes.
+#[test]
+fn the_demo_is_deployed_tried_and_called_with_what_was_printed() {
+    let place = place();
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let said = place.run(&["up", "--demo", "--detach", "--data", "data", "--output", "json"]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let demo: Value = serde_json::from_str(&said.out).unwrap();
+        let fields: Vec<&String> = demo.as_object().unwrap().keys().collect();
+        assert_eq!(fields, ["api", "endpoint", "key", "token"]);
+        assert_eq!(demo["endpoint"], format!("{}/servers/inventory/mcp", demo["api"].as_str().unwrap()));
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_stock_level","arguments":{"sku":"ENB-101"}}}"#;
+        assert_eq!(ask_with("", &demo, "POST", "/servers/inventory/mcp", call).0, 401);
+        let key = demo["key"].as_str().unwrap();
+        let (status, answer) = ask_with(key, &demo, "POST", "/servers/inventory/mcp", call);
+        assert_eq!((status, &answer["result"]["structuredContent"]["stock"]), (200, &json!(120)), "{answer}");
+        let (status, shown) = ask_with(demo["token"].as_str().unwrap(), &demo, "GET", "/mcp/servers/inventory", "");
+        assert_eq!((status, &shown["deployment"]["state"]), (200, &json!("running")), "{shown}");
+        assert_eq!(ask_with(key, &demo, "GET", "/mcp/servers", "").0, 401, "a key of a server opens nothing else");
+        keys.push(key.to_owned());
+        let log = std::fs::read_to_string(place.path("data/factory.log")).unwrap();
+        assert!(!log.contains(key) && !log.contains(demo["token"].as_str().unwrap()), "{log}");
+        assert_eq!(down(&place).code, Some(0));
+    }
+    assert_ne!(keys[0], keys[1]);
+}
+
+#[test]
+fn the_demo_says_in_words_what_to_type_next() {
+    let place = place();
+    let mut child = place.command(&["up", "--demo", "--data", "data"]).stderr(Stdio::null()).spawn().unwrap();
+    let mut said = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    while !said.contains("Ctrl-C ends it") {
+        assert!(out.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    assert!(said.contains("/servers/inventory/mcp") && said.contains("9 examples passed"), "{said}");
+    // The line that calls it is one that a shell takes.
+    let (_, rest) = said.split_once("  curl ").unwrap();
+    let command = rest.split_once("\n\n").unwrap().0;
+    let output = std::process::Command::new("sh").args(["-c", &format!("curl {command}")]).output().unwrap();
+    let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(answer.contains("\"stock\":120"), "{answer} {said}");
+    assert_eq!(down(&place).code, Some(0));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

@@ -1,0 +1,123 @@
+//! What `up --demo` makes: the inventory example, deployed, tried, and with a key to call it.
+
+use std::{fs, os::unix::fs::DirBuilderExt as _, time::Duration};
+
+use anyhow::Context as _;
+use mcp_factory::{
+    Caller, Error, Factory, NewKey, Owner, Submission, deploy::Report, keys::name_of, language::model::ServerName,
+};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::{exit, program};
+
+const NAME: &str = "inventory";
+const SPEC: &str = include_str!("../../../examples/inventory/server.yaml");
+const SEED: &str = include_str!("../../../examples/inventory/seed.sql");
+const KEY: &str = "demo";
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A client that was set up with the key before has time to get the new one.
+const OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a newcomer needs for the first call.
+pub struct Demo {
+    pub endpoint: String,
+    key: String,
+    token: String,
+    version: String,
+    tools: u32,
+    report: Report,
+}
+
+/// The example, under a name of its own and with keys in front.
+fn spec() -> String {
+    let named = SPEC.replacen("\nname: inventory-mcp\n", &format!("\nname: {NAME}\n"), 1);
+    format!("{named}\n# Keys are issued by the factory: `mcp-factory keys`.\nauth: {{ type: bearer }}\n")
+}
+
+/// Harmless where it was made before: the server is there, and its key gets another secret.
+pub async fn make(factory: &Factory, base: &Url) -> anyhow::Result<Demo> {
+    let caller = Caller::local();
+    let name = ServerName::new(NAME).expect("it is the name of a server");
+    let folder = factory.folder_of(&Owner::local(), &name);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    fs::write(folder.join("seed.sql"), SEED).context("can't write the example's products")?;
+    match factory.create(&caller, Submission::new(spec()), None).await {
+        // Of another version of this program.
+        Ok(_) | Err(Error::VersionExists { .. }) => {}
+        Err(error) => return Err(error).context("can't create the example"),
+    }
+    let deployed = factory.deploy(&caller, NAME, None, PATIENCE).await.context("can't deploy the example")?;
+    let observed = deployed.observed.with_context(|| format!("the example is not healthy after {PATIENCE:?}"))?;
+    let report = observed.outcome.map_err(|fault| {
+        exit::with_hint(
+            anyhow::Error::from(fault).context("the example is not healthy"),
+            "remove it: `mcp-factory remove inventory`",
+        )
+    })?;
+    let server = factory.get(&caller, NAME).await?.server;
+    let has_key = factory.list_keys(&caller, NAME).await?.iter().any(|key| name_of(key) == KEY);
+    let issued = match has_key {
+        true => factory.rotate_key(&caller, NAME, KEY, OVERLAP).await,
+        false => factory.issue_key(&caller, NAME, NewKey::named(KEY)).await,
+    };
+    let issued = issued.context("can't issue a key for the example")?;
+    let token = fs::read_to_string(factory.data().join("token")).context("can't read the operator's token")?;
+    Ok(Demo {
+        endpoint: format!("{}/servers/{NAME}/mcp", base.as_str().trim_end_matches('/')),
+        key: issued.secret.reveal().to_owned(),
+        token: token.trim().to_owned(),
+        version: server.latest.to_string(),
+        tools: server.tools,
+        report,
+    })
+}
+
+impl Demo {
+    /// One line for programs.
+    pub fn json(&self, api: &str) -> Value {
+        json!({ "api": api, "endpoint": self.endpoint, "key": self.key, "token": self.token })
+    }
+
+    pub fn text(&self, api: &str) -> String {
+        let Self { endpoint, key, version, tools, report, .. } = self;
+        let program = program::name();
+        format!(
+            "MCP Factory {} is ready. Its example is deployed: {NAME} {version}, {tools} tools on a SQLite database;\n\
+             {report}.\n\n  \
+             endpoint  {endpoint}\n  key       {key}\n  api       {api}\n\n\
+             Call it from another terminal:\n\n  \
+             curl -s {endpoint} \\\n    -H 'Authorization: Bearer {key}' \\\n    -H 'Content-Type: application/json' \\\n    \
+             -d '{CALL}'\n\n\
+             Look around:\n\n  \
+             {program} list\n  {program} status {NAME}\n  {program} logs {NAME} --follow\n  \
+             {program} connect {NAME} --client claude-desktop\n\n\
+             Ctrl-C ends it; what is deployed runs again with the next `{program} up`.\n",
+            env!("CARGO_PKG_VERSION")
+        )
+    }
+}
+
+const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_stock_level","arguments":{"sku":"ENB-101"}}}"#;
+
+/// It holds secrets.
+impl std::fmt::Debug for Demo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Demo").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_has_its_own_name_and_keys_in_front() {
+        let spec = spec();
+        let source =
+            mcp_factory_spec::Source { name: "demo", bytes: spec.as_bytes(), format: mcp_factory_spec::Format::Yaml };
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/inventory");
+        let read = mcp_factory_spec::read(&source, &mcp_factory_engine::Folder(&folder)).spec.unwrap();
+        assert_eq!((read.name.as_str(), read.auth.word()), (NAME, "bearer"));
+    }
+}
