@@ -1,20 +1,18 @@
 //! Deployments: the verbs that change what is meant to run, and the books of the drivers that see to it. A command is written
 //! down before anything is done about it; what was written and not done is done when the factory begins again.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use mcp_factory_connect::Grant;
 use mcp_factory_spec::model::ServerName;
-use mcp_serve::{BoxFuture, http::Host, middleware::Outcome};
+use mcp_serve::{BoxFuture, middleware::Outcome};
 use semver::Version;
 
 use crate::{
-    Caller, Error, Factory, Operator, Owner,
-    deploy::{Fault, Ground, Ledger, Local, LocalOptions, LogRing, News, Observed, Release},
+    Caller, Error, Factory, Owner,
+    deploy::{Fault, Ground, Ledger, LogRing, News, Observed, Release},
+    factory::make_folder,
+    hosting::Known,
     lifecycle::{Action, Command, Desired, Event, Fallback, Lifecycle, Reply, State},
     registry::{self, Deployment, Role, Transaction},
     spec::read_again,
@@ -22,9 +20,6 @@ use crate::{
 
 /// Where servers run that have no process of their own.
 const LOCAL: &str = "local";
-/// Read at once when a factory begins.
-const PAGE: u32 = 500;
-
 /// What came of a command.
 #[derive(Debug, Clone)]
 pub struct Commanded {
@@ -36,100 +31,11 @@ pub struct Commanded {
     pub observed: Option<Observed>,
 }
 
-/// What runs in this process.
-#[derive(Debug)]
-pub(crate) struct Hosting {
-    local: Local,
-    known: Arc<Known>,
-}
-
-/// Whose a deployed server is, and which version of it was healthy before.
-#[derive(Debug, Default)]
-struct Known(Mutex<HashMap<String, (Owner, Option<Version>)>>);
-
-impl Known {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Owner, Option<Version>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// `false` when it was another's until now.
-    fn learn(&self, server: &str, owner: &Owner) -> bool {
-        let mut known = self.lock();
-        let is_anothers = known.get(server).is_some_and(|(whose, _)| whose != owner);
-        if is_anothers || !known.contains_key(server) {
-            known.insert(server.to_owned(), (owner.clone(), None));
-        }
-        !is_anothers
-    }
-
-    fn of(&self, server: &str) -> Option<Owner> {
-        self.lock().get(server).map(|(owner, _)| owner.clone())
-    }
-
-    fn was_healthy(&self, server: &str, version: &Version) -> bool {
-        self.lock().get(server).is_some_and(|(_, healthy)| healthy.as_ref() == Some(version))
-    }
-
-    fn is_healthy(&self, server: &str, version: &Version) {
-        if let Some((_, healthy)) = self.lock().get_mut(server) {
-            *healthy = Some(version.clone());
-        }
-    }
-
-    /// `false` when it is not this one's.
-    fn forget(&self, server: &str, owner: &Owner) -> bool {
-        let mut known = self.lock();
-        let is_theirs = known.get(server).is_some_and(|(whose, _)| whose == owner);
-        if is_theirs {
-            known.remove(server);
-        }
-        is_theirs
-    }
-}
-
 impl Factory {
-    /// From now on servers run in this process, on this host; all that were meant to run begin again. Returns how many.
-    pub async fn host(&self, host: Host, mut options: LocalOptions) -> Result<usize, Error> {
-        // What clients carry between the rounds of a question outlives the process, and goes to any factory of this key.
-        options.serving.state_key = self.states();
-        let known = Arc::new(Known::default());
-        let books = Books { factory: self.downgrade(), known: known.clone() };
-        let hosting = Hosting { local: Local::new(host, options, Arc::new(books)), known: known.clone() };
-        if !self.hosts(hosting) {
-            return Err(Error::argument("this factory", "hosts servers already"));
-        }
-        let (mut after, mut begun) = (String::new(), 0);
-        loop {
-            let from = after.clone();
-            let recovered = self.registry().write(move |transaction| recover(transaction, &from)).await;
-            let recovered: Vec<Recovered> = recovered.map_err(Error::Registry)?;
-            let Some(last) = recovered.last() else { return Ok(begun) };
-            after.clone_from(&last.server);
-            for Recovered { owner, server, ran, actions } in recovered.into_iter().filter(|it| !it.actions.is_empty()) {
-                begun += 1;
-                known.learn(&server, &owner);
-                if let Some(version) = ran {
-                    known.is_healthy(&server, &version);
-                }
-                self.order(&owner, &server, actions).await;
-            }
-        }
-    }
-
     /// Until what was begun in this process is healthy, or is found not to be.
     pub async fn settled(&self) {
         if let Some(hosting) = self.hosting() {
             hosting.local.all_settled().await;
-        }
-    }
-
-    /// Ends what runs in this process. It is meant to run still.
-    pub async fn unhost(&self) {
-        if let Some(hosting) = self.hosting() {
-            hosting.local.shutdown().await;
-        }
-        if let Err(error) = self.flush().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the last calls could not be written down");
         }
     }
 
@@ -212,7 +118,7 @@ impl Factory {
         command: impl Fn(&mut Transaction<'_>, &Owner, &str) -> Result<Command, Error> + Send + 'static,
     ) -> Result<Commanded, Error> {
         let Some(hosting) = self.hosting() else { return Err(Error::NoTarget { target: LOCAL }) };
-        let server = name.to_owned();
+        let (server, me) = (name.to_owned(), hosting.id.clone());
         let work = move |transaction: &mut Transaction<'_>, owner: &Owner| {
             let command = command(transaction, owner, &server)?;
             transaction.server(owner, &server)?.ok_or_else(|| Error::no_server(&server))?;
@@ -229,18 +135,29 @@ impl Factory {
                     (lifecycle, reply, Some(known))
                 }
             };
-            let deployment = written(&server, &lifecycle, known.as_ref());
+            let mut deployment = written(&server, &lifecycle, known.as_ref());
+            // Whoever has something to do drives it; who was told to do something before has that to end.
+            if matches!(&reply, Reply::Done(actions) if !actions.is_empty()) {
+                deployment.factory = Some(me.to_string());
+            }
             transaction.put_deployment(owner, &deployment)?;
             let deployment = transaction.deployment(owner, &server)?.ok_or(registry::Error::Content)?;
-            Ok((deployment, reply, lifecycle.launched()))
+            // A version that was tried since and did not serve is another one's.
+            let awaited = match lifecycle.state() {
+                State::Running => lifecycle.generation(),
+                _ => lifecycle.launched(),
+            };
+            Ok((deployment, reply, awaited))
         };
-        let (deployment, reply, launched) = self.change(caller, Role::Developer, verb, name, work).await?;
+        let (deployment, reply, awaited) = self.change(caller, Role::Developer, verb, name, work).await?;
         let (actions, already) = match reply {
             Reply::Done(actions) => (actions, None),
             Reply::AlreadySo(why) => (Vec::new(), Some(why)),
         };
-        self.order(caller.owner(), name, actions).await;
-        let settled = hosting.local.settled(name, launched);
+        if !actions.is_empty() {
+            self.order(caller.owner(), &deployment, None, actions).await;
+        }
+        let settled = hosting.local.settled(name, awaited);
         let observed = if wait.is_zero() || deployment.desired != Desired::Running.as_str() {
             None
         } else {
@@ -248,40 +165,9 @@ impl Factory {
         };
         Ok(Commanded { deployment, already, observed })
     }
-
-    async fn order(&self, owner: &Owner, server: &str, actions: Vec<Action>) {
-        let Some(hosting) = self.hosting() else { return };
-        if !hosting.known.learn(server, owner) {
-            // A name that was given up, and is another's now: nothing of the one before is left.
-            hosting.local.remove(server).await;
-        }
-        hosting.local.order(server, actions);
-    }
 }
 
-struct Recovered {
-    owner: Owner,
-    server: String,
-    /// What was healthy when the factory ended.
-    ran: Option<Version>,
-    actions: Vec<Action>,
-}
-
-/// What was half done when another factory ended is finished or undone.
-fn recover(transaction: &mut Transaction<'_>, after: &str) -> Result<Vec<Recovered>, registry::Error> {
-    let deployments = transaction.deployments(Operator::acting(), after, PAGE)?;
-    let mut recovered = Vec::with_capacity(deployments.len());
-    for (owner, known) in deployments {
-        let mut lifecycle = lifecycle_of(&known)?;
-        let ran = lifecycle.serving().map(|(version, _)| version.clone());
-        let actions = lifecycle.recover();
-        transaction.put_deployment(&owner, &written(&known.server, &lifecycle, Some(&known)))?;
-        recovered.push(Recovered { owner, server: known.server, ran, actions });
-    }
-    Ok(recovered)
-}
-
-fn lifecycle_of(known: &Deployment) -> Result<Lifecycle, registry::Error> {
+pub(crate) fn lifecycle_of(known: &Deployment) -> Result<Lifecycle, registry::Error> {
     let fallback = known.fallback.clone().map(|(version, generation)| Fallback { version, generation });
     let desired: Desired = known.desired.parse().map_err(|_| registry::Error::Content)?;
     let state: State = known.state.parse().map_err(|_| registry::Error::Content)?;
@@ -290,7 +176,7 @@ fn lifecycle_of(known: &Deployment) -> Result<Lifecycle, registry::Error> {
         .ok_or(registry::Error::Content)
 }
 
-fn written(server: &str, lifecycle: &Lifecycle, known: Option<&Deployment>) -> Deployment {
+pub(crate) fn written(server: &str, lifecycle: &Lifecycle, known: Option<&Deployment>) -> Deployment {
     let serves = matches!(lifecycle.state(), State::Running | State::Updating);
     Deployment {
         server: server.to_owned(),
@@ -304,6 +190,7 @@ fn written(server: &str, lifecycle: &Lifecycle, known: Option<&Deployment>) -> D
         failures: lifecycle.failures(),
         problem: known.and_then(|known| known.problem.clone()),
         endpoint: known.and_then(|known| known.endpoint.clone()).filter(|_| serves),
+        factory: known.and_then(|known| known.factory.clone()),
         // Set by the registry.
         created: known.map_or_else(Default::default, |known| known.created),
         updated: known.map_or_else(Default::default, |known| known.updated),
@@ -311,9 +198,9 @@ fn written(server: &str, lifecycle: &Lifecycle, known: Option<&Deployment>) -> D
 }
 
 /// Between the drivers and the registry. Drivers end with the factory, so that they don't keep it.
-struct Books {
-    factory: crate::factory::Weak,
-    known: Arc<Known>,
+pub(crate) struct Books {
+    pub(crate) factory: crate::factory::Weak,
+    pub(crate) known: Arc<Known>,
 }
 
 impl Ledger for Books {
@@ -333,13 +220,17 @@ impl Ledger for Books {
             let (Some(factory), Some(owner)) = (self.factory.upgrade(), self.known.of(server)) else {
                 return Vec::new();
             };
-            if let (Event::Healthy, Some(version)) = (news.event, news.version) {
-                self.known.is_healthy(server, version);
+            self.known.hears(server, news.generation, news.event, news.version);
+            if let Some(actions) = self.known.happened_to_mirror(server, news.generation, news.event) {
+                return actions;
             }
             let mut pause = Duration::from_millis(50);
             loop {
                 match factory.happened(&owner, server, news).await {
-                    Ok(actions) => return actions,
+                    Ok(actions) => {
+                        self.known.is_to_do(server, &actions);
+                        return actions;
+                    }
                     Err(error) => {
                         let error = error.to_string();
                         tracing::error!(server, error, "what happened can't be written down yet");
@@ -375,7 +266,11 @@ impl Factory {
             .await?;
         let spec = tokio::task::spawn_blocking(move || read_again(&text)).await?.ok_or(registry::Error::Content)?;
         let name = ServerName::new(server).ok_or_else(|| Error::no_server(server))?;
-        let folder = info.folder.unwrap_or_else(|| self.folder_of(owner, &name));
+        let folder = match info.folder {
+            Some(folder) => folder,
+            // Another factory may have made the server, in a folder of its own.
+            None => make_folder(self.folder_of(owner, &name)).await?,
+        };
         let secrets = self.secrets_of(owner).await?;
         let ground = Ground {
             policy: self.policy_of(owner).await?.with(Grant::Path(folder.clone())),
@@ -391,6 +286,7 @@ impl Factory {
     }
 
     async fn happened(&self, owner: &Owner, server: &str, news: News<'_>) -> Result<Vec<Action>, registry::Error> {
+        let Some(me) = self.hosting().map(|hosting| hosting.id.clone()) else { return Ok(Vec::new()) };
         let (owner, server) = (owner.clone(), server.to_owned());
         let (generation, event) = (news.generation, news.event);
         let (problem, endpoint) = (news.fault.map(ToString::to_string), news.endpoint.map(str::to_owned));
@@ -398,6 +294,10 @@ impl Factory {
             .write(move |transaction| {
                 // It was removed meanwhile.
                 let Some(known) = transaction.deployment(&owner, &server)? else { return Ok(Vec::new()) };
+                // Another factory drives it since.
+                if known.factory.as_deref() != Some(&*me) {
+                    return Ok(Vec::new());
+                }
                 let mut lifecycle = lifecycle_of(&known)?;
                 let actions = lifecycle.event(generation, event);
                 let mut deployment = written(&server, &lifecycle, Some(&known));

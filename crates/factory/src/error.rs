@@ -62,6 +62,10 @@ pub enum Error {
     Unplanned(Arc<Vec<Problem>>),
     #[error(transparent)]
     Test(#[from] suite::Error),
+    #[error(
+        "another factory runs with the data folder `{data}`; end that one first, or give this one a folder of its own"
+    )]
+    Hosted { data: String },
     #[error(transparent)]
     Busy(#[from] Refusal),
     #[error("{what} {why}")]
@@ -109,6 +113,7 @@ impl Error {
                 "invalid-argument"
             }
             Self::Test(_) => "unhealthy",
+            Self::Hosted { .. } => "hosted",
             Self::Busy(_) => "busy",
             Self::Argument { .. } | Self::Name(_) | Self::Token(_) => "invalid-argument",
             Self::Registry(registry::Error::Locked { .. } | registry::Error::Contended) => "registry-busy",

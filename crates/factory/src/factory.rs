@@ -18,7 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     Caller, Error, Operator, Owner,
-    deployments::Hosting,
+    hosting::Hosting,
     keeping::keep,
     key::FactoryKey,
     registry::{self, Deed, Limits, Place, PostgresUrl, Registry, Role, Transaction},

@@ -9,6 +9,7 @@ mod calls;
 mod catalogue;
 mod clock;
 mod deployments;
+mod factories;
 mod grants;
 mod idempotency;
 mod keys;
@@ -30,6 +31,7 @@ pub use calls::{Calls, LATENCIES, latency_class};
 pub use catalogue::{Listed, Selection, Which};
 pub use clock::{Clock, Timestamp};
 pub use deployments::Deployment;
+pub use factories::Beat;
 pub use grants::{GrantRow, MOST as MOST_GRANTS};
 pub use idempotency::Answered;
 pub use keys::SealedKey;
@@ -184,6 +186,12 @@ impl Registry {
             Backend::Sqlite(sqlite) => sqlite.clone().run(writes, work).await,
             Backend::Postgres(postgres) => postgres.clone().run(writes, work).await,
         }
+    }
+
+    /// Whether several factories may use it at once.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.backend, Backend::Postgres(_))
     }
 
     #[must_use]

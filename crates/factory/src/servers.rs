@@ -140,8 +140,13 @@ impl Factory {
         .await?;
         self.end_of(caller.owner(), name).await;
         self.revoke_keys_of(caller.owner(), name).await?;
+        self.remove_folder(caller.owner(), name).await
+    }
+
+    /// The one of the factory's own: what another factory made is its business.
+    pub(crate) async fn remove_folder(&self, owner: &Owner, name: &str) -> Result<(), Error> {
         let Some(name) = ServerName::new(name) else { return Ok(()) };
-        let folder = self.folder_of(caller.owner(), &name);
+        let folder = self.folder_of(owner, &name);
         match tokio::fs::remove_dir_all(&folder).await {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                 Err(Error::Folder { path: folder.display().to_string(), source })

@@ -57,6 +57,9 @@ pub struct LocalOptions {
     pub grace: Duration,
     /// For a server to become healthy. Default 30 s.
     pub health_timeout: Duration,
+    /// Where several factories share a registry: after which one that is not heard of is gone, and others drive its servers.
+    /// Default 5 s.
+    pub lease: Duration,
     /// After which a server that failed before counts as one that runs. Default 1 min.
     pub settled_after: Duration,
 }
@@ -70,6 +73,7 @@ impl LocalOptions {
             logs: LogBounds::default(),
             grace: Duration::from_secs(5),
             health_timeout: Duration::from_secs(30),
+            lease: Duration::from_secs(5),
             settled_after: Duration::from_secs(60),
         }
     }

@@ -25,28 +25,31 @@ pub struct Deployment {
     /// The last thing that went wrong.
     pub problem: Option<String>,
     pub endpoint: Option<String>,
+    /// Which factory drives it, where several share a registry.
+    pub factory: Option<String>,
     pub created: Timestamp,
     pub updated: Timestamp,
 }
 
 const FIND: OfOwner = OfOwner::new(
     "SELECT server, target, desired, state, version, fallback, fallback_generation, generation, launched, failures,
-         problem, endpoint, created, updated
+         problem, endpoint, factory, created, updated
      FROM deployments WHERE owner = ?1 AND server = ?2",
 );
 const ALL: OfAll = OfAll::new(
     "SELECT owner, server, target, desired, state, version, fallback, fallback_generation, generation, launched, failures,
-         problem, endpoint, created, updated
+         problem, endpoint, factory, created, updated
      FROM deployments WHERE server > ?1 ORDER BY server LIMIT ?2",
 );
 const PUT: OfOwner = OfOwner::new(
     "INSERT INTO deployments (owner, server, target, desired, state, version, fallback, fallback_generation, generation,
-         launched, failures, problem, endpoint, created, updated)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14)
+         launched, failures, problem, endpoint, factory, created, updated)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)
      ON CONFLICT (owner, server) DO UPDATE SET target = excluded.target, desired = excluded.desired,
          state = excluded.state, version = excluded.version, fallback = excluded.fallback,
          fallback_generation = excluded.fallback_generation, generation = excluded.generation,
          launched = excluded.launched, failures = excluded.failures, problem = excluded.problem, endpoint = excluded.endpoint,
+         factory = excluded.factory,
          updated = excluded.updated",
 );
 const REMOVE: OfOwner = OfOwner::new("DELETE FROM deployments WHERE owner = ?1 AND server = ?2");
@@ -87,13 +90,17 @@ impl Transaction<'_> {
             is.failures,
             is.problem.as_ref(),
             is.endpoint.as_ref(),
+            is.factory.as_ref(),
             now
         ];
-        self.execute(PUT, owner, values).map(drop)
+        self.execute(PUT, owner, values)?;
+        self.revise_deployments()
     }
 
     pub fn remove_deployment(&mut self, owner: &Owner, server: &str) -> Result<bool, Error> {
-        Ok(self.execute(REMOVE, owner, values![server])? > 0)
+        let removed = self.execute(REMOVE, owner, values![server])? > 0;
+        self.revise_deployments()?;
+        Ok(removed)
     }
 }
 
@@ -113,6 +120,7 @@ fn deployment(mut row: Row) -> Result<Deployment, Error> {
         failures: row.take()?,
         problem: row.take()?,
         endpoint: row.take()?,
+        factory: row.take()?,
         created: row.take()?,
         updated: row.take()?,
     })

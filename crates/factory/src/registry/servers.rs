@@ -135,6 +135,7 @@ impl Transaction<'_> {
     /// With all that belongs to it. `false` when there is none.
     pub fn remove_server(&mut self, owner: &Owner, name: &str) -> Result<bool, Error> {
         let removed = self.execute(REMOVE, owner, values![name])? > 0;
+        self.revise_deployments()?;
         self.revise(owner)?;
         Ok(removed)
     }

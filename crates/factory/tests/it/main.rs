@@ -9,3 +9,5 @@ mod kept;
 mod keys;
 mod people;
 mod registry;
+mod replicas;
+mod trouble;

@@ -259,6 +259,7 @@ fn deployment(server: &str, state: &str) -> Deployment {
         failures: 0,
         problem: None,
         endpoint: None,
+        factory: None,
         created: Timestamp::default(),
         updated: Timestamp::default(),
     }
