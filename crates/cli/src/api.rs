@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use axum::{
     Router,
     body::{Body, Bytes},
-    http::{HeaderName, HeaderValue, Method, Request, Response, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header},
 };
 use http_body_util::{BodyExt as _, Limited};
 use mcp_factory::{Config, Factory, Secret};
@@ -155,6 +155,25 @@ impl Api {
 
     pub fn delete(&self, path: &[&str]) -> Ask<'_> {
         self.ask(Method::DELETE, path)
+    }
+
+    /// A message to an MCP endpoint of the factory, and its answer as it comes.
+    pub async fn mcp(
+        &self,
+        path: &[&str],
+        method: Method,
+        headers: HeaderMap,
+        body: String,
+    ) -> anyhow::Result<Response<Body>> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/{}", path.join("/")))
+            .header(header::AUTHORIZATION, &self.token)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/json, text/event-stream")
+            .body(Body::from(body))?;
+        request.headers_mut().extend(headers);
+        self.respond(request).await
     }
 
     /// Each part is encoded: a name leads nowhere else.

@@ -178,9 +178,18 @@ pub struct Serve {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("file", |file| {
+    file.required(false).required_unless_present("factory").default_value_if("factory", "true", "-")
+}))]
 pub struct Stdio {
     #[command(flatten)]
     pub spec: Spec,
+    /// Serve the factory itself in place of a spec: tools to make, deploy, find and call servers. A factory is started in the
+    /// background where none runs.
+    #[arg(long, conflicts_with_all = ["file", "env", "principal_secrets", "principal", "allow_stubs", "no_reload"])]
+    pub factory: bool,
+    #[command(flatten)]
+    pub reach: factory::Reach,
     /// Who calls, as the tools see it.
     #[arg(long, value_name = "ID", default_value = "local")]
     pub principal: String,

@@ -13,6 +13,7 @@ mod oauth;
 mod output;
 mod program;
 mod progress;
+mod relay;
 mod reload;
 mod running;
 mod signals;

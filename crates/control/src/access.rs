@@ -54,18 +54,17 @@ impl Access {
         Ok(caller)
     }
 
+    /// Who a verified credential belongs to, for the protocol of agents: the same users, roles and rates.
+    pub(crate) async fn grant(&self, principal: &Principal) -> Result<Caller, mcp_serve::Error> {
+        let caller = self.0.factory.caller(principal).await.map_err(not_admitted)?;
+        let gate = self.gate(&caller).await.map_err(not_admitted)?;
+        gate.enter(principal)?;
+        Ok(caller)
+    }
+
     /// S5-61: as many requests in a minute as this user may make.
     async fn enter(&self, caller: &Caller, principal: &Principal) -> Result<(), Problem> {
-        let calls = self.0.factory.user(caller).await?.limits.requests_per_minute.get();
-        let limits = Limits { rate: Some(Rate { calls, per: Duration::from_secs(60) }), concurrency: None };
-        let gate = {
-            let mut rates = self.0.rates.lock().unwrap_or_else(PoisonError::into_inner);
-            let gate = rates.entry(caller.actor().clone()).or_insert_with(|| Arc::new(Gate::new(&limits)));
-            if *gate.limits() != limits {
-                *gate = Arc::new(Gate::new(&limits));
-            }
-            gate.clone()
-        };
+        let gate = self.gate(caller).await?;
         let Err(error) = gate.enter(principal) else { return Ok(()) };
         let after = match &error {
             mcp_serve::Error::RateLimited { retry_after } => retry_after.as_secs() + 1,
@@ -74,6 +73,29 @@ impl Access {
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", error.to_string());
         Err(problem.with_header(header::RETRY_AFTER, HeaderValue::from(after)))
     }
+
+    /// Of this user, whichever way they come.
+    async fn gate(&self, caller: &Caller) -> Result<Arc<Gate>, mcp_factory::Error> {
+        let calls = self.0.factory.user(caller).await?.limits.requests_per_minute.get();
+        let limits = Limits { rate: Some(Rate { calls, per: Duration::from_secs(60) }), concurrency: None };
+        let mut rates = self.0.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let gate = rates.entry(caller.actor().clone()).or_insert_with(|| Arc::new(Gate::new(&limits)));
+        if *gate.limits() != limits {
+            *gate = Arc::new(Gate::new(&limits));
+        }
+        Ok(gate.clone())
+    }
+
+    pub(crate) fn factory(&self) -> &Factory {
+        &self.0.factory
+    }
+}
+
+fn not_admitted(error: mcp_factory::Error) -> mcp_serve::Error {
+    if error.is_refusal() {
+        return mcp_serve::Error::AccessDenied;
+    }
+    mcp_serve::Error::Internal { source: error.into() }
 }
 
 /// Before any route.

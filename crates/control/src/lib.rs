@@ -6,6 +6,7 @@
 mod access;
 mod body;
 mod health;
+mod mcp;
 mod openapi;
 mod problem;
 mod rest;
@@ -14,6 +15,10 @@ use std::sync::{Arc, OnceLock};
 
 use axum::{Router, body::Bytes, extract::FromRef, middleware};
 use mcp_factory::Factory;
+use mcp_serve::{
+    BearerTokens, Limits, Live, Server,
+    http::{Config, Host, MountError},
+};
 
 pub use access::Access;
 pub use health::Readiness;
@@ -46,6 +51,21 @@ impl Control {
     #[must_use]
     pub fn new(factory: Factory, readiness: Readiness) -> Self {
         Self { access: Access::new(factory.clone()), factory, readiness, openapi: Arc::default() }
+    }
+
+    /// The factory for agents: its verbs as the tools of an MCP server.
+    #[must_use]
+    pub fn agent(&self) -> Arc<dyn Server> {
+        mcp::server(self.access.clone())
+    }
+
+    /// From now on agents find the factory at `/factory/mcp` of this host, with the tokens of the REST API.
+    pub fn mount(&self, host: &Host) -> Result<(), MountError> {
+        let tokens = BearerTokens::new(self.factory.tokens().clone());
+        // How often somebody may ask is decided as they are admitted, as for the routes.
+        let limits = Limits { rate: None, ..Limits::default() };
+        let config = Config { limits, state_key: self.factory.state_key(), ..Config::default() };
+        host.mount_own("factory", Live::new(self.agent(), Arc::new(tokens), config))
     }
 
     /// For [`HostConfig::routes`](mcp_serve::http::HostConfig::routes): the host checks `Host` and `Origin` before.

@@ -63,6 +63,12 @@ impl Problem {
     }
 }
 
+impl Problem {
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let status = status(error.code());
@@ -88,8 +94,8 @@ fn status(code: &str) -> StatusCode {
         "not-found" => StatusCode::NOT_FOUND,
         "too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "quota" => StatusCode::TOO_MANY_REQUESTS,
-        "name-taken" | "version-exists" | "needed" | "owns-servers" | "user-exists" | "last-admin" | "local-admin"
-        | "never-deployed" | "busy" => StatusCode::CONFLICT,
+        "name-taken" | "version-exists" | "file-taken" | "needed" | "owns-servers" | "user-exists" | "last-admin"
+        | "local-admin" | "never-deployed" | "not-running" | "busy" => StatusCode::CONFLICT,
         "idempotency-key-reused" | "not-deployable" | "takes-no-keys" => StatusCode::UNPROCESSABLE_ENTITY,
         "registry-busy" | "registry-unreachable" => StatusCode::SERVICE_UNAVAILABLE,
         "registry-full" => StatusCode::INSUFFICIENT_STORAGE,

@@ -2,13 +2,13 @@
 
 mod audit;
 mod catalogue;
-mod deployments;
+pub(crate) mod deployments;
 mod keys;
-mod logs;
+pub(crate) mod logs;
 mod search;
 mod secrets;
 mod servers;
-mod shown;
+pub(crate) mod shown;
 mod templates;
 mod tests;
 mod tokens;

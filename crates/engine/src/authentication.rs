@@ -12,8 +12,9 @@ use mcp_factory_spec::{
 };
 use mcp_serve::{
     Algorithm, ApiKeys, Authenticator, BearerTokens, Chain, Fetch, Introspection, IntrospectionConfig,
-    IntrospectionError, IpNet, Jwks, JwksConfig, Jwt, JwtConfig, JwtError, KeyList, KeyListError, Keys, NoAuthentication,
-    ProtectedResource, ProxyError, ProxyHeaders, ResourceError, TrustedProxy, Verified, Vouched, tokens::TokenRegistry,
+    IntrospectionError, IpNet, Jwks, JwksConfig, Jwt, JwtConfig, JwtError, KeyList, KeyListError, Keys,
+    NoAuthentication, ProtectedResource, ProxyError, ProxyHeaders, ResourceError, TrustedProxy, Verified, Vouched,
+    tokens::TokenRegistry,
 };
 use url::Url;
 

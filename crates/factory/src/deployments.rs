@@ -10,7 +10,7 @@ use semver::Version;
 
 use crate::{
     Caller, Error, Factory, Owner,
-    deploy::{Fault, Ground, Ledger, LogRing, News, Observed, Release},
+    deploy::{Fault, Ground, Ledger, Local, LogRing, News, Observed, Release},
     factory::make_folder,
     hosting::Known,
     lifecycle::{Action, Command, Desired, Event, Fallback, Lifecycle, Reply, State},
@@ -98,6 +98,13 @@ impl Factory {
     #[must_use]
     pub fn public_url(&self) -> Option<&url::Url> {
         self.hosting().map(|hosting| hosting.local.public_url())
+    }
+
+    /// Where the caller's server is known to run, if it does in this process.
+    pub(crate) fn local_of(&self, caller: &Caller, name: &str) -> Option<&Local> {
+        let hosting = self.hosting()?;
+        hosting.known.of(name).filter(|owner| owner == caller.owner())?;
+        Some(&hosting.local)
     }
 
     /// A server is removed, and with it what runs of it.

@@ -19,7 +19,7 @@ use crate::{
 pub enum Error {
     #[error("the spec has errors; no server was made")]
     Invalid { diagnostics: Vec<Diagnostic> },
-    #[error("the spec has {bytes} bytes, more than the {most} that this user may send")]
+    #[error("the spec, with its files, has {bytes} bytes, more than the {most} that this user may send")]
     TooLarge { bytes: usize, most: u32 },
     /// Somebody else's, too: who asks learns nothing of it.
     #[error("there is no {what} `{name}`")]
@@ -28,6 +28,8 @@ pub enum Error {
     NameTaken { name: String },
     #[error("version {version} of `{server}` was registered with another text; raise `version` in the spec")]
     VersionExists { server: String, version: Version },
+    #[error("`{file}` of this server is there with another text; a file never changes, give the new one another name")]
+    FileTaken { file: String },
     #[error("there are {most} {what}, as many as this user may have; remove one first")]
     TooMany { what: &'static str, most: u32 },
     #[error("`{name}` is needed by {}; remove those first, or force it", list(.servers))]
@@ -50,6 +52,8 @@ pub enum Error {
     KeyReused,
     #[error("`{name}` was never deployed; deploy it first")]
     NeverDeployed { name: String },
+    #[error("`{name}` does not run in this factory; deploy or start it first")]
+    NotRunning { name: String },
     #[error("version {version} of `{name}` can't be deployed: {blockers} blockers; `validate` lists them")]
     NotDeployable { name: String, version: Version, blockers: u32 },
     #[error(
@@ -94,6 +98,7 @@ impl Error {
             Self::NotFound { .. } => "not-found",
             Self::NameTaken { .. } => "name-taken",
             Self::VersionExists { .. } => "version-exists",
+            Self::FileTaken { .. } => "file-taken",
             Self::TooMany { .. } => "quota",
             Self::Needed { .. } => "needed",
             Self::Owns { .. } => "owns-servers",
@@ -104,6 +109,7 @@ impl Error {
             Self::OtherKey => "other-key",
             Self::KeyReused => "idempotency-key-reused",
             Self::NeverDeployed { .. } => "never-deployed",
+            Self::NotRunning { .. } => "not-running",
             Self::NotDeployable { .. } => "not-deployable",
             Self::TakesNoKeys { .. } => "takes-no-keys",
             Self::NoTarget { .. } => "no-target",

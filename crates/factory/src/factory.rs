@@ -169,6 +169,12 @@ impl Factory {
         self.0.states.clone()
     }
 
+    /// Of the questions that agents are asked.
+    #[must_use]
+    pub fn state_key(&self) -> StateKey {
+        self.states()
+    }
+
     pub(crate) fn hosting(&self) -> Option<&Hosting> {
         self.0.hosting.get()
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     Caller, Error, Factory, Owner,
     factory::make_folder,
+    files,
     registry::{
         Answered, Dependency, DependencyKind, Deployment, Filter, NewVersion, Page, Paged, Role, Server, Transaction,
         VersionInfo,
@@ -59,8 +60,8 @@ impl Factory {
         submission: Submission,
         idempotency_key: Option<&str>,
     ) -> Result<Created, Error> {
-        let key = idempotency_key.map(|key| (key.to_owned(), digest(&submission.text)));
-        let in_place = submission.folder.is_some();
+        let key = idempotency_key.map(|key| (key.to_owned(), digest_of(&submission)));
+        let (in_place, files) = (submission.folder.is_some(), submission.files.clone());
         let valid = match self.validate(caller, submission).await {
             Ok(valid) => valid,
             Err(error) if error.is_refusal() => return Err(self.refused(caller, "servers.create", "", error).await),
@@ -95,7 +96,10 @@ impl Factory {
             self.revoke_keys_of(caller.owner(), &name).await?;
         }
         if !in_place {
-            make_folder(folder).await?;
+            let folder = make_folder(folder).await?;
+            if !files.is_empty() {
+                tokio::task::spawn_blocking(move || files::keep(&folder, &files)).await??;
+            }
         }
         for problem in problems.iter().filter(|problem| problem.code.starts_with("policy/")) {
             tracing::info!(server = %name, owner = %caller.owner(), code = problem.code, "a spec asks for what was not granted");
@@ -154,6 +158,15 @@ impl Factory {
             _ => Ok(()),
         }
     }
+}
+
+/// Of all that is sent.
+fn digest_of(submission: &Submission) -> String {
+    if submission.files.is_empty() {
+        return digest(&submission.text);
+    }
+    let files = serde_json::to_vec(&submission.files).expect("texts are JSON");
+    digest(&[&submission.text[..], &files].concat())
 }
 
 fn itself(name: &str) -> Dependency {

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::{
     Caller, Error, Factory, Owner,
+    files::{self, Beside, Files},
     registry::{Capabilities, Capability, Dependency, DependencyKind, NewVersion},
 };
 
@@ -22,6 +23,8 @@ pub struct Submission {
     pub format: Format,
     /// Where its files are, on the operator's own machine. `None`: in the factory's folder for this server.
     pub folder: Option<PathBuf>,
+    /// That come with it, where it has no folder of its own.
+    pub files: Files,
 }
 
 /// What is found out about a spec without keeping it.
@@ -55,7 +58,7 @@ impl Submission {
     pub fn new(text: impl Into<Vec<u8>>) -> Self {
         let text = text.into();
         let format = if text.trim_ascii_start().starts_with(b"{") { Format::Json } else { Format::Yaml };
-        Self { name: "spec".to_owned(), text, format, folder: None }
+        Self { name: "spec".to_owned(), text, format, folder: None, files: Files::new() }
     }
 
     #[must_use]
@@ -76,10 +79,18 @@ impl Factory {
         let lookup = owner.clone();
         let user = self.registry().read(move |it| it.user(&lookup)).await?;
         let most = user.ok_or_else(|| crate::grants::no_user(&owner))?.limits.max_spec_bytes;
-        if submission.text.len() > most as usize {
-            return Err(Error::TooLarge { bytes: submission.text.len(), most });
+        let bytes = submission.text.len() + files::size(&submission.files);
+        if bytes > most as usize {
+            return Err(Error::TooLarge { bytes, most });
         }
+        files::check(&submission.files)?;
         if submission.folder.is_some() {
+            if !submission.files.is_empty() {
+                return Err(Error::argument(
+                    "`files`",
+                    "go into the factory's folder, and this spec has one of its own",
+                ));
+            }
             // A folder of the machine is the operator's to name.
             caller.operator()?;
         }
@@ -109,7 +120,8 @@ impl Factory {
         let reading = submission.read(&Anything);
         let Some(spec) = &reading.spec else { return Ok((reading, PathBuf::new())) };
         let folder = self.folder_of(owner, &spec.name);
-        Ok((submission.read(&Folder(&folder)), folder))
+        files::agree(&folder, &submission.files)?;
+        Ok((submission.read(&Beside(&submission.files, &Folder(&folder))), folder))
     }
 
     /// For this owner, on this machine. A server's own folder is open to it; everything else is as granted.

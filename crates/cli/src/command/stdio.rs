@@ -1,12 +1,25 @@
 //! `mcp-factory stdio FILE`: for clients that start their servers. Nothing but protocol goes to standard output.
+//!
+//! `mcp-factory stdio --factory` is the factory itself, for agents: the one that runs, reached by this process.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use mcp_serve::{Live, Principal, StateKey, stdio};
 
-use crate::{approvals, args, command::serve, reload::Reloader, signals};
+use crate::{
+    api::Api,
+    approvals,
+    args::{self, factory::Reach},
+    command::serve,
+    relay,
+    reload::Reloader,
+    signals, start,
+};
 
 pub fn run(args: &args::Stdio) -> anyhow::Result<ExitCode> {
+    if args.factory {
+        return factory(&args.reach);
+    }
     if args.spec.file == std::path::Path::new("-") {
         return Err(crate::exit::usage(
             "the spec can't come from standard input, where the client talks",
@@ -34,6 +47,22 @@ pub fn run(args: &args::Stdio) -> anyhow::Result<ExitCode> {
         Ok(ExitCode::SUCCESS)
     });
     // A read of standard input can't be cancelled; waiting for it would keep the process after a signal.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn factory(reach: &Reach) -> anyhow::Result<ExitCode> {
+    if reach.api.is_none() {
+        start::ensure(reach)?;
+    }
+    let runtime = super::runtime()?;
+    let outcome = runtime.block_on(async {
+        let shutdown = signals::shutdown()?;
+        let api = Arc::new(Api::open(reach, args::Output::Text).await?);
+        let input = tokio::io::BufReader::new(tokio::io::stdin());
+        relay::run(api, &["factory", "mcp"], input, tokio::io::stdout(), shutdown).await?;
+        Ok(ExitCode::SUCCESS)
+    });
     runtime.shutdown_background();
     outcome
 }

@@ -194,14 +194,17 @@ fn host(args: &Up, factory: &Factory, readiness: &Readiness, base: &Url) -> anyh
     approvals.serve_at(base.clone());
     let (mut allowed_hosts, mut allowed_origins) = (args.allow_hosts.clone(), args.allow_origins.clone());
     approvals::allow(base, &mut allowed_hosts, &mut allowed_origins);
-    let routes = Control::new(factory.clone(), readiness.clone()).routes().merge(approvals.routes());
-    Ok(Host::new(HostConfig {
+    let control = Control::new(factory.clone(), readiness.clone());
+    let routes = control.clone().routes().merge(approvals.routes());
+    let host = Host::new(HostConfig {
         allowed_hosts,
         allowed_origins,
         proxies: args.proxies.iter().copied().chain(IpNet::loopback()).collect(),
         routes,
         ..HostConfig::default()
-    })?)
+    })?;
+    control.mount(&host)?;
+    Ok(host)
 }
 
 fn say_ready(

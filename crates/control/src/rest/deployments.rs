@@ -126,8 +126,12 @@ async fn stop(
     answer(factory.stop(&caller, &name).await?)
 }
 
-/// 200 when it is so, 202 when it is on its way, 422 when it does not become healthy.
 fn answer(commanded: Commanded) -> Result<Response, Problem> {
+    settled(commanded).map(|(status, body)| (status, Json(body)).into_response())
+}
+
+/// 200 when it is so, 202 when it is on its way, 422 when it does not become healthy.
+pub(crate) fn settled(commanded: Commanded) -> Result<(StatusCode, shown::Deployment), Problem> {
     let Commanded { deployment, already, observed } = commanded;
     let status = match &observed {
         None if already.is_some() || deployment.desired == "stopped" => StatusCode::OK,
@@ -148,5 +152,5 @@ fn answer(commanded: Commanded) -> Result<Response, Problem> {
     if let Some(already) = already {
         body.unchanged = Some(already);
     }
-    Ok((status, Json(body)).into_response())
+    Ok((status, body))
 }

@@ -132,7 +132,7 @@ fn streamed(
     ([(header::CONTENT_TYPE, kind)], Body::from_stream(chunks)).into_response()
 }
 
-fn time(text: &str, now: SystemTime) -> Result<SystemTime, Problem> {
+pub(crate) fn time(text: &str, now: SystemTime) -> Result<SystemTime, Problem> {
     let wrong =
         || Problem::argument("`since` is a time as in `2026-01-31T12:00:00Z`, or so long ago: `15m`, `2h`, `1d`");
     if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod catalogue;
+mod mcp;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -66,8 +67,9 @@ impl Running {
         let data = tempfile::tempdir().unwrap();
         let factory = open(&data).await;
         let readiness = Readiness::default();
-        let routes = Control::new(factory.clone(), readiness.clone()).routes();
-        let host = Host::new(HostConfig { routes, ..HostConfig::default() }).unwrap();
+        let control = Control::new(factory.clone(), readiness.clone());
+        let host = Host::new(HostConfig { routes: control.clone().routes(), ..HostConfig::default() }).unwrap();
+        control.mount(&host).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let serving = host.clone();

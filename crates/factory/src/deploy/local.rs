@@ -8,10 +8,11 @@ use std::{
 };
 
 use mcp_serve::{
-    Changes,
+    CallContext, Changes, ToolResult,
     http::{Config, Host},
     middleware::{Middleware, ObserveLayer},
 };
+use serde_json::{Map, Value};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinHandle,
@@ -166,6 +167,17 @@ impl Local {
             // A driver that ended will not say more.
             let _ = observed.wait_for(Option::is_some).await;
         }
+    }
+
+    /// A call from inside this process. `None` where nothing serves under this name.
+    pub async fn call(
+        &self,
+        server: &str,
+        cx: CallContext,
+        tool: &str,
+        arguments: Map<String, Value>,
+    ) -> Option<Result<ToolResult, mcp_serve::Error>> {
+        self.0.shared.host.call_tool(server, cx, tool, arguments).await
     }
 
     #[must_use]

@@ -21,6 +21,7 @@ use axum::body::HttpBody;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -35,7 +36,9 @@ use super::{
     shares::Addresses,
     site::Sockets,
 };
-use crate::{Live, Peer, auth::WELL_KNOWN, sharded::Sharded};
+use crate::{
+    CallContext, ClientSupport, Error, Live, Peer, TenantContext, ToolResult, auth::WELL_KNOWN, call, sharded::Sharded,
+};
 
 /// Clones share everything.
 #[derive(Clone)]
@@ -108,13 +111,14 @@ impl Host {
     /// From now on `live` answers under this name. Of its [`Config`](super::Config), what is about connections, hosts,
     /// origins and routes is the host's business.
     pub fn mount(&self, name: &str, live: Live) -> Result<(), MountError> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        if name.is_empty() || name.starts_with('.') || name.len() > 128 || !name.bytes().all(plain) {
-            return Err(MountError::Name { name: name.to_owned() });
-        }
+        check_name(name)?;
+        self.mount_as(name.into(), live)
+    }
+
+    fn mount_as(&self, name: Arc<str>, live: Live) -> Result<(), MountError> {
         let mut changing = self.0.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.is_mounted(name) {
-            return Err(MountError::Taken { name: name.to_owned() });
+        if self.is_mounted(&name) {
+            return Err(MountError::Taken { name: name.trim_start_matches('/').to_owned() });
         }
         for address in &changing.addresses {
             live.serve_at(*address)?;
@@ -122,8 +126,15 @@ impl Host {
         changing.numbers += 1;
         let endpoint = Endpoint::hosted(live, self.0.stopping.child_token());
         let mounted = Arc::new(Mounted { number: changing.numbers, endpoint, cut: AtomicBool::new(false) });
-        self.0.mounts.change([(name.into(), mounted)], []);
+        self.0.mounts.change([(name, mounted)], []);
         Ok(())
+    }
+
+    /// The same for a server of the host's own, beside those below [`HostConfig::path`]: at `/<name>` and what its
+    /// [`Config::path`](super::Config::path) adds, before the routes.
+    pub fn mount_own(&self, name: &str, live: Live) -> Result<(), MountError> {
+        check_name(name)?;
+        self.mount_as(own(name), live)
     }
 
     /// From now on nothing answers under this name. Listen streams end at once, sessions when no call runs any more, and
@@ -136,6 +147,19 @@ impl Host {
         drop(changing);
         let drained = self.0.draining.spawn(mounted.drain(self.0.conversations.clone(), grace));
         Some(async { drained.await.unwrap_or(Unmounted { forced: 0 }) })
+    }
+
+    /// Calls a tool of the server of this name from inside this process, as the principal of `cx`, whom the embedding program
+    /// vouches for: past its authentication, within its limits and layers. `None` where nothing is mounted.
+    pub async fn call_tool(
+        &self,
+        name: &str,
+        cx: CallContext,
+        tool: &str,
+        arguments: Map<String, Value>,
+    ) -> Option<Result<ToolResult, Error>> {
+        let mounted = self.0.mounts.with(name, Arc::clone)?;
+        Some(mounted.call_tool(cx, tool, arguments).await)
     }
 
     /// Of the endpoint of a server that has this name, without what its [`Config::path`](super::Config::path) adds.
@@ -202,19 +226,12 @@ impl Host {
             let Some((part, mounted)) = found.and_then(|it| Some((it.endpoint.at(below)?, it))) else {
                 return unknown();
             };
-            if mounted.endpoint.shared().live.reads_peer() {
-                request.extensions_mut().insert(peer);
-            }
-            conversation.arrive(mounted.number);
-            // It may have been cut between the look and the arrival.
-            if mounted.cut.load(SeqCst) {
-                return unknown();
-            }
-            let response = mounted.endpoint.answer(request, part, origin).await;
-            if response.body().is_whole() {
-                conversation.leave();
-            }
-            return response;
+            return mounted.answer(request, part, origin, peer, conversation).await;
+        }
+        if let Some((mounted, below)) = self.own_below(path)
+            && let Some(part) = mounted.endpoint.at(below)
+        {
+            return mounted.answer(request, part, origin, peer, conversation).await;
         }
         conversation.leave();
         if let Some(hosted) = path.strip_prefix(WELL_KNOWN)
@@ -226,6 +243,13 @@ impl Host {
         }
         request.extensions_mut().insert(peer);
         Box::pin(cors::routed(self.0.config.routes.clone(), request, origin)).await
+    }
+
+    /// What is asked of a server of the host's own.
+    fn own_below<'a>(&self, path: &'a str) -> Option<(Arc<Mounted>, &'a str)> {
+        let end = path.get(1..)?.find('/')? + 1;
+        let (name, below) = path.split_at(end);
+        Some((self.0.mounts.with(name, Arc::clone)?, below))
     }
 
     /// Name and path of `/servers/<name>/mcp`. All that begins like this is the host's own.
@@ -264,6 +288,47 @@ impl Host {
 }
 
 impl Mounted {
+    async fn answer<B>(
+        &self,
+        mut request: Request<B>,
+        part: Option<Arc<str>>,
+        origin: Option<HeaderValue>,
+        peer: Peer,
+        conversation: &Conversation,
+    ) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes>,
+    {
+        if self.endpoint.shared().live.reads_peer() {
+            request.extensions_mut().insert(peer);
+        }
+        conversation.arrive(self.number);
+        // It may have been cut between the look and the arrival.
+        if self.cut.load(SeqCst) {
+            return unknown();
+        }
+        let response = self.endpoint.answer(request, part, origin).await;
+        if response.body().is_whole() {
+            conversation.leave();
+        }
+        response
+    }
+
+    /// What the caller has elsewhere, a session or a task, is not this server's.
+    async fn call_tool(&self, cx: CallContext, tool: &str, arguments: Map<String, Value>) -> Result<ToolResult, Error> {
+        let caller = || TenantContext::new(cx.principal.clone());
+        let serving = self.endpoint.shared().live.serving(caller).await;
+        let serving = serving.map_err(|error| Error::Internal { source: error.into() })?;
+        let grant = match serving.server.admit(&cx.principal) {
+            None => None,
+            Some(deciding) => Some(deciding.await?),
+        };
+        let client = ClientSupport::default();
+        let cx = CallContext { session: None, part: None, grant, client, ..cx };
+        let _permit = serving.enter(&cx.principal)?;
+        call::call_tool(&serving, &cx, tool, arguments).await
+    }
+
     async fn drain(self: Arc<Self>, conversations: Arc<Conversations>, grace: Duration) -> Unmounted {
         let shared = self.endpoint.shared();
         shared.stopping.cancel();
@@ -278,6 +343,19 @@ impl Mounted {
         shared.live.front().gate.idle().await;
         Unmounted { forced }
     }
+}
+
+fn check_name(name: &str) -> Result<(), MountError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if name.is_empty() || name.starts_with('.') || name.len() > 128 || !name.bytes().all(plain) {
+        return Err(MountError::Name { name: name.to_owned() });
+    }
+    Ok(())
+}
+
+/// Under which a server of the host's own is known: no name of another has a slash.
+fn own(name: &str) -> Arc<str> {
+    format!("/{name}").into()
 }
 
 /// The same for a name that never was, one that is gone, and a path that is none of the server's.

@@ -1,0 +1,240 @@
+//! The factory as an MCP server at `/factory/mcp` (S5-7), asked by raw HTTP.
+
+use mcp_factory::registry::{Limits, Role};
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
+
+use crate::{Running, shop, within};
+
+impl Running {
+    /// One request of 2026-07-28: its status, and what it answers.
+    async fn rpc(&self, token: &str, method: &str, mut params: Value) -> (u16, Value) {
+        const VERSION: &str = "2026-07-28";
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": VERSION,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let name = params["name"].as_str().map(|name| format!("mcp-name: {name}\r\n")).unwrap_or_default();
+        let more = format!(
+            "content-type: application/json\r\naccept: application/json, text/event-stream\r\n\
+             mcp-protocol-version: {VERSION}\r\nmcp-method: {method}\r\n{name}"
+        );
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
+        let mut stream = self.send(token, "POST", "/factory/mcp", &more, &body).await;
+        let mut answer = String::new();
+        within(stream.read_to_string(&mut answer)).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or_default())
+    }
+
+    async fn tool_as(&self, token: &str, tool: &str, arguments: Value) -> Value {
+        let (status, answer) = self.rpc(token, "tools/call", json!({ "name": tool, "arguments": arguments })).await;
+        assert_eq!(status, 200, "{tool}: {answer}");
+        answer["result"].clone()
+    }
+
+    /// What a tool answers that did not fail.
+    async fn tool(&self, tool: &str, arguments: Value) -> Value {
+        let result = self.tool_as(&self.token, tool, arguments).await;
+        assert_ne!(result["isError"], true, "{tool}: {result}");
+        result["structuredContent"].clone()
+    }
+
+    /// The problem that a tool tells of.
+    async fn fails(&self, token: &str, tool: &str, arguments: Value) -> Value {
+        let result = self.tool_as(token, tool, arguments).await;
+        assert_eq!(result["isError"], true, "{tool}: {result}");
+        assert!(result.get("structuredContent").is_none(), "an output schema is about answers: {result}");
+        serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap()
+    }
+}
+
+/// S5-7: under the same tokens as the REST API.
+#[tokio::test]
+async fn an_agent_comes_with_a_token_of_the_factory() {
+    let running = Running::start().await;
+    for token in ["", "a-wrong-token-that-is-long-enough"] {
+        assert_eq!(running.rpc(token, "tools/list", json!({})).await.0, 401);
+    }
+    let (status, listed) = running.rpc(&running.token, "tools/list", json!({})).await;
+    assert_eq!(status, 200, "{listed}");
+    for tool in listed["result"]["tools"].as_array().unwrap() {
+        assert!(tool["title"].is_string() && tool["annotations"]["readOnlyHint"].is_boolean(), "{tool}");
+        assert!(tool["outputSchema"].is_object() || tool["name"] == "call_tool", "{tool}");
+    }
+}
+
+#[tokio::test]
+async fn an_agent_makes_a_server_and_calls_it_through_the_same_connection() {
+    let running = Running::start().await;
+    assert_eq!(running.tool("search_tools", json!({ "query": "greets" })).await["tools"], json!([]));
+    let checked = running.tool("validate_server", json!({ "spec": shop("1.0.0", "hello") })).await;
+    assert_eq!((&checked["verdict"], &checked["deployable"]), (&json!("valid"), &json!(true)), "{checked}");
+    let created = running.tool("create_server", json!({ "spec": shop("1.0.0", "hello") })).await;
+    assert_eq!(created["outcome"], "created");
+    let early = running.fails(&running.token, "call_tool", json!({ "server": "shop", "tool": "hello" })).await;
+    assert_eq!(early["code"], "not-running");
+    let deployed = running.tool("deploy_server", json!({ "server": "shop" })).await;
+    assert_eq!(deployed["checks"]["examples"], 1, "{deployed}");
+    let found = running.tool("search_tools", json!({ "query": "greets" })).await;
+    assert_eq!((&found["tools"][0]["server"], &found["tools"][0]["tool"]), (&json!("shop"), &json!("hello")));
+    let called = running.tool_as(&running.token, "call_tool", json!({ "server": "shop", "tool": "hello" })).await;
+    assert_eq!(called["content"][0]["text"], "hello");
+    let unknown = running.fails(&running.token, "call_tool", json!({ "server": "shop", "tool": "helo" })).await;
+    assert_eq!(unknown["code"], "not-found", "{unknown}");
+
+    let shown = running.tool("get_server", json!({ "server": "shop" })).await;
+    assert_eq!((&shown["deployment"]["state"], &shown["offers"][0]["tool"]), (&json!("running"), &json!("hello")));
+    let logs = running.tool("get_logs", json!({ "server": "shop", "tail": 5 })).await;
+    assert!(logs.to_string().contains("\"tool\":\"hello\""), "it went the way of a hosted call: {logs}");
+    running.factory.flush().await.unwrap();
+    let usage = running.ask("GET", "/mcp/usage?server=shop&days=1", "").await.json();
+    assert_eq!(usage["usage"][0]["calls"], 1, "{usage}");
+
+    running.tool("stop_server", json!({ "server": "shop" })).await;
+    assert_eq!(running.tool("start_server", json!({ "server": "shop" })).await["state"], "starting");
+}
+
+#[tokio::test]
+async fn a_wrong_spec_comes_back_mended_as_far_as_that_is_safe() {
+    let running = Running::start().await;
+    let wrong = "name: shop\ntoolz: [{ name: hello, descriptio: Greets, static: { text: hello } }]\n";
+    let refused = running.fails(&running.token, "create_server", json!({ "spec": wrong })).await;
+    assert_eq!(refused["code"], "invalid-spec");
+    assert!(refused["diagnostics"].is_array() && refused["hint"].as_str().unwrap().contains("validate_server"));
+    let checked = running.tool("validate_server", json!({ "spec": wrong })).await;
+    assert_eq!(checked["deployable"], false);
+    assert_eq!(checked["fixed"]["deployable"], true, "{checked}");
+    let created = running.tool("create_server", json!({ "spec": checked["fixed"]["spec"] })).await;
+    assert_eq!(created["outcome"], "created");
+    let secret =
+        format!("{wrong}connections: [{{ name: api, type: http, url: 'https://ann:hunter2hunter2@x.example' }}]\n");
+    let checked = running.tool("validate_server", json!({ "spec": secret })).await;
+    assert!(!checked.to_string().contains("hunter2"), "a secret is not said again: {checked}");
+}
+
+/// S5-60: what is another owner's is as unknown as what never was.
+#[tokio::test]
+async fn an_agent_does_not_find_what_is_anothers() {
+    let running = Running::start().await;
+    running.tool("create_server", json!({ "spec": shop("1.0.0", "hello") })).await;
+    running.tool("deploy_server", json!({ "server": "shop" })).await;
+    let stranger = running.stranger(Role::Developer, Limits::default()).await;
+    for (tool, more) in [
+        ("get_server", json!({})),
+        ("deploy_server", json!({})),
+        ("start_server", json!({})),
+        ("stop_server", json!({})),
+        ("get_logs", json!({})),
+        ("test_server", json!({})),
+        ("remove_server", json!({ "confirm": "shop" })),
+        ("call_tool", json!({ "tool": "hello" })),
+    ] {
+        let ask = async |server: &str| {
+            let mut arguments = more.clone();
+            arguments["server"] = server.into();
+            running.fails(&stranger, tool, arguments).await.to_string()
+        };
+        let theirs = ask("shop").await;
+        assert!(theirs.contains("\"not-found\""), "{tool}: {theirs}");
+        assert_eq!(theirs.replace("shop", "never"), ask("never").await, "{tool}");
+    }
+    let found = running.tool_as(&stranger, "search_tools", json!({ "query": "greets" })).await;
+    assert_eq!(found["structuredContent"]["tools"], json!([]));
+    assert_eq!(running.call("hello").await.0, 200, "and nothing happened to it");
+}
+
+#[tokio::test]
+async fn an_agent_that_may_only_look_changes_and_calls_nothing() {
+    let running = Running::start().await;
+    let viewer = running.stranger(Role::Viewer, Limits::default()).await;
+    for (tool, arguments) in [
+        ("create_server", json!({ "spec": shop("1.0.0", "hello") })),
+        ("deploy_server", json!({ "server": "shop" })),
+        ("call_tool", json!({ "server": "shop", "tool": "hello" })),
+    ] {
+        let refused = running.fails(&viewer, tool, arguments).await;
+        assert_eq!((&refused["code"], &refused["status"]), (&json!("forbidden"), &json!(403)), "{tool}");
+    }
+    let stranger = mcp_factory::Caller::local().acting_for("stranger".parse().unwrap()).unwrap();
+    let audit = running.factory.audit(&stranger, &Default::default()).await;
+    assert!(format!("{audit:?}").contains("servers.invoke"), "what was refused is written down: {audit:?}");
+}
+
+/// S5-61: one rate, whichever way a user comes.
+#[tokio::test]
+async fn an_agent_may_ask_only_so_often() {
+    let running = Running::start().await;
+    let limits = Limits { requests_per_minute: 3.try_into().unwrap(), ..Limits::default() };
+    let stranger = running.stranger(Role::Viewer, limits).await;
+    assert_eq!(running.ask_as(&stranger, "GET", "/mcp/servers", "").await.status, 200);
+    for _ in 0..2 {
+        assert_eq!(running.rpc(&stranger, "tools/list", json!({})).await.0, 200);
+    }
+    let (status, refused) = running.rpc(&stranger, "tools/list", json!({})).await;
+    assert_eq!(status, 429, "{refused}");
+    assert_eq!(running.ask_as(&stranger, "GET", "/mcp/servers", "").await.status, 429);
+    assert_eq!(running.rpc(&running.token, "tools/list", json!({})).await.0, 200, "others may");
+}
+
+#[tokio::test]
+async fn nothing_is_removed_without_a_yes_to_its_name() {
+    let running = Running::start().await;
+    running.tool("create_server", json!({ "spec": shop("1.0.0", "hello") })).await;
+    for arguments in [json!({ "server": "shop" }), json!({ "server": "shop", "confirm": "yes" })] {
+        let refused = running.fails(&running.token, "remove_server", arguments).await;
+        assert_eq!(refused["code"], "not-confirmed");
+    }
+    let removed = running.tool("remove_server", json!({ "server": "shop", "confirm": "shop" })).await;
+    assert_eq!(removed["removed"], "shop");
+    assert_eq!(running.tool("list_servers", json!({})).await["servers"], json!([]));
+}
+
+#[tokio::test]
+async fn an_agent_is_told_what_it_was_granted() {
+    let running = Running::start().await;
+    let granted = running.tool("list_connections", json!({})).await;
+    assert_eq!(granted, json!({ "connections": [], "grants": [], "secrets": [] }));
+    let refused = running.fails(&running.token, "list_connections", json!({ "all": true })).await;
+    assert_eq!(refused["code"], "invalid-argument", "{refused}");
+}
+
+/// Issue 5 §4: with nothing but a private database that its seed fills.
+#[tokio::test]
+async fn a_seed_comes_with_the_spec_and_never_changes() {
+    let running = Running::start().await;
+    let example = running.tool("describe_kind", json!({ "kind": "sql" })).await;
+    let seed = "CREATE TABLE notes (id INTEGER PRIMARY KEY, author TEXT, text TEXT);\n\
+                INSERT INTO notes (author, text) VALUES ('ann', 'buy milk');\n";
+    let arguments = json!({ "spec": example["example"], "files": { "seed.sql": seed } });
+    let without = running.fails(&running.token, "create_server", json!({ "spec": example["example"] })).await;
+    assert_eq!(without["code"], "invalid-spec");
+    for outcome in ["created", "unchanged"] {
+        assert_eq!(running.tool("create_server", arguments.clone()).await["outcome"], outcome);
+    }
+    let tested = running.tool("test_server", json!({ "server": "notes" })).await;
+    assert!(tested["failed"] == 0 && tested["passed"].as_u64().unwrap() > 0, "{tested}");
+    let deployed = running.tool("deploy_server", json!({ "server": "notes" })).await;
+    assert_eq!(deployed["checks"]["examples"], 1, "{deployed}");
+    let call = json!({ "server": "notes", "tool": "search_notes", "arguments": { "word": "milk" } });
+    assert_eq!(running.tool("call_tool", call).await["items"][0]["author"], "ann");
+    let other = json!({ "spec": example["example"], "files": { "seed.sql": "SELECT 1" } });
+    assert_eq!(running.fails(&running.token, "create_server", other).await["code"], "file-taken");
+    let away = json!({ "spec": example["example"], "files": { "../seed.sql": "SELECT 1" } });
+    assert_eq!(running.fails(&running.token, "create_server", away).await["code"], "invalid-argument");
+}
+
+/// What `runs` says of a kind is what the plan of its example says.
+#[tokio::test]
+async fn kinds_that_can_be_deployed_are_told_from_those_that_cannot_yet() {
+    let running = Running::start().await;
+    let kinds = running.tool("describe_kind", json!({})).await;
+    for kind in kinds["kinds"].as_array().unwrap() {
+        let described = running.tool("describe_kind", json!({ "kind": kind["kind"] })).await;
+        let files = json!({ "seed.sql": "", "thumbnail.wasm": "" });
+        let checked = running.tool("validate_server", json!({ "spec": described["example"], "files": files })).await;
+        let runs = !checked["problems"].to_string().contains("plan/not-supported");
+        assert_eq!(described["runs"], runs, "{kind}: {checked}");
+    }
+}
