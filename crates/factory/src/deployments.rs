@@ -71,6 +71,7 @@ impl Factory {
         self.command(caller, "servers.restart", name, wait, |_, _, _| Ok(Command::Restart)).await
     }
 
+    /// Where nothing runs, too: it is not started again then.
     pub async fn stop(&self, caller: &Caller, name: &str) -> Result<Commanded, Error> {
         self.command(caller, "servers.stop", name, Duration::ZERO, |_, _, _| Ok(Command::Stop)).await
     }
@@ -124,13 +125,15 @@ impl Factory {
         wait: Duration,
         command: impl Fn(&mut Transaction<'_>, &Owner, &str) -> Result<Command, Error> + Send + 'static,
     ) -> Result<Commanded, Error> {
-        let Some(hosting) = self.hosting() else { return Err(Error::NoTarget { target: LOCAL }) };
-        let (server, me) = (name.to_owned(), hosting.id.clone());
+        let (server, me) = (name.to_owned(), self.hosting().map(|hosting| hosting.id.clone()));
         let work = move |transaction: &mut Transaction<'_>, owner: &Owner| {
             let command = command(transaction, owner, &server)?;
             transaction.server(owner, &server)?.ok_or_else(|| Error::no_server(&server))?;
+            if me.is_none() && command != Command::Stop {
+                return Err(Error::NoTarget { target: LOCAL });
+            }
             let known = transaction.deployment(owner, &server)?;
-            let (lifecycle, reply, known) = match (known, command) {
+            let (mut lifecycle, reply, known) = match (known, command) {
                 (None, Command::Deploy(version)) => {
                     let (new, actions) = Lifecycle::deploy(version);
                     (new, Reply::Done(actions), None)
@@ -142,10 +145,15 @@ impl Factory {
                     (lifecycle, reply, Some(known))
                 }
             };
+            let is_to_do = matches!(&reply, Reply::Done(actions) if !actions.is_empty());
+            if me.is_none() && is_to_do {
+                // Nothing runs here. Where something does, it is seen that nobody drives it and nothing is to serve.
+                let _ = lifecycle.recover();
+            }
             let mut deployment = written(&server, &lifecycle, known.as_ref());
             // Whoever has something to do drives it; who was told to do something before has that to end.
-            if matches!(&reply, Reply::Done(actions) if !actions.is_empty()) {
-                deployment.factory = Some(me.to_string());
+            if is_to_do {
+                deployment.factory = me.as_deref().map(str::to_owned);
             }
             transaction.put_deployment(owner, &deployment)?;
             let deployment = transaction.deployment(owner, &server)?.ok_or(registry::Error::Content)?;
@@ -161,6 +169,7 @@ impl Factory {
             Reply::Done(actions) => (actions, None),
             Reply::AlreadySo(why) => (Vec::new(), Some(why)),
         };
+        let Some(hosting) = self.hosting() else { return Ok(Commanded { deployment, already, observed: None }) };
         if !actions.is_empty() {
             self.order(caller.owner(), &deployment, None, actions).await;
         }
