@@ -1,6 +1,9 @@
 //! `mcp-factory logs NAME`: what a server said lately, and says from now on.
 
-use std::process::ExitCode;
+use std::{
+    io::{ErrorKind, Write as _},
+    process::ExitCode,
+};
 
 use axum::http::{HeaderValue, header};
 use http_body_util::BodyExt as _;
@@ -29,11 +32,12 @@ pub fn run(args: &Logs) -> anyhow::Result<ExitCode> {
                 let Ok(data) = frame?.into_data() else { continue };
                 if args.asking.output == Output::Yaml && !args.follow {
                     all.extend_from_slice(&data);
-                } else {
-                    super::print(&String::from_utf8_lossy(&data))?;
+                } else if let Err(error) = std::io::stdout().lock().write_all(&data) {
+                    // Nobody reads any more.
+                    return if error.kind() == ErrorKind::BrokenPipe { Ok(all) } else { Err(error.into()) };
                 }
             }
-            anyhow::Ok(all)
+            Ok::<_, anyhow::Error>(all)
         };
         let all = tokio::select! {
             all = copy => all?,

@@ -125,9 +125,14 @@ toolsets: dynamic, search, at most 1 at once
 
 #[test]
 fn every_shell_gets_a_completion_script() {
+    // S5-72: none is left out.
+    let commands = [
+        "create", "deploy", "list", "status", "logs", "stop", "start", "remove", "test", "versions", "rollback",
+        "search",
+    ];
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let said = Place::new().run(&["completions", shell]);
-        assert!(said.code == Some(0) && said.out.contains("validate"), "{shell}");
+        assert!(said.code == Some(0) && commands.iter().all(|command| said.out.contains(command)), "{shell}");
     }
 }
 

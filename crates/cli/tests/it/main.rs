@@ -5,6 +5,7 @@
 mod cancellation;
 mod commands;
 mod confirm;
+mod document;
 mod factory;
 mod programs;
 mod progress;

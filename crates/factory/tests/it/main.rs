@@ -10,4 +10,5 @@ mod keys;
 mod people;
 mod registry;
 mod replicas;
+mod tested;
 mod trouble;
