@@ -68,7 +68,7 @@ pub enum ProxyError {
 
 enum Trust {
     Peers(Vec<IpNet>),
-    Signature { key: Box<Hmac<Sha256>>, window: u64, used: Mutex<BTreeSet<(u64, [u8; 32])>> },
+    Signature { key: Box<Hmac<Sha256>>, window: u64, used: Mutex<Used> },
 }
 
 /// An address and how many of its bits count.
@@ -78,7 +78,10 @@ pub struct IpNet {
     bits: u8,
 }
 
-/// Signatures that are remembered so that none is used twice. More at once within the window are refused.
+/// Signatures by their time.
+type Used = BTreeSet<(u64, [u8; 32])>;
+
+/// Signatures that are remembered so that none is used twice. More within the window have to wait.
 const MOST_USED: usize = 100_000;
 
 impl TrustedProxy {
@@ -145,7 +148,7 @@ impl TrustedProxy {
                 }
                 let text = self.text_about(time, head, credential);
                 let good = key.clone().chain_update(text).verify_slice(&code).is_ok();
-                Ok(good && first_use(used, (time, code), now.saturating_sub(*window)))
+                if good { first_use(used, (time, code), now, *window) } else { Ok(false) }
             }
         }
     }
@@ -304,13 +307,20 @@ fn parse_signature(text: &str) -> Option<(u64, [u8; 32])> {
     Some((time, bytes))
 }
 
-/// Forgets what is too old to be good anyway.
-fn first_use(used: &Mutex<BTreeSet<(u64, [u8; 32])>>, signature: (u64, [u8; 32]), oldest: u64) -> bool {
+/// Forgets what is too old to be good anyway. Where there is no room for more, whether one was used before can't be told of
+/// the next: the proxy did nothing wrong, and is told when to come again.
+fn first_use(used: &Mutex<Used>, signature: (u64, [u8; 32]), now: u64, window: u64) -> Result<bool, Challenge> {
     let mut used = used.lock().unwrap_or_else(PoisonError::into_inner);
     if used.len() >= MOST_USED {
-        *used = used.split_off(&(oldest, [0; 32]));
+        *used = used.split_off(&(now.saturating_sub(window), [0; 32]));
     }
-    used.len() < MOST_USED && used.insert(signature)
+    if used.len() < MOST_USED || used.contains(&signature) {
+        return Ok(used.insert(signature));
+    }
+    tracing::warn!(most = MOST_USED, "a proxy signs more requests within its window than are remembered");
+    let free = used.first().map_or(now, |(oldest, _)| oldest.saturating_add(window).saturating_add(1));
+    let wait = Duration::from_secs(free.saturating_sub(now).max(1));
+    Err(Challenge::unavailable("more requests come from the proxy than their signatures can be remembered", wait))
 }
 
 impl std::fmt::Display for IpNet {
@@ -458,6 +468,32 @@ mod tests {
             head.headers.insert("x-mcp-signature", HeaderValue::from_bytes(signature.as_bytes()).expect("bytes"));
             assert!(ask(&proxy, &head).is_err(), "{signature}");
         }
+    }
+
+    /// S2-47: who has more to ask than can be remembered did nothing wrong, and what was used is still used.
+    #[test]
+    fn past_what_is_remembered_a_good_signature_has_to_wait() {
+        let proxy = TrustedProxy::signed(SECRET, Duration::from_secs(30), ProxyHeaders::default()).expect("a proxy");
+        let alice = [("x-mcp-user", "alice")];
+        let known = signed(&proxy, &alice, now());
+        ask(&proxy, &known).expect("good");
+        let Trust::Signature { used, .. } = &proxy.trust else { panic!("signed") };
+        let (time, of) = (now(), |number: u32| std::array::from_fn(|at| number.to_le_bytes()[at % 4]));
+        used.lock().expect("lock").extend((1..MOST_USED as u32).map(|number| (time, of(number))));
+        let next = signed(&proxy, &[("x-mcp-user", "bob")], now());
+        let told = proxy.read(&next, Judgement::First).expect_err("no room");
+        assert_eq!(told.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let after = told.headers().find(|(name, _)| name == http::header::RETRY_AFTER).expect("when to come again").1;
+        let after: u64 = after.to_str().expect("text").parse().expect("seconds");
+        assert!((15..=31).contains(&after), "{after}");
+        assert_eq!(ask(&proxy, &known).expect_err("used before"), StatusCode::UNAUTHORIZED);
+        let forged = head(&[("x-mcp-user", "alice"), ("x-mcp-signature", &format!("t={time},v1={:064x}", 1))], None);
+        assert_eq!(ask(&proxy, &forged).expect_err("forged"), StatusCode::UNAUTHORIZED);
+        // As if the window had passed.
+        let mut used = used.lock().expect("lock");
+        *used = std::mem::take(&mut *used).into_iter().map(|(time, code)| (time - 31, code)).collect();
+        drop(used);
+        ask(&proxy, &next).expect("there is room again");
     }
 
     #[test]
