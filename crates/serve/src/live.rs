@@ -222,6 +222,11 @@ impl Live {
         join_all(ends).await.into_iter().sum()
     }
 
+    #[cfg(test)]
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.0
+    }
+
     pub(crate) fn has_sessions(&self, sessions: &Arc<Bound>) {
         self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(sessions));
     }
