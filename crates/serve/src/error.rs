@@ -29,6 +29,10 @@ pub enum Error {
     /// As many calls are running as the server allows at once.
     #[error("too many calls at once; try again in a moment")]
     Busy,
+    /// No line of an audit log could be kept of the call, so that it was not begun; see
+    /// [`AuditLog`](crate::middleware::AuditLog).
+    #[error("what is called can't be written down at the moment, so that nothing was done; try again in a moment")]
+    Unaudited,
     /// The person is asked first; see [`CallContext::elicit`](crate::CallContext::elicit). On the wire it is no error.
     #[error("a person has to answer first")]
     InputRequired(Box<rmcp::model::InputRequiredResult>),
@@ -41,6 +45,9 @@ pub enum Error {
 }
 
 impl Error {
+    /// In `error.data.code` of a [`RateLimited`](Self::RateLimited) caller's answer (S2-47).
+    pub const RATE_LIMITED: &'static str = "RATE_LIMIT_EXCEEDED";
+
     pub(crate) fn needs_tasks() -> Self {
         Self::MissingCapability { required: serde_json::json!({ "extensions": { crate::tasks::EXTENSION: {} } }) }
     }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 pub use log::AuditLog;
 
 use super::{Observer, Outcome, ToolCall};
-use crate::{CallId, Principal};
+use crate::{CallId, Error, Principal};
 
 /// One call.
 #[derive(Debug, Clone)]
@@ -37,6 +37,7 @@ pub struct AuditRecord {
 /// [`AuditLog`] has one that writes lines of JSON.
 pub struct Audit {
     sink: Box<dyn Fn(AuditRecord) + Send + Sync>,
+    admits: Box<dyn Fn() -> bool + Send + Sync>,
     arguments: BTreeSet<String>,
 }
 
@@ -48,7 +49,15 @@ impl fmt::Debug for Audit {
 
 impl Audit {
     pub fn new(sink: impl Fn(AuditRecord) + Send + Sync + 'static) -> Self {
-        Self { sink: Box::new(sink), arguments: BTreeSet::new() }
+        Self { sink: Box::new(sink), admits: Box::new(|| true), arguments: BTreeSet::new() }
+    }
+
+    /// Calls are refused ([`Error::Unaudited`]) while there is no room for their records. Asked before each; it must not
+    /// wait.
+    #[must_use]
+    pub fn admitting(mut self, has_room: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.admits = Box::new(has_room);
+        self
     }
 
     /// Names of arguments that may be written down.
@@ -74,6 +83,10 @@ impl Observer for Audit {
             outcome: Outcome::Cancelled,
             took: Duration::ZERO,
         }
+    }
+
+    fn admit(&self) -> Result<(), Error> {
+        if (self.admits)() { Ok(()) } else { Err(Error::Unaudited) }
     }
 
     fn end(&self, record: AuditRecord, outcome: Outcome, took: Duration) {

@@ -71,6 +71,11 @@ pub trait Observer: Send + Sync + 'static {
 
     fn begin(&self, call: &ToolCall) -> Self::Seen;
 
+    /// Whether the call that began may go on to its tool, asked where it is not to run unseen. Default: it may.
+    fn admit(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn end(&self, seen: Self::Seen, outcome: Outcome, took: Duration);
 }
 
@@ -79,6 +84,10 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
 
     fn begin(&self, call: &ToolCall) -> Self::Seen {
         (self.0.begin(call), self.1.begin(call))
+    }
+
+    fn admit(&self) -> Result<(), Error> {
+        self.0.admit().and_then(|()| self.1.admit())
     }
 
     fn end(&self, (a, b): Self::Seen, outcome: Outcome, took: Duration) {
@@ -92,6 +101,10 @@ impl<A: Observer, B: Observer, C: Observer> Observer for (A, B, C) {
 
     fn begin(&self, call: &ToolCall) -> Self::Seen {
         (self.0.begin(call), self.1.begin(call), self.2.begin(call))
+    }
+
+    fn admit(&self) -> Result<(), Error> {
+        self.0.admit().and_then(|()| self.1.admit()).and_then(|()| self.2.admit())
     }
 
     fn end(&self, (a, b, c): Self::Seen, outcome: Outcome, took: Duration) {
@@ -148,7 +161,12 @@ where
     fn call(&mut self, call: ToolCall) -> Self::Future {
         let seen = self.observer.begin(&call);
         let observer = self.observer.clone();
-        let watch = Watch { observer, seen: Some(seen), began: Instant::now(), outcome: Outcome::Cancelled };
+        let admitted = observer.admit();
+        let mut watch = Watch { observer, seen: Some(seen), began: Instant::now(), outcome: Outcome::Cancelled };
+        if let Err(refused) = admitted {
+            watch.outcome = Outcome::Refused;
+            return Box::pin(std::future::ready(Err(refused)));
+        }
         let answer = self.inner.call(call);
         Box::pin(async move {
             // All of it: a field alone would be a copy.

@@ -403,13 +403,17 @@ impl Refusal {
             Error::RateLimited { retry_after } => {
                 let seconds = retry_after.as_millis().div_ceil(1000).max(1);
                 refusal(StatusCode::TOO_MANY_REQUESTS, code::RATE_LIMITED)
-                    .with_data(json!({ "retryAfterMs": u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX) }))
+                    .with_data(json!({
+                        "code": Error::RATE_LIMITED,
+                        "retryAfter": u64::try_from(seconds).unwrap_or(u64::MAX),
+                        "retryAfterMs": u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX),
+                    }))
                     .with_header(
                         http::header::RETRY_AFTER,
                         HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)),
                     )
             }
-            Error::Busy => refusal(StatusCode::SERVICE_UNAVAILABLE, code::BUSY)
+            Error::Busy | Error::Unaudited => refusal(StatusCode::SERVICE_UNAVAILABLE, code::BUSY)
                 .with_header(http::header::RETRY_AFTER, HeaderValue::from_static("1")),
             // A question of something that can't ask, such as a completion.
             Error::InputRequired(_) => {

@@ -8,7 +8,14 @@ use std::{
     fmt,
     io::{self, Write},
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+        mpsc::Receiver,
+    },
     thread::{self, Thread},
     time::{Duration, UNIX_EPOCH},
 };
@@ -18,7 +25,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{Audit, AuditRecord};
-use crate::CallId;
+use crate::{CallId, middleware::Outcome};
 
 /// Where audit records are written, one line each:
 ///
@@ -28,17 +35,32 @@ use crate::CallId;
 ///
 /// `tenant` and `arguments` are there where there are any.
 ///
-/// No line is left out: when the writer is behind, calls wait for it, and what could not be written is written again with
-/// the next lines. Only while writing fails and [`Self::MOST`] bytes wait are lines lost, which the log of the process says.
-/// What waits is written when the last clone and the last [`Audit`] of it are gone, or by [`flush`](Self::flush).
+/// Nobody waits for the writer, which has a thread of its own. What could not be written is written again with the next
+/// lines. While the writer is so far behind that [`Self::MOST`] bytes wait (its disk is full, its pipe is not read), calls
+/// are refused before they begin ([`Error::Unaudited`](crate::Error::Unaudited), 503): what can't be written down is not
+/// done. Calls that run by then have their lines still, in as much room again; what does not fit is counted, and the log of
+/// the process says how many lines are missing once it goes on. Where calls matter more than their lines, see
+/// [`losing`](Self::losing).
+///
+/// What waits is written when the last clone and the last [`Audit`] of it are gone, which waits for that a second at most, or
+/// by [`flush`](Self::flush).
 #[derive(Clone)]
-pub struct AuditLog(Arc<Lines>);
+pub struct AuditLog(Arc<Handle>);
+
+/// The last of it ends the thread.
+struct Handle {
+    lines: Arc<Lines>,
+    thread: Thread,
+    ended: Mutex<Receiver<()>>,
+    refuses: bool,
+}
 
 struct Lines {
     waiting: Mutex<Waiting>,
     /// Held while lines are written, so that they stay in order. Taken before `waiting`.
     file: Mutex<Destination>,
-    writer: Thread,
+    is_full: AtomicBool,
+    ending: AtomicBool,
 }
 
 #[derive(Default)]
@@ -62,81 +84,117 @@ impl fmt::Debug for AuditLog {
 }
 
 impl AuditLog {
-    /// Bytes that wait, after which calls wait too.
+    /// Bytes that wait, after which calls are refused.
     pub const MOST: usize = 4 * 1024 * 1024;
     /// The longest that a line waits for others.
     const EVERY: Duration = Duration::from_millis(20);
     /// After an attempt that failed.
     const AGAIN: Duration = Duration::from_millis(500);
+    /// For the last lines.
+    const PATIENCE: Duration = Duration::from_secs(1);
 
     /// Starts the thread that writes.
-    #[expect(clippy::disallowed_methods, reason = "lines are to gather meanwhile; on a thread for nothing else")]
     pub fn new(writer: impl Write + Send + 'static) -> io::Result<Self> {
-        let (sender, lines) = std::sync::mpsc::sync_channel::<std::sync::Weak<Lines>>(1);
-        let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || {
-            let Ok(lines) = lines.recv() else { return };
-            let mut written = Ok(());
-            loop {
-                // What went wrong is in the log, and tried again: whoever adds to lines that wait wakes nobody.
-                match written {
-                    Ok(()) => thread::park(),
-                    Err(_) => thread::park_timeout(Self::AGAIN),
-                }
-                thread::sleep(Self::EVERY);
-                let Some(lines) = lines.upgrade() else { return };
-                written = lines.write();
-            }
-        })?;
+        Self::start(writer, true)
+    }
+
+    /// The same, but calls go on while the writer is behind, and their lines are missing.
+    pub fn losing(writer: impl Write + Send + 'static) -> io::Result<Self> {
+        Self::start(writer, false)
+    }
+
+    fn start(writer: impl Write + Send + 'static, refuses: bool) -> io::Result<Self> {
         let lines = Arc::new(Lines {
             waiting: Mutex::default(),
             file: Mutex::new(Destination { writer: Box::new(writer), lines: Vec::new(), fails: false }),
-            writer: thread.thread().clone(),
+            is_full: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
         });
-        let _ = sender.send(Arc::downgrade(&lines));
-        Ok(Self(lines))
+        let (end, ended) = std::sync::mpsc::sync_channel(1);
+        let writing = lines.clone();
+        let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || {
+            writing.write_on();
+            let _ = end.send(());
+        })?;
+        Ok(Self(Arc::new(Handle { lines, thread: thread.thread().clone(), ended: Mutex::new(ended), refuses })))
     }
 
     /// What writes to this log.
     #[must_use]
     pub fn audit(&self) -> Audit {
-        let log = self.clone();
-        Audit::new(move |record| log.0.add(&record))
+        let (log, room) = (self.clone(), self.clone());
+        let audit = Audit::new(move |record| log.0.add(&record));
+        if self.0.refuses { audit.admitting(move || !room.0.lines.is_full.load(Relaxed)) } else { audit }
     }
 
-    /// Writes what waits.
+    /// Writes what waits. It waits for the writer: nothing to do on a thread that others need.
     pub fn flush(&self) -> io::Result<()> {
-        self.0.write()
+        self.0.lines.write()
     }
 }
 
-impl Lines {
+impl Handle {
     fn add(&self, record: &AuditRecord) {
         thread_local! {
             static LINE: RefCell<Line> = RefCell::default();
         }
         LINE.with_borrow_mut(|line| {
             line.write(record);
-            self.put(&line.text);
+            // The second half is for calls that ran already when the first was full.
+            let most = if record.outcome == Outcome::Refused { AuditLog::MOST } else { AuditLog::MOST * 2 };
+            if self.lines.put(&line.text, most) {
+                self.thread.unpark();
+            }
         });
     }
+}
 
-    fn put(&self, line: &[u8]) {
-        let mut waiting = self.waiting();
-        if waiting.lines.len() + line.len() > AuditLog::MOST {
-            drop(waiting);
-            let written = self.write();
-            waiting = self.waiting();
-            if written.is_err() && waiting.lines.len() + line.len() > AuditLog::MOST {
-                waiting.lost += 1;
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.lines.ending.store(true, Release);
+        self.thread.unpark();
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(AuditLog::PATIENCE).is_err() {
+            tracing::error!("the last audit lines are not written yet, and nobody waits for them any longer");
+        }
+    }
+}
+
+impl Lines {
+    #[expect(clippy::disallowed_methods, reason = "lines are to gather meanwhile; on a thread for nothing else")]
+    fn write_on(&self) {
+        let mut written = Ok(());
+        loop {
+            // What went wrong is in the log, and tried again: whoever adds to lines that wait wakes nobody.
+            match written {
+                Ok(()) => thread::park(),
+                Err(_) => thread::park_timeout(AuditLog::AGAIN),
+            }
+            let ends = self.ending.load(Acquire);
+            if !ends {
+                thread::sleep(AuditLog::EVERY);
+            }
+            written = self.write();
+            if ends {
                 return;
             }
         }
+    }
+
+    /// Never waits for the writer. Whether it is to be woken.
+    fn put(&self, line: &[u8], most: usize) -> bool {
+        let mut waiting = self.waiting();
+        let all = waiting.lines.len() + line.len();
+        if all > AuditLog::MOST {
+            self.is_full.store(true, Relaxed);
+        }
+        if all > most {
+            waiting.lost += 1;
+            return false;
+        }
         let first = waiting.lines.is_empty();
         waiting.lines.extend_from_slice(line);
-        drop(waiting);
-        if first {
-            self.writer.unpark();
-        }
+        first
     }
 
     fn write(&self) -> io::Result<()> {
@@ -145,12 +203,13 @@ impl Lines {
         // Lines of an attempt that failed come first. What comes while this is written is for the next time.
         let written = write_out(writer, lines).and_then(|()| {
             mem::swap(lines, &mut self.waiting().lines);
+            self.is_full.store(false, Relaxed);
             write_out(writer, lines)
         });
         match &written {
             Ok(()) => {
                 let lost = mem::take(&mut self.waiting().lost);
-                if mem::take(fails) {
+                if mem::take(fails) || lost > 0 {
                     tracing::warn!(lost, "audit lines are written again");
                 }
             }
@@ -165,13 +224,6 @@ impl Lines {
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Lines {
-    fn drop(&mut self) {
-        let _ = self.write();
-        self.writer.unpark();
     }
 }
 
@@ -259,7 +311,7 @@ fn shown<S: Serializer>(id: &CallId, serializer: S) -> Result<S::Ok, S::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Principal, middleware::Outcome};
+    use crate::{Principal, middleware::Observer};
 
     /// A file that can be full.
     #[derive(Clone, Default)]
@@ -357,7 +409,7 @@ mod tests {
         let log = AuditLog::new(disk.clone()).expect("a thread");
         disk.is_full(true);
         log.0.add(&record(0));
-        while !log.0.file.lock().expect("lock").fails {
+        while !log.0.lines.file.lock().expect("lock").fails {
             thread::yield_now();
         }
         // Nobody is woken for the second.
@@ -369,27 +421,69 @@ mod tests {
         }
     }
 
+    /// what can't be written down is not done, and nobody waits for that.
     #[test]
     fn what_could_not_be_written_is_written_later_and_memory_is_bounded() {
         let disk = Disk::default();
         let log = AuditLog::new(disk.clone()).expect("a thread");
+        let audit = log.audit();
         disk.is_full(true);
         log.0.add(&record(0));
         log.flush().expect_err("the disk is full");
         let mut added = 1;
-        while log.0.waiting().lost == 0 {
+        while audit.admit().is_ok() {
             log.0.add(&record(added));
             added += 1;
         }
-        assert!(log.0.waiting().lines.len() <= AuditLog::MOST);
+        let refused = AuditRecord { outcome: Outcome::Refused, ..record(added) };
+        (0..10).for_each(|_| log.0.add(&refused));
+        assert_eq!(log.0.lines.waiting().lost, 10, "what was refused takes no room of what was done");
+        let running = added..added + 1_000;
+        running.clone().for_each(|number| log.0.add(&record(number)));
+        assert_eq!(log.0.lines.waiting().lost, 10, "what ran already is written down");
+        while log.0.lines.waiting().lost == 10 {
+            log.0.add(&record(u64::MAX));
+        }
+        assert!(log.0.lines.waiting().lines.len() <= AuditLog::MOST * 2);
         disk.is_full(false);
         log.flush().expect("written");
-        log.0.add(&record(added));
-        log.flush().expect("written");
+        audit.admit().expect("there is room again");
         let lines = disk.lines();
-        let numbers: Vec<_> = lines.iter().map(|line| line["arguments"]["id"].as_u64().expect("a number")).collect();
-        let kept = numbers.len() as u64 - 1;
-        assert!(kept >= added - 2, "{kept} of {added}");
-        assert!(numbers.iter().copied().eq((0..kept).chain([added])), "in order, and whole");
+        let numbers = lines.iter().map(|line| line["arguments"]["id"].as_u64().expect("a number"));
+        let all = numbers.take_while(|number| *number != u64::MAX);
+        assert!(all.eq(0..running.end), "in order, and whole");
+    }
+
+    /// A pipe that nobody reads.
+    struct Stuck(Arc<Mutex<()>>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            drop(self.0.lock().expect("lock"));
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A write that does not end held up whoever called, and with them the threads of the runtime.
+    #[test]
+    fn nobody_waits_for_a_destination_that_takes_nothing() {
+        let pipe = Arc::new(Mutex::new(()));
+        let taken = pipe.lock().expect("lock");
+        let (careful, careless) = (AuditLog::new(Stuck(pipe.clone())), AuditLog::losing(Stuck(pipe.clone())));
+        let (careful, careless) = (careful.expect("a thread"), careless.expect("a thread"));
+        for log in [&careful, &careless] {
+            while log.0.lines.waiting().lost == 0 {
+                log.0.add(&record(0));
+            }
+        }
+        assert!(matches!(careful.audit().admit(), Err(crate::Error::Unaudited)));
+        careless.audit().admit().expect("calls matter more here");
+        drop(taken);
+        careful.flush().expect("written");
+        careful.audit().admit().expect("there is room again");
     }
 }
