@@ -22,6 +22,9 @@ pub struct Challenge {
 }
 
 impl Challenge {
+    /// In `error.data.code` of each 401 (S2-47).
+    pub const CODE: &'static str = "AUTHENTICATION_FAILED";
+
     /// 401: no credential, or one that nobody has.
     pub fn unauthenticated(
         www_authenticate: HeaderValue,
@@ -30,7 +33,7 @@ impl Challenge {
     ) -> Self {
         Self {
             schemes: vec![www_authenticate],
-            ..Self::new(StatusCode::UNAUTHORIZED, message.into(), json!({ "hint": hint.into() }))
+            ..Self::new(StatusCode::UNAUTHORIZED, message.into(), json!({ "code": Self::CODE, "hint": hint.into() }))
         }
     }
 

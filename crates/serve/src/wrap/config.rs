@@ -206,10 +206,6 @@ pub enum ConfigurationError {
     Http(#[from] ConfigError),
 }
 
-impl ConfigurationError {
-    pub const CODE: &'static str = "CONFIGURATION_ERROR";
-}
-
 pub(super) struct Checked {
     pub(super) resource: Resource,
     pub(super) transport: Transport,

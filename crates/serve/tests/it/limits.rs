@@ -23,7 +23,10 @@ async fn a_principal_has_a_rate_of_its_own() {
     assert_eq!(reply.error(), (429, 429));
     let seconds: u64 = reply.header("retry-after").parse().expect("seconds");
     assert!((1190..=1200).contains(&seconds), "{seconds}");
-    assert!(reply.json()["error"]["data"]["retryAfterMs"].as_u64().expect("ms") <= 1_200_000);
+    let data = &reply.json()["error"]["data"];
+    assert!(data["retryAfterMs"].as_u64().expect("ms") <= 1_200_000);
+    // S2-47.
+    assert_eq!((&data["code"], data["retryAfter"].as_u64()), (&json!("RATE_LIMIT_EXCEEDED"), Some(seconds)));
     call("key-number-2").await.result();
     // Lists cost nothing and are not counted.
     let list = running.modern("tools/list", json!({}), &[("x-api-key", "key-number-1")]);

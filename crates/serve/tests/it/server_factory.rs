@@ -183,6 +183,7 @@ async fn who_is_nobody_is_told_so() {
         let reply = ask(address, "/mcp", wrong, "tools/list", json!({})).await;
         assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
         assert!(reply.header("www-authenticate").starts_with("Bearer"), "{reply:?}");
+        assert_eq!(reply.json()["error"]["data"]["code"], "AUTHENTICATION_FAILED");
     }
     assert_eq!(call(address, "", "hello_computer", json!({})).await.status, StatusCode::UNAUTHORIZED);
     let blank = call(address, " ", "hello_computer", json!({})).await;
