@@ -35,6 +35,18 @@ impl Default for FetchBounds {
     }
 }
 
+/// For logs, errors and `Debug`: without what may be secret in it.
+pub(crate) fn shown(url: &url::Url) -> String {
+    let mut shown = url.clone();
+    // A URL that can have neither has neither.
+    let _ = (shown.set_username(""), shown.set_password(None));
+    if url.query().is_some() {
+        shown.set_query(Some("..."));
+    }
+    shown.set_fragment(None);
+    shown.into()
+}
+
 /// Why there is no answer, in words that hold no credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
@@ -46,4 +58,19 @@ pub enum FetchError {
     Timeout,
     #[error("the answer is larger than {limit} bytes")]
     TooLarge { limit: usize },
+}
+
+#[cfg(test)]
+mod tests {
+    ///
+    #[test]
+    fn what_may_be_secret_in_a_url_is_not_shown() {
+        let shown = |url: &str| super::shown(&url::Url::parse(url).expect("a URL"));
+        assert_eq!(
+            shown("https://id:hunter2@a.example:8443/keys?token=hunter2#hunter2"),
+            "https://a.example:8443/keys?..."
+        );
+        assert_eq!(shown("https://a.example/keys"), "https://a.example/keys");
+        assert_eq!(shown("data:text,a"), "data:text,a");
+    }
 }

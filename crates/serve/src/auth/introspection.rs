@@ -23,7 +23,7 @@ use super::{
     namespace,
     verified::{Finding, Judge, now},
 };
-use crate::{Departures, Fetch, FetchBounds, Principal, Scopes, TokenId};
+use crate::{Departures, Fetch, FetchBounds, Principal, Scopes, TokenId, fetch};
 
 /// Asks the authorization server about each token that it does not know.
 pub struct Introspection {
@@ -36,7 +36,7 @@ pub struct Introspection {
     turns: Semaphore,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct IntrospectionConfig {
     pub url: Url,
     /// What an `iss` in the answer has to be.
@@ -56,6 +56,15 @@ pub struct IntrospectionConfig {
     pub keep_refused: Duration,
     /// Bytes of a token. Default 4,096.
     pub max_token: usize,
+}
+
+/// Without what may be secret in a URL.
+impl fmt::Debug for IntrospectionConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("IntrospectionConfig");
+        shown.field("url", &fetch::shown(&self.url)).field("issuer", &self.issuer).field("audience", &self.audience);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// Why it can't ask.

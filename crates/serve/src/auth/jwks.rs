@@ -26,7 +26,7 @@ use super::{
     Algorithm,
     jwt::{Key, key_set},
 };
-use crate::{Fetch, FetchBounds, FetchError};
+use crate::{Fetch, FetchBounds, FetchError, fetch::shown};
 
 /// Keys that are fetched when they are needed.
 #[derive(Clone)]
@@ -56,11 +56,24 @@ impl Default for JwksConfig {
     }
 }
 
-#[derive(Debug)]
 enum Place {
     Url(Url),
     /// Where the metadata of this issuer says (RFC 8414, OpenID Connect Discovery).
     MetadataOf(String),
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(url) => f.debug_tuple("Url").field(&shown(url)).finish(),
+            Self::MetadataOf(issuer) => f.debug_tuple("MetadataOf").field(&plain(issuer)).finish(),
+        }
+    }
+}
+
+/// An issuer is a URL, or names nobody who could be asked.
+fn plain(issuer: &str) -> String {
+    Url::parse(issuer).map_or_else(|_| "no URL".to_owned(), |url| shown(&url))
 }
 
 struct Inner {
@@ -92,15 +105,15 @@ struct Asking {
 #[derive(Debug, thiserror::Error)]
 enum JwksError {
     #[error("`{url}` gives no answer")]
-    Fetch { url: Url, source: FetchError },
+    Fetch { url: String, source: FetchError },
     #[error("`{url}` answers {status}")]
-    Status { url: Url, status: StatusCode },
+    Status { url: String, status: StatusCode },
     #[error("`{url}` gives no set of keys")]
-    NoSet { url: Url },
+    NoSet { url: String },
     #[error("the issuer `{issuer}` has no metadata that names it and its keys")]
     NoMetadata { issuer: String },
     #[error("`{url}` is less protected than the issuer")]
-    Unprotected { url: Url },
+    Unprotected { url: String },
 }
 
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
@@ -218,15 +231,17 @@ impl Inner {
         };
         let answer = self.get(&url).await?;
         if answer.status() != StatusCode::OK {
-            return Err(JwksError::Status { url, status: answer.status() });
+            return Err(JwksError::Status { url: shown(&url), status: answer.status() });
         }
-        let keys = key_set(answer.body()).filter(|keys| !keys.is_empty()).ok_or(JwksError::NoSet { url })?;
+        let keys = key_set(answer.body())
+            .filter(|keys| !keys.is_empty())
+            .ok_or_else(|| JwksError::NoSet { url: shown(&url) })?;
         Ok((keys, max_age(answer.headers())))
     }
 
     async fn get(&self, url: &Url) -> Result<Response<Bytes>, JwksError> {
         let request = Request::get(url.as_str()).header(ACCEPT, "application/json").body(Bytes::new());
-        let failed = |source| JwksError::Fetch { url: url.clone(), source };
+        let failed = |source| JwksError::Fetch { url: shown(url), source };
         let request = request.map_err(|_| failed(FetchError::Refused("it is no URL that can be asked".into())))?;
         self.fetch.fetch(request, FetchBounds::default()).await.map_err(failed)
     }
@@ -237,7 +252,7 @@ impl Inner {
             issuer: String,
             jwks_uri: String,
         }
-        let no_metadata = || JwksError::NoMetadata { issuer: issuer.to_owned() };
+        let no_metadata = || JwksError::NoMetadata { issuer: plain(issuer) };
         let own = Url::parse(issuer).map_err(|_| no_metadata())?;
         let mut last = no_metadata();
         for place in metadata_places(&own) {
@@ -256,7 +271,7 @@ impl Inner {
             }
             let Ok(url) = Url::parse(&metadata.jwks_uri) else { continue };
             if own.scheme() == "https" && url.scheme() != "https" {
-                return Err(JwksError::Unprotected { url });
+                return Err(JwksError::Unprotected { url: shown(&url) });
             }
             return Ok(url);
         }

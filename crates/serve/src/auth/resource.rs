@@ -34,7 +34,7 @@ impl ProtectedResource {
         scopes: Vec<String>,
         supported: &[String],
     ) -> Result<Self, ResourceError> {
-        let refused = |why| Err(ResourceError { url: url.to_string(), why });
+        let refused = |why| Err(ResourceError { url: crate::fetch::shown(url), why });
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return refused("write scheme and name, as in `https://mcp.example.com/mcp`");
         }

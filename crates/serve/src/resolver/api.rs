@@ -3,7 +3,7 @@
 //! `GET {base}{path}` with `Authorization: Bearer {service token}` answers
 //! `{access_token, expires_at?, provider_user_id?, provider_username?}`. Put [`Cached`](super::Cached) before it.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
@@ -13,10 +13,10 @@ use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use super::{Credential, ResolveError, Resource, TokenResolver, expiry};
-use crate::{BoxFuture, Fetch, FetchBounds, Principal, tokens::Secret};
+use crate::{BoxFuture, Fetch, FetchBounds, Principal, fetch::shown as shown_url, tokens::Secret};
 
 /// Where the service is and how it is asked.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ApiTokensConfig {
     /// `https://`, or `http://` on loopback.
     pub url: Url,
@@ -48,12 +48,20 @@ impl ApiTokensConfig {
     }
 }
 
+/// Without what may be secret in a URL or a header.
+impl fmt::Debug for ApiTokensConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ApiTokensConfig");
+        shown.field("url", &shown_url(&self.url)).field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiTokensError {
     #[error("`{url}` would be sent the service token unencrypted; use https, or http on loopback")]
-    Unencrypted { url: Url },
+    Unencrypted { url: String },
     #[error("`{url}` must be a scheme and a host, with or without a path")]
-    Url { url: Url },
+    Url { url: String },
     #[error(
         "the path `{path}` must begin with `/` and name both `:userId` and `:resourceType` as segments of their own"
     )]
@@ -90,16 +98,16 @@ impl ApiTokens {
             Some(Host::Ipv4(ip)) => ip.is_loopback(),
             Some(Host::Ipv6(ip)) => ip.is_loopback(),
             Some(Host::Domain(name)) => name == "localhost",
-            None => return Err(ApiTokensError::Url { url: url.clone() }),
+            None => return Err(ApiTokensError::Url { url: shown_url(url) }),
         };
         match url.scheme() {
             "https" => {}
             "http" if loopback => {}
-            "http" => return Err(ApiTokensError::Unencrypted { url: url.clone() }),
-            _ => return Err(ApiTokensError::Url { url: url.clone() }),
+            "http" => return Err(ApiTokensError::Unencrypted { url: shown_url(url) }),
+            _ => return Err(ApiTokensError::Url { url: shown_url(url) }),
         }
         if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
-            return Err(ApiTokensError::Url { url: url.clone() });
+            return Err(ApiTokensError::Url { url: shown_url(url) });
         }
         let named = |name: &str| config.path.split('/').filter(|segment| *segment == name).count() == 1;
         let known =
