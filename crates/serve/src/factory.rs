@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{
     BoxFuture, CallId, Principal, Scopes, Server, SessionContext, TokenId,
     resolver::ResolveError,
-    wire::{Refusal, code},
+    wire::{Refusal, Version, code},
 };
 
 /// Whose server is to be made.
@@ -22,12 +22,15 @@ pub struct TenantContext {
     /// What it says of its circumstances, where [`Config::context`](crate::http::Config::context) lets it.
     pub context: SessionContext,
     pub(crate) names_entry: bool,
+    /// Callers are not told apart: it is not one who has what this one has.
+    pub(crate) is_anybody: bool,
 }
 
 impl TenantContext {
     #[must_use]
     pub fn new(principal: Arc<Principal>) -> Self {
-        Self { principal, extras: Extras::default(), context: SessionContext::default(), names_entry: false }
+        let (extras, context) = (Extras::default(), SessionContext::default());
+        Self { principal, extras, context, names_entry: false, is_anybody: false }
     }
 
     #[must_use]
@@ -99,6 +102,9 @@ pub enum FactoryError {
     /// about it, 502 where not.
     #[error(transparent)]
     Unresolved(#[from] ResolveError),
+    /// This caller has as many servers made as one may; see [`InstanceOptions`](crate::InstanceOptions).
+    #[error("you ask for too many servers of your own; try again in {} s", .retry_after.as_secs().max(1))]
+    TooMany { retry_after: Duration },
     #[error("the server can't be made at the moment")]
     Unavailable {
         #[source]
@@ -134,6 +140,11 @@ impl FactoryError {
                 return Refusal::new(StatusCode::FORBIDDEN, code::FORBIDDEN, message.clone());
             }
             Self::Unresolved(error) => return unresolved(error, principal),
+            Self::TooMany { retry_after } => {
+                let error = crate::Error::RateLimited { retry_after: *retry_after };
+                let refusal = Refusal::of(&error, CallId::next(), Version::V2026_07_28);
+                return Refusal { message: self.to_string().into(), ..refusal };
+            }
             Self::Unavailable { retry_after, .. } | Self::Panicked { retry_after } => *retry_after,
         };
         let request = CallId::next();

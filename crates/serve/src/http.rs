@@ -45,6 +45,7 @@ pub use endpoint::Endpoint;
 pub use host::{Host, HostConfig, MountError, Unmounted};
 pub(crate) use presence::{Open, Presence};
 pub(crate) use sessions::{Bound, Ending};
+pub(crate) use shares::{Share, Shares};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {

@@ -3,6 +3,11 @@
 //! A kept server is reached by its [`ServerKey`] only. Two requests that miss it wait for one build; a build that fails is
 //! told to those who waited and forgotten, but for a back-off. A server that a call runs on is not taken away: it is over
 //! its bounds for so long, and the calls of a renewed server end on the one they began with.
+//!
+//! Clients choose a part of the key where extras or a session context are read. What they choose costs them: each principal
+//! has a share of what is kept and what is made at once, and a rate at which servers are made for it.
+
+mod places;
 
 use std::{
     fmt,
@@ -22,8 +27,11 @@ use tokio::{
     time::Instant,
 };
 
+use self::places::Places;
 use crate::{
-    FactoryError, Finding, Init, Principal, Renewal, Served, ServerFactory, Servers, TenantContext,
+    Error, FactoryError, Finding, Gate, Init, Limits, Principal, Rate, Renewal, Served, ServerFactory, Servers,
+    TenantContext,
+    http::{Share, Shares},
     init::{BackOff, InitError},
 };
 
@@ -38,6 +46,9 @@ pub struct InstanceOptions {
     pub mode: InstanceMode,
     /// Servers that are kept. The ones that were used least go first, but none that a call runs on. Default 1,000.
     pub max_instances: usize,
+    /// Of these, the ones of one principal, where callers are told apart: for one more, the one that it used least goes. Where
+    /// all of them are in use, one more is refused. Default 100.
+    pub max_instances_per_principal: usize,
     /// After which a server that nobody asks is let go. Default 30 min.
     pub idle: Duration,
     /// After which a server is made anew. Default: never.
@@ -46,6 +57,11 @@ pub struct InstanceOptions {
     pub build_timeout: Duration,
     /// Servers that are made at once; more wait. Default 64.
     pub max_building: usize,
+    /// Of these, the ones of one principal, where callers are told apart; more wait. Default 8.
+    pub max_building_per_principal: usize,
+    /// How often a kept server is made for one principal, where callers are told apart; more are refused with 429. Default
+    /// 120 a minute.
+    pub build_rate: Option<Rate>,
     /// Between failed attempts to make the same server.
     pub back_off: BackOff,
     /// What of a request, besides its principal, says which server it is; see [`Extras`](crate::Extras). Default: nothing.
@@ -57,10 +73,13 @@ impl Default for InstanceOptions {
         Self {
             mode: InstanceMode::Cached,
             max_instances: 1_000,
+            max_instances_per_principal: 100,
             idle: Duration::from_secs(30 * 60),
             lifetime: None,
             build_timeout: Duration::from_secs(30),
             max_building: 64,
+            max_building_per_principal: 8,
+            build_rate: Some(Rate { calls: 120, per: Duration::from_secs(60) }),
             back_off: BackOff::default(),
             extras: Vec::new(),
         }
@@ -100,11 +119,22 @@ struct Inner {
     factory: Arc<dyn ServerFactory>,
     options: InstanceOptions,
     building: Arc<Semaphore>,
+    building_of_one: Places<Owner>,
     kept: Kept,
+    shares: Arc<Shares<Owner>>,
+    rate: Gate,
     count: Arc<Count>,
     renewals: broadcast::Sender<Renewal>,
     start: Instant,
     reaped: AtomicBool,
+}
+
+/// Tenant and id.
+type Owner = (Option<String>, String);
+
+/// Who has a share of its own.
+fn owner(caller: &TenantContext) -> Option<Owner> {
+    (!caller.is_anybody).then(|| (caller.principal.tenant.clone(), caller.principal.id.clone()))
 }
 
 type Kept = Cache<ServerKey, Arc<Slot>, UnitWeighter, DefaultHashBuilder, Pinning>;
@@ -129,6 +159,7 @@ struct Slot {
     /// Milliseconds since the start.
     made: OnceLock<u64>,
     used: AtomicU64,
+    _share: Option<Share<Owner>>,
 }
 
 impl Slot {
@@ -171,6 +202,9 @@ impl Instances {
         Self(Arc::new(Inner {
             factory: Arc::new(factory),
             building: Arc::new(Semaphore::new(options.max_building.max(1))),
+            building_of_one: Places::new(options.max_building_per_principal.max(1)),
+            shares: Shares::new(options.max_instances_per_principal.max(1)),
+            rate: Gate::new(&Limits { rate: options.build_rate, concurrency: None }),
             options,
             kept,
             count,
@@ -224,14 +258,14 @@ impl Servers for Instances {
         }
         let key = ServerKey(caller);
         let now = self.0.now();
-        let slot = match self.0.kept.get(&key) {
+        let found = match self.0.kept.get(&key) {
             Some(slot) if !self.0.is_over(&slot, now) => {
                 slot.used.store(now, Ordering::Relaxed);
                 if let Some(served) = slot.served.get() {
                     add(&self.0.count.hits);
                     return Finding::Ready(Ok(served.clone()));
                 }
-                slot
+                Ok(slot)
             }
             Some(over) => {
                 self.0.expire(&key, &over);
@@ -240,7 +274,10 @@ impl Servers for Instances {
             None => self.0.slot(&key),
         };
         add(&self.0.count.misses);
-        Finding::Pending(Box::pin(self.0.clone().fill(slot, key)))
+        match found {
+            Ok(slot) => Finding::Pending(Box::pin(self.0.clone().fill(slot, key))),
+            Err(too_many) => Finding::Ready(Err(too_many)),
+        }
     }
 
     fn extras(&self) -> &[String] {
@@ -257,19 +294,48 @@ impl Inner {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn slot(self: &Arc<Self>, key: &ServerKey) -> Arc<Slot> {
+    fn slot(self: &Arc<Self>, key: &ServerKey) -> Result<Arc<Slot>, FactoryError> {
         self.reap();
+        let mut share = self.share(&key.0)?;
         let slot = || {
             let served = Init::new(self.options.back_off);
             Ok::<_, std::convert::Infallible>(Arc::new(Slot {
                 served,
                 made: OnceLock::new(),
                 used: AtomicU64::new(self.now()),
+                _share: share.take(),
             }))
         };
         match self.kept.get_or_insert_with(key, slot) {
-            Ok(slot) => slot,
+            Ok(slot) => Ok(slot),
             Err(never) => match never {},
+        }
+    }
+
+    /// A place among those of this caller, which may cost it another one of its own.
+    fn share(&self, caller: &TenantContext) -> Result<Option<Share<Owner>>, FactoryError> {
+        let Some(owner) = owner(caller) else { return Ok(None) };
+        if let Err(Error::RateLimited { retry_after }) = self.rate.enter(&caller.principal) {
+            return Err(FactoryError::TooMany { retry_after });
+        }
+        if let Some(share) = self.shares.take(owner.clone()) {
+            return Ok(Some(share));
+        }
+        self.evict_of(&caller.principal);
+        // What was let go may be held for a moment by whoever looks at it.
+        self.shares.take(owner).map(Some).ok_or(FactoryError::TooMany { retry_after: Duration::from_secs(1) })
+    }
+
+    /// The one that this principal used least. Looked for among all: it is rare, and as often as its rate allows.
+    fn evict_of(&self, principal: &Principal) {
+        let is_own = |key: &ServerKey| {
+            let other = &key.0.principal;
+            (&other.id, &other.tenant) == (&principal.id, &principal.tenant)
+        };
+        let own = self.kept.iter().filter(|(key, slot)| is_own(key) && !slot.is_in_use());
+        let Some((key, slot)) = own.min_by_key(|(_, slot)| slot.used.load(Ordering::Relaxed)) else { return };
+        if self.kept.remove_if(&key, |kept| Arc::ptr_eq(kept, &slot)).is_some() {
+            add(&self.count.evictions);
         }
     }
 
@@ -292,10 +358,17 @@ impl Inner {
     async fn make(self: Arc<Self>, caller: TenantContext) -> Result<Arc<Served>, FactoryError> {
         add(&self.count.builds);
         let made = async {
+            // Its own first: who has many made is not to stand in the way of others.
+            let own = match owner(&caller) {
+                Some(owner) => Some(self.building_of_one.enter(owner).await),
+                None => None,
+            };
             let _place = self.building.acquire().await.expect("the semaphore is never closed");
             let made = AssertUnwindSafe(async { self.factory.create(caller).await.map(Served::new) });
             let panicked = |_panic| Err(FactoryError::Panicked { retry_after: Duration::ZERO });
-            made.catch_unwind().await.unwrap_or_else(panicked)
+            let made = made.catch_unwind().await.unwrap_or_else(panicked);
+            drop(own);
+            made
         };
         let within = self.options.build_timeout;
         let made = tokio::time::timeout(within, made).await;

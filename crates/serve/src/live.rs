@@ -378,6 +378,7 @@ impl Front {
         mut caller: TenantContext,
     ) -> Result<Serving, FactoryError> {
         caller.names_entry = front.authenticator.names_entry(&caller.principal);
+        caller.is_anybody = front.authenticator.is_open();
         let served = match servers.find(caller.clone()) {
             Finding::Ready(served) => served?,
             Finding::Pending(served) => served.await?,

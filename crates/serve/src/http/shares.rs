@@ -10,25 +10,25 @@ use std::{
 use crate::IpNet;
 
 #[derive(Debug)]
-pub(super) struct Shares<K: Eq + Hash> {
+pub(crate) struct Shares<K: Eq + Hash> {
     most: usize,
     held: Mutex<HashMap<K, usize>>,
 }
 
 /// One of them, for as long as it lasts.
 #[derive(Debug)]
-pub(super) struct Share<K: Eq + Hash> {
+pub(crate) struct Share<K: Eq + Hash> {
     shares: Arc<Shares<K>>,
     owner: K,
 }
 
 impl<K: Eq + Hash + Clone> Shares<K> {
-    pub(super) fn new(most: usize) -> Arc<Self> {
+    pub(crate) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, held: Mutex::default() })
     }
 
     /// `None` when this one has as many as it may.
-    pub(super) fn take(self: &Arc<Self>, owner: K) -> Option<Share<K>> {
+    pub(crate) fn take(self: &Arc<Self>, owner: K) -> Option<Share<K>> {
         let mut held = self.held();
         let count = held.get(&owner).copied().unwrap_or_default();
         if count >= self.most {
