@@ -14,7 +14,7 @@ mod resource;
 mod verified;
 mod vouched;
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::SystemTime};
+use std::{collections::BTreeSet, fmt, net::SocketAddr, sync::Arc, time::SystemTime};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -110,6 +110,8 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
 pub struct Keys {
     list: Option<KeyList>,
     issued: Option<Issued>,
+    /// Whose callers they name, where it is not their own.
+    issuer: String,
 }
 
 /// Tokens of a registry that are good here.
@@ -122,7 +124,7 @@ struct Issued {
 
 impl From<KeyList> for Keys {
     fn from(list: KeyList) -> Self {
-        Self { list: Some(list), issued: None }
+        Self { list: Some(list), issued: None, issuer: String::new() }
     }
 }
 
@@ -137,13 +139,31 @@ impl Keys {
     /// as unknown as if there were none.
     #[must_use]
     pub fn below(registry: TokenRegistry, prefix: impl Into<Box<str>>) -> Self {
-        Self { list: None, issued: Some(Issued { registry, prefix: prefix.into() }) }
+        let issued = Issued { registry, prefix: prefix.into() };
+        Self { list: None, issued: Some(issued), issuer: String::new() }
     }
 
     /// Those of a list too.
     #[must_use]
     pub fn and(self, list: KeyList) -> Self {
         Self { list: Some(list), ..self }
+    }
+
+    /// Says that the callers of these keys are those of an issuer in the same [`Chain`], who come with a key instead of a
+    /// token. Without it, a chain takes no issuer that may name somebody like a caller of a key: they would be one caller.
+    #[must_use]
+    pub fn of_callers_of(self, issuer: impl Into<String>) -> Self {
+        Self { issuer: issuer.into(), ..self }
+    }
+
+    /// Of a registry, as far as it is known now: what is added later is for whoever adds it to keep apart.
+    fn namespaces(&self) -> Vec<Namespace> {
+        let listed = self.list.iter().flat_map(KeyList::tenants);
+        let issued = self.issued.iter().flat_map(|issued| issued.registry.tenants(&issued.prefix));
+        let tenants: BTreeSet<Option<String>> = listed.chain(issued).collect();
+        let issuer = &self.issuer;
+        let of = |tenant| Namespace { issuer: issuer.clone(), principal_claim: None, tenant, tenant_claim: None };
+        tenants.into_iter().map(of).collect()
     }
 
     fn principal_of(&self, key: &[u8]) -> Option<Arc<Principal>> {
@@ -270,6 +290,10 @@ impl Authenticator for ApiKeys {
         self.keys.report_to(departures);
     }
 
+    fn namespaces(&self) -> Vec<Namespace> {
+        self.keys.namespaces()
+    }
+
     fn present(&self, headers: &mut HeaderMap, credential: &str) -> Result<(), InvalidHeaderValue> {
         put(headers, self.header.clone(), credential)
     }
@@ -338,6 +362,10 @@ impl Authenticator for BearerTokens {
 
     fn report_to(&self, departures: &Departures) {
         self.tokens.report_to(departures);
+    }
+
+    fn namespaces(&self) -> Vec<Namespace> {
+        self.tokens.namespaces()
     }
 
     fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {

@@ -22,6 +22,11 @@ pub enum ChainError {
          of one of them out"
     )]
     Meeting { one: String, other: String },
+    #[error(
+        "a list of keys and `{issuer}` may name two callers alike; give the issuer or the callers of the keys a `tenant`, or say \
+         that these are the issuer's with `Keys::of_callers_of`"
+    )]
+    MeetingKeys { issuer: String },
 }
 
 impl Chain {
@@ -36,7 +41,13 @@ impl Chain {
         let mut known: Vec<Namespace> = Vec::new();
         for namespace in authenticators.iter().flat_map(|authenticator| authenticator.namespaces()) {
             if let Some(one) = known.iter().find(|known| known.meets(&namespace)) {
-                return Err(ChainError::Meeting { one: one.issuer.clone(), other: namespace.issuer });
+                let listed = one.principal_claim.is_none() || namespace.principal_claim.is_none();
+                return Err(if listed {
+                    let issuer = if one.principal_claim.is_none() { namespace.issuer } else { one.issuer.clone() };
+                    ChainError::MeetingKeys { issuer }
+                } else {
+                    ChainError::Meeting { one: one.issuer.clone(), other: namespace.issuer }
+                });
             }
             known.push(namespace);
         }
@@ -165,7 +176,10 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::{Algorithm, ApiKeys, BearerTokens, Jwt, JwtConfig, KeyList, NoAuthentication};
+    use crate::{
+        Algorithm, ApiKeys, BearerTokens, Jwt, JwtConfig, KeyList, Keys, NoAuthentication,
+        tokens::{Token, TokenRegistry},
+    };
 
     fn chain() -> Chain {
         let keys = |text| KeyList::parse(text).expect("keys");
@@ -242,6 +256,46 @@ mod tests {
             vec![issuer(a, |_| {}), issuer(b, claim)],
             vec![issuer(a, |_| {}), issuer(b, fixed("two"))],
             vec![issuer(a, |_| {}), issuer(a, |_| {})],
+        ] {
+            Chain::new(chain).expect("no two can be mixed up");
+        }
+    }
+
+    /// An issuer where people choose their names could let one in as whoever a key is for.
+    #[test]
+    fn keys_and_an_issuer_need_callers_that_can_be_told_apart() {
+        let list = |text: &str| Keys::from(KeyList::parse(text).expect("keys"));
+        let keys = |keys: Keys| -> Arc<dyn Authenticator> { Arc::new(ApiKeys::new(ApiKeys::DEFAULT_HEADER, keys)) };
+        let registry = |tenant: Option<&str>| {
+            let registry = TokenRegistry::default();
+            let token = Token::new("a-secret-that-nobody-guesses").with_principal("admin");
+            registry.add(tenant.into_iter().fold(token, Token::with_tenant)).expect("added");
+            Keys::from(registry)
+        };
+        let (a, b) = ("https://a.example", "https://b.example");
+        let plain = || list(r#"{"key-of-admin": "admin"}"#);
+        let of = |tenant: &str| list(&format!(r#"{{"key-of-admin": {{"principal": "admin", "tenant": "{tenant}"}}}}"#));
+        let claim = |config: &mut JwtConfig| config.tenant_claim = Some("org".to_owned());
+        let fixed = |config: &mut JwtConfig| config.tenant = Some("people".to_owned());
+        let within = move |config: &mut JwtConfig| (fixed(config), claim(config)).0;
+        for chain in [
+            vec![keys(plain()), issuer(a, |_| {})],
+            vec![issuer(a, |_| {}), keys(registry(None))],
+            vec![keys(of("people")), issuer(a, fixed)],
+            vec![keys(of("people/north")), issuer(a, within)],
+            vec![keys(registry(Some("north"))), issuer(a, claim)],
+            vec![keys(plain().of_callers_of(b)), issuer(a, |_| {})],
+        ] {
+            let error = Chain::new(chain).expect_err("refused");
+            assert_eq!(error, ChainError::MeetingKeys { issuer: a.to_owned() });
+        }
+        for chain in [
+            vec![keys(plain()), keys(registry(None))],
+            vec![keys(plain()), issuer(a, fixed)],
+            vec![keys(plain()), issuer(a, claim)],
+            vec![keys(of("programs")), issuer(a, |_| {})],
+            vec![keys(of("peoples")), issuer(a, within)],
+            vec![keys(plain().of_callers_of(a)), issuer(a, |config| config.principal_claim = "email".to_owned())],
         ] {
             Chain::new(chain).expect("no two can be mixed up");
         }

@@ -267,7 +267,7 @@ impl Authenticator for Introspection {
 
     fn namespaces(&self) -> Vec<Namespace> {
         let IntrospectionConfig { issuer, principal_claim, tenant, tenant_claim, .. } = self.config.clone();
-        vec![Namespace { issuer, principal_claim, tenant, tenant_claim }]
+        vec![Namespace { issuer, principal_claim: Some(principal_claim), tenant, tenant_claim }]
     }
 
     fn report_to(&self, departures: &Departures) {

@@ -104,6 +104,11 @@ impl KeyList {
         self.shortest
     }
 
+    /// That somebody in it belongs to.
+    pub(super) fn tenants(&self) -> BTreeSet<Option<String>> {
+        self.principals.values().map(|principal| principal.tenant.clone()).collect()
+    }
+
     /// Takes as long for a wrong key as for a right one.
     pub(crate) fn principal_of(&self, key: &[u8]) -> Option<Arc<Principal>> {
         self.principals.get(&self.digest(key)).cloned()

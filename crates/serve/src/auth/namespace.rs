@@ -1,12 +1,15 @@
-//! Whose names principals have. Two issuers may name two people alike; these must not become one caller.
+//! Whose names principals have. Two issuers may name two people alike, and an issuer one that a list of keys names; these
+//! must not become one caller.
 
 use super::jwt::name;
 
 /// Where an authenticator has the names of its principals from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespace {
+    /// Empty: whoever wrote the list of keys that has them.
     pub issuer: String,
-    pub principal_claim: String,
+    /// `None`: they are listed.
+    pub principal_claim: Option<String>,
     /// What all of its principals belong to.
     pub tenant: Option<String>,
     /// What the issuer says that they belong to, within `tenant` where there is one.
@@ -16,13 +19,16 @@ pub struct Namespace {
 enum Tenants<'a> {
     None,
     Of(&'a str),
+    /// In it and in those below.
+    Within(&'a str),
     Any,
 }
 
 impl Namespace {
     fn tenants(&self) -> Tenants<'_> {
         match (&self.tenant, &self.tenant_claim) {
-            (Some(tenant), _) => Tenants::Of(tenant),
+            (Some(tenant), None) => Tenants::Of(tenant),
+            (Some(tenant), Some(_)) => Tenants::Within(tenant),
             (None, Some(_)) => Tenants::Any,
             (None, None) => Tenants::None,
         }
@@ -30,13 +36,25 @@ impl Namespace {
 
     /// Whether both may have a principal of the same name and tenant that is not the same one.
     pub(super) fn meets(&self, other: &Self) -> bool {
-        if (&self.issuer, &self.principal_claim) == (&other.issuer, &other.principal_claim) {
+        // Who writes a list means whom they name, by whatever claim.
+        let claims = self.principal_claim.as_ref().zip(other.principal_claim.as_ref());
+        if self.issuer == other.issuer && claims.is_none_or(|(one, other)| one == other) {
+            return false;
+        }
+        // Lists are one operator's.
+        if self.principal_claim.is_none() && other.principal_claim.is_none() {
             return false;
         }
         match (self.tenants(), other.tenants()) {
             (Tenants::None, Tenants::None) => true,
             (Tenants::None, _) | (_, Tenants::None) => false,
-            (Tenants::Of(one), Tenants::Of(other)) => one == other,
+            (Tenants::Of(one) | Tenants::Within(one), Tenants::Of(other) | Tenants::Within(other)) if one == other => {
+                true
+            }
+            (Tenants::Within(one), Tenants::Of(other)) | (Tenants::Of(other), Tenants::Within(one)) => {
+                other.strip_prefix(one).is_some_and(|below| below.starts_with('/'))
+            }
+            (Tenants::Of(_) | Tenants::Within(_), Tenants::Of(_) | Tenants::Within(_)) => false,
             // An issuer writes what it likes into its claims.
             (Tenants::Any, _) | (_, Tenants::Any) => true,
         }
@@ -81,7 +99,7 @@ mod tests {
         (proptest::sample::select(&["https://a", "https://b"][..]), some(&["x", "y"]), some(&["org"])).prop_map(
             |(issuer, tenant, tenant_claim)| Namespace {
                 issuer: issuer.to_owned(),
-                principal_claim: "sub".to_owned(),
+                principal_claim: Some("sub".to_owned()),
                 tenant,
                 tenant_claim,
             },

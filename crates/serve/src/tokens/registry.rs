@@ -1,7 +1,7 @@
 //! Which secret is whose. A lookup takes one hash and one look into a map that no writer ever locks.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -203,6 +203,12 @@ impl TokenRegistry {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// That somebody belongs to whose token has an id that begins so.
+    pub(crate) fn tenants(&self, prefix: &str) -> BTreeSet<Option<String>> {
+        let entries = self.0.tokens.values().filter(|entry| entry.record.id().as_str().starts_with(prefix));
+        entries.map(|entry| entry.record.principal.tenant.clone()).collect()
     }
 
     /// Takes as long for a secret that was removed as for one that never was.

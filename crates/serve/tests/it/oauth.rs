@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{Method, Request};
 use mcp_serve::{
-    Algorithm, ApiKeys, Chain, IpNet, Jwks, JwksConfig, Jwt, JwtConfig, KeyList, ProtectedResource, ProxyHeaders,
+    Algorithm, ApiKeys, Chain, IpNet, Jwks, JwksConfig, Jwt, JwtConfig, KeyList, Keys, ProtectedResource, ProxyHeaders,
     TrustedProxy, http::Config,
 };
 use serde_json::{Value, json};
@@ -145,7 +145,8 @@ async fn every_way_in_is_on_the_wire() {
     let shop = Shop::open().await;
     let keys = Jwks::of_issuer(&shop.issuer.url, fetch(), JwksConfig::default());
     let jwt = Jwt::with_keys_of(JwtConfig::new(&shop.issuer.url, AUDIENCE, vec![Algorithm::Es256]), keys);
-    let keys = ApiKeys::new(ApiKeys::DEFAULT_HEADER, KeyList::parse(r#"{"key-of-bob": "bob"}"#).expect("keys"));
+    let keys = Keys::from(KeyList::parse(r#"{"key-of-bob": "bob"}"#).expect("keys")).of_callers_of(&shop.issuer.url);
+    let keys = ApiKeys::new(ApiKeys::DEFAULT_HEADER, keys);
     let chain = Chain::new(vec![Arc::new(jwt.expect("configured")), Arc::new(keys)]).expect("a chain");
     let running = Running::with(Config::default(), chain).await;
     let who = async |headers: &[(&str, &str)]| {
