@@ -1,5 +1,7 @@
 // usage: cases.mjs EXAMPLES
-// The acceptance cases of the serving library: T1 to T10 in both eras (T16), against its examples as programs.
+// The acceptance cases of the serving library: T1 to T10 and a small T15 (100,000 users are a test of the library) in both eras (T16),
+// against its examples as programs.
+import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { Client as OldClient } from "@modelcontextprotocol/sdk/client/index.js";
@@ -215,6 +217,35 @@ const cases = {
     await Promise.all([client.close(), forged.close()]);
     const expected = [["orders.find", "billing.refund"], "refund for alice", true, "find for alice", ["orders.find"], true];
     return [JSON.stringify(seen) === JSON.stringify(expected) && (await example.stop()) === 0, seen];
+  },
+
+  async t15_memory_is_bounded_by_what_is_open_and_not_by_who_ever_came(era) {
+    const example = await factory({ LOG: "warn" });
+    const megabytes = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${example.child.pid}/status`, "utf8"))[1]) / 1024;
+    const come = async (from, to) => {
+      for (let user = from; user < to; user += 20) {
+        const clients = await Promise.all(Array.from({ length: 20 }, (_, i) => connect(era, example.url, jwt(`user-${user + i}`))));
+        await Promise.all(clients.map((client) => client.say("hello_computer")));
+        // Old clients end their session; most that there are don't.
+        await Promise.all(clients.map(async (client) => (await client.transport.terminateSession?.(), await client.close())));
+      }
+    };
+    await come(0, 200);
+    const before = megabytes();
+    await come(200, 800);
+    const grown = megabytes() - before;
+    // What one may have open is bounded, and there is room again when it ends.
+    let bounded = true;
+    if (!era.modern) {
+      const open = [];
+      for (let i = 0; i < 100; i += 1) open.push(await connect(era, example.url, jwt("eager")));
+      bounded = String(code(await refusal(connect(era, example.url, jwt("eager"))))) === "503";
+      bounded &&= (await (await connect(era, example.url, jwt("other"))).say("hello_computer")).includes('"other"');
+      await open[0].transport.terminateSession();
+      bounded &&= (await (await connect(era, example.url, jwt("eager"))).say("hello_computer")).includes('"eager"');
+      await Promise.all(open.map((client) => client.close()));
+    }
+    return [grown < 8 && bounded && (await example.stop()) === 0, { before, grown, bounded }];
   },
 };
 

@@ -1,9 +1,11 @@
 """usage: cases.py EXAMPLES
 
-The acceptance cases of the serving library: T1 to T10 in both eras (T16), against its examples as programs."""
+The acceptance cases of the serving library: T1 to T10 and a small T15 (100,000 users are a test of the library) in both eras (T16),
+against its examples as programs."""
 
 import asyncio
 import json
+import re
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -247,6 +249,46 @@ async def t10_a_permission_downgrade_counts_from_the_next_request_and_a_forged_h
     return found == expected and await example.stop() == 0, found
 
 
+async def t15_memory_is_bounded_by_what_is_open_and_not_by_who_ever_came(mode):
+    example = await factory(LOG="warn")
+
+    def megabytes():
+        with open(f"/proc/{example.process.pid}/status", encoding="utf8") as status:
+            return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) / 1024
+
+    async def come(user):
+        async with connected(mode, example.url, jwt(f"user-{user}")) as caller:
+            return f'"user-{user}"' in await caller.say("hello_computer")
+
+    async def all_of(users):
+        return all([all(await asyncio.gather(*map(come, users[at : at + 20]))) for at in range(0, len(users), 20)])
+
+    served = await all_of(range(200))
+    before = megabytes()
+    served = await all_of(range(200, 800)) and served
+    grown = megabytes() - before
+    # What one may have open is bounded, and there is room again when it ends.
+    bounded = True
+    if mode == "legacy":
+
+        async def opened(user):
+            async with httpx2.AsyncClient(transport=Recorded(verify=False)) as http:
+                info = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+                headers = {"authorization": f"Bearer {jwt(user)}", "accept": "application/json, text/event-stream"}
+                body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": info}
+                reply = await http.post(example.url, headers=headers, json=body)
+                return reply.status_code, headers | {"mcp-session-id": reply.headers.get("mcp-session-id", "")}
+
+        sessions = [await opened("eager") for _ in range(100)]
+        bounded = {status for status, _ in sessions} == {200}
+        bounded = bounded and (await opened("eager"))[0] == 503 and (await opened("other"))[0] == 200
+        async with httpx2.AsyncClient(transport=Recorded(verify=False)) as http:
+            await http.delete(example.url, headers=sessions[0][1])
+        async with connected(mode, example.url, jwt("eager")) as caller:
+            bounded = bounded and '"eager"' in await caller.say("hello_computer")
+    return served and grown < 8 and bounded and await example.stop() == 0, (before, grown, served, bounded)
+
+
 def t7_no_log_event_or_response_has_a_secret():
     """Over all that was logged, told as an event or answered before."""
     everything = "".join(seen)
@@ -266,6 +308,7 @@ CASES = [
     t8_enable_call_disable_call_fails_enable_works,
     t9_static_mode_serves_fifty_clients_at_once,
     t10_a_permission_downgrade_counts_from_the_next_request_and_a_forged_header_for_nothing,
+    t15_memory_is_bounded_by_what_is_open_and_not_by_who_ever_came,
 ]
 
 
