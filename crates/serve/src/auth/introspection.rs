@@ -16,12 +16,12 @@ use tokio::sync::Semaphore;
 use url::{Url, form_urlencoded};
 
 use super::{
-    Authentication, Authenticator, Challenge, Found, Namespace, ProtectedResource, Verified,
-    bearer::{self, Rejection, Words},
+    Authentication, Authenticator, Found, Namespace, ProtectedResource, Verified,
+    bearer::{Rejection, Tokens, Words},
     finds_bearer,
     jwt::{is_for, list, name, seconds},
     namespace,
-    verified::{Finding, Judge, now},
+    verified::{Finding, now},
 };
 use crate::{Departures, Fetch, FetchBounds, Principal, Scopes, TokenId, fetch};
 
@@ -30,9 +30,7 @@ pub struct Introspection {
     config: IntrospectionConfig,
     authorization: HeaderValue,
     fetch: Arc<dyn Fetch>,
-    judge: Judge,
-    verified: Arc<Verified>,
-    resource: Option<ProtectedResource>,
+    tokens: Tokens,
     turns: Semaphore,
 }
 
@@ -94,7 +92,7 @@ impl IntrospectionConfig {
     }
 }
 
-const WORDS: Words = Words {
+static WORDS: Words = Words {
     missing: "a bearer token is needed",
     invalid: "this token is not known",
     expired: "this token is not known",
@@ -126,26 +124,26 @@ impl Introspection {
         let mut authorization = HeaderValue::try_from(format!("Basic {pair}")).expect("base64 is header text");
         authorization.set_sensitive(true);
         Ok(Self {
+            tokens: Tokens::new(&WORDS, config.max_token),
             config,
             authorization,
             fetch,
-            judge: Judge::default(),
-            verified: Arc::default(),
-            resource: None,
             turns: Semaphore::new(AT_ONCE),
         })
     }
 
     /// Challenges lead to its document, and every caller needs its scopes.
     #[must_use]
-    pub fn of_resource(self, resource: ProtectedResource) -> Self {
-        Self { resource: Some(resource), ..self }
+    pub fn of_resource(mut self, resource: ProtectedResource) -> Self {
+        self.tokens.resource = Some(resource);
+        self
     }
 
     /// Keeps what was verified together with others, to be revoked together.
     #[must_use]
-    pub fn sharing(self, verified: Arc<Verified>) -> Self {
-        Self { verified, ..self }
+    pub fn sharing(mut self, verified: Arc<Verified>) -> Self {
+        self.tokens.verified = verified;
+        self
     }
 
     async fn ask(&self, token: &[u8]) -> Result<Finding, Rejection> {
@@ -229,35 +227,21 @@ impl Introspection {
         let scopes = Scopes::Only(list(claims.get("scope"), true)?.into_iter().collect());
         Some((Principal { id, tenant, groups, scopes, claims, token: Some(TokenId::of(token)) }, expires))
     }
-
-    fn challenge(&self, rejection: Rejection) -> Challenge {
-        bearer::challenge(rejection, &WORDS, self.resource.as_ref())
-    }
-
-    fn finish(&self, principal: Option<Arc<Principal>>) -> Result<Arc<Principal>, Challenge> {
-        let principal = principal.ok_or_else(|| self.challenge(Rejection::Invalid))?;
-        bearer::scopes(&principal, self.resource.as_ref())?;
-        Ok(principal)
-    }
 }
 
 impl Authenticator for Introspection {
     fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
-        let token = match bearer::token(head, self.config.max_token) {
-            Err(challenge) => return Authentication::Ready(Err(challenge)),
-            Ok(Err(rejection)) => return Authentication::Ready(Err(self.challenge(rejection))),
-            Ok(Ok(token)) => token,
+        let (token, digest) = match self.tokens.unknown(head) {
+            Ok(unknown) => unknown,
+            Err(known) => return known,
         };
-        let digest = self.verified.digest(&self.judge, token);
-        if let Some(known) = self.verified.get(&digest) {
-            return Authentication::Ready(self.finish(Some(known)));
-        }
-        if self.verified.is_refused(&digest) {
-            return Authentication::Ready(self.finish(None));
+        let verified = &self.tokens.verified;
+        if verified.is_refused(&digest) {
+            return Authentication::Ready(self.tokens.answer(Err(Rejection::Invalid)));
         }
         Authentication::Pending(Box::pin(async move {
-            let found = self.verified.find_out(digest, self.ask(token)).await;
-            self.finish(found.map_err(|rejection| self.challenge(rejection))?)
+            let found = verified.find_out(digest, self.ask(token)).await;
+            self.tokens.answer(found.and_then(|principal| principal.ok_or(Rejection::Invalid)))
         }))
     }
 
@@ -271,11 +255,11 @@ impl Authenticator for Introspection {
     }
 
     fn report_to(&self, departures: &Departures) {
-        self.verified.report_to(departures);
+        self.tokens.verified.report_to(departures);
     }
 
     fn protected_resource(&self) -> Option<&ProtectedResource> {
-        self.resource.as_ref()
+        self.tokens.resource.as_ref()
     }
 }
 

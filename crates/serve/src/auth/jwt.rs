@@ -12,10 +12,10 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value};
 
 use super::{
-    Authentication, Authenticator, Challenge, Found, Jwks, Namespace, ProtectedResource, Verified,
-    bearer::{self, Rejection, Words},
+    Authentication, Authenticator, Found, Jwks, Namespace, ProtectedResource, Verified,
+    bearer::{Rejection, Tokens, Words},
     finds_bearer, namespace,
-    verified::{Digest, Judge, now},
+    verified::{Digest, now},
 };
 use crate::{Departures, Principal, TokenId};
 
@@ -27,9 +27,7 @@ pub(super) use key::{Key, key_set};
 pub struct Jwt {
     config: JwtConfig,
     keys: Keys,
-    judge: Judge,
-    verified: Arc<Verified>,
-    resource: Option<ProtectedResource>,
+    tokens: Tokens,
 }
 
 /// What a token has to be.
@@ -80,7 +78,7 @@ enum Keys {
     Remote(Jwks),
 }
 
-const WORDS: Words = Words {
+static WORDS: Words = Words {
     missing: "No JWT token provided",
     invalid: "Invalid JWT token",
     expired: "JWT token has expired",
@@ -154,25 +152,27 @@ impl Jwt {
     }
 
     fn new(config: JwtConfig, keys: Keys) -> Self {
-        Self { config, keys, judge: Judge::default(), verified: Arc::default(), resource: None }
+        Self { tokens: Tokens::new(&WORDS, config.max_token), config, keys }
     }
 
     /// Challenges lead to its document, and every caller needs its scopes.
     #[must_use]
-    pub fn of_resource(self, resource: ProtectedResource) -> Self {
-        Self { resource: Some(resource), ..self }
+    pub fn of_resource(mut self, resource: ProtectedResource) -> Self {
+        self.tokens.resource = Some(resource);
+        self
     }
 
     /// Keeps what was verified together with others, to be revoked together.
     #[must_use]
-    pub fn sharing(self, verified: Arc<Verified>) -> Self {
-        Self { verified, ..self }
+    pub fn sharing(mut self, verified: Arc<Verified>) -> Self {
+        self.tokens.verified = verified;
+        self
     }
 
     /// What was verified, to be revoked.
     #[must_use]
     pub fn verified(&self) -> &Arc<Verified> {
-        &self.verified
+        &self.tokens.verified
     }
 
     /// A good token, with the keys at hand. Its claims are read only once its signature is known to be good.
@@ -195,40 +195,28 @@ impl Jwt {
             // An issuer may withdraw a key: what it signed is judged anew from time to time.
             Keys::Remote(_) => accepted.expires.min(now().saturating_add(LONGEST_KEPT)),
         };
-        self.verified.keep(digest, Arc::new(accepted.principal), accepted.issued, expires).ok_or(Rejection::Invalid)
-    }
-
-    fn challenge(&self, rejection: Rejection) -> Challenge {
-        bearer::challenge(rejection, &WORDS, self.resource.as_ref())
-    }
-
-    fn finish(&self, judged: Result<Arc<Principal>, Rejection>) -> Result<Arc<Principal>, Challenge> {
-        let principal = judged.map_err(|rejection| self.challenge(rejection))?;
-        bearer::scopes(&principal, self.resource.as_ref())?;
-        Ok(principal)
+        self.tokens
+            .verified
+            .keep(digest, Arc::new(accepted.principal), accepted.issued, expires)
+            .ok_or(Rejection::Invalid)
     }
 }
 
 impl Authenticator for Jwt {
     fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a> {
-        let text = match bearer::token(head, self.config.max_token) {
-            Err(challenge) => return Authentication::Ready(Err(challenge)),
-            Ok(Err(rejection)) => return Authentication::Ready(Err(self.challenge(rejection))),
-            Ok(Ok(text)) => text,
+        let (text, digest) = match self.tokens.unknown(head) {
+            Ok(unknown) => unknown,
+            Err(known) => return known,
         };
-        let digest = self.verified.digest(&self.judge, text);
-        if let Some(principal) = self.verified.get(&digest) {
-            return Authentication::Ready(self.finish(Ok(principal)));
-        }
         let Some(token) = Token::read(text).filter(|token| self.config.algorithms.contains(&token.algorithm)) else {
-            return Authentication::Ready(Err(self.challenge(Rejection::Invalid)));
+            return Authentication::Ready(self.tokens.answer(Err(Rejection::Invalid)));
         };
         let keys = match &self.keys {
-            Keys::Fixed(keys) => return Authentication::Ready(self.finish(self.accept(&token, keys, digest))),
+            Keys::Fixed(keys) => return Authentication::Ready(self.tokens.answer(self.accept(&token, keys, digest))),
             Keys::Remote(keys) => keys,
         };
         if let Some(known) = keys.at_hand(token.algorithm, token.header.kid.as_deref()) {
-            return Authentication::Ready(self.finish(self.accept(&token, &known, digest)));
+            return Authentication::Ready(self.tokens.answer(self.accept(&token, &known, digest)));
         }
         Authentication::Pending(Box::pin(async move {
             let judged = match keys.find(token.algorithm, token.header.kid.as_deref()).await {
@@ -236,7 +224,7 @@ impl Authenticator for Jwt {
                 Ok(None) => Err(Rejection::Invalid),
                 Err(retry_after) => Err(Rejection::Unavailable { retry_after }),
             };
-            self.finish(judged)
+            self.tokens.answer(judged)
         }))
     }
 
@@ -261,11 +249,11 @@ impl Authenticator for Jwt {
     }
 
     fn report_to(&self, departures: &Departures) {
-        self.verified.report_to(departures);
+        self.tokens.verified.report_to(departures);
     }
 
     fn protected_resource(&self) -> Option<&ProtectedResource> {
-        self.resource.as_ref()
+        self.tokens.resource.as_ref()
     }
 }
 
