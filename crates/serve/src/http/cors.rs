@@ -7,7 +7,7 @@ use http::{
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
         ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
-        ACCESS_CONTROL_REQUEST_METHOD, VARY,
+        ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, VARY,
     },
     request::Parts,
 };
@@ -47,7 +47,8 @@ pub(super) fn allow(mut response: Response<Body>, origin: HeaderValue) -> Respon
     response
 }
 
-/// An answer of routes beside MCP, for `origin` where a web page calls. What they say about pages by themselves stays.
+/// An answer of routes beside MCP, for `origin` where a web page calls. What they say about pages by themselves stays, and
+/// pages of ours that people see (who consents, who approves) are no other page's to read.
 pub(super) async fn routed<B>(mut routes: Router, request: Request<B>, origin: Option<HeaderValue>) -> Response<Body>
 where
     B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
@@ -59,9 +60,20 @@ where
         Err(never) => match never {},
     };
     match origin {
-        Some(origin) if !response.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) => {
-            preflight.unwrap_or_else(|| allow(response, origin))
-        }
+        Some(origin) if !response.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) => match preflight {
+            Some(preflight) => preflight,
+            None if is_page(&response) => response,
+            None => allow(response, origin),
+        },
         _ => response,
     }
+}
+
+const TEXT_HTML: &str = "text/html";
+
+fn is_page(response: &Response<Body>) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| {
+        kind.trim_start().get(..TEXT_HTML.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(TEXT_HTML))
+    })
 }

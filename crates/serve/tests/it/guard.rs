@@ -99,6 +99,7 @@ async fn routes_beside_mcp_answer_the_same_pages() {
     let own = axum::response::AppendHeaders([("access-control-allow-origin", "https://other.example.com")]);
     let routes = axum::Router::new()
         .route("/hello", axum::routing::get(async || "hello"))
+        .route("/page", axum::routing::get(async || axum::response::Html("<p>consent")))
         .route("/own", axum::routing::any(async move || (own, "own")));
     let config = Config { allowed_origins: vec!["https://app.example.com".to_owned()], routes, ..Config::default() };
     let running = Running::with(config, NoAuthentication::default()).await;
@@ -110,6 +111,8 @@ async fn routes_beside_mcp_answer_the_same_pages() {
     let hello = asked(http::Method::GET, "/hello", &[PAGE]).await;
     assert_eq!((&*hello.text, hello.header("access-control-allow-origin")), ("hello", PAGE.1));
     assert_eq!(asked(http::Method::GET, "/hello", &[]).await.header("access-control-allow-origin"), "");
+    let page = asked(http::Method::GET, "/page", &[PAGE]).await;
+    assert_eq!((&*page.text, page.header("access-control-allow-origin")), ("<p>consent", ""), "for people alone");
     let evil = asked(http::Method::GET, "/hello", &[("origin", "https://evil.com")]).await;
     assert_eq!((evil.status.as_u16(), evil.header("access-control-allow-origin")), (403, ""));
     let asks = [PAGE, ("access-control-request-method", "POST"), ("access-control-request-headers", "authorization")];
