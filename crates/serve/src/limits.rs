@@ -1,5 +1,7 @@
-//! How much the callers may ask: a rate for each principal and a number of calls at once for all of them. Refusing never
-//! waits.
+//! How much the callers may ask: a rate for each principal and a number of calls at once for all of them, of which nobody
+//! has all. Refusing never waits.
+
+mod held;
 
 use std::{
     borrow::Cow,
@@ -13,6 +15,7 @@ use std::{
 
 use tokio::sync::Notify;
 
+use self::held::{Held, Share};
 use crate::{Error, Principal};
 
 /// `None` is no limit.
@@ -20,7 +23,7 @@ use crate::{Error, Principal};
 pub struct Limits {
     /// Calls of one principal. Default 600 a minute.
     pub rate: Option<Rate>,
-    /// Calls of all principals at once. Default 100.
+    /// Calls of all principals at once. Where callers are told apart, one has three quarters of them at most. Default 100.
     pub concurrency: Option<usize>,
 }
 
@@ -50,12 +53,19 @@ pub struct Gate {
     running: Arc<Running>,
     limits: Limits,
     concurrency: usize,
+    /// Of the calls that run, how many are whose. `None` where that is all the same.
+    held: Option<Arc<Held>>,
     rate: Option<Buckets>,
 }
 
 /// One running call; ends when dropped.
 #[derive(Debug)]
-pub struct Permit(Place, #[expect(dead_code, reason = "held")] Option<Place>);
+pub struct Permit {
+    _place: Place,
+    /// Of the caller's own gate.
+    _own: Option<Place>,
+    _share: Option<Share>,
+}
 
 /// One call, counted by one gate.
 #[derive(Debug)]
@@ -90,7 +100,12 @@ impl Drop for Pause {
 impl Gate {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
-        Self::counting(Arc::default(), limits)
+        Self::counting(Arc::default(), limits, None)
+    }
+
+    /// Of all callers. Where they are told apart, none of them takes all places.
+    pub(crate) fn of_all(limits: &Limits, told_apart: bool) -> Self {
+        Self::counting(Arc::default(), limits, told_apart.then(Arc::default))
     }
 
     #[must_use]
@@ -98,9 +113,10 @@ impl Gate {
         &self.limits
     }
 
-    fn counting(running: Arc<Running>, limits: &Limits) -> Self {
+    fn counting(running: Arc<Running>, limits: &Limits, held: Option<Arc<Held>>) -> Self {
         Self {
             running,
+            held,
             limits: limits.clone(),
             concurrency: limits.concurrency.unwrap_or(usize::MAX),
             rate: limits.rate.map(Buckets::new),
@@ -109,18 +125,34 @@ impl Gate {
 
     /// The same gate if the limits are the same; else one that counts the calls that run, and everybody's rate anew.
     pub(crate) fn with_limits(self: &Arc<Self>, limits: &Limits) -> Arc<Self> {
-        if self.limits == *limits { self.clone() } else { Arc::new(Self::counting(self.running.clone(), limits)) }
+        self.with_limits_of(limits, self.held.is_some())
+    }
+
+    /// The same, where callers may be told apart from now on, or not any more.
+    pub(crate) fn with_limits_of(self: &Arc<Self>, limits: &Limits, told_apart: bool) -> Arc<Self> {
+        if self.limits == *limits && self.held.is_some() == told_apart {
+            return self.clone();
+        }
+        let held = told_apart.then(|| self.held.clone().unwrap_or_default());
+        Arc::new(Self::counting(self.running.clone(), limits, held))
     }
 
     pub fn enter(&self, principal: &Principal) -> Result<Permit, Error> {
         if let Some(rate) = &self.rate {
             rate.take(&bucket_of(principal)).map_err(|retry_after| Error::RateLimited { retry_after })?;
         }
+        let share = match &self.held {
+            Some(held) if self.limits.concurrency.is_some() => {
+                let most = self.concurrency - self.concurrency / 4;
+                Some(held.take(&bucket_of(principal), most).ok_or(Error::Busy)?)
+            }
+            _ => None,
+        };
         let place = Place(self.running.clone());
         if self.running.calls.fetch_add(1, Ordering::SeqCst) >= self.concurrency {
             Err(Error::Busy)
         } else {
-            Ok(Permit(place, None))
+            Ok(Permit { _place: place, _own: None, _share: share })
         }
     }
 
@@ -128,9 +160,8 @@ impl Gate {
     pub(crate) fn enter_with(&self, own: Option<&Self>, principal: &Principal) -> Result<Permit, Error> {
         let Some(own) = own else { return self.enter(principal) };
         // Its own first: who asks too much is not to use up what all share.
-        let Permit(inner, _) = own.enter(principal)?;
-        let Permit(place, _) = self.enter(principal)?;
-        Ok(Permit(place, Some(inner)))
+        let Permit { _place: own, .. } = own.enter(principal)?;
+        Ok(Permit { _own: Some(own), ..self.enter(principal)? })
     }
 
     /// Gives the place of a call that entered to others until the pause ends. It is never refused to go on then, so a few
@@ -261,6 +292,28 @@ mod tests {
             gate.enter(&principal).expect("the first");
             assert!(matches!(gate.enter(&principal), Err(Error::RateLimited { .. })), "{principal:?}");
         }
+    }
+
+    /// calls that last, at all places, were a server that answers nobody else.
+    #[test]
+    fn nobody_has_all_places() {
+        let limits = Limits { rate: None, concurrency: Some(8) };
+        let gate = Arc::new(Gate::of_all(&limits, true));
+        let (eve, bob) = (Principal::trusted("eve"), Principal::trusted("bob"));
+        let mut running: Vec<_> = (0..6).map(|_| gate.enter(&eve).expect("a share")).collect();
+        assert!(matches!(gate.enter(&eve), Err(Error::Busy)));
+        // Places are counted across what is replaced, too.
+        let more = gate.with_limits(&Limits { concurrency: Some(9), ..limits.clone() });
+        running.push(more.enter(&eve).expect("a larger share"));
+        assert!(matches!(more.enter(&eve), Err(Error::Busy)));
+        let _theirs = [more.enter(&bob).expect("a place"), more.enter(&bob).expect("the last")];
+        assert!(matches!(more.enter(&bob), Err(Error::Busy)));
+        running.clear();
+        more.enter(&eve).expect("places are free again");
+        let open = Gate::of_all(&limits, false);
+        let all: Vec<_> =
+            (0..8).map(|_| open.enter(&Principal::anonymous()).expect("these are many callers")).collect();
+        assert_eq!(all.len(), 8);
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub(crate) struct Inner {
     waiting: Arc<Waiting>,
     departures: Arc<departures::Chain>,
     sessions: Mutex<Vec<Weak<Bound>>>,
+    /// All places are theirs.
+    one_caller: bool,
     /// Where it is served over HTTP. Held while the front is replaced, so that two don't meet.
     addresses: Mutex<Vec<SocketAddr>>,
 }
@@ -127,22 +129,22 @@ impl Live {
     #[must_use]
     pub fn of_one_caller(server: Arc<dyn Server>, limits: &Limits) -> Self {
         let config = Config { limits: limits.clone(), ..Config::default() };
-        Self::new(server, Arc::new(Nobody), config)
+        Self::over(Source::One(Arc::new(Served::new(server))), Arc::new(Nobody), config, true)
     }
 
     #[must_use]
     pub fn new(server: Arc<dyn Server>, authenticator: Arc<dyn Authenticator>, config: Config) -> Self {
-        Self::over(Source::One(Arc::new(Served::new(server))), authenticator, config)
+        Self::over(Source::One(Arc::new(Served::new(server))), authenticator, config, false)
     }
 
     /// Where each caller has a server of its own.
     #[must_use]
     pub fn of_many(servers: Arc<dyn Servers>, authenticator: Arc<dyn Authenticator>, config: Config) -> Self {
-        Self::over(Source::Many(servers), authenticator, config)
+        Self::over(Source::Many(servers), authenticator, config, false)
     }
 
-    fn over(source: Source, authenticator: Arc<dyn Authenticator>, config: Config) -> Self {
-        let gate = Arc::new(Gate::new(&config.limits));
+    fn over(source: Source, authenticator: Arc<dyn Authenticator>, config: Config, one_caller: bool) -> Self {
+        let gate = Arc::new(Gate::of_all(&config.limits, !one_caller && !authenticator.is_open()));
         let departures: Arc<departures::Chain> = Arc::default();
         let front = Front::new(source, authenticator.clone(), gate, &config, departures.now());
         let live = Self(Arc::new(Inner {
@@ -151,6 +153,7 @@ impl Live {
             waiting: Arc::default(),
             departures,
             sessions: Mutex::default(),
+            one_caller,
             config,
             addresses: Mutex::default(),
         }));
@@ -191,7 +194,8 @@ impl Live {
         for address in &*addresses {
             self.0.config.check(*address, &*authenticator)?;
         }
-        let gate = self.front().gate.with_limits(limits);
+        let told_apart = !self.0.one_caller && !authenticator.is_open();
+        let gate = self.front().gate.with_limits_of(limits, told_apart);
         let Inner { config, departures, .. } = &*self.0;
         let since = departures.append(Event::LookAgain);
         self.0.front.store(Arc::new(Front::new(source, authenticator, gate, config, since)));
