@@ -275,6 +275,7 @@ mod tests {
         }
     }
 
+    /// S2-6.
     #[tokio::test]
     async fn async_closures_are_factories() {
         fn factory(factory: impl ServerFactory) -> impl ServerFactory {

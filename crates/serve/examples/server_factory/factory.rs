@@ -203,6 +203,7 @@ mod tests {
 
     // S2-56: the four unit tests of the pattern.
 
+    /// S2-1, S2-4: configured, and connected to nothing.
     #[tokio::test]
     async fn should_create_server_instance_with_valid_parameters() {
         let server = create_server("test-token", "user123", ServerOptions::default()).await.expect("a server");
@@ -212,6 +213,7 @@ mod tests {
         assert!(info.capabilities.tools.is_some());
     }
 
+    /// S2-2.
     #[tokio::test]
     async fn should_require_user_id() {
         for nobody in ["", " ", "\t\n"] {
@@ -220,6 +222,7 @@ mod tests {
         }
     }
 
+    /// S2-5, S2-22, S2-24.
     #[tokio::test]
     async fn should_create_separate_instances_for_different_users() {
         let first = create_server("token1", "user1", ServerOptions::default()).await.expect("a server");
@@ -233,10 +236,11 @@ mod tests {
         assert_eq!(hello["calls"], 1);
     }
 
+    /// S2-4; S2-3: without a token resolver there is no token.
     #[tokio::test]
     async fn should_accept_custom_options() {
         let options = ServerOptions { name: Some("custom-name".to_owned()), version: Some("2.0.0".to_owned()) };
-        let server = create_server("token", "user123", options).await.expect("a server");
+        let server = create_server("", "user123", options).await.expect("a server");
         let info = server.get_info();
         assert_eq!((&*info.server_info.name, &*info.server_info.version), ("custom-name", "2.0.0"));
     }

@@ -27,6 +27,7 @@ fn same(a: &ServerKey, b: &ServerKey) -> bool {
     a == b
 }
 
+/// S2-8, S2-24.
 #[test]
 fn whatever_a_factory_could_decide_by_is_part_of_the_key() {
     type Change = (&'static str, fn(&mut Principal));

@@ -28,7 +28,7 @@ fn few() -> InstanceOptions {
     InstanceOptions { max_instances: KEPT, ..InstanceOptions::default() }
 }
 
-/// S2-50.
+/// S2-50, S2-51.
 #[tokio::test]
 async fn t15_a_hundred_thousand_users_leave_as_many_servers_as_are_kept() {
     let world = Arc::new(World::default());

@@ -89,6 +89,7 @@ async fn the_cause_of_an_internal_error_stays_inside() {
     running.ask_modern("tools/call", json!({"name": "echo"})).await.result();
 }
 
+/// S2-55: liveness, which says nothing to strangers.
 #[tokio::test]
 async fn health_and_further_routes_are_served_beside() {
     let routes = axum::Router::new().route("/extra", axum::routing::get(async || "more"));

@@ -86,7 +86,7 @@ async fn wrap_existing_answers_who_has_a_key() {
     running.terminate();
 }
 
-/// S1-4: on a free port, an authenticated call succeeds.
+/// S1-3, S1-4, S2-30, S2-40: on a free port, an authenticated call succeeds.
 #[tokio::test]
 async fn server_factory_answers_who_has_a_jwt() {
     let secret = std::str::from_utf8(crate::issuer::SECRET).expect("text");

@@ -51,7 +51,7 @@ pub async fn serve(options: McpServerOptions) -> (McpServerHandle, Running) {
     (handle, client)
 }
 
-/// S3-3, S3-77.
+/// S3-1, S3-3, S3-77.
 #[tokio::test]
 async fn a_server_listens_from_start_to_close_however_often_they_are_called() {
     let handle = create_mcp_server(options(&Arc::default())).await.expect("is made");

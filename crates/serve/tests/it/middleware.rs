@@ -1,4 +1,4 @@
-//! Layers around tool calls: each is applied, whichever way a call comes (W1-1).
+//! Layers around tool calls: each is applied, whichever way a call comes (W1-1, S2-53).
 
 use std::{
     sync::{

@@ -163,7 +163,7 @@ async fn next(events: &mut EventStream, name: &str) -> Value {
     .await
 }
 
-// S4-30
+// S4-2, S4-30
 #[tokio::test]
 async fn each_token_has_tools_of_its_own_at_one_endpoint() {
     let (_server, client, _) = started(alice_and_bob()).await;
@@ -177,7 +177,7 @@ async fn each_token_has_tools_of_its_own_at_one_endpoint() {
     assert_eq!(call.result()["content"][0]["text"], "time for bob");
 }
 
-// S4-1, S4-4, S4-5, S4-6, S4-11
+// S4-1, S4-4, S4-5, S4-6, S4-11, S4-41
 #[tokio::test]
 async fn a_server_starts_and_stops_and_says_where_it_is() {
     let server = builder().build().expect("nothing is wrong");
@@ -318,7 +318,7 @@ async fn t6_an_update_ends_no_call_and_no_session() {
     assert!(server.update_token("nobody", factory("x")).is_none());
 }
 
-// S4-36
+// S4-3, S4-36
 #[tokio::test]
 async fn a_removed_token_is_refused_at_once_and_its_calls_and_streams_end() {
     let calls = Arc::default();

@@ -8,7 +8,7 @@ fn with_token(tool: &str, token: Value) -> Value {
     json!({"name": tool, "_meta": {"progressToken": token}})
 }
 
-/// W1-8: progress was looked for at the wrong place, and swallowed.
+/// W1-8, S2-54: progress was looked for at the wrong place, and swallowed.
 #[tokio::test]
 async fn a_call_that_reports_becomes_a_stream() {
     let running = Running::start().await;

@@ -72,7 +72,7 @@ async fn a_session_is_told_of_its_own_changes_and_of_no_others() {
     assert_eq!((told_one.next().await, told_two.next().await), (None, None), "nobody heard more");
 }
 
-/// S3-40, S3-41.
+/// S3-40, S3-41, S3-50.
 #[tokio::test]
 async fn the_meta_tools_answer_as_they_are_known() {
     let on_limit = Arc::new(AtomicUsize::new(0));
