@@ -9,6 +9,7 @@ use mcp_serve::IpNet;
 
 use crate::{exit, logging::LogLevel};
 
+pub mod connect;
 pub mod factory;
 pub mod servers;
 pub mod up;
@@ -30,7 +31,7 @@ pub enum Command {
     Validate(Validate),
     /// Serve a spec over Streamable HTTP, at `/mcp`.
     Serve(Serve),
-    /// Serve a spec over standard input and output.
+    /// Serve a spec, or a server of the factory, over standard input and output.
     Stdio(Stdio),
     /// Run the tests of a spec or a server, or call one of its tools, through the protocol.
     Test(Test),
@@ -66,6 +67,10 @@ pub enum Command {
     Down(up::Down),
     /// Make `mcp-create`, `mcp-deploy` and their like, which are this program under other names.
     InstallLinks(InstallLinks),
+    /// Look whether a factory can work here, and what to do where it can't.
+    Doctor(up::Doctor),
+    /// Tell a client how to use a server: print its configuration, or write it.
+    Connect(connect::Connect),
     /// Print the JSON Schema of the spec language.
     Schema,
     /// Print a completion script for a shell.
@@ -178,12 +183,16 @@ pub struct Serve {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "An argument with `.` or `/` in it, or of an existing file, is a spec; everything else is the name of a server.\n\
+    Of a server, the version that is deployed is served, or the latest of one that is not; another one takes its place."
+)]
 #[command(mut_arg("file", |file| {
     file.required(false).required_unless_present("factory").default_value_if("factory", "true", "-")
 }))]
 pub struct Stdio {
     #[command(flatten)]
-    pub spec: Spec,
+    pub spec: SpecOrServer,
     /// Serve the factory itself in place of a spec: tools to make, deploy, find and call servers. A factory is started in the
     /// background where none runs.
     #[arg(long, conflicts_with_all = ["file", "env", "principal_secrets", "principal", "allow_stubs", "no_reload"])]

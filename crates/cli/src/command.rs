@@ -1,8 +1,10 @@
 //! One file per command.
 
 pub mod completions;
+pub mod connect;
 pub mod create;
 pub mod deploy;
+pub mod doctor;
 pub mod down;
 pub mod install_links;
 pub mod list;

@@ -13,8 +13,9 @@ use mcp_factory::FactoryKey;
 use mcp_factory_engine::CursorKey;
 use mcp_serve::{BridgeKey, StateKey};
 
-const VARIABLE: &str = "MCP_FACTORY_SECRET";
-const SHORTEST: usize = 16;
+pub const VARIABLE: &str = "MCP_FACTORY_SECRET";
+pub const SHORTEST: usize = 16;
+pub const FILE: &str = "secret";
 
 pub fn load() -> anyhow::Result<CursorKey> {
     Ok(CursorKey::new(&secret()?))
@@ -83,7 +84,7 @@ pub fn data_folder() -> Option<PathBuf> {
 
 /// Two processes at once agree on one secret: it is written beside and linked into place, and a link never overwrites.
 fn read_or_make(folder: &Path) -> std::io::Result<Vec<u8>> {
-    let file = folder.join("secret");
+    let file = folder.join(FILE);
     match read(&file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         known => return known,

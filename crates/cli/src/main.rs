@@ -55,6 +55,8 @@ fn main() -> ExitCode {
         Command::Up(args) => command::up::run(&args),
         Command::Down(args) => command::down::run(&args),
         Command::InstallLinks(args) => command::install_links::run(&args),
+        Command::Doctor(args) => command::doctor::run(&args),
+        Command::Connect(args) => command::connect::run(&args),
         Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),
     };

@@ -71,3 +71,16 @@ pub struct Down {
     #[arg(long, value_enum, default_value = "text")]
     pub output: Output,
 }
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 no error, 1 an error.")]
+pub struct Doctor {
+    #[command(flatten)]
+    pub place: Place,
+    /// Where a factory would listen.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", env = "MCP_FACTORY_LISTEN")]
+    pub listen: SocketAddr,
+    /// How findings are printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+}

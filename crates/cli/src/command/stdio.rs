@@ -1,6 +1,8 @@
-//! `mcp-factory stdio FILE`: for clients that start their servers. Nothing but protocol goes to standard output.
+//! `mcp-factory stdio FILE`, or NAME (`registered.rs`): for clients that start their servers. Nothing but protocol goes to standard output.
 //!
 //! `mcp-factory stdio --factory` is the factory itself, for agents: the one that runs, reached by this process.
+
+mod registered;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -20,13 +22,17 @@ pub fn run(args: &args::Stdio) -> anyhow::Result<ExitCode> {
     if args.factory {
         return factory(&args.reach);
     }
-    if args.spec.file == std::path::Path::new("-") {
+    if let Some(name) = args.spec.name_of_a_server()? {
+        return registered::run(&name, args);
+    }
+    let spec_args = &args.spec.spec;
+    if spec_args.file == std::path::Path::new("-") {
         return Err(crate::exit::usage(
             "the spec can't come from standard input, where the client talks",
             "name a file",
         ));
     }
-    let (reloader, spec, engine) = Reloader::start(&args.spec, args.allow_stubs, !args.no_reload)?;
+    let (reloader, spec, engine) = Reloader::start(spec_args, args.allow_stubs, !args.no_reload)?;
     let limits = mcp_factory_engine::limits(&spec);
     let principal = Principal::trusted(&args.principal);
     // Who approves says who they are with a key, where there are keys.

@@ -5,6 +5,8 @@
 mod cancellation;
 mod commands;
 mod confirm;
+mod connect;
+mod doctor;
 mod document;
 mod factory;
 mod programs;
