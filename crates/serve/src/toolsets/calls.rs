@@ -14,6 +14,11 @@ use super::{
 };
 use crate::{CallContext, Error, ToolResult, model::Tool};
 
+type Arguments = Map<String, Value>;
+
+/// What a meta-tool did, or why it did nothing. Either way an answer.
+type Done = Result<ToolResult, ToolResult>;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Named {
@@ -39,7 +44,7 @@ struct Search {
 struct Call {
     tool: String,
     #[serde(default)]
-    arguments: Map<String, Value>,
+    arguments: Arguments,
     toolset: Option<String>,
     activation: Option<String>,
 }
@@ -57,7 +62,7 @@ struct Reach {
     carried: Option<Carried>,
 }
 
-fn read<T: for<'de> Deserialize<'de>>(arguments: Map<String, Value>) -> Result<T, ToolResult> {
+fn read<T: for<'de> Deserialize<'de>>(arguments: Arguments) -> Result<T, ToolResult> {
     serde_json::from_value(Value::Object(arguments))
         .map_err(|error| answer(&json!(Outcome::failed(Code::Validation, format!("Invalid arguments: {error}"))), true))
 }
@@ -77,7 +82,7 @@ impl Toolsets {
         cx: &CallContext,
         shown: Shown,
         name: &str,
-        arguments: Map<String, Value>,
+        arguments: Arguments,
     ) -> Result<ToolResult, Error> {
         let done = match name {
             meta::ENABLE => self.enable_toolset(cx, shown, arguments).await?,
@@ -91,12 +96,7 @@ impl Toolsets {
         Ok(done.unwrap_or_else(|refused| refused))
     }
 
-    async fn enable_toolset(
-        &self,
-        cx: &CallContext,
-        shown: Shown,
-        arguments: Map<String, Value>,
-    ) -> Result<Result<ToolResult, ToolResult>, Error> {
+    async fn enable_toolset(&self, cx: &CallContext, shown: Shown, arguments: Arguments) -> Result<Done, Error> {
         let named: Named = match read(arguments) {
             Ok(named) => named,
             Err(refused) => return Ok(Err(refused)),
@@ -120,12 +120,7 @@ impl Toolsets {
         Ok(Ok(answer(&result, !done.success)))
     }
 
-    fn disable_toolset(
-        &self,
-        cx: &CallContext,
-        shown: Shown,
-        arguments: Map<String, Value>,
-    ) -> Result<ToolResult, ToolResult> {
+    fn disable_toolset(&self, cx: &CallContext, shown: Shown, arguments: Arguments) -> Done {
         let named: Named = read(arguments)?;
         if shown.meta == MetaTools::Session {
             return Ok(outcome(&self.disable(cx, &named.name), None));
@@ -142,12 +137,7 @@ impl Toolsets {
         Ok(outcome(&done, Some(("activation", json!(self.seal(cx, on))))))
     }
 
-    fn list_toolsets(
-        &self,
-        cx: &CallContext,
-        shown: Shown,
-        arguments: Map<String, Value>,
-    ) -> Result<ToolResult, ToolResult> {
+    fn list_toolsets(&self, cx: &CallContext, shown: Shown, arguments: Arguments) -> Done {
         let of: Of = read(arguments)?;
         let reach = self.reach(cx, shown, of.activation.as_deref())?;
         let state = self.state.load_full();
@@ -162,12 +152,7 @@ impl Toolsets {
         Ok(answer(&json!({ "toolsets": toolsets }), false))
     }
 
-    async fn describe_toolset(
-        &self,
-        cx: &CallContext,
-        shown: Shown,
-        arguments: Map<String, Value>,
-    ) -> Result<ToolResult, ToolResult> {
+    async fn describe_toolset(&self, cx: &CallContext, shown: Shown, arguments: Arguments) -> Done {
         let named: Named = read(arguments)?;
         let reach = self.reach(cx, shown, named.activation.as_deref())?;
         let Some(place) = self.place(&named.name).filter(|place| reach.permitted.contains(*place)) else {
@@ -180,12 +165,7 @@ impl Toolsets {
         Ok(answer(&self.toolset_json(&reach, place, json!(tools)), false))
     }
 
-    async fn list_tools(
-        &self,
-        cx: &CallContext,
-        shown: Shown,
-        arguments: Map<String, Value>,
-    ) -> Result<ToolResult, ToolResult> {
+    async fn list_tools(&self, cx: &CallContext, shown: Shown, arguments: Arguments) -> Done {
         let of: Of = read(arguments)?;
         let reach = self.reach(cx, shown, of.activation.as_deref())?;
         let callable = self.callable(&reach).await;
@@ -202,12 +182,7 @@ impl Toolsets {
         Ok(answer(&json!({ "tools": tools, "toolsetToTools": by_toolset }), false))
     }
 
-    async fn search_tools(
-        &self,
-        cx: &CallContext,
-        shown: Shown,
-        arguments: Map<String, Value>,
-    ) -> Result<ToolResult, ToolResult> {
+    async fn search_tools(&self, cx: &CallContext, shown: Shown, arguments: Arguments) -> Done {
         let search: Search = read(arguments)?;
         let reach = self.reach(cx, shown, None)?;
         self.load_all(reach.permitted).await;
@@ -231,12 +206,7 @@ impl Toolsets {
         Ok(answer(&json!({ "tools": tools }), false))
     }
 
-    async fn call_by_name(
-        &self,
-        cx: &CallContext,
-        shown: Shown,
-        arguments: Map<String, Value>,
-    ) -> Result<ToolResult, Error> {
+    async fn call_by_name(&self, cx: &CallContext, shown: Shown, arguments: Arguments) -> Result<ToolResult, Error> {
         let call: Call = match read(arguments) {
             Ok(call) => call,
             Err(refused) => return Ok(refused),
