@@ -37,7 +37,8 @@ use super::{
     site::Sockets,
 };
 use crate::{
-    CallContext, ClientSupport, Error, Live, Peer, TenantContext, ToolResult, auth::WELL_KNOWN, call, sharded::Sharded,
+    CallContext, ClientSupport, Error, Live, Peer, SessionContext, TenantContext, ToolResult, auth::WELL_KNOWN, call,
+    sharded::Sharded,
 };
 
 /// Clones share everything.
@@ -314,7 +315,7 @@ impl Mounted {
         response
     }
 
-    /// What the caller has elsewhere, a session or a task, is not this server's.
+    /// What the caller has elsewhere, a session, a task or a context, is not this server's.
     async fn call_tool(&self, cx: CallContext, tool: &str, arguments: Map<String, Value>) -> Result<ToolResult, Error> {
         let caller = || TenantContext::new(cx.principal.clone());
         let serving = self.endpoint.shared().live.serving(caller).await;
@@ -323,8 +324,8 @@ impl Mounted {
             None => None,
             Some(deciding) => Some(deciding.await?),
         };
-        let client = ClientSupport::default();
-        let cx = CallContext { session: None, part: None, grant, client, ..cx };
+        let (client, context) = (ClientSupport::default(), SessionContext::default());
+        let cx = CallContext { session: None, part: None, grant, client, context, ..cx };
         let _permit = serving.enter(&cx.principal)?;
         call::call_tool(&serving, &cx, tool, arguments).await
     }
