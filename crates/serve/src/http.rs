@@ -17,6 +17,7 @@ mod cors;
 mod endpoint;
 mod guard;
 mod host;
+mod large;
 mod presence;
 mod sessions;
 mod shares;

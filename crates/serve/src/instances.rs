@@ -7,8 +7,6 @@
 //! Clients choose a part of the key where extras or a session context are read. What they choose costs them: each principal
 //! has a share of what is kept and what is made at once, and a rate at which servers are made for it.
 
-mod places;
-
 use std::{
     fmt,
     hash::{Hash, Hasher},
@@ -27,12 +25,12 @@ use tokio::{
     time::Instant,
 };
 
-use self::places::Places;
 use crate::{
     Error, FactoryError, Finding, Gate, Init, Limits, Principal, Rate, Renewal, Served, ServerFactory, Servers,
     TenantContext,
     http::{Share, Shares},
     init::{BackOff, InitError},
+    places::Places,
 };
 
 /// Clones share the servers.

@@ -43,9 +43,10 @@
 //!
 //! # Limits
 //!
-//! Everything that callers can make grow is bounded: bodies, headers, nesting, connections, sessions (all and of one
-//! principal), calls at once and in time ([`Limits`]), servers that are kept ([`InstanceOptions`]), credentials that are
-//! kept ([`resolver::CachedConfig`]), questions that wait. Defaults are at the fields of [`http::Config`].
+//! Everything that callers can make grow is bounded: bodies, headers, nesting, connections, sessions, calls at once and in
+//! time ([`Limits`]), servers that are kept and made ([`InstanceOptions`]), credentials that are kept
+//! ([`resolver::CachedConfig`]), audit lines that wait ([`middleware::AuditLog`]), questions that wait. Of what all share, one
+//! principal has a share. Defaults are at the fields of [`http::Config`].
 //!
 //! # Cancellation
 //!
@@ -83,6 +84,7 @@ pub mod middleware;
 mod news;
 mod page;
 pub mod per_bearer;
+mod places;
 mod principal;
 mod progress;
 pub mod resolver;

@@ -20,7 +20,8 @@ pub struct Config {
     /// Web pages that may call besides those on loopback: `https://app.example.com`.
     pub allowed_origins: Vec<String>,
     pub limits: Limits,
-    /// Bytes of a request body. Default 4 MiB.
+    /// Bytes of a request body. Of those larger than 64 KiB, 32 are read at once, 8 of one principal; more wait, for
+    /// [`body_timeout`](Self::body_timeout) at most. Default 4 MiB.
     pub max_body: usize,
     /// Nesting of a call's arguments. Default 64.
     pub max_depth: usize,

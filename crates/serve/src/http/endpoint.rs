@@ -22,6 +22,7 @@ use super::{
     body::{json, read, refuse, status},
     cors,
     guard::Guard,
+    large::{self, LargeBodies},
     presence::Presence,
     sessions::Sessions,
     shares::Shares,
@@ -55,6 +56,7 @@ pub(super) struct Shared {
     guard: Guard,
     /// By tenant and id.
     pub(super) listening: Arc<Shares<(Option<String>, String)>>,
+    large: Arc<LargeBodies>,
 }
 
 impl Shared {
@@ -102,17 +104,23 @@ impl Endpoint {
     pub(crate) fn watched(live: Live, presence: Option<Arc<dyn Presence>>) -> Result<Self, ConfigError> {
         let config = live.config();
         let guard = Guard::new(&config.allowed_hosts, &config.allowed_origins)?;
-        Ok(Self::guarded(live, presence, guard, CancellationToken::new()))
+        Ok(Self::guarded(live, presence, guard, CancellationToken::new(), Arc::default()))
     }
 
     /// For a host, which has checked Host and Origin when it asks.
-    pub(super) fn hosted(live: Live, stopping: CancellationToken) -> Self {
-        Self::guarded(live, None, Guard::default(), stopping)
+    pub(super) fn hosted(live: Live, stopping: CancellationToken, large: Arc<LargeBodies>) -> Self {
+        Self::guarded(live, None, Guard::default(), stopping, large)
     }
 
-    fn guarded(live: Live, presence: Option<Arc<dyn Presence>>, guard: Guard, stopping: CancellationToken) -> Self {
+    fn guarded(
+        live: Live,
+        presence: Option<Arc<dyn Presence>>,
+        guard: Guard,
+        stopping: CancellationToken,
+        large: Arc<LargeBodies>,
+    ) -> Self {
         let listening = Shares::new(live.config().max_sessions_per_principal);
-        Self(Arc::new(Shared { guard, sessions: OnceLock::new(), presence, listening, stopping, live }))
+        Self(Arc::new(Shared { guard, sessions: OnceLock::new(), presence, listening, large, stopping, live }))
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -264,7 +272,7 @@ impl Endpoint {
         let (mut body, mut whole) = (Some(body), None);
         if shared.config().context.as_ref().is_some_and(|contexts| contexts.reads_meta()) && head.method == Method::POST
         {
-            let reading = self.body(&head, body.take().expect("nobody read it")).await;
+            let reading = self.body(&front, &principal, &head, body.take().expect("nobody read it")).await;
             whole = match reading {
                 Ok(body) => Some(body),
                 Err(refusal) => return refuse(refusal, None),
@@ -279,7 +287,7 @@ impl Endpoint {
             Method::POST => {
                 let read = match (whole, body) {
                     (Some(whole), _) => Ok(whole),
-                    (None, Some(body)) => self.body(&head, body).await,
+                    (None, Some(body)) => self.body(serving.front(), &caller.principal, &head, body).await,
                     (None, None) => unreachable!("it is there or was read"),
                 };
                 match read {
@@ -304,11 +312,17 @@ impl Endpoint {
         }
     }
 
-    async fn body<B>(&self, head: &Parts, body: B) -> Result<Bytes, Refusal>
+    async fn body<B>(&self, front: &Front, principal: &Principal, head: &Parts, body: B) -> Result<Bytes, Refusal>
     where
         B: HttpBody<Data = Bytes>,
     {
         is_json(&head.headers)?;
+        let _turn = if large::is_small(&head.headers) {
+            None
+        } else {
+            let owner = (!front.authenticator.is_open()).then(|| large::owner(&self.0, principal));
+            Some(Box::pin(self.0.large.turn(owner, self.0.config().body_timeout)).await?)
+        };
         read(body, self.0.config().max_body, self.0.config().body_timeout).await
     }
 

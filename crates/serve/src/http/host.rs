@@ -33,6 +33,7 @@ use super::{
     connections, cors,
     endpoint::HEALTH,
     guard::Guard,
+    large::LargeBodies,
     shares::Addresses,
     site::Sockets,
 };
@@ -55,6 +56,7 @@ struct Inner {
     draining: TaskTracker,
     /// Ends listen streams, of all servers.
     stopping: CancellationToken,
+    large: Arc<LargeBodies>,
 }
 
 /// Locked by whoever mounts, unmounts or begins to listen; by no request.
@@ -106,6 +108,7 @@ impl Host {
             conversations: Arc::default(),
             draining: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            large: Arc::default(),
         })))
     }
 
@@ -125,7 +128,7 @@ impl Host {
             live.serve_at(*address)?;
         }
         changing.numbers += 1;
-        let endpoint = Endpoint::hosted(live, self.0.stopping.child_token());
+        let endpoint = Endpoint::hosted(live, self.0.stopping.child_token(), self.0.large.clone());
         let mounted = Arc::new(Mounted { number: changing.numbers, endpoint, cut: AtomicBool::new(false) });
         self.0.mounts.change([(name, mounted)], []);
         Ok(())

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub(super) struct Places<K: Eq + Hash> {
+pub(crate) struct Places<K: Eq + Hash> {
     most: usize,
     owners: Mutex<HashMap<K, Arc<Semaphore>>>,
 }
@@ -20,19 +20,19 @@ struct Waiting<'a, K: Eq + Hash> {
     own: Arc<Semaphore>,
 }
 
-pub(super) struct Place<'a, K: Eq + Hash> {
+pub(crate) struct Place<'a, K: Eq + Hash> {
     // Given back before it is looked whether anybody else is there.
     _permit: OwnedSemaphorePermit,
     _waiting: Waiting<'a, K>,
 }
 
 impl<K: Eq + Hash + Clone> Places<K> {
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self { most, owners: Mutex::default() }
     }
 
     /// May be dropped while it waits.
-    pub(super) async fn enter(&self, owner: K) -> Place<'_, K> {
+    pub(crate) async fn enter(&self, owner: K) -> Place<'_, K> {
         let own = self.owners().entry(owner.clone()).or_insert_with(|| Arc::new(Semaphore::new(self.most))).clone();
         let waiting = Waiting { places: self, owner, own };
         let permit = waiting.own.clone().acquire_owned().await.expect("the semaphore is never closed");
