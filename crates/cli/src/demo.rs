@@ -4,7 +4,10 @@ use std::{fs, os::unix::fs::DirBuilderExt as _, time::Duration};
 
 use anyhow::Context as _;
 use mcp_factory::{
-    Caller, Error, Factory, NewKey, Owner, Submission, deploy::Report, keys::name_of, language::model::ServerName,
+    Caller, Error, Factory, NewKey, Owner, Submission,
+    keys::name_of,
+    language::model::{self, ServerName},
+    suite::{Options, Outcome},
 };
 use serde_json::{Value, json};
 use url::Url;
@@ -26,7 +29,8 @@ pub struct Demo {
     token: String,
     version: String,
     tools: u32,
-    report: Report,
+    passed: usize,
+    failed: usize,
 }
 
 /// The example, under a name of its own and with keys in front.
@@ -49,12 +53,15 @@ pub async fn make(factory: &Factory, base: &Url) -> anyhow::Result<Demo> {
     }
     let deployed = factory.deploy(&caller, NAME, None, PATIENCE).await.context("can't deploy the example")?;
     let observed = deployed.observed.with_context(|| format!("the example is not healthy after {PATIENCE:?}"))?;
-    let report = observed.outcome.map_err(|fault| {
+    observed.outcome.map_err(|fault| {
         exit::with_hint(
             anyhow::Error::from(fault).context("the example is not healthy"),
             "remove it: `mcp-factory remove inventory`",
         )
     })?;
+    let tests = Options { cases: 3, time: model::Duration::from_millis(1_000), ..Options::default() };
+    let tested = factory.test(&caller, NAME, None, &tests).await.context("can't run the tests of the example")?;
+    let passed = tested.rows().iter().filter(|row| row.outcome == Outcome::Passed).count();
     let server = factory.get(&caller, NAME).await?.server;
     let has_key = factory.list_keys(&caller, NAME).await?.iter().any(|key| name_of(key) == KEY);
     let issued = match has_key {
@@ -69,7 +76,8 @@ pub async fn make(factory: &Factory, base: &Url) -> anyhow::Result<Demo> {
         token: token.trim().to_owned(),
         version: server.latest.to_string(),
         tools: server.tools,
-        report,
+        passed,
+        failed: tested.failed(),
     })
 }
 
@@ -80,11 +88,15 @@ impl Demo {
     }
 
     pub fn text(&self, api: &str) -> String {
-        let Self { endpoint, key, version, tools, report, .. } = self;
+        let Self { endpoint, key, version, tools, passed, .. } = self;
         let program = program::name();
+        let failed = match self.failed {
+            0 => String::new(),
+            failed => format!(", {failed} failed: `{program} test {NAME}` says which"),
+        };
         format!(
             "MCP Factory {} is ready. Its example is deployed: {NAME} {version}, {tools} tools on a SQLite database;\n\
-             {report}.\n\n  \
+             {passed} tests passed, in both protocol eras{failed}.\n\n  \
              endpoint  {endpoint}\n  key       {key}\n  api       {api}\n\n\
              Call it from another terminal:\n\n  \
              curl -s {endpoint} \\\n    -H 'Authorization: Bearer {key}' \\\n    -H 'Content-Type: application/json' \\\n    \

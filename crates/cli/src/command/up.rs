@@ -8,6 +8,7 @@ use std::{
     path::Path,
     pin::pin,
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
@@ -34,6 +35,8 @@ use crate::{
 };
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// For what is written last.
+const LAST: Duration = Duration::from_secs(5);
 /// For servers that were deployed to be healthy again before the factory says that it is ready: it serves them as they come.
 const RECOVERY: Duration = Duration::from_secs(20);
 
@@ -49,7 +52,13 @@ pub fn run(args: &Up) -> anyhow::Result<ExitCode> {
     let data = api::data_folder(&args.place.reach())?;
     let lock = Lock::take(&data).with_context(|| format!("can't lock the data folder `{}`", data.display()))?;
     let Some(lock) = lock else { return Err(runs_already(&data)?) };
-    super::runtime()?.block_on(serve(args, public, lock))
+    let lock = Arc::new(lock);
+    let runtime = super::runtime()?;
+    let outcome = runtime.block_on(serve(args, public, lock.clone()));
+    // What blocks a thread still can't be cancelled, and is not waited for without end.
+    runtime.shutdown_timeout(LAST);
+    drop(lock);
+    outcome
 }
 
 /// Tells which one.
@@ -107,7 +116,7 @@ fn detach(args: &Up) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(args: &Up, public: Option<Url>, lock: Lock) -> anyhow::Result<ExitCode> {
+async fn serve(args: &Up, public: Option<Url>, lock: Arc<Lock>) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     let (shutdown, mut hangups) = (signals::shutdown()?, signals::Hangups::listen()?);
     tokio::spawn({
@@ -126,6 +135,12 @@ async fn serve(args: &Up, public: Option<Url>, lock: Lock) -> anyhow::Result<Exi
     let listener = listen(args).await?;
     let address = listener.local_addr()?;
     let base = public.unwrap_or_else(|| approvals::url_of(address));
+    if !address.ip().to_canonical().is_loopback() && base.scheme() != "https" {
+        tracing::warn!(
+            "what others send to {} is not encrypted, tokens neither; put a proxy that speaks TLS in front, and say where as `--public-url`",
+            shown(&base)
+        );
+    }
     let reach = args.place.reach();
     let factory = tokio::select! {
         opened = api::open_factory(&reach) => opened?,
@@ -134,10 +149,14 @@ async fn serve(args: &Up, public: Option<Url>, lock: Lock) -> anyhow::Result<Exi
     let readiness = Readiness::default();
     let host = host(args, &factory, &readiness, &base)?;
     let ending = {
-        let (stop, readiness) = (stop.clone(), readiness.clone());
+        let (stop, readiness, lock) = (stop.clone(), readiness.clone(), lock.clone());
         async move {
             stop.cancelled().await;
             readiness.set(false);
+            // Nobody is sent here any more.
+            if let Err(error) = lock.withdraw() {
+                tracing::warn!(%error, "the file that says where the factory is can't be removed");
+            }
         }
     };
     let mut serving = pin!(host.serve(listener, ending));
@@ -150,6 +169,9 @@ async fn serve(args: &Up, public: Option<Url>, lock: Lock) -> anyhow::Result<Exi
             true => Some(demo::make(&factory, &base).await?),
             false => None,
         };
+        if stop.is_cancelled() {
+            return Ok(());
+        }
         readiness.set(true);
         let running = lock.announce(approvals::reached(address)).context("can't say where the factory is reached")?;
         say_ready(args, &running, &base, factory.data(), (begun, demo))
@@ -164,12 +186,7 @@ async fn serve(args: &Up, public: Option<Url>, lock: Lock) -> anyhow::Result<Exi
         Ok(None) => serving.await.map(Some).map_err(anyhow::Error::from),
         outcome => outcome,
     };
-    // Nobody is sent here any more.
-    if let Err(error) = lock.withdraw() {
-        tracing::warn!(%error, "the file that says where the factory is can't be removed");
-    }
     factory.unhost().await;
-    drop((factory, lock));
     if let Some(http::Summary { forced, took, .. }) = outcome? {
         tracing::info!(forced, ?took, "stopped");
     }

@@ -54,7 +54,7 @@ fn ask(place: &Place, ready: &Value, method: &str, path: &str, body: &str) -> (u
 }
 
 fn ask_with(token: &str, ready: &Value, method: &str, path: &str, body: &str) -> (u16, Value) {
-    let address = ready["api"].as_str().unwrap().strip_prefix("http://").unwrap();
+    let address = api(ready);
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     write!(
         stream,
@@ -118,24 +118,39 @@ fn what_is_deployed_runs_again_after_the_factory_ended_or_was_killed() {
 /// Calls that run when it is told to end are answered, and what was counted of them is kept.
 #[test]
 fn a_shutdown_loses_no_call_and_no_count() {
+    const CALLS: usize = 3;
     let place = place();
     let factory = Factory::up(&place);
-    let slow = json!({ "name": "shop", "version": "1.0.0", "connections": [{ "name": "db", "type": "sqlite", "path": "a.db" }],
-        "tools": [{ "name": "hello", "description": "Counts", "single": true, "annotations": { "readOnly": true }, "sql":
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT COUNT(*) AS i FROM n" }] });
-    assert_eq!(ask(&place, &factory.ready, "POST", "/mcp/create", &slow.to_string()).0, 201);
+    let upstream = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let spec = json!({ "name": "shop", "version": "1.0.0",
+        "connections": [{ "name": "api", "type": "http", "url": format!("http://{}", upstream.local_addr().unwrap()),
+            "allowPrivateNetwork": true }],
+        "tools": [{ "name": "hello", "description": "Asks", "http": { "path": "/" } }] });
+    let created = ask(&place, &factory.ready, "POST", "/mcp/create", &spec.to_string());
+    assert_eq!(created.0, 201, "{}", created.1);
     assert_eq!(ask(&place, &factory.ready, "POST", "/mcp/deploy/shop", "").0, 200);
-    let answered = std::thread::scope(|scope| {
-        let calls: Vec<_> = (0..3).map(|_| scope.spawn(|| call(&place, &factory.ready))).collect();
-        // Once it began to be asked.
-        while ask(&place, &factory.ready, "GET", "/readyz", "").0 != 200 {}
+    std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..CALLS).map(|_| scope.spawn(|| call(&place, &factory.ready))).collect();
+        let asked: Vec<_> = (0..CALLS).map(|_| upstream.accept().unwrap().0).collect();
+        // They run, and go on running until it has begun to end.
         factory.signal("TERM");
-        calls.into_iter().map(|call| call.join()).filter(|answer| matches!(answer, Ok(Value::String(_)))).count()
+        while place.path("data/factory.json").exists() {}
+        for mut asked in asked {
+            assert!(asked.read(&mut [0; 4096]).unwrap() > 0);
+            asked.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello").unwrap();
+        }
+        for call in calls {
+            assert!(call.join().unwrap().as_str().unwrap().contains("hello"));
+        }
     });
     assert_eq!(factory.ended(), Some(0));
     let factory = Factory::up(&place);
     let (_, usage) = ask(&place, &factory.ready, "GET", "/mcp/usage", "");
-    assert!(usage.to_string().contains(&format!("\"calls\":{answered}")), "{answered} answered: {usage}");
+    assert_eq!((&usage["usage"][0]["calls"], &usage["usage"][0]["errors"]), (&json!(CALLS), &json!(0)), "{usage}");
+}
+
+fn api(ready: &Value) -> &str {
+    ready["api"].as_str().unwrap().strip_prefix("http://").unwrap()
 }
 
 #[test]
@@ -274,7 +289,10 @@ fn the_demo_says_in_words_what_to_type_next() {
     while !said.contains("Ctrl-C ends it") {
         assert!(out.read_line(&mut said).unwrap() > 0, "{said}");
     }
-    assert!(said.contains("/servers/inventory/mcp") && said.contains("9 examples passed"), "{said}");
+    assert!(
+        said.contains("/servers/inventory/mcp") && said.contains("tests passed") && !said.contains("failed"),
+        "{said}"
+    );
     // The line that calls it is one that a shell takes.
     let (_, rest) = said.split_once("  curl ").unwrap();
     let command = rest.split_once("\n\n").unwrap().0;
@@ -283,4 +301,37 @@ fn the_demo_says_in_words_what_to_type_next() {
     assert!(answer.contains("\"stock\":120"), "{answer} {said}");
     assert_eq!(down(&place).code, Some(0));
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// DESIGN decision 15: commands and the factory are of one version.
+#[test]
+fn a_factory_of_another_version_is_not_talked_to() {
+    let place = place();
+    std::fs::create_dir(place.path("data")).unwrap();
+    let mut lock = std::fs::File::create(place.path("data/factory.lock")).unwrap();
+    lock.lock().unwrap();
+    write!(lock, "{}", std::process::id()).unwrap();
+    let other = json!({ "pid": std::process::id(), "address": "127.0.0.1:1", "version": "0.0.1", "started": "once" });
+    std::fs::write(place.path("data/factory.json"), other.to_string()).unwrap();
+    for args in [&["list"][..], &["deploy", "shop"], &["up", "--detach"]] {
+        let said = place.run(&[args, &["--data", "data"]].concat());
+        assert_eq!(said.code, Some(1), "{args:?}: {said:?}");
+        assert!(said.err.contains("is version 0.0.1") && said.err.contains("mcp-factory down"), "{args:?}: {said:?}");
+    }
+    let findings = place.run(&["doctor", "--data", "data"]);
+    assert!(findings.out.contains("another version than this one"), "{findings:?}");
+}
+
+#[test]
+fn what_others_can_reach_asks_who_they_are() {
+    let place = place();
+    let ready = place.run(&["up", "--detach", "--listen", "0.0.0.0:0", "--data", "data", "--output", "json"]);
+    let ready: Value = serde_json::from_str(&ready.out).unwrap();
+    let open = json!({ "name": "shop", "tools": [{ "name": "hello", "description": "Greets", "static": { "text": "hello" } }] });
+    assert_eq!(ask(&place, &ready, "POST", "/mcp/create", &open.to_string()).0, 201);
+    let (status, refused) = ask(&place, &ready, "POST", "/mcp/deploy/shop", "");
+    assert!(status == 422 && refused["detail"].as_str().unwrap().contains("set up authentication"), "{refused}");
+    assert_eq!(down(&place).code, Some(0));
+    let log = std::fs::read_to_string(place.path("data/factory.log")).unwrap();
+    assert!(log.contains("not encrypted"), "{log}");
 }
