@@ -16,6 +16,7 @@ use crate::{
     lifecycle::{Action, Command, Desired, Event, Fallback, Lifecycle, Reply, State},
     registry::{self, Deployment, Role, Transaction},
     spec::read_again,
+    telling::Told,
 };
 
 /// Where servers run that have no process of their own.
@@ -303,30 +304,14 @@ impl Factory {
 
     async fn happened(&self, owner: &Owner, server: &str, news: News<'_>) -> Result<Vec<Action>, registry::Error> {
         let Some(me) = self.hosting().map(|hosting| hosting.id.clone()) else { return Ok(Vec::new()) };
-        let (owner, server) = (owner.clone(), server.to_owned());
-        let (generation, event) = (news.generation, news.event);
-        let (problem, endpoint) = (news.fault.map(ToString::to_string), news.endpoint.map(str::to_owned));
-        self.registry()
-            .write(move |transaction| {
-                // It was removed meanwhile.
-                let Some(known) = transaction.deployment(&owner, &server)? else { return Ok(Vec::new()) };
-                // Another factory drives it since.
-                if known.factory.as_deref() != Some(&*me) {
-                    return Ok(Vec::new());
-                }
-                let mut lifecycle = lifecycle_of(&known)?;
-                let actions = lifecycle.event(generation, event);
-                let mut deployment = written(&server, &lifecycle, Some(&known));
-                match event {
-                    Event::Healthy => {
-                        (deployment.problem, deployment.endpoint) = (None, endpoint.clone());
-                    }
-                    _ if problem.is_some() => deployment.problem.clone_from(&problem),
-                    _ => {}
-                }
-                transaction.put_deployment(&owner, &deployment)?;
-                Ok(actions)
-            })
-            .await
+        let told = Told {
+            owner: owner.clone(),
+            server: server.to_owned(),
+            generation: news.generation,
+            event: news.event,
+            problem: news.fault.map(ToString::to_string),
+            endpoint: news.endpoint.map(str::to_owned),
+        };
+        self.telling().tell(self.registry(), &me, told).await
     }
 }

@@ -23,6 +23,7 @@ use crate::{
     key::FactoryKey,
     registry::{self, Deed, Limits, Place, PostgresUrl, Registry, Role, Transaction},
     search::Searches,
+    telling::Telling,
     usage::Usage,
     vault::Vault,
 };
@@ -38,6 +39,7 @@ struct Inner {
     vault: Arc<Vault>,
     usage: Arc<Usage>,
     searches: Searches,
+    telling: Telling,
     cursors: CursorKey,
     tasks: Tasks,
     approvals: Approvals,
@@ -119,6 +121,7 @@ impl Factory {
             vault,
             usage,
             searches: Searches::default(),
+            telling: Telling::default(),
             cursors: key.cursors(),
             states: key.states(),
             hosting: OnceLock::new(),
@@ -159,6 +162,10 @@ impl Factory {
 
     pub(crate) fn searches(&self) -> &Searches {
         &self.0.searches
+    }
+
+    pub(crate) fn telling(&self) -> &Telling {
+        &self.0.telling
     }
 
     pub(crate) fn cursors(&self) -> CursorKey {

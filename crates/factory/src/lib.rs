@@ -29,6 +29,7 @@ mod servers;
 mod spec;
 mod standalone;
 pub mod suite;
+mod telling;
 mod tests;
 mod tokens;
 mod usage;

@@ -7,6 +7,7 @@ mod hosted;
 mod isolation;
 mod kept;
 mod keys;
+mod old;
 mod people;
 mod registry;
 mod replicas;

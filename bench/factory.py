@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""Runs the example `hosting` and holds what it measured against the targets.
+
+usage: factory.py BINARY FOLDER [--servers N] [--output text|json]"""
+
+import argparse
+import json
+import subprocess
+import sys
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("binary")
+    parser.add_argument("folder")
+    parser.add_argument("--servers", type=int, default=2000)
+    parser.add_argument("--output", choices=["text", "json"], default="text")
+    arguments = parser.parse_args()
+    said = subprocess.run([arguments.binary, arguments.folder, str(arguments.servers)], stdout=subprocess.PIPE, check=True)
+    measured = json.loads(said.stdout)
+    one, many = measured["hosting_one"], measured["hosting_all"]
+    alone, beside = one["call_ms"]["p99"], many["call_ms"]["p99"]
+    of = f"{many['servers']:,} servers"
+    lines = [
+        # What, how much, and what it may be at most.
+        ("create to first call, median", measured["create_to_first_call_ms"]["p50"], 50, "ms"),
+        ("new version to first call, median", measured["new_version_to_first_call_ms"]["p50"], 20, "ms"),
+        (f"start-up until {of} serve", many["all_serve_ms"], 2000, "ms"),
+        (f"memory of {of}", many["resident_mb"], 500, "MB"),
+        (f"a neighbour's p99 beside {of}", beside, round(alone * 1.25 + 0.05, 3), "ms"),
+    ]
+    missed = [what for what, is_, most, _ in lines if is_ > most]
+    if arguments.output == "json":
+        print(json.dumps(measured | {"missed": missed}))
+    else:
+        for what, is_, most, unit in lines:
+            print(f"{what:45} {is_:10.1f} {unit}   at most {most:.1f} {'MISSED' if is_ > most else ''}".rstrip())
+        share = (many["resident_mb"] - one["resident_mb"]) * 1024 / max(many["servers"] - 1, 1)
+        print(f"{'one server more':45} {share:10.1f} KB")
+    sys.exit(1 if missed else 0)
+
+
+main()
