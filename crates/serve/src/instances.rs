@@ -27,7 +27,7 @@ use tokio::{
 
 use crate::{
     Error, FactoryError, Finding, Gate, Init, Limits, Principal, Rate, Renewal, Served, ServerFactory, Servers,
-    TenantContext,
+    TenantContext, TokenId,
     http::{Share, Shares},
     init::{BackOff, InitError},
     places::Places,
@@ -44,8 +44,8 @@ pub struct InstanceOptions {
     pub mode: InstanceMode,
     /// Servers that are kept. The ones that were used least go first, but none that a call runs on. Default 1,000.
     pub max_instances: usize,
-    /// Of these, the ones of one principal, where callers are told apart: for one more, the one that it used least goes. Where
-    /// all of them are in use, one more is refused. Default 100.
+    /// Of these, the ones of one principal (of each of its tokens in a registry), where callers are told apart: for one more,
+    /// the one that it used least goes. Where all of them are in use, one more is refused. Default 100.
     pub max_instances_per_principal: usize,
     /// After which a server that nobody asks is let go. Default 30 min.
     pub idle: Duration,
@@ -127,12 +127,12 @@ struct Inner {
     reaped: AtomicBool,
 }
 
-/// Tenant and id.
-type Owner = (Option<String>, String);
+/// Who has a share of its own: tenant, id, and the entry of a registry, which is nothing that a client chooses.
+type Owner = (Option<String>, String, Option<TokenId>);
 
-/// Who has a share of its own.
 fn owner(caller: &TenantContext) -> Option<Owner> {
-    (!caller.is_anybody).then(|| (caller.principal.tenant.clone(), caller.principal.id.clone()))
+    let Principal { id, tenant, .. } = &*caller.principal;
+    (!caller.is_anybody).then(|| (tenant.clone(), id.clone(), caller.entry().cloned()))
 }
 
 type Kept = Cache<ServerKey, Arc<Slot>, UnitWeighter, DefaultHashBuilder, Pinning>;
@@ -313,22 +313,27 @@ impl Inner {
     /// A place among those of this caller, which may cost it another one of its own.
     fn share(&self, caller: &TenantContext) -> Result<Option<Share<Owner>>, FactoryError> {
         let Some(owner) = owner(caller) else { return Ok(None) };
-        if let Err(Error::RateLimited { retry_after }) = self.rate.enter(&caller.principal) {
+        let mut counted = Principal::clone(&caller.principal);
+        if let Some(entry) = caller.entry() {
+            // No id holds what stands between the two.
+            counted.id = format!("{entry}\0{}", counted.id);
+        }
+        if let Err(Error::RateLimited { retry_after }) = self.rate.enter(&counted) {
             return Err(FactoryError::TooMany { retry_after });
         }
         if let Some(share) = self.shares.take(owner.clone()) {
             return Ok(Some(share));
         }
-        self.evict_of(&caller.principal);
+        self.evict_of(&owner);
         // What was let go may be held for a moment by whoever looks at it.
         self.shares.take(owner).map(Some).ok_or(FactoryError::TooMany { retry_after: Duration::from_secs(1) })
     }
 
-    /// The one that this principal used least. Looked for among all: it is rare, and as often as its rate allows.
-    fn evict_of(&self, principal: &Principal) {
+    /// The one that this caller used least. Looked for among all: it is rare, and as often as its rate allows.
+    fn evict_of(&self, (tenant, id, entry): &Owner) {
         let is_own = |key: &ServerKey| {
             let other = &key.0.principal;
-            (&other.id, &other.tenant) == (&principal.id, &principal.tenant)
+            (&other.id, &other.tenant, key.0.entry()) == (id, tenant, entry.as_ref())
         };
         let own = self.kept.iter().filter(|(key, slot)| is_own(key) && !slot.is_in_use());
         let Some((key, slot)) = own.min_by_key(|(_, slot)| slot.used.load(Ordering::Relaxed)) else { return };

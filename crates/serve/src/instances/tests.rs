@@ -137,6 +137,29 @@ async fn servers_in_use_are_not_let_go_and_no_more_are_made_than_one_may_have() 
     }
 }
 
+/// S4-30: tokens of one principal are the operator's choice, and no client's.
+#[tokio::test]
+async fn each_token_of_a_principal_has_a_share_of_its_own() {
+    let rate = Rate { calls: 10, per: Duration::from_secs(3_600) };
+    let instances = made(InstanceOptions { max_instances: 100, build_rate: Some(rate), ..few() });
+    let of = |token: usize| {
+        let mut principal = Principal::clone(&Principal::trusted("service"));
+        principal.token = Some(TokenId::new(format!("token-{token}")).expect("an id"));
+        let mut caller = TenantContext::new(Arc::new(principal));
+        caller.names_entry = true;
+        caller
+    };
+    for round in 0..2 {
+        for token in 0..50 {
+            match instances.find(of(token)) {
+                Finding::Ready(found) if round == 1 => drop(found.expect("it is kept")),
+                Finding::Pending(found) if round == 0 => drop(found.await.expect("a server")),
+                found => panic!("{round} {token}: {found:?}"),
+            }
+        }
+    }
+}
+
 /// making a server is work that comes before any call is counted.
 #[tokio::test]
 async fn servers_are_made_at_a_rate_of_their_caller() {
