@@ -29,6 +29,8 @@ const LIFE: Duration = Duration::from_secs(10 * 60);
 const LONGEST: usize = 64 * 1024;
 /// States that are remembered as used, until they are too old anyway.
 const MOST_USED: usize = 50_000;
+/// Of these, the ones of one caller: who asks and answers all the time keeps nobody else from it.
+const MOST_USED_BY_ONE: usize = MOST_USED / 2;
 
 /// What states are signed with. All processes that serve the same must have the same one. Its clones remember together what
 /// was ended before its time.
@@ -174,7 +176,37 @@ pub(crate) struct Rounds {
 #[derive(Default)]
 struct Used {
     ids: HashSet<String>,
-    oldest_first: VecDeque<(u64, String)>,
+    oldest_first: VecDeque<(u64, String, Caller)>,
+    of: HashMap<Caller, usize>,
+}
+
+/// Tenant and id.
+type Caller = Arc<(Option<String>, String)>;
+
+impl Used {
+    fn forget(&mut self, before: u64) {
+        while self.oldest_first.front().is_some_and(|(used, ..)| *used < before) {
+            let Some((_, id, caller)) = self.oldest_first.pop_front() else { return };
+            self.ids.remove(&id);
+            if let Some(count) = self.of.get_mut(&caller) {
+                *count -= 1;
+                if *count == 0 {
+                    self.of.remove(&caller);
+                }
+            }
+        }
+    }
+
+    fn is_full_for(&self, caller: &Caller) -> bool {
+        self.ids.len() >= MOST_USED || self.of.get(caller).is_some_and(|count| *count >= MOST_USED_BY_ONE)
+    }
+
+    /// By when they are used, which is close enough to when they were made.
+    fn add(&mut self, id: String, caller: Caller) {
+        self.ids.insert(id.clone());
+        *self.of.entry(caller.clone()).or_default() += 1;
+        self.oldest_first.push_back((now(), id, caller));
+    }
 }
 
 /// Why a state is no use.
@@ -209,27 +241,21 @@ impl Rounds {
     }
 
     /// Reads a state, which is used by that.
-    fn open(&self, subject: &[u8; 32], sealed: &str) -> Result<State, Useless> {
+    fn open(&self, subject: &[u8; 32], caller: &Principal, sealed: &str) -> Result<State, Useless> {
         let state = self.read(subject, sealed)?;
         if state.made < self.began {
             return Err(Useless::Spent);
         }
         let mut used = self.used();
-        let oldest = now().saturating_sub(millis(LIFE) + 1000);
-        while used.oldest_first.front().is_some_and(|(made, _)| *made < oldest) {
-            if let Some((_, id)) = used.oldest_first.pop_front() {
-                used.ids.remove(&id);
-            }
-        }
+        used.forget(now().saturating_sub(millis(LIFE) + 1000));
         if used.ids.contains(&state.id) {
             return Err(Useless::Spent);
         }
-        if used.ids.len() >= MOST_USED {
+        let caller = Caller::new((caller.tenant.clone(), caller.id.clone()));
+        if used.is_full_for(&caller) {
             return Err(Useless::Full);
         }
-        used.ids.insert(state.id.clone());
-        // By when they are used, which is close enough to when they were made.
-        used.oldest_first.push_back((now(), state.id.clone()));
+        used.add(state.id.clone(), caller);
         drop(used);
         Ok(state)
     }
@@ -289,7 +315,7 @@ impl Round {
             round.talk = unbound();
             return Ok(round);
         };
-        match round.rounds.open(&round.subject.digest(), sealed) {
+        match round.rounds.open(&round.subject.digest(), &round.subject.principal, sealed) {
             Ok(state) => {
                 let mut known = state.answered;
                 // Answers to what was not asked are nobody's.

@@ -233,3 +233,23 @@ proptest! {
         prop_assert_eq!(digest(&a, &b) == digest(&b, &a), a == b);
     }
 }
+
+/// What is remembered is bounded, and nobody has all of it.
+#[test]
+fn who_answers_all_the_time_keeps_nobody_else_from_it() {
+    let rounds = rounds();
+    let alice = Caller::new((None, "alice".to_owned()));
+    for used in 0..MOST_USED_BY_ONE {
+        rounds.used().add(used.to_string(), alice.clone());
+    }
+    let next = |user: &str| {
+        let of = || subject(user, "remove", "{}");
+        let state = asked(&rounds, of(), &question());
+        begun(&rounds, of(), Some(&state), &InputResponses::new()).map(drop)
+    };
+    assert!(matches!(next("alice"), Err(Error::Busy)));
+    next("bob").expect("another caller");
+    rounds.used().forget(u64::MAX);
+    assert!(rounds.used().of.is_empty() && rounds.used().ids.is_empty());
+    next("alice").expect("there is room again");
+}
