@@ -63,6 +63,17 @@ pub struct Surroundings {
     pub approvals: Approvals,
 }
 
+/// Connections that an operator shares, by name: they stand on what is the operator's, and on nothing of who uses them.
+pub type Shared = HashMap<String, SharedGround>;
+
+#[derive(Debug, Clone)]
+pub struct SharedGround {
+    /// Relative paths of the definition start here. Absolute.
+    pub folder: PathBuf,
+    pub secrets: Arc<dyn Secrets>,
+    pub policy: Policy,
+}
+
 /// Why a spec can't run here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -93,7 +104,12 @@ pub type Files = BTreeMap<PathBuf, [u8; 32]>;
 impl Plan {
     /// Compiles the spec, or says everything that can't run.
     pub fn new(spec: &Spec, surroundings: &Surroundings) -> Result<Self, Vec<Problem>> {
-        let mut builder = Builder::new(spec, surroundings);
+        Self::with_shared(spec, surroundings, &Shared::new())
+    }
+
+    /// The same with connections that are shared: what they are is in the spec by now, in the place of `use`.
+    pub fn with_shared(spec: &Spec, surroundings: &Surroundings, shared: &Shared) -> Result<Self, Vec<Problem>> {
+        let mut builder = Builder::new(spec, surroundings, shared);
         let mut notices = support::check(spec, &mut builder.problems);
         notices.extend(exposure::notices(spec));
         let tools = order::tools(spec, &mut builder);
@@ -174,12 +190,12 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(spec: &'a Spec, surroundings: &'a Surroundings) -> Self {
+    fn new(spec: &'a Spec, surroundings: &'a Surroundings, shared: &'a Shared) -> Self {
         Self {
             spec,
             surroundings,
             cursor_key: surroundings.cursor_key.clone(),
-            connections: Connections::new(spec, surroundings),
+            connections: Connections::new(spec, surroundings, shared),
             problems: Vec::new(),
             server: spec.title.as_deref().unwrap_or(spec.name.as_str()),
             answers: None,

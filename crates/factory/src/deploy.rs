@@ -17,13 +17,14 @@ use std::{
 };
 
 use mcp_factory_connect::{Policy, Secrets};
-use mcp_factory_engine::{CursorKey, Tasks, authentication::IssuedKeys};
+use mcp_factory_engine::{CursorKey, Engine, Shared, Tasks, authentication::IssuedKeys};
 use mcp_factory_spec::Spec;
 use mcp_serve::{Approvals, BoxFuture, StateKey, middleware::Outcome};
 use semver::Version;
 
 use crate::lifecycle::{Action, Event};
 
+pub(crate) use health::Probe;
 pub use health::{Report, Unhealthy};
 pub use local::{Local, LocalOptions};
 pub use logs::{LogBounds, LogRing};
@@ -47,6 +48,8 @@ pub struct Ground {
     pub policy: Policy,
     /// What callers may come with beside the keys that the spec names.
     pub keys: IssuedKeys,
+    /// What the connections stand on that an operator shares.
+    pub shared: Shared,
     pub cursor_key: CursorKey,
     pub state_key: StateKey,
     pub tasks: Tasks,
@@ -95,6 +98,7 @@ pub struct Serving {
     pub generation: u64,
     pub endpoint: String,
     pub since: SystemTime,
+    pub(crate) engine: Arc<Engine>,
 }
 
 #[cfg(test)]

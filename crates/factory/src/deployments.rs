@@ -4,16 +4,19 @@
 use std::{sync::Arc, time::Duration};
 
 use mcp_factory_connect::Grant;
+use mcp_factory_engine::Shared;
 use mcp_factory_spec::model::ServerName;
 use mcp_serve::{BoxFuture, middleware::Outcome};
 use semver::Version;
 
 use crate::{
     Caller, Error, Factory, Owner,
+    connections::Resolved,
     deploy::{Fault, Ground, Ledger, Local, LogRing, News, Observed, Release},
     factory::make_folder,
+    grants::denied,
     hosting::Known,
-    lifecycle::{Action, Command, Desired, Event, Fallback, Lifecycle, Reply, State},
+    lifecycle::{Action, Command, Desired, Fallback, Lifecycle, Reply, State},
     registry::{self, Deployment, Role, Transaction},
     spec::read_again,
     telling::Told,
@@ -226,7 +229,10 @@ impl Ledger for Books {
             let gone = || Fault::Release("the server is gone".into());
             let factory = self.factory.upgrade().ok_or_else(gone)?;
             let owner = self.known.of(server).ok_or_else(gone)?;
-            let failed = |error: Error| Fault::Release(error.to_string().into());
+            let failed = |error: Error| match error {
+                Error::Unplanned(problems) => Fault::Plan(problems),
+                error => Fault::Release(error.to_string().into()),
+            };
             let release = factory.release(&owner, server, version).await.map_err(failed)?;
             Ok(Release { proven: self.known.was_healthy(server, version), ..release })
         })
@@ -271,6 +277,7 @@ impl Ledger for Books {
 }
 
 impl Factory {
+    /// What is to run, put together with what operators share.
     pub(crate) async fn release(&self, owner: &Owner, server: &str, version: &Version) -> Result<Release, Error> {
         let (wanted, of, number) = (server.to_owned(), owner.clone(), version.clone());
         let (text, info) = self
@@ -282,6 +289,11 @@ impl Factory {
             })
             .await?;
         let spec = tokio::task::spawn_blocking(move || read_again(&text)).await?.ok_or(registry::Error::Content)?;
+        let (spec, shared) = match self.resolve(owner, &spec).await? {
+            None => (spec, Shared::new()),
+            Some(Resolved { spec: Some(whole), shared, .. }) => (whole, shared),
+            Some(Resolved { problems, .. }) => return Err(Error::Unplanned(Arc::new(problems))),
+        };
         let name = ServerName::new(server).ok_or_else(|| Error::no_server(server))?;
         let folder = match info.folder {
             Some(folder) => folder,
@@ -294,6 +306,7 @@ impl Factory {
             folder,
             secrets: Arc::new(secrets),
             keys: self.issued_keys(owner, &name),
+            shared,
             cursor_key: self.cursors(),
             state_key: self.states(),
             tasks: self.tasks(),
@@ -304,11 +317,16 @@ impl Factory {
 
     async fn happened(&self, owner: &Owner, server: &str, news: News<'_>) -> Result<Vec<Action>, registry::Error> {
         let Some(me) = self.hosting().map(|hosting| hosting.id.clone()) else { return Ok(Vec::new()) };
+        let denied = match news.fault {
+            Some(Fault::Plan(problems)) => denied(problems),
+            _ => Vec::new(),
+        };
         let told = Told {
             owner: owner.clone(),
             server: server.to_owned(),
             generation: news.generation,
             event: news.event,
+            denied,
             problem: news.fault.map(ToString::to_string),
             endpoint: news.endpoint.map(str::to_owned),
         };

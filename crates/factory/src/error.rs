@@ -60,6 +60,8 @@ pub enum Error {
         "`{server}` takes no keys: its `auth` is `{auth}`; make a version with `auth: {{ type: bearer }}`, or with `api_key`"
     )]
     TakesNoKeys { server: String, auth: &'static str },
+    #[error("the call was not made: {why}")]
+    Call { why: String },
     #[error("this process deploys nothing to `{target}`")]
     NoTarget { target: &'static str },
     #[error("this build can't run it: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
@@ -112,6 +114,7 @@ impl Error {
             Self::NotRunning { .. } => "not-running",
             Self::NotDeployable { .. } => "not-deployable",
             Self::TakesNoKeys { .. } => "takes-no-keys",
+            Self::Call { .. } => "call-failed",
             Self::NoTarget { .. } => "no-target",
             Self::Unplanned(_) => "not-deployable",
             Self::Test(suite::Error::NoTool { .. }) => "not-found",

@@ -79,7 +79,9 @@ impl Factory {
             let spec = read_again(&text).ok_or(registry::Error::Content)?;
             let own = ServerName::new(&name).ok_or_else(|| Error::no_server(&name))?;
             let folder = info.folder.clone().unwrap_or_else(|| factory.folder_of(&owner, &own));
-            let plan = factory.plan(&spec, &folder, policy, std::sync::Arc::new(secrets)).map_err(|problems| {
+            // What an operator shares goes nowhere else.
+            let (secrets, shared) = (std::sync::Arc::new(secrets), mcp_factory_engine::Shared::new());
+            let plan = factory.plan(&spec, &folder, policy, secrets, &shared).map_err(|problems| {
                 let first = problems.first().map(ToString::to_string).unwrap_or_default();
                 Error::argument("the server", format!("can't be bundled as long as it can't run here: {first}"))
             })?;

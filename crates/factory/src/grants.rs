@@ -3,11 +3,12 @@
 use std::path::{Component, PathBuf};
 
 use mcp_factory_connect::{Grant, Policy};
+use mcp_factory_engine::Problem;
 use mcp_factory_spec::model::{ConnectionName, Variable};
 
 use crate::{
     Caller, Change, Error, Factory, Owner,
-    registry::{GrantRow, MOST_GRANTS, Role, Transaction},
+    registry::{Deed, GrantRow, MOST_GRANTS, Role, Transaction},
 };
 
 impl Factory {
@@ -25,12 +26,16 @@ impl Factory {
         Ok(Change::of(self.change(caller, Role::Admin, "grants.add", kind, work).await?))
     }
 
-    /// For what is planned from now on.
+    /// At once: what runs and needs it is stopped.
     pub async fn revoke_grant(&self, caller: &Caller, grant: &Grant) -> Result<Change, Error> {
         let (kind, value) = (grant.name(), value_of(grant));
         let work =
             move |transaction: &mut Transaction<'_>, owner: &Owner| Ok(transaction.remove_grant(owner, kind, &value)?);
-        Ok(Change::of(self.change(caller, Role::Admin, "grants.remove", kind, work).await?))
+        let change = Change::of(self.change(caller, Role::Admin, "grants.remove", kind, work).await?);
+        if change == Change::Done {
+            self.stop_what_lacks_grants(caller, caller.owner()).await?;
+        }
+        Ok(change)
     }
 
     pub async fn grants(&self, caller: &Caller) -> Result<Vec<GrantRow>, Error> {
@@ -52,6 +57,39 @@ impl Factory {
             self.registry().read(move |transaction| transaction.grants(&owner)).await.map_err(Error::Registry)?;
         Ok(rows.iter().filter_map(|row| read(&row.kind, &row.value).ok()).fold(Policy::none(), Policy::with))
     }
+}
+
+impl Factory {
+    /// What a spec asked for and was not granted is written down, whatever else becomes of the spec.
+    pub(crate) async fn note_denied(
+        &self,
+        caller: &Caller,
+        verb: &'static str,
+        server: &str,
+        problems: &[Problem],
+    ) -> Result<(), Error> {
+        let codes = denied(problems);
+        if codes.is_empty() {
+            return Ok(());
+        }
+        let (caller, server) = (caller.clone(), server.to_owned());
+        let written = move |transaction: &mut Transaction<'_>| {
+            for code in &codes {
+                let deed = Deed { actor: caller.actor(), token: caller.token(), verb, subject: &server, outcome: code };
+                transaction.audit(caller.owner(), &deed)?;
+            }
+            Ok(())
+        };
+        self.registry().write(written).await.map_err(Error::Registry)
+    }
+}
+
+/// The kinds of what was not granted, each once.
+pub(crate) fn denied(problems: &[Problem]) -> Vec<&'static str> {
+    let mut codes: Vec<_> = problems.iter().map(|it| it.code).filter(|code| code.starts_with("policy/")).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes
 }
 
 pub(crate) fn no_user(owner: &Owner) -> Error {

@@ -4,8 +4,10 @@
 //! keeps and what runs ([`deploy`]) meet in the facade. [`lifecycle`] says what a deployment may do next.
 
 mod audit;
+mod call;
 mod caller;
 mod catalogue;
+mod connections;
 pub mod deploy;
 mod deployments;
 mod error;
@@ -39,6 +41,7 @@ mod versions;
 
 pub use caller::Caller;
 pub use catalogue::Published;
+pub use connections::GrantedConnection;
 pub use deployments::Commanded;
 pub use error::Error;
 pub use export::{ExportFormat, Exported};

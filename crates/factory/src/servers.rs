@@ -101,9 +101,7 @@ impl Factory {
                 tokio::task::spawn_blocking(move || files::keep(&folder, &files)).await??;
             }
         }
-        for problem in problems.iter().filter(|problem| problem.code.starts_with("policy/")) {
-            tracing::info!(server = %name, owner = %caller.owner(), code = problem.code, "a spec asks for what was not granted");
-        }
+        self.note_denied(caller, "servers.create", &name, &problems).await?;
         Ok(Created { outcome, server, diagnostics, problems })
     }
 

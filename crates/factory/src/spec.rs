@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use mcp_factory_connect::{Grant, Policy};
-use mcp_factory_engine::{Folder, Plan, Problem, Surroundings};
+use mcp_factory_engine::{Folder, Plan, Problem, Shared, Surroundings};
 use mcp_factory_spec::{Diagnostic, Format, Probe, Reading, Severity, Source, Spec, Verdict};
 use ring::digest;
 use serde_json::Value;
 
 use crate::{
     Caller, Error, Factory, Owner,
+    connections::Resolved,
     files::{self, Beside, Files},
     registry::{Capabilities, Capability, Dependency, DependencyKind, NewVersion},
 };
@@ -40,7 +41,7 @@ pub struct Validation {
 }
 
 /// Says yes: where the files are is not known before the name is.
-struct Anything;
+pub(crate) struct Anything;
 
 impl Probe for Anything {
     fn is_file(&self, _: &str) -> bool {
@@ -96,19 +97,27 @@ impl Factory {
         }
         let policy = self.policy_of(&owner).await?;
         let secrets = self.secrets_of(&owner).await?;
+        let (factory, of) = (self.clone(), owner.clone());
+        let read = tokio::task::spawn_blocking(move || factory.read(&of, &submission));
+        let (Reading { spec, diagnostics, verdict }, folder) = read.await??;
+        let Some(spec) = spec else {
+            return Ok(Validation { spec: None, verdict, diagnostics, problems: Vec::new(), folder });
+        };
+        let (whole, shared) = match self.resolve(&owner, &spec).await? {
+            None => (None, Shared::new()),
+            Some(Resolved { spec: Some(whole), shared, .. }) => (Some(whole), shared),
+            Some(Resolved { problems, .. }) => {
+                return Ok(Validation { spec: Some(spec), verdict, diagnostics, problems, folder });
+            }
+        };
         let factory = self.clone();
-        let judged = tokio::task::spawn_blocking(move || {
-            let (reading, folder) = factory.read(&owner, &submission)?;
-            let problems = match &reading.spec {
-                None => Vec::new(),
-                Some(spec) => {
-                    factory.plan(spec, &folder, policy, std::sync::Arc::new(secrets)).err().unwrap_or_default()
-                }
-            };
-            let Reading { spec, diagnostics, verdict } = reading;
-            Ok(Validation { spec, verdict, diagnostics, problems, folder })
+        let planned = tokio::task::spawn_blocking(move || {
+            let planned = whole.as_ref().unwrap_or(&spec);
+            let planned = factory.plan(planned, &folder, policy, std::sync::Arc::new(secrets), &shared);
+            let problems = planned.err().unwrap_or_default();
+            Validation { spec: Some(spec), verdict, diagnostics, problems, folder }
         });
-        judged.await?
+        Ok(planned.await?)
     }
 
     fn read(&self, owner: &Owner, submission: &Submission) -> Result<(Reading, PathBuf), Error> {
@@ -131,6 +140,7 @@ impl Factory {
         folder: &Path,
         policy: Policy,
         secrets: std::sync::Arc<dyn mcp_factory_connect::Secrets>,
+        shared: &Shared,
     ) -> Result<Plan, Vec<Problem>> {
         let surroundings = Surroundings {
             folder: folder.to_owned(),
@@ -142,7 +152,7 @@ impl Factory {
             tasks: self.tasks(),
             approvals: self.approvals(),
         };
-        Plan::new(spec, &surroundings)
+        Plan::with_shared(spec, &surroundings, shared)
     }
 }
 

@@ -67,7 +67,7 @@ impl Factory {
 }
 
 fn compiled(spec: Arc<Spec>, ground: Ground, changes: Changes) -> Result<Standalone, Error> {
-    let Ground { folder, secrets, policy, keys, cursor_key, state_key, tasks, approvals } = ground;
+    let Ground { folder, secrets, policy, keys, shared, cursor_key, state_key, tasks, approvals } = ground;
     let premises = Premises { resource: None, secrets: secrets.clone(), policy: policy.clone(), issued: Some(keys) };
     let surroundings = Surroundings {
         folder,
@@ -79,7 +79,8 @@ fn compiled(spec: Arc<Spec>, ground: Ground, changes: Changes) -> Result<Standal
         tasks,
         approvals,
     };
-    let plan = Plan::new(&spec, &surroundings).map_err(|problems| Error::Unplanned(Arc::new(problems)))?;
+    let plan =
+        Plan::with_shared(&spec, &surroundings, &shared).map_err(|problems| Error::Unplanned(Arc::new(problems)))?;
     for notice in plan.notices() {
         tracing::warn!("{notice}");
     }

@@ -9,7 +9,7 @@ use crate::{
     Owner,
     deployments::{lifecycle_of, written},
     lifecycle::{Action, Event},
-    registry::{self, Registry, Transaction},
+    registry::{self, Deed, Registry, Transaction},
 };
 
 /// Something that happened to an instance.
@@ -20,6 +20,8 @@ pub(crate) struct Told {
     pub(crate) generation: u64,
     pub(crate) event: Event,
     pub(crate) problem: Option<String>,
+    /// What its owner was not granted, where that is why.
+    pub(crate) denied: Vec<&'static str>,
     pub(crate) endpoint: Option<String>,
 }
 
@@ -96,7 +98,15 @@ fn write(transaction: &mut Transaction<'_>, me: &str, told: &Told) -> Result<Ans
     let mut deployment = written(&told.server, &lifecycle, Some(&known));
     match told.event {
         Event::Healthy => (deployment.problem, deployment.endpoint) = (None, told.endpoint.clone()),
-        _ if told.problem.is_some() => deployment.problem.clone_from(&told.problem),
+        _ if told.problem.is_some() => {
+            // Once, and not with each time that it is tried again.
+            for outcome in told.denied.iter().filter(|_| known.problem != told.problem) {
+                let (actor, subject) = (&told.owner, told.server.as_str());
+                let deed = Deed { actor, token: None, verb: "servers.deploy", subject, outcome };
+                transaction.audit(&told.owner, &deed)?;
+            }
+            deployment.problem.clone_from(&told.problem);
+        }
         _ => {}
     }
     transaction.put_deployment(&told.owner, &deployment)?;

@@ -135,7 +135,8 @@ async fn subject(release: Release, ground: Ground) -> Result<Subject, Error> {
             changes: None,
             approvals: on.approvals,
         };
-        let plan = Plan::new(&spec, &surroundings).map_err(|problems| Error::Unplanned(Arc::new(problems)))?;
+        let plan = Plan::with_shared(&spec, &surroundings, &on.shared)
+            .map_err(|problems| Error::Unplanned(Arc::new(problems)))?;
         Ok(Subject { spec, engine: plan.build(), folder })
     });
     planned.await?

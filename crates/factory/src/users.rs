@@ -57,6 +57,7 @@ impl Factory {
             }
             transaction.remove_secrets(owner)?;
             transaction.remove_grants(owner)?;
+            transaction.remove_all_shared(owner)?;
             transaction.remove_user(owner)?;
             Ok(())
         })

@@ -14,7 +14,7 @@ use mcp_factory_spec::{
     template::Text,
 };
 
-use super::{Fault, Surroundings};
+use super::{Fault, Shared, Surroundings};
 use crate::{
     per::{Bounds, Connected},
     session::Session,
@@ -32,6 +32,7 @@ const KEPT_BYTES_EACH: usize = 256 << 10;
 pub struct Connections<'a> {
     spec: &'a Spec,
     surroundings: &'a Surroundings,
+    shared: &'a Shared,
     policy: Arc<Policy>,
     databases: HashMap<String, SqlConnection>,
     upstreams: HashMap<String, Upstream>,
@@ -58,10 +59,11 @@ pub struct SqlConnection {
 }
 
 impl<'a> Connections<'a> {
-    pub fn new(spec: &'a Spec, surroundings: &'a Surroundings) -> Self {
+    pub fn new(spec: &'a Spec, surroundings: &'a Surroundings, shared: &'a Shared) -> Self {
         Self {
             spec,
             surroundings,
+            shared,
             policy: Arc::new(surroundings.policy.clone()),
             databases: HashMap::new(),
             upstreams: HashMap::new(),
@@ -143,8 +145,11 @@ impl<'a> Connections<'a> {
         bounds: Bounds,
         open: impl Fn(Arc<dyn Secrets>, Arc<Policy>) -> Result<T, Denied> + Send + Sync + 'static,
     ) -> Result<Connected<T>, Denied> {
-        let (secrets, policy) = (Arc::clone(&self.surroundings.secrets), Arc::clone(&self.policy));
         let name = connection.name.as_str();
+        let (secrets, policy) = match self.shared.get(name) {
+            Some(ground) => (Arc::clone(&ground.secrets), Arc::new(ground.policy.clone())),
+            None => (Arc::clone(&self.surroundings.secrets), Arc::clone(&self.policy)),
+        };
         match connection.per {
             None => Ok(Connected::shared(name, open(secrets, policy)?)),
             Some(per) => {
@@ -174,7 +179,7 @@ impl<'a> Connections<'a> {
     }
 
     fn file(&self, name: &str, file: &Sqlite) -> Result<DatabaseConfig, String> {
-        let folder = &self.surroundings.folder;
+        let folder = self.shared.get(name).map_or(&self.surroundings.folder, |ground| &ground.folder);
         let source = match (&self.surroundings.fresh_seeds, &file.seed, &file.path, &file.env_var) {
             (Some(fresh), Some(_), _, _) => Source::Path(fresh.join(format!("{name}.db"))),
             (_, _, Some(path), _) => Source::Path(folder.join(PathBuf::from(path))),

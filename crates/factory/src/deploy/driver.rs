@@ -217,6 +217,7 @@ impl Driver {
             generation: mounted.generation,
             endpoint: self.site.endpoint.to_string(),
             since: mounted.since,
+            engine: mounted.engine.clone(),
         });
         self.observed.send_replace(Some(Observed { generation, outcome, serving }));
     }

@@ -91,11 +91,16 @@ fn unhealthy(what: impl Into<String>, why: String) -> Unhealthy {
 }
 
 /// A client of the server, in this process, as whoever an example says.
-struct Probe(Endpoint);
+pub(crate) struct Probe(Endpoint);
 
 impl Probe {
     fn new(engine: &Arc<Engine>) -> Self {
-        let config = Config { limits: Limits::none(), ..Config::default() };
+        Self::with(engine, Config::default())
+    }
+
+    /// Of the configuration, the layers around calls count.
+    pub(crate) fn with(engine: &Arc<Engine>, config: Config) -> Self {
+        let config = Config { limits: Limits::none(), middleware: config.middleware, ..Config::default() };
         let live = Live::new(engine.clone(), Arc::new(Named), config);
         Self(Endpoint::new(live).expect("the default has no hosts and origins that could be wrong"))
     }
@@ -105,7 +110,21 @@ impl Probe {
         self.ask_as(&Principal::local(), method, params).await
     }
 
-    async fn ask_as(&self, principal: &Arc<Principal>, method: &str, mut params: Value) -> Result<Value, String> {
+    async fn ask_as(&self, principal: &Arc<Principal>, method: &str, params: Value) -> Result<Value, String> {
+        let mut answer = self.answer(principal, method, params).await?;
+        match answer.get_mut("result") {
+            Some(result) => Ok(result.take()),
+            None => Err(answer["error"]["message"].as_str().unwrap_or("it answered without a result").to_owned()),
+        }
+    }
+
+    /// The whole answer.
+    pub(crate) async fn answer(
+        &self,
+        principal: &Arc<Principal>,
+        method: &str,
+        mut params: Value,
+    ) -> Result<Value, String> {
         const VERSION: &str = "2026-07-28";
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": VERSION,
@@ -118,11 +137,7 @@ impl Probe {
         }
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let (_, answer) = self.send(principal, "POST", &headers, body.to_string()).await?;
-        let mut answer: Value = serde_json::from_slice(&answer).map_err(|_| "it answered no JSON".to_owned())?;
-        match answer.get_mut("result") {
-            Some(result) => Ok(result.take()),
-            None => Err(answer["error"]["message"].as_str().unwrap_or("it answered without a result").to_owned()),
-        }
+        serde_json::from_slice(&answer).map_err(|_| "it answered no JSON".to_owned())
     }
 
     /// As older clients begin.

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use mcp_factory_engine::Engine;
 use mcp_serve::{
     CallContext, Changes, ToolResult,
     http::{Config, Host},
@@ -84,6 +85,8 @@ impl LocalOptions {
 struct Deployment {
     orders: mpsc::UnboundedSender<Order>,
     observed: watch::Receiver<Option<Observed>>,
+    /// With what counts calls and logs them.
+    config: Config,
     logs: LogRing,
     driver: JoinHandle<()>,
 }
@@ -124,9 +127,9 @@ impl Local {
         let config = Config { middleware: Some(Middleware::new(layers)), ..options.serving.clone() };
         let (orders, ordered) = mpsc::unbounded_channel();
         let (said, observed) = watch::channel(None);
-        let driver = Driver::new(self.0.shared.clone(), site, config, ordered, said);
+        let driver = Driver::new(self.0.shared.clone(), site, config.clone(), ordered, said);
         let driver = tokio::spawn(driver::supervise(driver));
-        Deployment { orders, observed, logs, driver }
+        Deployment { orders, observed, config, logs, driver }
     }
 
     /// What runs of it ends, and its log. Returns when it is gone.
@@ -151,6 +154,14 @@ impl Local {
     #[must_use]
     pub fn observed(&self, server: &str) -> Option<Observed> {
         self.watch(server)?.borrow().clone()
+    }
+
+    /// What serves now, and how its calls are counted.
+    pub(crate) fn running(&self, server: &str) -> Option<(Arc<Engine>, Config)> {
+        let deployments = self.lock();
+        let deployment = deployments.get(server)?;
+        let serving = deployment.observed.borrow().as_ref()?.serving.as_ref()?.engine.clone();
+        Some((serving, deployment.config.clone()))
     }
 
     /// What became of this instance, or of a later one. `None` where there is no such deployment.

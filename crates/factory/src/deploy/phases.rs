@@ -92,7 +92,12 @@ impl Planned {
             tasks: ground.tasks.clone(),
             approvals: ground.approvals.clone(),
         };
-        let plan = Plan::new(&release.spec, &surroundings).map_err(|problems| Fault::Plan(Arc::new(problems)))?;
+        let mut shared = ground.shared.clone();
+        for ground in shared.values_mut() {
+            ground.secrets = site.logs.redactions().around(ground.secrets.clone());
+        }
+        let plan = Plan::with_shared(&release.spec, &surroundings, &shared)
+            .map_err(|problems| Fault::Plan(Arc::new(problems)))?;
         for notice in plan.notices() {
             site.logs.say(Level::Warning, "plan", notice.as_str());
         }
@@ -130,7 +135,7 @@ pub struct Mounted {
     host: Host,
     name: Arc<str>,
     live: Live,
-    engine: Arc<Engine>,
+    pub engine: Arc<Engine>,
     release: Release,
     pub generation: u64,
     pub since: SystemTime,

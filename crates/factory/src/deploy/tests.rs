@@ -107,6 +107,7 @@ impl Factory {
             secrets: secrets.clone(),
             policy: Policy::operator(),
             keys: IssuedKeys { registry: TokenRegistry::default(), prefix: "jane/shop/".to_owned() },
+            shared: Shared::new(),
             cursor_key: CursorKey::new(b"a key for tests"),
             state_key: StateKey::default(),
             tasks: Tasks::in_memory(),

@@ -52,11 +52,19 @@ const PUT: OfOwner = OfOwner::new(
          factory = excluded.factory,
          updated = excluded.updated",
 );
+const RUNNING: OfOwner =
+    OfOwner::new("SELECT server, version FROM deployments WHERE owner = ?1 AND desired = 'running' ORDER BY server");
 const REMOVE: OfOwner = OfOwner::new("DELETE FROM deployments WHERE owner = ?1 AND server = ?2");
 
 impl Transaction<'_> {
     pub fn deployment(&mut self, owner: &Owner, server: &str) -> Result<Option<Deployment>, Error> {
         self.row(FIND, owner, values![server])?.map(deployment).transpose()
+    }
+
+    /// What is meant to run, and which version of it.
+    pub fn running(&mut self, owner: &Owner) -> Result<Vec<(String, Version)>, Error> {
+        let rows = self.rows(RUNNING, owner, &[])?;
+        rows.into_iter().map(|mut row| Ok((row.take()?, row.take()?))).collect()
     }
 
     /// Everybody's, `most` at a time: a factory that begins brings back what was meant to run.

@@ -3,7 +3,11 @@
 use super::Error;
 
 /// The first makes everything, each other one changes what the one before left.
-pub const ALL: [&str; 2] = [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_factories.sql")];
+pub const ALL: [&str; 3] = [
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_factories.sql"),
+    include_str!("migrations/0003_shared_connections.sql"),
+];
 
 pub const MAKE: &str = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)";
 pub const FOUND: &str = "SELECT coalesce(max(version), 0) FROM schema_version";

@@ -88,14 +88,14 @@ async fn a_key_that_is_revoked_is_good_nowhere_any_more(kept: Kept) {
         assert_eq!(hosted.status("shop", secret.reveal(), "hello").await, status);
     }
     // Another factory with the same registry knows it within its poll.
-    let other = Hosted::start(&kept).await;
-    assert!(other.factory.tokens().find(last.secret.reveal()).is_some());
+    let other = kept.factory().await;
+    assert!(other.tokens().find(last.secret.reveal()).is_some());
     assert_eq!(factory.revoke_key(&jane, "shop", "ci").await.expect("revoked"), Change::Done);
     assert_eq!(hosted.status("shop", last.secret.reveal(), "hello").await, 401, "with the next request");
     assert_eq!(factory.revoke_key(&jane, "shop", "ci").await.expect("again"), Change::Unchanged);
     assert_eq!(code(factory.rotate_key(&jane, "shop", "ci", Duration::ZERO).await), "not-found");
     within(async {
-        while other.factory.tokens().find(last.secret.reveal()).is_some() {
+        while other.tokens().find(last.secret.reveal()).is_some() {
             tokio::task::yield_now().await;
         }
     })

@@ -11,5 +11,6 @@ mod old;
 mod people;
 mod registry;
 mod replicas;
+mod shared;
 mod tested;
 mod trouble;
