@@ -9,6 +9,7 @@ use mcp_serve::IpNet;
 
 use crate::{exit, logging::LogLevel};
 
+pub mod access;
 pub mod connect;
 pub mod factory;
 pub mod servers;
@@ -71,6 +72,22 @@ pub enum Command {
     Doctor(up::Doctor),
     /// Tell a client how to use a server: print its configuration, or write it.
     Connect(connect::Connect),
+    /// Keys of a hosted server: what its callers come with.
+    Keys(access::Keys),
+    /// Secrets of your servers.
+    Secrets(access::Secrets),
+    /// Users of the factory.
+    Users(access::Users),
+    /// Tokens for the factory itself.
+    Tokens(access::Tokens),
+    /// What the specs of users may reach outside their own.
+    Grants(access::Grants),
+    /// Connections that the operator shares.
+    Connections(access::Connections),
+    /// How often tools are called, how well and how fast.
+    Usage(access::Usage),
+    /// Who did what, and what was refused.
+    Audit(access::Audit),
     /// Print the JSON Schema of the spec language.
     Schema,
     /// Print a completion script for a shell.

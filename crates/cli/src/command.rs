@@ -1,12 +1,16 @@
 //! One file per command.
 
+pub mod audit;
 pub mod completions;
 pub mod connect;
+pub mod connections;
 pub mod create;
 pub mod deploy;
 pub mod doctor;
 pub mod down;
+pub mod grants;
 pub mod install_links;
+pub mod keys;
 pub mod list;
 pub mod logs;
 pub mod remove;
@@ -14,13 +18,17 @@ pub mod restart;
 pub mod rollback;
 pub mod schema;
 pub mod search;
+pub mod secrets;
 pub mod serve;
 pub mod start;
 pub mod status;
 pub mod stdio;
 pub mod stop;
 pub mod test;
+pub mod tokens;
 pub mod up;
+pub mod usage;
+pub mod users;
 pub mod validate;
 pub mod versions;
 

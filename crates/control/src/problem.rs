@@ -96,7 +96,9 @@ fn status(code: &str) -> StatusCode {
         "quota" => StatusCode::TOO_MANY_REQUESTS,
         "name-taken" | "version-exists" | "file-taken" | "needed" | "owns-servers" | "user-exists" | "last-admin"
         | "local-admin" | "never-deployed" | "not-running" | "busy" => StatusCode::CONFLICT,
-        "idempotency-key-reused" | "not-deployable" | "takes-no-keys" => StatusCode::UNPROCESSABLE_ENTITY,
+        "idempotency-key-reused" | "not-deployable" | "takes-no-keys" | "call-failed" => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         "registry-busy" | "registry-unreachable" => StatusCode::SERVICE_UNAVAILABLE,
         "registry-full" => StatusCode::INSUFFICIENT_STORAGE,
         "no-target" => StatusCode::NOT_IMPLEMENTED,

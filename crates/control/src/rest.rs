@@ -2,7 +2,10 @@
 
 mod audit;
 mod catalogue;
+mod connections;
 pub(crate) mod deployments;
+mod grants;
+mod invoke;
 mod keys;
 pub(crate) mod logs;
 mod search;
@@ -13,6 +16,7 @@ mod templates;
 mod tests;
 mod tokens;
 mod usage;
+mod users;
 mod versions;
 
 use axum::Router;
@@ -35,11 +39,15 @@ pub fn resources() -> Vec<(&'static str, OpenApiRouter<Control>)> {
         ("deployments", deployments::routes()),
         ("logs", logs::routes()),
         ("keys", keys::routes()),
+        ("invoke", invoke::routes()),
+        ("connections", connections::routes()),
         ("templates", templates::routes()),
         ("tests", tests::routes()),
         ("search", search::routes()),
         ("secrets", secrets::routes()),
         ("tokens", tokens::routes()),
+        ("users", users::routes()),
+        ("grants", grants::routes()),
         ("audit", audit::routes()),
         ("usage", usage::routes()),
         ("openapi", OpenApiRouter::new().routes(routes!(openapi::show))),

@@ -24,6 +24,9 @@ struct Listing {
     after: Option<String>,
     /// Default 50, at most 200.
     limit: Option<u32>,
+    /// Everybody's, for an admin.
+    #[serde(default)]
+    all: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,6 +40,8 @@ struct Audit {
 #[derive(Debug, Serialize, ToSchema)]
 struct Entry {
     at: String,
+    /// Whose the subject is.
+    owner: String,
     /// Who did it.
     actor: String,
     /// The public id of the token that was used.
@@ -57,17 +62,14 @@ struct Entry {
 async fn list(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
-    Asked(Listing { after, limit }): Asked<Listing>,
+    Asked(Listing { after, limit, all }): Asked<Listing>,
 ) -> Result<Json<Audit>, Problem> {
     let page = Page { after: after.unwrap_or_default(), limit: limit.unwrap_or(Page::default().limit) };
-    let entries = factory.audit(&caller, &page).await?;
-    let shown = entries.entries.into_iter().map(|AuditEntry { at, actor, token, verb, subject, outcome, .. }| Entry {
-        at: shown::timestamp(at),
-        actor: actor.to_string(),
-        token,
-        verb,
-        subject,
-        outcome,
+    let entries = if all { factory.audit_of_all(&caller, &page).await? } else { factory.audit(&caller, &page).await? };
+    let shown = entries.entries.into_iter().map(|it| {
+        let AuditEntry { owner, at, actor, token, verb, subject, outcome, .. } = it;
+        let (at, owner, actor) = (shown::timestamp(at), owner.to_string(), actor.to_string());
+        Entry { at, owner, actor, token, verb, subject, outcome }
     });
     Ok(Json(Audit { audit: shown.collect(), next: entries.next }))
 }

@@ -59,8 +59,12 @@ struct Place {
     folder: Option<PathBuf>,
 }
 
-/// What a body is, as its head says; else what it looks like.
 fn submission(headers: &HeaderMap, Place { folder }: Place, text: &[u8]) -> Submission {
+    Submission { folder, ..format_of(headers, text) }
+}
+
+/// What a body is, as its head says; else what it looks like.
+pub fn format_of(headers: &HeaderMap, text: &[u8]) -> Submission {
     let submission = Submission::new(text);
     let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = said.split(';').next().unwrap_or_default().trim();
@@ -69,7 +73,7 @@ fn submission(headers: &HeaderMap, Place { folder }: Place, text: &[u8]) -> Subm
         "application/yaml" | "application/x-yaml" | "text/yaml" => Format::Yaml,
         _ => submission.format,
     };
-    Submission { format, folder, ..submission }
+    Submission { format, ..submission }
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use mcp_factory::{Factory, Issued, registry::Role};
+use mcp_factory::{Caller, Factory, Issued, registry::Role};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -23,7 +23,7 @@ pub fn routes() -> OpenApiRouter<Control> {
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "says what `TokenInfo` is as JSON")]
-struct TokenInfo {
+pub struct TokenInfo {
     /// Its public id: whose it is, and its name.
     #[schema(example = "anna/laptop")]
     token: String,
@@ -37,9 +37,9 @@ struct TokenInfo {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Tokens {
+pub struct Tokens {
     #[schema(value_type = Vec<TokenInfo>)]
-    tokens: Value,
+    pub tokens: Value,
 }
 
 /// Lists one's API tokens, without their secrets.
@@ -54,7 +54,7 @@ async fn list(State(factory): State<Factory>, Admitted(caller): Admitted) -> Res
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewToken {
+pub struct NewToken {
     #[schema(example = "laptop")]
     name: String,
     /// `viewer`, `developer` or `admin`; no more than who asks has.
@@ -66,7 +66,7 @@ struct NewToken {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct IssuedToken {
+pub struct IssuedToken {
     #[schema(value_type = TokenInfo)]
     token: Value,
     /// Shown this once.
@@ -81,10 +81,19 @@ struct IssuedToken {
 async fn issue(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
-    Sent(NewToken { name, role, lifetime }): Sent<NewToken>,
+    Sent(new): Sent<NewToken>,
+) -> Result<(StatusCode, Json<IssuedToken>), Problem> {
+    issue_for(&factory, &caller, new).await
+}
+
+/// For the caller, or whom they act for.
+pub async fn issue_for(
+    factory: &Factory,
+    caller: &Caller,
+    NewToken { name, role, lifetime }: NewToken,
 ) -> Result<(StatusCode, Json<IssuedToken>), Problem> {
     let role: Role = role.parse().map_err(|error| Problem::argument(format!("{error}")))?;
-    let issued = factory.issue_token(&caller, &name, role, lifetime.map(Duration::from_secs)).await?;
+    let issued = factory.issue_token(caller, &name, role, lifetime.map(Duration::from_secs)).await?;
     Ok((StatusCode::CREATED, Json(shown(&issued))))
 }
 

@@ -135,7 +135,7 @@ fn shop(version: &str, says: &str) -> String {
     )
 }
 
-const ENDPOINTS: [(&str, &str); 34] = [
+const ENDPOINTS: [(&str, &str); 50] = [
     ("POST", "/mcp/create"),
     ("POST", "/mcp/create/natural"),
     ("POST", "/mcp/validate"),
@@ -153,6 +153,10 @@ const ENDPOINTS: [(&str, &str); 34] = [
     ("POST", "/mcp/servers/shop/keys"),
     ("DELETE", "/mcp/servers/shop/keys/a"),
     ("POST", "/mcp/servers/shop/keys/a/rotate"),
+    ("POST", "/mcp/servers/shop/invoke"),
+    ("GET", "/mcp/connections"),
+    ("POST", "/mcp/connections"),
+    ("DELETE", "/mcp/connections/a"),
     ("GET", "/mcp/templates"),
     ("GET", "/mcp/search?q=x"),
     ("GET", "/mcp/secrets"),
@@ -162,6 +166,18 @@ const ENDPOINTS: [(&str, &str); 34] = [
     ("POST", "/mcp/tokens"),
     ("DELETE", "/mcp/tokens/a"),
     ("POST", "/mcp/tokens/a/rotate"),
+    ("GET", "/mcp/user"),
+    ("GET", "/mcp/users"),
+    ("POST", "/mcp/users"),
+    ("GET", "/mcp/users/a"),
+    ("PATCH", "/mcp/users/a"),
+    ("DELETE", "/mcp/users/a"),
+    ("POST", "/mcp/users/a/tokens"),
+    ("DELETE", "/mcp/users/a/tokens/b"),
+    ("GET", "/mcp/users/a/grants"),
+    ("POST", "/mcp/users/a/grants"),
+    ("DELETE", "/mcp/users/a/grants"),
+    ("GET", "/mcp/grants"),
     ("GET", "/mcp/audit"),
     ("GET", "/mcp/usage"),
     ("GET", "/v0.1/servers"),

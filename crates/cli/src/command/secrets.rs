@@ -1,0 +1,74 @@
+//! `mcp-factory secrets`: what one's servers know and nobody sees. A value comes from a file or standard input.
+
+use std::{
+    fs::File,
+    io::{IsTerminal as _, Read},
+    path::Path,
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::keys::done;
+use crate::{
+    api,
+    args::access::{Secrets, SecretsVerb},
+    exit,
+    output::{self, Table, cell, time},
+};
+
+/// More than any secret has; the factory says how much that is.
+const MOST: u64 = 1 << 20;
+
+pub fn run(args: &Secrets) -> anyhow::Result<ExitCode> {
+    match &args.what {
+        SecretsVerb::Set { name, from_file, asking } => {
+            let value = read(name, from_file.as_deref())?;
+            api::with(&asking.reach, asking.output, async |api| {
+                api.put(&["mcp", "secrets", name]).json(&json!({ "value": &**value })).send().await?;
+                done(api, &json!({ "name": name, "set": true }), &format!("`{name}` is set"))
+            })
+        }
+        SecretsVerb::List { asking } => api::with(&asking.reach, asking.output, async |api| {
+            let secrets = api.get(&["mcp", "secrets"]).send().await?;
+            output::print(api.output(), &secrets, shown)?;
+            Ok(ExitCode::SUCCESS)
+        }),
+        SecretsVerb::Remove { name, asking } => api::with(&asking.reach, asking.output, async |api| {
+            api.delete(&["mcp", "secrets", name]).send().await?;
+            done(api, &json!({ "name": name, "removed": true }), &format!("`{name}` is forgotten"))
+        }),
+    }
+}
+
+fn read(name: &str, file: Option<&Path>) -> anyhow::Result<Zeroizing<String>> {
+    let mut value = Zeroizing::new(String::new());
+    let read = match file {
+        Some(file) => {
+            let failed = || format!("can't read `{}`", file.display());
+            let from = File::open(file).with_context(failed)?;
+            from.take(MOST).read_to_string(&mut value).with_context(failed)
+        }
+        // What is typed is seen by whoever looks on.
+        None if std::io::stdin().is_terminal() => {
+            return Err(exit::usage(
+                "the value of a secret is not typed in here, where it would be seen",
+                format!("read -rs VALUE && printf %s \"$VALUE\" | mcp-factory secrets set {name}"),
+            ));
+        }
+        None => std::io::stdin().lock().take(MOST).read_to_string(&mut value).context("can't read standard input"),
+    };
+    read?;
+    let whole = value.strip_suffix('\n').unwrap_or(&value);
+    Ok(Zeroizing::new(whole.strip_suffix('\r').unwrap_or(whole).to_owned()))
+}
+
+fn shown(secrets: &Value) -> String {
+    let mut table = Table::new(&["NAME", "SET"]);
+    for secret in secrets["secrets"].as_array().into_iter().flatten() {
+        table.row([cell(&secret["name"]), time(&secret["updated"])]);
+    }
+    table.shown("there are no secrets; `mcp-factory secrets set NAME < FILE` sets one")
+}
