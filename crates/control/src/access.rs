@@ -12,10 +12,12 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
+use futures_util::{Stream, StreamExt as _};
 use mcp_factory::{Caller, Factory, Owner};
 use mcp_serve::{Authentication, Authenticator as _, BearerTokens, Gate, Limits, Principal, Rate};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::Problem;
+use crate::{Control, Problem, Readiness};
 
 /// Clones share it.
 #[derive(Debug, Clone)]
@@ -27,16 +29,29 @@ struct Inner {
     tokens: BearerTokens,
     /// Of users that there are: nobody else gets as far.
     rates: Mutex<HashMap<Owner, Arc<Gate>>>,
+    /// For streams of theirs.
+    seats: Mutex<HashMap<Owner, Arc<Semaphore>>>,
 }
+
+/// Streams that one user may have open.
+const STREAMS: usize = 32;
+/// Between two looks whether a stream may go on.
+const LOOK: Duration = Duration::from_secs(1);
 
 impl Access {
     #[must_use]
     pub fn new(factory: Factory) -> Self {
         let tokens = BearerTokens::new(factory.tokens().clone());
-        Self(Arc::new(Inner { factory, tokens, rates: Mutex::default() }))
+        Self(Arc::new(Inner { factory, tokens, rates: Mutex::default(), seats: Mutex::default() }))
     }
 
     async fn admit(&self, head: &Parts) -> Result<Caller, Problem> {
+        let (caller, principal) = self.judge(head).await?;
+        self.enter(&caller, &principal).await?;
+        Ok(caller)
+    }
+
+    async fn judge(&self, head: &Parts) -> Result<(Caller, Arc<Principal>), Problem> {
         let outcome = match self.0.tokens.authenticate(head) {
             Authentication::Ready(outcome) => outcome,
             Authentication::Pending(outcome) => outcome.await,
@@ -49,9 +64,7 @@ impl Access {
             let problem = Problem::new(challenge.status(), code, challenge.message());
             challenge.headers().fold(problem, |problem, (name, value)| problem.with_header(name, value))
         })?;
-        let caller = self.0.factory.caller(&principal).await?;
-        self.enter(&caller, &principal).await?;
-        Ok(caller)
+        Ok((self.0.factory.caller(&principal).await?, principal))
     }
 
     /// Who a verified credential belongs to, for the protocol of agents: the same users, roles and rates.
@@ -122,5 +135,59 @@ impl<S: Send + Sync> FromRequestParts<S> for Admitted {
             tracing::error!("a route is served to people who were not asked who they are");
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the factory failed; its log says why")
         })
+    }
+}
+
+/// What keeps a stream open: the credential that it was asked with, as long as it would let in the same caller, and the factory, until
+/// it ends.
+#[derive(Debug)]
+pub struct Standing {
+    access: Access,
+    readiness: Readiness,
+    was_ready: bool,
+    caller: Caller,
+    /// With the credential.
+    head: Parts,
+}
+
+impl FromRequestParts<Control> for Standing {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, control: &Control) -> Result<Self, Problem> {
+        let Admitted(caller) = Admitted::from_request_parts(head, control).await?;
+        let (access, readiness) = (control.access.clone(), control.readiness.clone());
+        Ok(Self { access, was_ready: readiness.get(), readiness, caller, head: head.clone() })
+    }
+}
+
+impl Standing {
+    /// A stream that ends when it has to; one of those that a user may have open.
+    pub fn hold<S: Stream>(self, stream: S) -> Result<impl Stream<Item = S::Item>, Problem> {
+        let seat = self.seat()?;
+        Ok(stream.take_until(async move {
+            self.gone().await;
+            drop(seat);
+        }))
+    }
+
+    fn seat(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let mut seats = self.access.0.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let seats = seats.entry(self.caller.actor().clone()).or_insert_with(|| Arc::new(Semaphore::new(STREAMS)));
+        seats.clone().try_acquire_owned().map_err(|_| {
+            let detail = format!("{STREAMS} streams are open, as many as a user may have; close one first");
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", detail)
+                .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+        })
+    }
+
+    async fn gone(&self) {
+        let mut looks = tokio::time::interval(LOOK);
+        loop {
+            looks.tick().await;
+            let is_same = self.access.judge(&self.head).await.is_ok_and(|(caller, _)| caller == self.caller);
+            if !is_same || (self.was_ready && !self.readiness.get()) {
+                return;
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Query, Request},
-    http::{StatusCode, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use http_body_util::{BodyExt as _, Limited};
 use serde::de::DeserializeOwned;
@@ -36,6 +36,12 @@ impl<S: Send + Sync> FromRequest<S> for Whole {
     }
 }
 
+/// What a body is, without parameters; `None` where nothing is said.
+pub fn media_type(headers: &HeaderMap) -> Option<String> {
+    let kind = headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or("?");
+    Some(kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
 /// A body of JSON; an empty one is an empty object.
 #[derive(Debug)]
 pub struct Sent<T>(pub T);
@@ -44,7 +50,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let kind = media_type(request.headers());
         let Whole(body) = Whole::from_request(request, state).await?;
+        if !body.is_empty() && kind.is_some_and(|kind| kind != "application/json") {
+            return Err(Problem::media_type("`application/json`"));
+        }
         let body = match body.trim_ascii() {
             b"" => b"{}",
             body => body,

@@ -20,6 +20,10 @@ impl Readiness {
     pub fn set(&self, ready: bool) {
         self.0.store(ready, SeqCst);
     }
+
+    pub(crate) fn get(&self) -> bool {
+        self.0.load(SeqCst)
+    }
 }
 
 /// The only ones that need no token.
@@ -41,7 +45,7 @@ async fn alive() -> Json<Health> {
 /// Whether the factory is ready to be used.
 #[utoipa::path(get, path = "/readyz", responses((status = 200, body = Health), (status = 503, body = Health)))]
 async fn ready(State(readiness): State<Readiness>) -> (StatusCode, Json<Health>) {
-    match readiness.0.load(SeqCst) {
+    match readiness.get() {
         true => (StatusCode::OK, Json(Health { status: "ready" })),
         false => (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "not ready" })),
     }

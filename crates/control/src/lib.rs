@@ -5,20 +5,31 @@
 
 mod access;
 mod body;
+mod conditions;
 mod health;
 mod mcp;
 mod openapi;
 mod problem;
+mod requests;
 mod rest;
 
 use std::sync::{Arc, OnceLock};
 
-use axum::{Router, body::Bytes, extract::FromRef, middleware};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::FromRef,
+    http::{Method, StatusCode},
+    middleware,
+    response::{IntoResponse as _, Response},
+};
 use mcp_factory::Factory;
 use mcp_serve::{
     BearerTokens, Limits, Live, Server,
     http::{Config, Host, MountError},
 };
+use requests::{Counting, Requests};
+use utoipa_axum::router::OpenApiRouter;
 
 pub use access::Access;
 pub use health::Readiness;
@@ -31,6 +42,7 @@ pub struct Control {
     factory: Factory,
     access: Access,
     readiness: Readiness,
+    requests: Requests,
     /// Written when somebody asks for it.
     openapi: Arc<OnceLock<Bytes>>,
 }
@@ -47,10 +59,22 @@ impl FromRef<Control> for Readiness {
     }
 }
 
+impl FromRef<Control> for Requests {
+    fn from_ref(control: &Control) -> Self {
+        control.requests.clone()
+    }
+}
+
 impl Control {
     #[must_use]
     pub fn new(factory: Factory, readiness: Readiness) -> Self {
-        Self { access: Access::new(factory.clone()), factory, readiness, openapi: Arc::default() }
+        Self {
+            access: Access::new(factory.clone()),
+            factory,
+            readiness,
+            requests: Requests::default(),
+            openapi: Arc::default(),
+        }
     }
 
     /// The factory for agents: its verbs as the tools of an MCP server.
@@ -70,12 +94,31 @@ impl Control {
 
     /// For [`HostConfig::routes`](mcp_serve::http::HostConfig::routes): the host checks `Host` and `Origin` before.
     pub fn routes(self) -> Router {
-        let guarded = Router::new()
-            .merge(rest::routes())
+        let resources = rest::resources();
+        let paths = resources.iter().flat_map(|(_, routes)| routes.get_openapi().paths.paths.keys().cloned());
+        let counting = Counting::new(self.requests.clone(), paths);
+        let (open, guarded): (Vec<_>, Vec<_>) = resources.into_iter().partition(|(name, _)| *name == "health");
+        let merged = |resources: Vec<(_, OpenApiRouter<Self>)>| {
+            resources.into_iter().fold(Router::new(), |router, (_, routes)| router.merge(routes))
+        };
+        let guarded = merged(guarded)
             // Nobody learns what there is before they say who they are.
             .fallback(async || Problem::not_found())
-            .method_not_allowed_fallback(async || Problem::method_not_allowed())
+            .method_not_allowed_fallback(not_allowed)
+            .layer(middleware::from_fn(conditions::tags))
             .layer(middleware::from_fn_with_state(self.access.clone(), access::check));
-        Router::new().merge(health::routes()).merge(guarded).with_state(self)
+        merged(open)
+            .merge(guarded)
+            .layer(middleware::from_fn(problem::everywhere))
+            .layer(middleware::from_fn_with_state(counting, requests::count))
+            .with_state(self)
+    }
+}
+
+/// The framework says which methods a path takes, in `Allow`.
+async fn not_allowed(method: Method) -> Response {
+    match method {
+        Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
+        _ => Problem::method_not_allowed().into_response(),
     }
 }

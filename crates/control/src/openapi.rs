@@ -15,7 +15,7 @@ use crate::{Control, Problem, rest};
 pub type Operation<'a> = (&'a str, &'a str, &'a mut Map<String, Value>);
 
 /// What many operations may answer.
-const COMMON: [u16; 9] = [400, 401, 403, 404, 408, 413, 429, 500, 503];
+const COMMON: [u16; 10] = [400, 401, 403, 404, 408, 413, 415, 429, 500, 503];
 
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", security(("bearer" = ["viewer"])), responses((status = 200, body = Object)))]
@@ -81,11 +81,12 @@ fn merge(into: &mut Value, from: Value) {
 
 fn resource(name: &'static str, document: OpenApi) -> (&'static str, Value) {
     let mut document = serde_json::to_value(document).expect("plain data");
-    for (_, path, operation) in operations(&mut document) {
+    for (method, path, operation) in operations(&mut document) {
         let verb = operation["operationId"].as_str().unwrap_or_default();
         operation["operationId"] = format!("{name}.{verb}").into();
         operation.insert("tags".to_owned(), json!([name]));
         parameters(path, operation);
+        conditions(method, operation);
         answers(operation);
     }
     (name, document)
@@ -111,12 +112,48 @@ fn parameters(path: &str, operation: &mut Map<String, Value>) {
         }
         let description = format!("Which of the {}.", if *before == "deploy" { "servers" } else { before });
         let schema = json!({ "type": "string", "minLength": 1 });
+        let example = match (*before, name) {
+            ("secrets", _) => "SHOP_KEY",
+            (_, "version") => "1.0.0",
+            ("servers", "name") if path.starts_with("/v0.1/") => "local/shop",
+            _ => "shop",
+        };
         parameters.push(json!({
-            "name": name, "in": "path", "required": true, "description": description, "schema": schema, "example": "shop",
+            "name": name, "in": "path", "required": true, "description": description, "schema": schema, "example": example,
         }));
     }
     if parameters.is_empty() {
         operation.remove("parameters");
+    }
+}
+
+/// What is read is read again only if it is another; what is changed may be changed only if it is still the same.
+fn conditions(method: &str, operation: &mut Map<String, Value>) {
+    let is_changed =
+        ["servers.create", "servers.remove", "versions.rollback"].iter().any(|id| operation["operationId"] == **id)
+            || operation["tags"][0] == "deployments";
+    let text = json!({ "type": "string" });
+    let parameter = |name: &str, description: &str| json!({ "name": name, "in": "header", "schema": text, "description": description });
+    let mut more = Vec::new();
+    if is_changed {
+        more.push(parameter(
+            "if-match",
+            "The `ETag` of the server as it was seen, or `*`: it is changed only if it is so still.",
+        ));
+        more.push(parameter("if-none-match", "`*`: only if there is no such server yet."));
+        operation["responses"]["412"] = json!({ "description": "It is not as it was expected to be" });
+    }
+    let is_read = operation["responses"]["200"]["content"].get("application/json").is_some();
+    if method == "get" && is_read && operation.contains_key("security") {
+        more.push(parameter("if-none-match", "An `ETag` that was answered before."));
+        let etag = json!({ "schema": text, "description": "Another one when the answer is another." });
+        operation["responses"]["200"]["headers"]["etag"] = etag;
+        operation["responses"]["304"] = json!({ "description": "It is as it was" });
+    }
+    if !more.is_empty()
+        && let Some(known) = operation.entry("parameters").or_insert_with(|| json!([])).as_array_mut()
+    {
+        known.extend(more);
     }
 }
 
@@ -129,7 +166,7 @@ fn answers(operation: &mut Map<String, Value>) {
     let given = |status: u16| match status {
         400 => has_parameters || has_body,
         404 => is_about_one,
-        408 | 413 => has_body,
+        408 | 413 | 415 => has_body,
         _ => !is_open,
     };
     let Some(answers) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
@@ -161,6 +198,7 @@ fn refused(status: StatusCode) -> Value {
         408 => "late",
         412 => "changed",
         413 => "too-large",
+        415 => "media-type",
         429 => "rate-limited",
         500 => "internal",
         501 => "not-implemented",

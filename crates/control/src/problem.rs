@@ -1,7 +1,9 @@
 //! What went wrong, as RFC 9457 has it. The code is the same wherever the verb was called.
 
 use axum::{
+    extract::Request,
     http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::Next,
     response::{AppendHeaders, IntoResponse, Response},
 };
 use mcp_factory::Error;
@@ -30,6 +32,10 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path does not take this method")
     }
 
+    pub(crate) fn media_type(takes: &str) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", format!("this takes a body of {takes}"))
+    }
+
     pub(crate) fn argument(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid-argument", detail)
     }
@@ -51,7 +57,7 @@ impl Problem {
     }
 
     /// With the member that clients of the official registry read.
-    pub(crate) fn as_registry(self) -> Self {
+    pub(crate) fn into_registry(self) -> Self {
         let detail = self.detail.clone();
         self.with("error", detail.into())
     }
@@ -68,6 +74,35 @@ impl Problem {
         self.code
     }
 }
+
+/// What the framework itself refuses, such as a path that is no text, is a problem too.
+pub async fn everywhere(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM);
+    // Whether the factory is ready is no refusal.
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if !(status.is_client_error() || status.is_server_error()) || is_problem || is_json {
+        return response;
+    }
+    let code = match status {
+        StatusCode::BAD_REQUEST => "invalid-argument",
+        StatusCode::NOT_FOUND => "not-found",
+        StatusCode::METHOD_NOT_ALLOWED => "method-not-allowed",
+        StatusCode::PAYLOAD_TOO_LARGE => "too-large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "media-type",
+        status if status.is_client_error() => "refused",
+        _ => "internal",
+    };
+    let (head, _) = response.into_parts();
+    let mut problem = Problem::new(status, code, "the request can't be read").into_response();
+    let kept = head.headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
+    let kept = kept.filter(|(name, _)| ![header::CONTENT_TYPE, header::CONTENT_LENGTH].contains(name));
+    problem.headers_mut().extend(kept);
+    problem
+}
+
+const PROBLEM: &str = "application/problem+json";
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
@@ -92,6 +127,7 @@ fn status(code: &str) -> StatusCode {
         "unauthenticated" => StatusCode::UNAUTHORIZED,
         "forbidden" => StatusCode::FORBIDDEN,
         "not-found" => StatusCode::NOT_FOUND,
+        "changed" => StatusCode::PRECONDITION_FAILED,
         "too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "quota" => StatusCode::TOO_MANY_REQUESTS,
         "name-taken" | "version-exists" | "file-taken" | "needed" | "owns-servers" | "user-exists" | "last-admin"
@@ -109,7 +145,7 @@ fn status(code: &str) -> StatusCode {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, problem) = (self.status, self.to_json().to_string());
-        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        let kind = [(header::CONTENT_TYPE, PROBLEM)];
         (status, kind, AppendHeaders(self.headers), problem).into_response()
     }
 }

@@ -4,10 +4,12 @@ mod audit;
 mod catalogue;
 mod connections;
 pub(crate) mod deployments;
+mod events;
 mod grants;
 mod invoke;
 mod keys;
 pub(crate) mod logs;
+mod metrics;
 mod search;
 mod secrets;
 mod servers;
@@ -19,16 +21,9 @@ mod usage;
 mod users;
 mod versions;
 
-use axum::Router;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{Control, health, openapi};
-
-/// Behind a token, all of it.
-pub fn routes() -> Router<Control> {
-    let resources = resources().into_iter().filter(|(name, _)| *name != "health");
-    resources.fold(Router::new(), |router, (_, routes)| router.merge(routes))
-}
 
 /// With the names that the OpenAPI document groups them by.
 pub fn resources() -> Vec<(&'static str, OpenApiRouter<Control>)> {
@@ -49,7 +44,9 @@ pub fn resources() -> Vec<(&'static str, OpenApiRouter<Control>)> {
         ("users", users::routes()),
         ("grants", grants::routes()),
         ("audit", audit::routes()),
+        ("events", events::routes()),
         ("usage", usage::routes()),
+        ("metrics", metrics::routes()),
         ("openapi", OpenApiRouter::new().routes(routes!(openapi::show))),
         ("health", health::routes()),
     ]

@@ -11,13 +11,25 @@ pub struct Caller {
     owner: Owner,
     role: Role,
     token: Option<String>,
+    expected: Option<Expected>,
+}
+
+/// What a change of a server is done for only, where somebody looked at the server before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// As it was then: its [`tag`](crate::Details::tag) is one of these.
+    Tags(Vec<String>),
+    /// There is one.
+    Any,
+    /// There is none yet.
+    Nothing,
 }
 
 impl Caller {
     /// Whoever may read the factory's files is its operator.
     #[must_use]
     pub fn local() -> Self {
-        Self { actor: Owner::local(), owner: Owner::local(), role: Role::Admin, token: None }
+        Self { actor: Owner::local(), owner: Owner::local(), role: Role::Admin, token: None, expected: None }
     }
 
     /// Whose things it is about.
@@ -51,6 +63,16 @@ impl Caller {
         Ok(Self { owner, ..self.clone() })
     }
 
+    /// What this caller changes of servers is changed only if the server is as it is expected to be; looked at where it is changed.
+    #[must_use]
+    pub fn expecting(self, expected: Expected) -> Self {
+        Self { expected: Some(expected), ..self }
+    }
+
+    pub(crate) fn expected(&self) -> Option<&Expected> {
+        self.expected.as_ref()
+    }
+
     pub(crate) fn needs(&self, needed: Role) -> Result<(), Error> {
         if self.role >= needed { Ok(()) } else { Err(Error::Forbidden { needed, has: self.role }) }
     }
@@ -81,6 +103,6 @@ impl Factory {
         });
         let role = granted.max().ok_or(Error::Unknown)?.min(user.role);
         let token = principal.token.as_ref().map(|token| token.as_str().to_owned());
-        Ok(Caller { actor: owner.clone(), owner, role, token })
+        Ok(Caller { actor: owner.clone(), owner, role, token, expected: None })
     }
 }

@@ -50,6 +50,8 @@ pub enum Error {
     Unknown,
     #[error("the idempotency key was used for another request; make a new key for each request")]
     KeyReused,
+    #[error("`{name}` is not as it was expected to be; look at it again")]
+    Changed { name: String },
     #[error("`{name}` was never deployed; deploy it first")]
     NeverDeployed { name: String },
     #[error("`{name}` does not run in this factory; deploy or start it first")]
@@ -110,6 +112,7 @@ impl Error {
             Self::Unknown => "unauthenticated",
             Self::OtherKey => "other-key",
             Self::KeyReused => "idempotency-key-reused",
+            Self::Changed { .. } => "changed",
             Self::NeverDeployed { .. } => "never-deployed",
             Self::NotRunning { .. } => "not-running",
             Self::NotDeployable { .. } => "not-deployable",

@@ -243,6 +243,11 @@ impl Factory {
             Ok(()) => {
                 let (caller, subject) = (caller.clone(), subject.to_owned());
                 let work = move |transaction: &mut Transaction<'_>| {
+                    if verb.starts_with("servers.")
+                        && let Some(expected) = caller.expected()
+                    {
+                        crate::servers::check(transaction, caller.owner(), &subject, expected)?;
+                    }
                     let done = work(transaction, caller.owner())?;
                     audit(transaction, &caller, verb, &subject, "done")?;
                     Ok(done)

@@ -5,7 +5,7 @@ use mcp_factory_spec::{Diagnostic, Verdict, model::ServerName};
 use serde_json::{Value, json};
 
 use crate::{
-    Caller, Error, Factory, Owner,
+    Caller, Error, Expected, Factory, Owner,
     factory::make_folder,
     files,
     registry::{
@@ -107,18 +107,7 @@ impl Factory {
 
     pub async fn get(&self, caller: &Caller, name: &str) -> Result<Details, Error> {
         let name = name.to_owned();
-        self.look(caller, move |transaction, owner| {
-            let server = transaction.server(owner, &name)?.ok_or_else(|| Error::no_server(&name))?;
-            let version = transaction.version(owner, &name, &server.latest)?.ok_or_else(|| Error::no_server(&name))?;
-            Ok(Details {
-                dependencies: transaction.dependencies(owner, &name, &server.latest)?,
-                dependents: transaction.dependents(owner, &itself(&name))?,
-                deployment: transaction.deployment(owner, &name)?,
-                server,
-                version,
-            })
-        })
-        .await
+        self.look(caller, move |transaction, owner| details(transaction, owner, &name)).await
     }
 
     /// In the order of their names.
@@ -165,6 +154,47 @@ fn digest_of(submission: &Submission) -> String {
     }
     let files = serde_json::to_vec(&submission.files).expect("texts are JSON");
     digest(&[&submission.text[..], &files].concat())
+}
+
+impl Details {
+    /// Another one after each change of what is written down of it. It says nothing else.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        // The text of a value is not the same in all versions of this program; then the tag is another one, and that is safe.
+        digest(format!("{self:?}").as_bytes()).chars().take(32).collect()
+    }
+}
+
+fn details(transaction: &mut Transaction<'_>, owner: &Owner, name: &str) -> Result<Details, Error> {
+    let server = transaction.server(owner, name)?.ok_or_else(|| Error::no_server(name))?;
+    let version = transaction.version(owner, name, &server.latest)?.ok_or_else(|| Error::no_server(name))?;
+    Ok(Details {
+        dependencies: transaction.dependencies(owner, name, &server.latest)?,
+        dependents: transaction.dependents(owner, &itself(name))?,
+        deployment: transaction.deployment(owner, name)?,
+        server,
+        version,
+    })
+}
+
+/// Whether a server is as a change of it expects.
+pub(crate) fn check(
+    transaction: &mut Transaction<'_>,
+    owner: &Owner,
+    name: &str,
+    expected: &Expected,
+) -> Result<(), Error> {
+    let is_there = transaction.server(owner, name)?.is_some();
+    let is_so = match expected {
+        Expected::Nothing => !is_there,
+        Expected::Any => is_there,
+        Expected::Tags(tags) => is_there && tags.contains(&details(transaction, owner, name)?.tag()),
+    };
+    if is_so {
+        Ok(())
+    } else {
+        Err(Error::Changed { name: name.chars().take(64).flat_map(char::escape_debug).collect() })
+    }
 }
 
 fn itself(name: &str) -> Dependency {

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        PoisonError, RwLock,
+        Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -15,9 +15,20 @@ use crate::{
     registry::{self, Calls, LATENCIES, Registry, latency_class},
 };
 
-/// By owner, server and tool, since it was last written down.
 #[derive(Debug, Default)]
-pub(crate) struct Usage(RwLock<HashMap<Owner, HashMap<Box<str>, Tools>>>);
+pub(crate) struct Usage {
+    /// By owner, server and tool, since it was last written down.
+    counted: RwLock<HashMap<Owner, HashMap<Box<str>, Tools>>>,
+    /// Before that, since this process began. Held while what is counted is taken or put back, so that a sum is one of a moment.
+    before: Mutex<HashMap<Series, [Sum; LATENCIES.len()]>>,
+}
+
+/// Owner, server and tool.
+type Series = (Owner, Box<str>, Box<str>);
+
+/// Calls, errors and microseconds.
+#[derive(Debug, Default, Clone, Copy)]
+struct Sum(u64, u64, u64);
 
 type Tools = HashMap<Box<str>, Counts>;
 
@@ -34,16 +45,18 @@ struct Class {
 
 /// Tools of one server that are told apart. What is more counts as one, without a name.
 const MOST_TOOLS: usize = 10_000;
+/// Tools of all servers that sums since the beginning tell apart. What is more counts as one of its owner, without a name.
+const MOST_SERIES: usize = 20_000;
 
 impl Usage {
     /// Waits only for who writes down, which takes as long as to take the whole map.
     pub(crate) fn add(&self, owner: &Owner, server: &str, tool: &str, failed: bool, took: Duration) {
-        let counted = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let counted = self.counted.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(counts) = counted.get(owner).and_then(|servers| servers.get(server)?.get(tool)) {
             return counts.add(failed, took);
         }
         drop(counted);
-        let mut counted = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut counted = self.counted.write().unwrap_or_else(PoisonError::into_inner);
         let tools = counted.entry(owner.clone()).or_default().entry(server.into()).or_default();
         let name = if tools.len() < MOST_TOOLS { tool } else { "" };
         tools.entry(name.into()).or_default().add(failed, took);
@@ -51,8 +64,13 @@ impl Usage {
 
     /// Writes down what was counted. What can't be is counted on.
     pub(crate) async fn flush(&self, registry: &Registry) -> Result<(), registry::Error> {
-        let counted = std::mem::take(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner));
         let day = registry.now().day();
+        let counted = {
+            let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+            let counted = std::mem::take(&mut *self.counted.write().unwrap_or_else(PoisonError::into_inner));
+            each(&counted, day, |owner, calls| add(&mut before, owner, &calls, u64::wrapping_add));
+            counted
+        };
         let mut failed = Ok(());
         for (owner, servers) in counted {
             let calls: Vec<Calls> = servers
@@ -69,14 +87,62 @@ impl Usage {
         failed
     }
 
+    /// Since this process began.
+    pub(crate) fn totals(&self) -> Vec<(Owner, Calls)> {
+        let mut all = {
+            let before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut all = before.clone();
+            let counted = self.counted.read().unwrap_or_else(PoisonError::into_inner);
+            each(&counted, 0, |owner, calls| add(&mut all, owner, &calls, u64::wrapping_add));
+            all
+        };
+        let classes = all.drain().flat_map(|((owner, server, tool), classes)| {
+            classes.into_iter().zip(LATENCIES).filter(|(sum, _)| sum.0 > 0).map(move |(sum, latency)| {
+                let (server, tool) = (server.to_string(), tool.to_string());
+                let calls = Calls { server, tool, day: 0, latency, calls: sum.0, errors: sum.1, micros: sum.2 };
+                (owner.clone(), calls)
+            })
+        });
+        classes.collect()
+    }
+
     fn put_back(&self, owner: &Owner, calls: &[Calls]) {
-        let mut counted = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        for calls in calls {
+            add(&mut before, owner, calls, u64::wrapping_sub);
+        }
+        let mut counted = self.counted.write().unwrap_or_else(PoisonError::into_inner);
         let servers = counted.entry(owner.clone()).or_default();
         for calls in calls {
             let tools = servers.entry(calls.server.as_str().into()).or_default();
             tools.entry(calls.tool.as_str().into()).or_default().put_back(calls);
         }
     }
+}
+
+fn each(counted: &HashMap<Owner, HashMap<Box<str>, Tools>>, day: i64, mut work: impl FnMut(&Owner, Calls)) {
+    for (owner, servers) in counted {
+        for (server, tools) in servers {
+            for (tool, counts) in tools {
+                counts.calls(server, tool, day).for_each(|calls| work(owner, calls));
+            }
+        }
+    }
+}
+
+fn add(
+    sums: &mut HashMap<Series, [Sum; LATENCIES.len()]>,
+    owner: &Owner,
+    calls: &Calls,
+    change: impl Fn(u64, u64) -> u64,
+) {
+    let mut series: Series = (owner.clone(), calls.server.as_str().into(), calls.tool.as_str().into());
+    if !sums.contains_key(&series) && sums.len() >= MOST_SERIES {
+        series = (owner.clone(), "".into(), "".into());
+    }
+    let class = LATENCIES.iter().position(|end| *end == calls.latency).unwrap_or(LATENCIES.len() - 1);
+    let sum = &mut sums.entry(series).or_default()[class];
+    *sum = Sum(change(sum.0, calls.calls), change(sum.1, calls.errors), change(sum.2, calls.micros));
 }
 
 impl Counts {

@@ -134,13 +134,13 @@ fn which(version: &str) -> Result<Which, Problem> {
         "latest" => Ok(Which::Latest),
         version => Version::parse(version).map(Which::Only).map_err(|_| {
             let problem = Problem::argument("`version` is `latest` or a semantic version");
-            problem.as_registry()
+            problem.into_registry()
         }),
     }
 }
 
 fn failed(error: Error) -> Problem {
-    Problem::from(error).as_registry()
+    Problem::from(error).into_registry()
 }
 
 fn shown_all(published: &[Published], next: Option<&str>) -> Value {

@@ -113,7 +113,7 @@ async fn share(
     headers: HeaderMap,
     Whole(text): Whole,
 ) -> Result<(StatusCode, Json<Defined>), Problem> {
-    let (name, change) = factory.share_connection(&caller, &format_of(&headers, &text)).await?;
+    let (name, change) = factory.share_connection(&caller, &format_of(&headers, &text)?).await?;
     let changed = change == Change::Done;
     let status = if changed { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(Defined { name, changed })))

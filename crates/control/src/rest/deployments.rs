@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shown;
-use crate::{Control, Problem, access::Admitted, body::Sent};
+use crate::{Control, Problem, body::Sent, conditions::Expecting};
 
 pub fn routes() -> OpenApiRouter<Control> {
     OpenApiRouter::new().routes(routes!(deploy)).routes(routes!(start)).routes(routes!(restart)).routes(routes!(stop))
@@ -55,7 +55,7 @@ struct Deploying {
 )]
 async fn deploy(
     State(factory): State<Factory>,
-    Admitted(caller): Admitted,
+    Expecting(caller): Expecting,
     Path(name): Path<String>,
     Sent(Deploying { version, target, port, pool }): Sent<Deploying>,
 ) -> Result<Response, Problem> {
@@ -84,7 +84,7 @@ async fn deploy(
 )]
 async fn start(
     State(factory): State<Factory>,
-    Admitted(caller): Admitted,
+    Expecting(caller): Expecting,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
     answer(factory.start(&caller, &name, PATIENCE).await?)
@@ -103,7 +103,7 @@ async fn start(
 )]
 async fn restart(
     State(factory): State<Factory>,
-    Admitted(caller): Admitted,
+    Expecting(caller): Expecting,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
     answer(factory.restart(&caller, &name, PATIENCE).await?)
@@ -120,7 +120,7 @@ async fn restart(
 )]
 async fn stop(
     State(factory): State<Factory>,
-    Admitted(caller): Admitted,
+    Expecting(caller): Expecting,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
     answer(factory.stop(&caller, &name).await?)

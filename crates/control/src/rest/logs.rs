@@ -27,7 +27,11 @@ use serde_json::json;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Control, Problem, access::Admitted, body::Asked};
+use crate::{
+    Control, Problem,
+    access::{Admitted, Standing},
+    body::Asked,
+};
 
 const NDJSON: &str = "application/x-ndjson";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -63,6 +67,7 @@ async fn read(
     Admitted(caller): Admitted,
     Path(name): Path<String>,
     Asked(Wanted { tail, since, follow }): Asked<Wanted>,
+    standing: Standing,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let since = since.map(|text| time(&text, SystemTime::now())).transpose()?;
@@ -75,7 +80,7 @@ async fn read(
     };
     if follow || accepts("text/event-stream") {
         return Ok(if accepts("text/event-stream") {
-            followed(&ring, asked)
+            followed(&ring, asked, standing)?
         } else if accepts("json") {
             streamed(
                 &ring,
@@ -83,11 +88,12 @@ async fn read(
                 NDJSON,
                 |line| line.to_json().to_string(),
                 |missed| json!({ "missed": missed }).to_string(),
-            )
+                standing,
+            )?
         } else if accepts("text/plain") {
-            streamed(&ring, asked, TEXT, Line::to_string, |missed| format!("({missed} lines were missed)"))
+            streamed(&ring, asked, TEXT, Line::to_string, |missed| format!("({missed} lines were missed)"), standing)?
         } else {
-            followed(&ring, asked)
+            followed(&ring, asked, standing)?
         });
     }
     let lines = ring.read(asked);
@@ -100,7 +106,7 @@ async fn read(
 }
 
 /// Each line is an event, with its number as id; what was missed is told in between.
-fn followed(ring: &LogRing, asked: logs::Asked) -> Response {
+fn followed(ring: &LogRing, asked: logs::Asked, standing: Standing) -> Result<Response, Problem> {
     let news = unfold(ring.follow(asked), async |mut follower| Some((follower.next().await?, follower)));
     let events = news.flat_map(|news| {
         let missed = (news.missed > 0)
@@ -112,7 +118,7 @@ fn followed(ring: &LogRing, asked: logs::Asked) -> Response {
         stream::iter(missed.into_iter().chain(lines).map(Ok::<_, Infallible>))
     });
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
-    Sse::new(events).keep_alive(keep_alive).into_response()
+    Ok(Sse::new(standing.hold(events)?).keep_alive(keep_alive).into_response())
 }
 
 /// Lines as they come, without a frame.
@@ -122,14 +128,15 @@ fn streamed(
     kind: &'static str,
     shown: fn(&Line) -> String,
     missed: fn(u64) -> String,
-) -> Response {
+    standing: Standing,
+) -> Result<Response, Problem> {
     let news = unfold(ring.follow(asked), async |mut follower| Some((follower.next().await?, follower)));
     let chunks = news.map(move |news| {
         let gap = (news.missed > 0).then(|| missed(news.missed));
         let lines = gap.into_iter().chain(news.lines.iter().map(shown));
         Ok::<_, Infallible>(lines.map(|line| format!("{line}\n")).collect::<String>())
     });
-    ([(header::CONTENT_TYPE, kind)], Body::from_stream(chunks)).into_response()
+    Ok(([(header::CONTENT_TYPE, kind)], Body::from_stream(standing.hold(chunks)?)).into_response())
 }
 
 pub(crate) fn time(text: &str, now: SystemTime) -> Result<SystemTime, Problem> {

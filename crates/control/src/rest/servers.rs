@@ -6,7 +6,7 @@ use axum::{
     Json,
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse, Response},
 };
 use mcp_factory::{
     Error, Factory, Outcome, Submission,
@@ -22,7 +22,8 @@ use super::shown;
 use crate::{
     Control, Problem,
     access::Admitted,
-    body::{Asked, Whole},
+    body::{Asked, Whole, media_type},
+    conditions::{Expecting, etag},
 };
 
 pub fn routes() -> OpenApiRouter<Control> {
@@ -59,21 +60,20 @@ struct Place {
     folder: Option<PathBuf>,
 }
 
-fn submission(headers: &HeaderMap, Place { folder }: Place, text: &[u8]) -> Submission {
-    Submission { folder, ..format_of(headers, text) }
+fn submission(headers: &HeaderMap, Place { folder }: Place, text: &[u8]) -> Result<Submission, Problem> {
+    Ok(Submission { folder, ..format_of(headers, text)? })
 }
 
 /// What a body is, as its head says; else what it looks like.
-pub fn format_of(headers: &HeaderMap, text: &[u8]) -> Submission {
+pub fn format_of(headers: &HeaderMap, text: &[u8]) -> Result<Submission, Problem> {
     let submission = Submission::new(text);
-    let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = said.split(';').next().unwrap_or_default().trim();
-    let format = match essence {
-        "application/json" => Format::Json,
-        "application/yaml" | "application/x-yaml" | "text/yaml" => Format::Yaml,
-        _ => submission.format,
+    let format = match media_type(headers).as_deref() {
+        Some("application/json") => Format::Json,
+        Some("application/yaml" | "application/x-yaml" | "text/yaml") => Format::Yaml,
+        None | Some("application/octet-stream" | "text/plain") => submission.format,
+        Some(_) => return Err(Problem::media_type("`application/yaml` or `application/json`")),
     };
-    Submission { format, ..submission }
+    Ok(Submission { format, ..submission })
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -107,7 +107,7 @@ struct Created {
 )]
 async fn create(
     State(factory): State<Factory>,
-    Admitted(caller): Admitted,
+    Expecting(caller): Expecting,
     Asked(place): Asked<Place>,
     headers: HeaderMap,
     Whole(text): Whole,
@@ -117,7 +117,7 @@ async fn create(
         Some(Ok(key)) => Some(key),
         Some(Err(_)) => return Err(Problem::argument("`Idempotency-Key` is no text")),
     };
-    let created = match factory.create(&caller, submission(&headers, place, &text), key).await {
+    let created = match factory.create(&caller, submission(&headers, place, &text)?, key).await {
         Err(Error::Invalid { diagnostics }) => {
             let shown = shown::diagnostics(&text, &diagnostics);
             return Err(Problem::from(Error::Invalid { diagnostics }).with("diagnostics", shown));
@@ -169,7 +169,7 @@ async fn validate(
     headers: HeaderMap,
     Whole(text): Whole,
 ) -> Result<Json<Validated>, Problem> {
-    let found = factory.validate(&caller, submission(&headers, place, &text)).await?;
+    let found = factory.validate(&caller, submission(&headers, place, &text)?).await?;
     Ok(Json(Validated {
         verdict: found.verdict.to_string(),
         diagnostics: shown::diagnostics(&text, &found.diagnostics),
@@ -216,6 +216,9 @@ async fn list(
 }
 
 /// Everything about one server.
+///
+/// Its `ETag` is another one after each change of what is written down of it; what is just seen of it (`serving`, `health`,
+/// `uptimeSeconds`, `checks`) does not count.
 #[utoipa::path(
     get, path = "/mcp/servers/{name}", security(("bearer" = ["viewer"])),
     responses((status = 200, body = shown::ServerDetails)),
@@ -224,10 +227,10 @@ async fn show(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path(name): Path<String>,
-) -> Result<Json<shown::ServerDetails>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let details = factory.get(&caller, &name).await?;
     let observed = factory.observed(&caller, &name);
-    Ok(Json(shown::details(&details, observed.as_ref())))
+    Ok((etag(&details.tag()), Json(shown::details(&details, observed.as_ref()))))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -246,7 +249,7 @@ struct Removing {
 )]
 async fn remove(
     State(factory): State<Factory>,
-    Admitted(caller): Admitted,
+    Expecting(caller): Expecting,
     Path(name): Path<String>,
     Asked(Removing { force }): Asked<Removing>,
 ) -> Result<StatusCode, Problem> {

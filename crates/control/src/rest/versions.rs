@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shown;
-use crate::{Control, Problem, access::Admitted, body::Sent};
+use crate::{Control, Problem, access::Admitted, body::Sent, conditions::Expecting};
 
 pub fn routes() -> OpenApiRouter<Control> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(rollback))
@@ -62,7 +62,7 @@ struct WentBack {
 )]
 async fn rollback(
     State(factory): State<Factory>,
-    Admitted(caller): Admitted,
+    Expecting(caller): Expecting,
     Path(name): Path<String>,
     Sent(Back { version }): Sent<Back>,
 ) -> Result<Json<WentBack>, Problem> {

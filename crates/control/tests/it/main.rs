@@ -3,12 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod catalogue;
+mod conditions;
+mod matrix;
 mod mcp;
+mod watching;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, os::unix::fs::DirBuilderExt as _, time::Duration};
 
 use mcp_factory::{
-    Caller, Config, Factory, FactoryKey, Owner,
+    Caller, Config, Factory, FactoryKey, Owner, Secret,
     deploy::LocalOptions,
     registry::{Limits, Role},
 };
@@ -52,9 +55,13 @@ impl Reply {
 }
 
 async fn open(data: &tempfile::TempDir) -> Factory {
+    open_in(data, None).await
+}
+
+async fn open_in(data: &tempfile::TempDir, registry: Option<Secret>) -> Factory {
     let config = Config {
         data: data.path().join("data"),
-        registry: None,
+        registry,
         key: FactoryKey::new(b"a factory's secret, for tests").unwrap(),
         approvals: Approvals::default(),
         launcher: None,
@@ -66,6 +73,10 @@ impl Running {
     async fn start() -> Self {
         let data = tempfile::tempdir().unwrap();
         let factory = open(&data).await;
+        Self::with(factory, data).await
+    }
+
+    async fn with(factory: Factory, data: tempfile::TempDir) -> Self {
         let readiness = Readiness::default();
         let control = Control::new(factory.clone(), readiness.clone());
         let host = Host::new(HostConfig { routes: control.clone().routes(), ..HostConfig::default() }).unwrap();
@@ -101,7 +112,12 @@ impl Running {
     }
 
     async fn ask_as(&self, token: &str, method: &str, path: &str, body: &str) -> Reply {
-        let mut stream = self.send(token, method, path, "", body).await;
+        self.ask_with(token, method, path, "", body).await
+    }
+
+    /// With more in its head.
+    async fn ask_with(&self, token: &str, method: &str, path: &str, more: &str, body: &str) -> Reply {
+        let mut stream = self.send(token, method, path, more, body).await;
         let mut answer = String::new();
         within(stream.read_to_string(&mut answer)).await.unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -133,91 +149,6 @@ fn shop(version: &str, says: &str) -> String {
     format!(
         "name: shop\nversion: {version}\ntools: [{{ name: hello, description: Greets, static: {{ text: {says} }}, examples: [{{ expect: hello }}] }}]\n"
     )
-}
-
-const ENDPOINTS: [(&str, &str); 50] = [
-    ("POST", "/mcp/create"),
-    ("POST", "/mcp/create/natural"),
-    ("POST", "/mcp/validate"),
-    ("POST", "/mcp/deploy/shop"),
-    ("GET", "/mcp/servers"),
-    ("GET", "/mcp/servers/shop"),
-    ("DELETE", "/mcp/servers/shop"),
-    ("POST", "/mcp/servers/shop/stop"),
-    ("POST", "/mcp/servers/shop/start"),
-    ("POST", "/mcp/servers/shop/restart"),
-    ("GET", "/mcp/servers/shop/logs"),
-    ("GET", "/mcp/servers/shop/versions"),
-    ("POST", "/mcp/servers/shop/rollback"),
-    ("GET", "/mcp/servers/shop/keys"),
-    ("POST", "/mcp/servers/shop/keys"),
-    ("DELETE", "/mcp/servers/shop/keys/a"),
-    ("POST", "/mcp/servers/shop/keys/a/rotate"),
-    ("POST", "/mcp/servers/shop/invoke"),
-    ("GET", "/mcp/connections"),
-    ("POST", "/mcp/connections"),
-    ("DELETE", "/mcp/connections/a"),
-    ("GET", "/mcp/templates"),
-    ("GET", "/mcp/search?q=x"),
-    ("GET", "/mcp/secrets"),
-    ("PUT", "/mcp/secrets/KEY"),
-    ("DELETE", "/mcp/secrets/KEY"),
-    ("GET", "/mcp/tokens"),
-    ("POST", "/mcp/tokens"),
-    ("DELETE", "/mcp/tokens/a"),
-    ("POST", "/mcp/tokens/a/rotate"),
-    ("GET", "/mcp/user"),
-    ("GET", "/mcp/users"),
-    ("POST", "/mcp/users"),
-    ("GET", "/mcp/users/a"),
-    ("PATCH", "/mcp/users/a"),
-    ("DELETE", "/mcp/users/a"),
-    ("POST", "/mcp/users/a/tokens"),
-    ("DELETE", "/mcp/users/a/tokens/b"),
-    ("GET", "/mcp/users/a/grants"),
-    ("POST", "/mcp/users/a/grants"),
-    ("DELETE", "/mcp/users/a/grants"),
-    ("GET", "/mcp/grants"),
-    ("GET", "/mcp/audit"),
-    ("GET", "/mcp/usage"),
-    ("GET", "/v0.1/servers"),
-    ("GET", "/v0.1/servers/local%2Fshop/versions"),
-    ("GET", "/v0.1/servers/local%2Fshop/versions/latest"),
-    ("GET", "/mcp/servers/shop/export"),
-    ("GET", "/mcp/nothing"),
-    ("GET", "/"),
-];
-
-/// S5-60, T4: the same answer whatever is behind a path, and whatever is wrong with a token.
-#[tokio::test]
-async fn nobody_gets_anywhere_without_a_token() {
-    let running = Running::start().await;
-    assert_eq!(running.ask("POST", "/mcp/create", &shop("1.0.0", "hello")).await.status, 201);
-    for (method, path) in ENDPOINTS {
-        for token in ["", "a-wrong-token-that-is-long-enough"] {
-            let reply = running.ask_as(token, method, path, "").await;
-            assert_eq!(reply.code(), (401, "unauthenticated".to_owned()), "{method} {path}");
-            assert!(reply.head.contains("www-authenticate: bearer"), "{reply:?}");
-        }
-    }
-    assert_eq!(running.ask_as("", "GET", "/healthz", "").await.status, 200);
-}
-
-/// S5-60: what is another owner's is as unknown as what never was.
-#[tokio::test]
-async fn what_is_anothers_is_not_there() {
-    let running = Running::start().await;
-    running.ask("POST", "/mcp/create", &shop("1.0.0", "hello")).await;
-    running.ask("POST", "/mcp/deploy/shop", "").await;
-    let stranger = running.stranger(Role::Developer, Limits::default()).await;
-    for (method, path) in ENDPOINTS.into_iter().filter(|(_, path)| path.contains("shop")) {
-        let theirs = running.ask_as(&stranger, method, path, "").await;
-        assert_eq!(theirs.code(), (404, "not-found".to_owned()), "{method} {path}");
-        let never = running.ask_as(&stranger, method, &path.replace("shop", "never"), "").await;
-        assert_eq!(theirs.body.replace("shop", "never"), never.body, "{method} {path}");
-    }
-    assert_eq!(running.ask_as(&stranger, "GET", "/mcp/servers", "").await.json()["servers"], json!([]));
-    assert_eq!(running.call("hello").await.0, 200, "and nothing happened to it");
 }
 
 #[tokio::test]
@@ -424,9 +355,13 @@ async fn what_was_meant_to_run_runs_again() {
     let running = Running::start().await;
     running.ask("POST", "/mcp/create", &shop("1.0.0", "hello")).await;
     running.ask("POST", "/mcp/deploy/shop", "").await;
-    let Running { factory, _data: data, .. } = running;
-    // As if it were killed: nothing is told to end.
-    drop(factory);
+    // As if it were killed and its disk were in another machine: nothing is told to end.
+    let (from, data) = (running._data.path().join("data"), tempfile::tempdir().unwrap());
+    let to = data.path().join("data");
+    std::fs::DirBuilder::new().mode(0o700).create(&to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap).filter(|it| it.path().is_file()) {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
     let factory = open(&data).await;
     let host = Host::new(HostConfig::default()).unwrap();
     let options = LocalOptions::new("http://127.0.0.1:1".parse().unwrap());

@@ -45,6 +45,10 @@ const LIST: OfOwner = OfOwner::new(
     "SELECT id, owner, actor, token, verb, subject, outcome
      FROM audit WHERE owner = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
 );
+const SINCE: OfOwner = OfOwner::new(
+    "SELECT id, owner, actor, token, verb, subject, outcome
+     FROM audit WHERE owner = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+);
 const LIST_ALL: OfAll = OfAll::new(
     "SELECT id, owner, actor, token, verb, subject, outcome FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
 );
@@ -66,6 +70,11 @@ impl Transaction<'_> {
         entries(rows, page)
     }
 
+    /// The oldest first, behind one of them.
+    pub fn audited_since(&mut self, owner: &Owner, id: &str, most: u32) -> Result<Vec<AuditEntry>, Error> {
+        self.rows(SINCE, owner, values![id, most])?.into_iter().map(entry).collect()
+    }
+
     /// Everybody's, the newest first.
     pub fn audited_of_all(&mut self, operator: Operator, page: &Page) -> Result<Paged<AuditEntry>, Error> {
         let rows = self.all(LIST_ALL, operator, values![page.before(), page.rows()])?;
@@ -79,19 +88,20 @@ impl Transaction<'_> {
 }
 
 fn entries(rows: Vec<Row>, page: &Page) -> Result<Paged<AuditEntry>, Error> {
-    let entry = |mut row: Row| {
-        let id: String = row.take()?;
-        Ok(AuditEntry {
-            at: Clock::time_of(&id).ok_or(Error::Content)?,
-            id,
-            owner: row.take()?,
-            actor: row.take()?,
-            token: row.take()?,
-            verb: row.take()?,
-            subject: row.take()?,
-            outcome: row.take()?,
-        })
-    };
     let entries = rows.into_iter().map(entry).collect::<Result<_, Error>>()?;
     Ok(page.cut(entries, |entry: &AuditEntry| entry.id.clone()))
+}
+
+fn entry(mut row: Row) -> Result<AuditEntry, Error> {
+    let id: String = row.take()?;
+    Ok(AuditEntry {
+        at: Clock::time_of(&id).ok_or(Error::Content)?,
+        id,
+        owner: row.take()?,
+        actor: row.take()?,
+        token: row.take()?,
+        verb: row.take()?,
+        subject: row.take()?,
+        outcome: row.take()?,
+    })
 }

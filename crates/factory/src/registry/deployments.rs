@@ -36,6 +36,15 @@ const FIND: OfOwner = OfOwner::new(
          problem, endpoint, factory, created, updated
      FROM deployments WHERE owner = ?1 AND server = ?2",
 );
+/// A moment is over before it is told of: what is written down in it comes one after the other.
+const SINCE: OfOwner = OfOwner::new(
+    "SELECT server, target, desired, state, version, fallback, fallback_generation, generation, launched, failures,
+         problem, endpoint, factory, created, updated
+     FROM deployments
+     WHERE owner = ?1 AND (updated > ?2 OR (updated = ?2 AND server > ?3)) AND updated < ?4
+     ORDER BY updated, server LIMIT ?5",
+);
+const STATES: OfAll = OfAll::new("SELECT state, count(*) FROM deployments GROUP BY state ORDER BY state");
 const ALL: OfAll = OfAll::new(
     "SELECT owner, server, target, desired, state, version, fallback, fallback_generation, generation, launched, failures,
          problem, endpoint, factory, created, updated
@@ -76,6 +85,24 @@ impl Transaction<'_> {
     ) -> Result<Vec<(Owner, Deployment)>, Error> {
         let rows = self.all(ALL, operator, values![after, most])?;
         rows.into_iter().map(|mut row| Ok((row.take()?, deployment(row)?))).collect()
+    }
+
+    /// Those that are another since a moment, in that order; of the moment itself those behind `server`.
+    pub fn deployments_since(
+        &mut self,
+        owner: &Owner,
+        since: Timestamp,
+        server: &str,
+        most: u32,
+    ) -> Result<Vec<Deployment>, Error> {
+        let now = self.now();
+        self.rows(SINCE, owner, values![since, server, now, most])?.into_iter().map(deployment).collect()
+    }
+
+    /// How many there are in each state, of everybody.
+    pub fn deployments_by_state(&mut self, operator: Operator) -> Result<Vec<(String, u64)>, Error> {
+        let rows = self.all(STATES, operator, &[])?;
+        rows.into_iter().map(|mut row| Ok((row.take()?, row.take()?))).collect()
     }
 
     /// Times are set here.
