@@ -102,8 +102,9 @@ pub enum FactoryError {
     /// about it, 502 where not.
     #[error(transparent)]
     Unresolved(#[from] ResolveError),
-    /// This caller has as many servers made as one may; see [`InstanceOptions`](crate::InstanceOptions).
-    #[error("you ask for too many servers of your own; try again in {} s", .retry_after.as_secs().max(1))]
+    /// This caller may not call now anyway, or has as many servers made as one may; see
+    /// [`InstanceOptions`](crate::InstanceOptions).
+    #[error("too many requests; try again in {} s", .retry_after.as_secs().max(1))]
     TooMany { retry_after: Duration },
     #[error("the server can't be made at the moment")]
     Unavailable {
@@ -142,8 +143,7 @@ impl FactoryError {
             Self::Unresolved(error) => return unresolved(error, principal),
             Self::TooMany { retry_after } => {
                 let error = crate::Error::RateLimited { retry_after: *retry_after };
-                let refusal = Refusal::of(&error, CallId::next(), Version::V2026_07_28);
-                return Refusal { message: self.to_string().into(), ..refusal };
+                return Refusal::of(&error, CallId::next(), Version::V2026_07_28);
             }
             Self::Unavailable { retry_after, .. } | Self::Panicked { retry_after } => *retry_after,
         };

@@ -137,6 +137,11 @@ impl Gate {
         Arc::new(Self::counting(self.running.clone(), limits, held))
     }
 
+    /// Whether a call of this caller would be too early. Counts nothing.
+    pub(crate) fn has_rate(&self, principal: &Principal) -> Result<(), Duration> {
+        self.rate.as_ref().map_or(Ok(()), |rate| rate.has(&bucket_of(principal)))
+    }
+
     pub fn enter(&self, principal: &Principal) -> Result<Permit, Error> {
         if let Some(rate) = &self.rate {
             rate.take(&bucket_of(principal)).map_err(|retry_after| Error::RateLimited { retry_after })?;
@@ -230,7 +235,19 @@ impl Buckets {
     }
 
     fn take(&self, principal: &str) -> Result<(), Duration> {
-        self.take_at(principal, u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX / 2))
+        self.take_at(principal, self.now())
+    }
+
+    fn has(&self, principal: &str) -> Result<(), Duration> {
+        let now = self.now();
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let full_at = kept.full_at.get(principal).map_or(0, |bucket| bucket.load(Ordering::Acquire));
+        let after = full_at.max(now) + self.cost;
+        if after - now <= self.burst { Ok(()) } else { Err(Duration::from_nanos(after - now - self.burst)) }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX / 2)
     }
 
     fn take_at(&self, principal: &str, now: u64) -> Result<(), Duration> {

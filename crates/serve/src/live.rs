@@ -385,7 +385,12 @@ impl Front {
         caller.is_anybody = front.authenticator.is_open();
         let served = match servers.find(caller.clone()) {
             Finding::Ready(served) => served?,
-            Finding::Pending(served) => served.await?,
+            // It has to be made: not for who may not call now anyway.
+            Finding::Pending(served) => {
+                let rate = front.gate.has_rate(&caller.principal);
+                rate.map_err(|retry_after| FactoryError::TooMany { retry_after })?;
+                served.await?
+            }
         };
         Ok(Serving { front, own: Some((served, caller)) })
     }

@@ -483,3 +483,34 @@ async fn a_route_that_asks_who_calls_answers_nobody_else() {
         assert!(refused.header("www-authenticate").starts_with("Bearer "), "{refused:?}");
     }
 }
+
+/// with a server for each request, a caller who was out of calls had servers made all the same, and tokens asked for.
+#[tokio::test]
+async fn nothing_is_made_for_who_may_not_call_now() {
+    let world = Arc::new(World::default());
+    let instances = world.instances(InstanceOptions { mode: InstanceMode::PerRequest, ..InstanceOptions::default() });
+    let registry = TokenRegistry::default();
+    for user in ["alice", "bob"] {
+        let token = Token::new(format!("a-secret-that-nobody-guesses-{user}")).with_id(user).with_principal(user);
+        registry.add(token).expect("a token");
+    }
+    let rate = mcp_serve::Rate { calls: 2, per: Duration::from_secs(3_600) };
+    let config = Config { limits: mcp_serve::Limits { rate: Some(rate), concurrency: None }, ..Config::default() };
+    let live = Live::of_many(Arc::new(instances), Arc::new(BearerTokens::new(registry)), config);
+    let running = Running::live(live, TestServer::new()).await;
+    let call = async |user: &str| {
+        let bearer = format!("Bearer a-secret-that-nobody-guesses-{user}");
+        let request = running.modern("tools/call", json!({"name": "count"}), &[("authorization", &bearer)]);
+        running.ask(request).await
+    };
+    for _ in 0..2 {
+        call("alice").await.result();
+    }
+    for _ in 0..5 {
+        let refused = call("alice").await;
+        assert_eq!(refused.error(), (429, 429));
+        assert!(refused.header("retry-after").parse::<u64>().expect("seconds") > 1_000);
+    }
+    assert_eq!(world.builds(), 2);
+    call("bob").await.result();
+}
