@@ -67,7 +67,7 @@ impl Lock {
                 Ok(()) => break,
                 Err(TryLockError::Error(error)) => return Err(error),
                 Err(TryLockError::WouldBlock) if began.elapsed() > GLANCE => return Ok(None),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => pause(),
             }
         }
         let lock = Self { file, data: data.to_owned() };
@@ -165,7 +165,7 @@ impl Presence {
         let began = Instant::now();
         loop {
             match Self::on(data)? {
-                Self::Between { .. } if began.elapsed() < patience => std::thread::sleep(PAUSE),
+                Self::Between { .. } if began.elapsed() < patience => pause(),
                 presence => return Ok(presence),
             }
         }
@@ -178,10 +178,15 @@ impl Presence {
             if began.elapsed() > patience {
                 return Ok(false);
             }
-            std::thread::sleep(PAUSE);
+            pause();
         }
         Ok(true)
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "another process tells nobody when it lets a lock go or writes its file")]
+fn pause() {
+    std::thread::sleep(PAUSE);
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A server for one caller, in a process of its own: desktop clients start their servers, and talk to them on stdio.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use mcp_factory_engine::{
     Engine, Plan, Surroundings,
@@ -8,10 +8,14 @@ use mcp_factory_engine::{
     limits,
 };
 use mcp_factory_spec::Spec;
-use mcp_serve::{Authenticator, Changes, Limits, Server, StateKey};
+use mcp_serve::{
+    Authenticator, Changes, Limits, Live, NoAuthentication, Server, StateKey,
+    http::Config,
+    middleware::{Middleware, ObserveLayer, Observer, Outcome, ToolCall},
+};
 use semver::Version;
 
-use crate::{Caller, Error, Factory, deploy::Ground, lifecycle::Desired, registry::Role};
+use crate::{Caller, Error, Factory, Owner, deploy::Ground, lifecycle::Desired, registry::Role};
 
 /// One version, compiled for its owner and this machine; nothing is open yet.
 #[derive(Debug)]
@@ -33,6 +37,19 @@ impl Standalone {
 }
 
 impl Factory {
+    /// For one caller, who is not asked who they are. Calls count as those of the server do anywhere.
+    #[must_use]
+    pub fn live(&self, caller: &Caller, server: &Standalone) -> Live {
+        let counting =
+            Counting { factory: self.clone(), owner: caller.owner().clone(), server: server.spec.name.to_string() };
+        let config = Config {
+            limits: server.limits.clone(),
+            middleware: Some(Middleware::new(ObserveLayer::new(counting))),
+            ..Config::default()
+        };
+        Live::new(server.exposed(), Arc::new(NoAuthentication::default()), config)
+    }
+
     /// What whoever starts a server by themselves gets: the version that is meant to run, else the latest.
     pub async fn current_version(&self, caller: &Caller, name: &str) -> Result<Version, Error> {
         let details = self.get(caller, name).await?;
@@ -91,4 +108,25 @@ fn compiled(spec: Arc<Spec>, ground: Ground, changes: Changes) -> Result<Standal
         states: state_key,
         spec,
     })
+}
+
+struct Counting {
+    factory: Factory,
+    owner: Owner,
+    server: String,
+}
+
+impl Observer for Counting {
+    type Seen = Box<str>;
+
+    fn begin(&self, call: &ToolCall) -> Box<str> {
+        call.tool[..call.tool.floor_char_boundary(128)].into()
+    }
+
+    fn end(&self, tool: Box<str>, outcome: Outcome, took: Duration) {
+        // What never reached a tool is not counted: its name may be the caller's invention.
+        if !matches!(outcome, Outcome::Refused | Outcome::InputRequired) {
+            self.factory.count_call(&self.owner, &self.server, &tool, outcome != Outcome::Ok, took);
+        }
+    }
 }

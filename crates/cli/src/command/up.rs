@@ -5,6 +5,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    os::unix::fs::MetadataExt as _,
     path::Path,
     pin::pin,
     process::ExitCode,
@@ -52,6 +53,7 @@ pub fn run(args: &Up) -> anyhow::Result<ExitCode> {
     let data = api::data_folder(&args.place.reach())?;
     let lock = Lock::take(&data).with_context(|| format!("can't lock the data folder `{}`", data.display()))?;
     let Some(lock) = lock else { return Err(runs_already(&data)?) };
+    check_rights(&data)?;
     let lock = Arc::new(lock);
     let runtime = super::runtime()?;
     let outcome = runtime.block_on(serve(args, public, lock.clone()));
@@ -59,6 +61,20 @@ pub fn run(args: &Up) -> anyhow::Result<ExitCode> {
     runtime.shutdown_timeout(LAST);
     drop(lock);
     outcome
+}
+
+/// Whoever can put files there could put another secret or registry there.
+fn check_rights(data: &Path) -> anyhow::Result<()> {
+    let mode = data.metadata().with_context(|| format!("can't look at `{}`", data.display()))?.mode() & 0o777;
+    let shown = data.display();
+    if mode & 0o002 != 0 {
+        let message = format!("everybody on this machine can write into the data folder `{shown}` (mode {mode:o})");
+        return Err(exit::hinted(message, format!("chmod 700 {shown}")));
+    }
+    if mode & 0o077 != 0 {
+        tracing::warn!("others may look into the data folder `{shown}` (mode {mode:o}); `chmod 700 {shown}`");
+    }
+    Ok(())
 }
 
 /// Tells which one.

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 
 use serde_json::{Value, json};
 
-use crate::{factory::json, run::Place};
+use crate::{factory::json, run::Place, up::ask};
 
 const SHOP: &str =
     "name: shop\nversion: 1.0.0\ntools: [{ name: hello, description: Greets, static: { text: hello } }]\n";
@@ -48,6 +48,11 @@ fn what_connect_prints_starts_the_server() {
     assert_eq!(replies.len(), 2, "{replies:?}");
     assert_eq!(replies[1]["result"]["content"][0]["text"], "hello");
     assert_eq!(said.status.code(), Some(0));
+    // S5-52: it counts like any other call.
+    let ready = json(&place.run(&["up", "--detach", "--data", "data", "--output", "json"]).out);
+    let (_, usage) = ask(&place, &ready, "GET", "/mcp/usage", "");
+    assert_eq!((&usage["usage"][0]["tool"], &usage["usage"][0]["calls"]), (&json!("hello"), &json!(1)), "{usage}");
+    assert_eq!(place.run(&["down", "--data", "data"]).code, Some(0));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
+    os::unix::fs::PermissionsExt as _,
     process::{Child, Stdio},
 };
 
@@ -49,7 +50,7 @@ impl Drop for Factory {
 }
 
 /// One request with the operator's token.
-fn ask(place: &Place, ready: &Value, method: &str, path: &str, body: &str) -> (u16, Value) {
+pub fn ask(place: &Place, ready: &Value, method: &str, path: &str, body: &str) -> (u16, Value) {
     ask_with(&std::fs::read_to_string(place.path("data/token")).unwrap(), ready, method, path, body)
 }
 
@@ -224,6 +225,10 @@ fn what_keeps_it_from_starting_is_said_by_the_command_that_starts_it() {
         assert_eq!(said.code, Some(1), "{said:?}");
         assert!(said.err.contains(&format!("can't listen on {address}")) && said.err.contains("hint: "), "{said:?}");
     }
+    std::fs::create_dir(place.path("open")).unwrap();
+    std::fs::set_permissions(place.path("open"), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let said = place.run(&["up", "--data", "open"]);
+    assert!(said.code == Some(1) && said.err.contains("chmod 700 open"), "{said:?}");
     // What was sealed with one secret is not opened with another.
     let factory = Factory::up(&place);
     factory.signal("TERM");

@@ -38,7 +38,7 @@ async fn serve(name: &str, args: &Stdio) -> anyhow::Result<ExitCode> {
     let server = current(&factory, name, &changes).await.map_err(told)?;
     approvals::of_this_program().open_on_loopback(server.people.clone());
     tracing::info!(server = name, version = %server.spec.version, tools = server.spec.tools.len(), "serving on stdio");
-    let live = Live::of_one_caller(server.exposed(), &server.limits);
+    let live = factory.live(&Caller::local(), &server);
     if !args.no_reload {
         let following =
             Following { factory: factory.clone(), name: name.to_owned(), server, live: live.clone(), changes };
