@@ -1,6 +1,9 @@
 //! Tests of what is kept: a server's suite, run on its owner's ground, and the history of what came of it.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use mcp_factory_connect::Grant;
 use mcp_factory_engine::{Plan, Surroundings, Tasks};
@@ -9,7 +12,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
 use crate::{
-    Caller, Error, Factory,
+    Caller, Error, Factory, Owner,
     deploy::Release,
     registry::{Page, Paged, Role, TestRun, Transaction},
     suite::{self, Answer, Ground, Options, Origin, Outcome, Report, Row, Subject},
@@ -19,7 +22,9 @@ use crate::{
 static TURNS: Semaphore = Semaphore::const_new(2);
 /// What a caller may ask for.
 const MOST_CASES: usize = 1_000;
-const LONGEST: std::time::Duration = std::time::Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(60);
+/// Of all tests together, so that others get their turn.
+const WHOLE: Duration = Duration::from_secs(10 * 60);
 
 impl Factory {
     /// Runs the tests of a version, the latest if none is named, and keeps what came of them (S5-53). What may write runs on
@@ -38,7 +43,9 @@ impl Factory {
         let version = self.tested(caller, name, version).await?;
         let _turn = TURNS.acquire().await.expect("nobody closes it");
         let release = self.release(caller.owner(), name, &version).await?;
-        let report = suite::run(options, |ground| subject(release.clone(), ground)).await?;
+        let run = suite::run(options, |ground| subject(release.clone(), ground));
+        let late = |_| Error::argument("a test", format!("may take {WHOLE:?}, and this one did not end"));
+        let report = tokio::time::timeout(WHOLE, run).await.map_err(late)??;
         let runs: Vec<TestRun> = report.rows().iter().filter_map(|row| run_of(name, &version, row)).collect();
         self.keep_runs(caller, name, runs).await?;
         Ok(report)
@@ -57,8 +64,10 @@ impl Factory {
         let version = self.tested(caller, name, version).await?;
         let _turn = TURNS.acquire().await.expect("nobody closes it");
         let release = self.release(caller.owner(), name, &version).await?;
-        let (input, began) = (Value::Object(arguments.clone()).to_string(), std::time::Instant::now());
-        let answer = suite::call(tool, arguments, writes, |ground| subject(release.clone(), ground)).await?;
+        let (input, began) = (Value::Object(arguments.clone()).to_string(), Instant::now());
+        let call = suite::call(tool, arguments, writes, |ground| subject(release.clone(), ground));
+        let late = |_| Error::argument("a call", format!("may take {WHOLE:?}, and this one did not end"));
+        let answer = tokio::time::timeout(WHOLE, call).await.map_err(late)??;
         let run = TestRun {
             id: String::new(),
             at: Default::default(),
@@ -87,12 +96,21 @@ impl Factory {
 
     /// Who may, and which version it is about.
     async fn tested(&self, caller: &Caller, name: &str, version: Option<&Version>) -> Result<Version, Error> {
+        let (server, wanted) = (name.to_owned(), version.cloned());
+        let look = move |transaction: &mut Transaction<'_>, owner: &Owner| {
+            let known = transaction.server(owner, &server)?.ok_or_else(|| Error::no_server(&server))?;
+            let version = wanted.clone().unwrap_or(known.latest);
+            match transaction.version(owner, &server, &version)? {
+                Some(_) => Ok(version),
+                None => Err(Error::NotFound { what: "version", name: format!("{server} {version}") }),
+            }
+        };
         let found = match caller.needs(Role::Developer) {
-            Ok(()) => self.get(caller, name).await,
+            Ok(()) => self.look(caller, look).await,
             Err(error) => Err(error),
         };
         match found {
-            Ok(found) => Ok(version.cloned().unwrap_or(found.server.latest)),
+            Ok(version) => Ok(version),
             Err(error) if error.is_refusal() => Err(self.refused(caller, "servers.test", name, error).await),
             Err(error) => Err(error),
         }

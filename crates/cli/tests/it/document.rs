@@ -67,7 +67,7 @@ fn every_line_of_the_document_is_a_command(environment: &[(&str, &str)]) {
     // Deploy to targets.
     let said =
         shell.expect("mcp-deploy inventory-mcp --target local", 0, "inventory-mcp 1.0.0 runs at http://127.0.0.1:");
-    assert!(said.out.contains("/servers/inventory-mcp/mcp\npassed: 3 checks of the protocol"), "{said:?}");
+    assert!(said.out.contains("/servers/inventory-mcp/mcp\npassed: 5 checks of the protocol"), "{said:?}");
     assert!(said.err.contains("started the factory in the background"), "{said:?}");
     shell.expect("mcp-deploy inventory-mcp --target local", 0, "(this version is running)");
     shell.expect("mcp-deploy inventory-mcp --target docker --port 3001", 1, "can't deploy to `docker`");

@@ -44,6 +44,8 @@ async fn what_came_of_a_test_is_kept(kept: Kept) {
     let log = factory.audit(&jane, &Page::default()).await.expect("a log").entries;
     assert_eq!(log.iter().filter(|it| it.verb == "servers.test" && it.outcome == "done").count(), 2);
 
+    let other = "9.9.9".parse().expect("a version");
+    assert_eq!(code(factory.test(&jane, "shop", Some(&other), &Options::default()).await), "not-found");
     let options = Options { cases: 1_001, ..Options::default() };
     assert_eq!(code(factory.test(&jane, "shop", None, &options).await), "invalid-argument");
     assert_eq!(code(factory.test_tool(&jane, "shop", None, "bye", Map::new(), false).await), "not-found");
