@@ -14,7 +14,8 @@ mod tests;
 
 use std::ops::Range;
 
-pub(crate) use redact::{redact, redact_line};
+pub use redact::redact;
+pub(crate) use redact::redact_line;
 
 use crate::{
     Code, Diagnostic, Node, NodeValue, Span,

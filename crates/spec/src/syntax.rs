@@ -60,8 +60,14 @@ impl Format {
 /// refused, so that everything else can be reported in the same go: the tree is to be trusted only if nothing was found.
 #[must_use]
 pub fn read(text: &[u8], format: Format) -> (Option<Node>, Vec<Diagnostic>) {
+    read_within(text, format, limits::BYTES)
+}
+
+/// The same for documents that may have another size: those that others wrote, and that are no specs.
+#[must_use]
+pub fn read_within(text: &[u8], format: Format, most: usize) -> (Option<Node>, Vec<Diagnostic>) {
     let mut findings = Findings::default();
-    let root = match plain_text(text) {
+    let root = match plain_text(text, most) {
         Ok(text) => {
             let places = Places::new(text);
             match format {
@@ -79,9 +85,9 @@ pub fn read(text: &[u8], format: Format) -> (Option<Node>, Vec<Diagnostic>) {
 }
 
 /// The document as text, or the text before the first byte that can't be in one, and what is wrong with that.
-fn plain_text(bytes: &[u8]) -> Result<&str, (&str, String)> {
-    if bytes.len() > limits::BYTES {
-        let message = format!("the document is {} bytes long, over the limit of 16MiB", bytes.len());
+fn plain_text(bytes: &[u8], most: usize) -> Result<&str, (&str, String)> {
+    if bytes.len() > most {
+        let message = format!("the document is {} bytes long, over the limit of {}MiB", bytes.len(), most >> 20);
         return Err(("", message));
     }
     let (text, wrong) = match std::str::from_utf8(bytes) {

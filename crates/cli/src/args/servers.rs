@@ -4,21 +4,53 @@ use std::{num::NonZeroU16, path::PathBuf};
 
 use clap::{ValueEnum, ValueHint};
 use semver::Version;
+use url::Url;
 
 use super::factory::Asking;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  mcp-factory create server.yaml\n  mcp-factory create --spec ./server.yaml\n  \
-    mcp-factory create --json '{\"name\": \"test\", \"tools\": [...]}'\n\n\
+    mcp-factory create --json '{\"name\": \"test\", \"tools\": [...]}'\n  \
+    mcp-factory create --openapi https://api.example.com/openapi.json --dry-run\n  \
+    mcp-factory create --openapi petstore.yaml --tag pets --method GET --out petstore-mcp.yaml\n\n\
     The same spec a second time changes nothing and says so; another text needs another `version`.")]
 pub struct Create {
     #[command(flatten)]
     pub source: Source,
-    /// What the server is called, where its template does not say.
-    #[arg(long, value_name = "NAME", requires = "template")]
+    /// What the server is called, where its template or OpenAPI document does not say it as you would.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["file", "spec", "json", "prompt"])]
     pub name: Option<String>,
     #[command(flatten)]
+    pub chosen: Chosen,
+    /// Print the spec, and what was found, and make no server.
+    #[arg(long, conflicts_with_all = ["file", "spec", "json", "prompt", "template"])]
+    pub dry_run: bool,
+    /// Write the spec to a file that is not there yet, and make no server.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["file", "spec", "json", "prompt", "template", "dry_run"])]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
     pub asking: Asking,
+}
+
+/// What of an OpenAPI document becomes tools: everything, or what fits all of these.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Of an OpenAPI document")]
+pub struct Chosen {
+    /// Only operations with this tag; may be given several times, as the others here.
+    #[arg(long, value_name = "TAG", conflicts_with_all = ["file", "spec", "json", "prompt", "template"])]
+    pub tag: Vec<String>,
+    /// Only paths that fit this; `*` stands for anything.
+    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["file", "spec", "json", "prompt", "template"])]
+    pub path: Vec<String>,
+    /// Only this method.
+    #[arg(long, value_name = "METHOD", conflicts_with_all = ["file", "spec", "json", "prompt", "template"])]
+    pub method: Vec<String>,
+    /// Only the operation with this id.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["file", "spec", "json", "prompt", "template"])]
+    pub operation: Vec<String>,
+    /// Where the API is, if the document does not say.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["file", "spec", "json", "prompt", "template"])]
+    pub base_url: Option<Url>,
 }
 
 /// S5-70: exactly one.
@@ -37,6 +69,9 @@ pub struct Source {
     /// What the server is to do, in a sentence.
     #[arg(long, value_name = "TEXT")]
     pub prompt: Option<String>,
+    /// An OpenAPI document: Swagger 2.0, OpenAPI 3.0 or 3.1, as JSON or YAML, a file or a URL.
+    #[arg(long, value_name = "FILE|URL", value_hint = ValueHint::FilePath)]
+    pub openapi: Option<String>,
     /// A template of the factory.
     #[arg(long, value_name = "TEMPLATE")]
     pub template: Option<String>,

@@ -14,10 +14,27 @@ use crate::{
     output::{self, cell, plain},
 };
 
+mod openapi;
+
 pub fn run(args: &Create) -> anyhow::Result<ExitCode> {
     let source = &args.source;
+    let imported = match &source.openapi {
+        Some(document) => {
+            let text = openapi::import(document, args)?;
+            if args.dry_run {
+                return openapi::print(&text);
+            }
+            if let Some(out) = &args.out {
+                return openapi::write(&text, out);
+            }
+            Some((document, text))
+        }
+        None => None,
+    };
     api::with(&args.asking.reach, args.asking.output, async |api| {
-        let created =
+        let created = if let Some((document, text)) = &imported {
+            of_text(api, document, "application/yaml", text.as_bytes(), None).await?
+        } else {
             match (source.file.as_ref().or(source.spec.as_ref()), &source.json, &source.prompt, &source.template) {
                 (Some(file), ..) => of_file(api, file).await?,
                 (_, Some(text), ..) => of_text(api, "--json", "application/json", text.as_bytes(), None).await?,
@@ -27,7 +44,8 @@ pub fn run(args: &Create) -> anyhow::Result<ExitCode> {
                 }
                 (_, _, _, Some(template)) => return of_template(api, template).await,
                 (None, None, None, None) => return Err(exit::usage("there is no spec", "name a file")),
-            };
+            }
+        };
         output::print(api.output(), &created, shown)?;
         Ok(ExitCode::SUCCESS)
     })

@@ -10,6 +10,7 @@ mod connect;
 mod doctor;
 mod document;
 mod factory;
+mod openapi;
 mod programs;
 mod progress;
 mod reload;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{in_text, named};
 
 /// The text with every secret that its look gives away replaced by `***`.
-pub(crate) fn redact(text: &str) -> String {
+pub fn redact(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut from = 0;
     for found in in_text(text) {

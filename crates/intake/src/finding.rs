@@ -1,0 +1,57 @@
+//! What is told about a document beside the spec that came of it.
+
+use std::fmt;
+
+use mcp_factory_spec::syntax::Position;
+
+/// How much something matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something was decided that somebody may want to look at.
+    Note,
+    /// Something of the document is not in the spec.
+    LeftOut,
+    /// There is no spec.
+    Error,
+}
+
+/// One thing, at one place of the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub level: Level,
+    /// A JSON pointer into the document, with its file in front where that is another one.
+    pub place: String,
+    pub position: Option<Position>,
+    /// A lowercase sentence without a final period.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Level {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::LeftOut => "left out",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.level.as_str(), self.message)?;
+        if !self.place.is_empty() {
+            write!(f, " (at {}", self.place)?;
+            if let Some(Position { line, column, .. }) = self.position {
+                write!(f, ", line {line}, column {column}")?;
+            }
+            f.write_str(")")?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}

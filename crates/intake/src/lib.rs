@@ -1,0 +1,12 @@
+//! What becomes a spec. A document that somebody else wrote goes in; a spec in the language of `mcp-factory-spec` comes out, with
+//! everything that was found on the way: what is wrong, what was left out, and what was decided.
+//!
+//! Nothing is fetched or read here: whoever calls hands in the documents. What comes out was read by the language's own
+//! reader, so it is a spec that validates, or there is none.
+
+mod finding;
+pub mod openapi;
+mod settle;
+
+pub use finding::{Finding, Level};
+pub use settle::Proposal;

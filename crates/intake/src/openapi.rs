@@ -1,0 +1,263 @@
+//! OpenAPI documents: Swagger 2.0, OpenAPI 3.0 and 3.1, JSON or YAML. Each operation becomes a tool, each way to identify oneself
+//! a connection.
+//!
+//! What a document says wrongly in one place costs that place: the operation is left out and told, or the value is free.
+
+mod answer;
+mod body;
+mod document;
+mod merge;
+mod name;
+mod operation;
+mod paging;
+mod parameter;
+mod schema;
+mod security;
+mod server;
+mod text;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use url::Url;
+
+pub use self::document::{Files, NoFiles};
+use self::{
+    document::{At, Document, Resolver},
+    name::Names,
+    operation::Operation,
+    security::Credential,
+};
+use crate::{Finding, Level, Proposal, settle};
+
+/// Above so many tools a list of all costs a model more than finding some does.
+pub const MANY: usize = 60;
+
+/// What is taken of a document, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The server's name. Left out: made of the title.
+    pub name: Option<String>,
+    /// Where the document came from, or where the API is when the document does not say.
+    pub base: Option<Url>,
+    /// Only operations with one of these tags.
+    pub tags: Vec<String>,
+    /// Only paths that fit one of these; `*` stands for anything.
+    pub paths: Vec<String>,
+    /// Only these methods.
+    pub methods: Vec<String>,
+    /// Only operations of these ids.
+    pub operations: Vec<String>,
+}
+
+/// Makes a spec of a document; `name` says what the document is called. Without one the findings say why.
+pub fn import(name: &str, bytes: &[u8], files: &dyn Files, options: &Options) -> Result<Proposal, Vec<Finding>> {
+    let (document, mut found) = Document::read(name, bytes, files)?;
+    let resolver = Resolver::new(&document);
+    let root = document.root();
+    let mut import = Import::new(root, &resolver, options, &mut found);
+    let operations = operation::list(root, &resolver);
+    if operations.is_empty() {
+        let message = "the document has no operations: there is nothing to make tools of".to_owned();
+        let position = Some(root.position());
+        found.push(Finding { level: Level::Error, place: "/paths".to_owned(), position, message, hint: None });
+        return Err(found);
+    }
+    let all = operations.len();
+    for operation in operations.iter().filter(|operation| options.want(operation)) {
+        import.tool(operation);
+    }
+    if import.tools.is_empty() {
+        let message = format!("none of the {all} operations was chosen");
+        let hint = Some("look at the filters: tags, paths, methods and operations have to fit all at once".to_owned());
+        found.push(Finding { level: Level::Error, place: String::new(), position: None, message, hint });
+        return Err(found);
+    }
+    let (spec, places) = import.finish();
+    settle::settle(spec, &places, found)
+}
+
+impl Options {
+    fn want(&self, operation: &Operation<'_>) -> bool {
+        let any = |list: &[String], fits: &dyn Fn(&str) -> bool| list.is_empty() || list.iter().any(|it| fits(it));
+        operation.wanted != Some(false)
+            && any(&self.tags, &|tag| operation.tags.iter().any(|it| it.eq_ignore_ascii_case(tag)))
+            && any(&self.paths, &|pattern| fits(pattern, operation.path))
+            && any(&self.methods, &|method| method.eq_ignore_ascii_case(operation.method))
+            && any(&self.operations, &|id| operation.id == Some(id))
+    }
+}
+
+/// `*` stands for anything.
+fn fits(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((before, behind)) => text.strip_prefix(before).is_some_and(|rest| {
+            rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| fits(behind, &rest[at..]))
+        }),
+    }
+}
+
+/// A spec as it is put together.
+struct Import<'d, 'r, 'o> {
+    root: At<'d>,
+    resolver: &'r Resolver<'d>,
+    options: &'o Options,
+    found: &'o mut Vec<Finding>,
+    server: String,
+    prefix: String,
+    names: Names,
+    tools: Vec<Value>,
+    places: Vec<String>,
+    connections: Vec<(Value, Option<Credential>, Value)>,
+    toolsets: BTreeMap<String, Vec<String>>,
+}
+
+impl<'d, 'r, 'o> Import<'d, 'r, 'o> {
+    fn new(root: At<'d>, resolver: &'r Resolver<'d>, options: &'o Options, found: &'o mut Vec<Finding>) -> Self {
+        let title = root.get("info").and_then(|info| info.text("title")).unwrap_or_default();
+        let server = options.name.clone().unwrap_or_else(|| name::server(title));
+        Self {
+            prefix: name::variable(&server),
+            server,
+            root,
+            resolver,
+            options,
+            found,
+            names: Names::default(),
+            tools: Vec::new(),
+            places: Vec::new(),
+            connections: Vec::new(),
+            toolsets: BTreeMap::new(),
+        }
+    }
+
+    fn tool(&mut self, operation: &Operation<'d>) {
+        let asked = security::of(operation.at, self.root, self.resolver, &self.prefix);
+        if let Some(why) = asked.left_out {
+            self.tell(Level::Note, operation, why, None);
+        }
+        let credential = asked.credential;
+        let carried: Vec<String> = credential.iter().filter_map(|it| it.carried_by.clone()).collect();
+        let tool = match operation.tool(self.root, self.resolver, &carried) {
+            Ok(tool) => tool,
+            Err(why) => return self.tell(Level::LeftOut, operation, why, None),
+        };
+        for what in tool.left_out {
+            self.tell(Level::LeftOut, operation, what, None);
+        }
+        let connection = self.connection(operation, credential);
+        let said = operation.name.or(operation.id);
+        let names =
+            [name::tool(said, operation.method, operation.path), name::tool(None, operation.method, operation.path)];
+        let name = self.names.tool(names);
+        let mut spec = Map::new();
+        spec.insert("name".to_owned(), name.clone().into());
+        spec.extend(tool.spec);
+        spec.insert("connection".to_owned(), connection.into());
+        for tag in &operation.tags {
+            self.toolsets.entry((*tag).to_owned()).or_default().push(name.clone());
+        }
+        if operation.tags.is_empty() {
+            self.toolsets.entry(operation.first_step()).or_default().push(name);
+        }
+        self.tools.push(Value::Object(spec));
+        self.places.push(operation.place());
+    }
+
+    fn tell(&mut self, level: Level, operation: &Operation<'d>, message: String, hint: Option<String>) {
+        let (place, position) = (operation.place(), Some(operation.at.position()));
+        self.found.push(Finding { level, place, position, message, hint });
+    }
+
+    /// The connection for a server and a credential: one for all operations that have both in common.
+    fn connection(&mut self, operation: &Operation<'d>, credential: Option<Credential>) -> String {
+        let lists = [operation.at, operation.item, self.root];
+        let url = server::url(&lists, self.root, self.resolver, self.options.base.as_ref());
+        let (key, value) = match &url {
+            Some(url) => ("url", url.as_str().to_owned()),
+            None => ("envVar", format!("{}_URL", self.prefix)),
+        };
+        let place = json!({ key: value });
+        if let Some((connection, ..)) = self.connections.iter().find(|(_, c, p)| *c == credential && *p == place) {
+            return connection["name"].as_str().unwrap_or_default().to_owned();
+        }
+        if url.is_none() {
+            let message = "the document does not say where the API is".to_owned();
+            let hint = format!("set `{value}`, or write `url` at the connection");
+            self.found.push(Finding {
+                level: Level::Note,
+                place: "/servers".to_owned(),
+                position: None,
+                message,
+                hint: Some(hint),
+            });
+        }
+        let wanted = match &credential {
+            Some(credential) if !self.connections.is_empty() => {
+                let scheme = name::snake(&credential.scheme);
+                if scheme.starts_with("api_") { scheme } else { format!("api_{scheme}") }
+            }
+            None if !self.connections.is_empty() => "api_open".to_owned(),
+            _ => "api".to_owned(),
+        };
+        let mut wanted = wanted;
+        wanted.truncate(56);
+        let is_taken = |name: &str| self.connections.iter().any(|(connection, ..)| connection["name"] == name);
+        let name = std::iter::once(wanted.clone())
+            .chain((2..).map(|number| format!("{wanted}_{number}")))
+            .find(|name| !is_taken(name))
+            .expect("numbers don't end");
+        let mut connection = Map::new();
+        connection.insert("name".to_owned(), name.clone().into());
+        connection.insert("type".to_owned(), "http".into());
+        connection.insert(key.to_owned(), place[key].clone());
+        if let Some(credential) = &credential {
+            connection.insert("auth".to_owned(), credential.auth.clone());
+        }
+        if url.as_ref().is_some_and(server::is_private) {
+            connection.insert("allowPrivateNetwork".to_owned(), true.into());
+        }
+        self.connections.push((Value::Object(connection), credential, place));
+        name
+    }
+
+    fn finish(self) -> (Value, Vec<String>) {
+        let info = self.root.get("info");
+        let mut spec = Map::new();
+        spec.insert("name".to_owned(), self.server.into());
+        let title = info.and_then(|info| info.text("title")).map(|title| text::plain(title, 100));
+        if let Some(title) = title.filter(|title| !title.is_empty()) {
+            spec.insert("title".to_owned(), title.into());
+        }
+        let about = info.and_then(|info| info.text("description")).map(|about| text::plain(about, text::TOOL));
+        if let Some(about) = about.filter(|about| !about.is_empty()) {
+            spec.insert("description".to_owned(), about.into());
+        }
+        let connections: Vec<Value> = self.connections.into_iter().map(|(connection, ..)| connection).collect();
+        spec.insert("connections".to_owned(), connections.into());
+        if self.tools.len() > MANY {
+            let tags: BTreeMap<&str, &str> = self
+                .root
+                .get("tags")
+                .into_iter()
+                .flat_map(At::items)
+                .filter_map(|tag| Some((tag.text("name")?, tag.text("description")?)))
+                .collect();
+            let mut names = Names::default();
+            let toolsets: Vec<Value> = self
+                .toolsets
+                .iter()
+                .map(|(tag, tools)| {
+                    let name = names.parameter(&name::snake(tag), "tools");
+                    let about = tags.get(&**tag).map(|about| text::plain(about, 200)).filter(|about| !about.is_empty());
+                    json!({ "name": name, "description": about.unwrap_or_else(|| tag.clone()), "tools": tools })
+                })
+                .collect();
+            spec.insert("toolsets".to_owned(), toolsets.into());
+            spec.insert("exposure".to_owned(), json!({ "mode": "dynamic", "modern": "search" }));
+        }
+        spec.insert("tools".to_owned(), self.tools.into());
+        (Value::Object(spec), self.places)
+    }
+}

@@ -1,0 +1,151 @@
+//! What an operation answers: `returns`, with `select` where the answer is wrapped.
+
+use serde_json::{Map, Value};
+
+use super::{
+    document::{At, Version},
+    merge,
+    schema::Schemas,
+};
+
+/// What is known of a good answer.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// The whole of it.
+    pub whole: Option<Map<String, Value>>,
+    /// Names of its headers, in lowercase.
+    pub headers: Vec<String>,
+}
+
+/// Names under which the part is that people want, in the order of trust.
+const WRAPPERS: [&str; 6] = ["data", "items", "results", "result", "value", "records"];
+/// What stands beside it and is about it.
+const ABOUT: [&str; 42] = [
+    "meta",
+    "metadata",
+    "links",
+    "_links",
+    "pagination",
+    "paging",
+    "page",
+    "pages",
+    "next",
+    "previous",
+    "prev",
+    "first",
+    "last",
+    "next_page",
+    "nextpage",
+    "next_cursor",
+    "nextcursor",
+    "nextpagetoken",
+    "next_page_token",
+    "cursor",
+    "has_more",
+    "hasmore",
+    "count",
+    "total",
+    "total_count",
+    "totalcount",
+    "total_pages",
+    "totalpages",
+    "limit",
+    "offset",
+    "per_page",
+    "perpage",
+    "page_size",
+    "pagesize",
+    "size",
+    "success",
+    "ok",
+    "status",
+    "code",
+    "message",
+    "kind",
+    "etag",
+];
+
+pub fn of<'d>(operation: At<'d>, schemas: &Schemas<'_, 'd>, version: Version) -> Answer {
+    let Some(responses) = operation.get("responses") else { return Answer::default() };
+    let status = |code: &str| code.starts_with('2').then(|| code.to_ascii_uppercase());
+    let mut good: Vec<(String, At<'d>)> =
+        responses.entries().filter_map(|(code, response)| Some((status(code)?, response))).collect();
+    good.sort_by(|one, other| one.0.cmp(&other.0));
+    let Some(response) = good.into_iter().map(|(_, response)| response).next().or_else(|| responses.get("default"))
+    else {
+        return Answer::default();
+    };
+    let Ok(response) = schemas.resolve(response) else { return Answer::default() };
+    let headers = response.get("headers").into_iter().flat_map(At::entries).map(|(name, _)| name.to_ascii_lowercase());
+    let schema = match version {
+        Version::V2 => response.get("schema"),
+        _ => response.get("content").and_then(|content| {
+            let is_json = |media_type: &str| {
+                let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+                essence == "application/json" || essence == "*/*" || essence.ends_with("+json")
+            };
+            content.entries().find(|(media_type, _)| is_json(media_type)).and_then(|(_, media)| media.get("schema"))
+        }),
+    };
+    let whole = schema.map(|schema| schemas.convert(schema)).filter(|schema| !schema.is_empty());
+    Answer { whole, headers: headers.collect() }
+}
+
+impl Answer {
+    /// The property whose value is what people want, where all the others are about it.
+    pub fn wrapped_in(&self) -> Option<&str> {
+        let properties = self.whole.as_ref()?.get("properties")?.as_object()?;
+        let (name, _) = WRAPPERS.iter().find_map(|wrapper| properties.get_key_value(*wrapper))?;
+        let others = properties.keys().filter(|other| *other != name);
+        let all_about_it = others.clone().all(|other| ABOUT.contains(&other.to_ascii_lowercase().as_str()));
+        let inner = properties.get(name)?.as_object()?;
+        let holds = merge::is_of(inner, "array") || merge::is_of(inner, "object");
+        (all_about_it && holds).then_some(name)
+    }
+
+    /// The one list in it: the whole, or a property.
+    pub fn list(&self) -> Option<String> {
+        let whole = self.whole.as_ref()?;
+        if merge::is_of(whole, "array") {
+            return Some(String::new());
+        }
+        let properties = whole.get("properties")?.as_object()?;
+        let lists =
+            |(_, inner): &(&String, &Value)| inner.as_object().is_some_and(|inner| merge::is_of(inner, "array"));
+        let mut lists = properties.iter().filter(lists).map(|(name, _)| name);
+        let first = lists.next()?;
+        match lists.next() {
+            None => Some(format!("/{}", super::document::encode(first))),
+            Some(_) => self.wrapped_in().map(|name| format!("/{name}")),
+        }
+    }
+
+    /// What is at the pointer.
+    pub fn at(&self, pointer: &str) -> Option<Map<String, Value>> {
+        let whole = self.whole.as_ref()?;
+        match pointer.strip_prefix('/') {
+            None => Some(whole.clone()),
+            Some(name) => {
+                let name = name.replace("~1", "/").replace("~0", "~");
+                whole.get("properties")?.get(&name)?.as_object().cloned()
+            }
+        }
+    }
+
+    /// Where a property of one of the names is: at the top, or in what is said about pages.
+    pub fn property(&self, names: &[&str]) -> Option<String> {
+        let properties = self.whole.as_ref()?.get("properties")?.as_object()?;
+        let is_one = |name: &str| names.contains(&name.to_ascii_lowercase().replace('-', "_").as_str());
+        if let Some(name) = properties.keys().find(|name| is_one(name)) {
+            return Some(format!("/{}", super::document::encode(name)));
+        }
+        let about = ["meta", "metadata", "pagination", "paging", "response_metadata", "links", "_links", "page_info"];
+        properties.iter().filter(|(name, _)| about.contains(&name.to_ascii_lowercase().as_str())).find_map(
+            |(outer, inner)| {
+                let inner = inner.get("properties")?.as_object()?;
+                let name = inner.keys().find(|name| is_one(name))?;
+                Some(format!("/{}/{}", super::document::encode(outer), super::document::encode(name)))
+            },
+        )
+    }
+}

@@ -1,0 +1,303 @@
+//! An OpenAPI document with the files it refers to, read once. References are followed where they are met, so that cycles cost
+//! nothing until somebody walks them.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+};
+
+use mcp_factory_spec::{
+    Format, Node, NodeValue,
+    syntax::{self, Position},
+};
+
+use crate::{Finding, Level};
+
+/// How many references may lead to each other.
+const LONGEST_WAY: usize = 32;
+/// How many files one document may consist of.
+const MOST_FILES: usize = 500;
+/// How large each may be. The largest public ones have 20 MB.
+const LARGEST: usize = 64 << 20;
+
+/// Files beside the document, by their paths relative to it.
+pub trait Files {
+    /// `None` where there is none, or where it may not be read.
+    fn read(&self, path: &str) -> Option<Vec<u8>>;
+}
+
+/// For documents that consist of one file.
+#[derive(Debug, Clone, Copy)]
+pub struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// Which language the document is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    V2,
+    V30,
+    V31,
+}
+
+/// The document, and every file that something in it refers to.
+#[derive(Debug)]
+pub struct Document {
+    /// The first one is the document; its name is empty.
+    files: Vec<(String, Node)>,
+    pub version: Version,
+}
+
+/// A value of the document, and the file it is in.
+#[derive(Debug, Clone, Copy)]
+pub struct At<'d> {
+    pub node: &'d Node,
+    pub file: usize,
+}
+
+impl<'d> At<'d> {
+    pub fn get(self, key: &str) -> Option<Self> {
+        self.node.get(key).map(|node| Self { node, ..self })
+    }
+
+    pub fn text(self, key: &str) -> Option<&'d str> {
+        self.node.get(key).and_then(Node::as_str)
+    }
+
+    pub fn flag(self, key: &str) -> Option<bool> {
+        match self.node.get(key)?.value {
+            NodeValue::Bool(flag) => Some(flag),
+            _ => None,
+        }
+    }
+
+    pub fn items(self) -> impl Iterator<Item = Self> + use<'d> {
+        let items: &'d [Node] = match &self.node.value {
+            NodeValue::Sequence(items) => items,
+            _ => &[],
+        };
+        items.iter().map(move |node| Self { node, ..self })
+    }
+
+    pub fn entries(self) -> impl Iterator<Item = (&'d str, Self)> + use<'d> {
+        let entries: &'d [syntax::Entry] = match &self.node.value {
+            NodeValue::Mapping(entries) => entries,
+            _ => &[],
+        };
+        entries.iter().map(move |entry| (&*entry.key, Self { node: &entry.value, ..self }))
+    }
+
+    pub fn is_mapping(self) -> bool {
+        matches!(self.node.value, NodeValue::Mapping(_))
+    }
+
+    pub fn position(self) -> Position {
+        self.node.span.start
+    }
+}
+
+impl Document {
+    /// What can't be read at all is one error. What is only against the rules of YAML or JSON is told, and read on.
+    pub fn read(name: &str, bytes: &[u8], files: &dyn Files) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
+        let mut found = Vec::new();
+        let root = parse("", name, bytes, &mut found)?;
+        let version = match version(&root) {
+            Ok(version) => version,
+            Err(finding) => return Err(vec![finding]),
+        };
+        let mut document = Self { files: vec![(String::new(), root)], version };
+        document.read_others(files, &mut found);
+        Ok((document, found))
+    }
+
+    /// Files that are referred to, and the files that those refer to.
+    fn read_others(&mut self, files: &dyn Files, found: &mut Vec<Finding>) {
+        let mut asked: HashSet<String> = HashSet::new();
+        let mut next = 0;
+        while next < self.files.len() {
+            let mut targets = Vec::new();
+            let (base, root) = &self.files[next];
+            references(root, &mut |target| {
+                if let Some(path) = file_of(base, target) {
+                    targets.push(path);
+                }
+            });
+            for path in targets {
+                if self.files.len() > MOST_FILES || !asked.insert(path.clone()) {
+                    continue;
+                }
+                if let Some(bytes) = files.read(&path)
+                    && let Ok(node) = parse(&path, &path, &bytes, found)
+                {
+                    self.files.push((path, node));
+                }
+            }
+            next += 1;
+        }
+    }
+
+    pub fn root(&self) -> At<'_> {
+        At { node: &self.files[0].1, file: 0 }
+    }
+}
+
+/// Follows references, and remembers where they led.
+#[derive(Debug)]
+pub struct Resolver<'d> {
+    document: &'d Document,
+    followed: RefCell<HashMap<(usize, &'d str), Option<At<'d>>>>,
+}
+
+impl<'d> Resolver<'d> {
+    pub fn new(document: &'d Document) -> Self {
+        Self { document, followed: RefCell::default() }
+    }
+
+    pub fn version(&self) -> Version {
+        self.document.version
+    }
+
+    /// What a value means: itself, or what it refers to. The error is the reference that leads nowhere.
+    pub fn resolve(&self, at: At<'d>) -> Result<At<'d>, &'d str> {
+        let mut at = at;
+        for _ in 0..LONGEST_WAY {
+            let Some(target) = at.text("$ref") else { return Ok(at) };
+            at = self.follow(at.file, target).ok_or(target)?;
+        }
+        Err("a reference that leads back to itself")
+    }
+
+    pub fn follow(&self, file: usize, target: &'d str) -> Option<At<'d>> {
+        let key = (file, target);
+        if let Some(known) = self.followed.borrow().get(&key) {
+            return *known;
+        }
+        let found = self.find(file, target);
+        self.followed.borrow_mut().insert(key, found);
+        found
+    }
+
+    fn find(&self, file: usize, target: &str) -> Option<At<'d>> {
+        let files = &self.document.files;
+        let file = match file_of(&files[file].0, target) {
+            None => file,
+            Some(path) => files.iter().position(|(name, _)| *name == path)?,
+        };
+        let pointer = target.split_once('#').map_or("", |(_, pointer)| pointer);
+        let mut node = &files[file].1;
+        for step in pointer.split('/').skip(1) {
+            let step = decode(step);
+            node = match &node.value {
+                NodeValue::Sequence(items) => items.get(step.parse::<usize>().ok()?)?,
+                _ => node.get(&step)?,
+            };
+        }
+        // A name that stands for a place (`$anchor`) is not looked for.
+        (pointer.is_empty() || pointer.starts_with('/')).then_some(At { node, file })
+    }
+}
+
+/// One step of a JSON pointer within a URL's fragment.
+fn decode(step: &str) -> String {
+    let step = percent_encoding::percent_decode_str(step).decode_utf8_lossy();
+    step.replace("~1", "/").replace("~0", "~")
+}
+
+/// One step of a JSON pointer, as it is shown.
+pub fn encode(step: &str) -> String {
+    step.replace('~', "~0").replace('/', "~1")
+}
+
+fn parse(file: &str, name: &str, bytes: &[u8], found: &mut Vec<Finding>) -> Result<Node, Vec<Finding>> {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    // Many are called `.yaml` or nothing, and are JSON.
+    let format = if first == Some(&b'{') { Format::Json } else { Format::of_file(name) };
+    let (root, diagnostics) = syntax::read_within(bytes, format, LARGEST);
+    let findings = diagnostics.into_iter().map(|diagnostic| Finding {
+        level: if root.is_some() { Level::Note } else { Level::Error },
+        place: file.to_owned(),
+        position: Some(diagnostic.span.start),
+        message: diagnostic.message,
+        hint: diagnostic.help,
+    });
+    let findings: Vec<_> = findings.collect();
+    match root {
+        Some(root) => {
+            found.extend(findings);
+            Ok(root)
+        }
+        None => Err(findings),
+    }
+}
+
+fn version(root: &Node) -> Result<Version, Finding> {
+    let said = ["swagger", "openapi"].into_iter().find_map(|key| {
+        let version = match &root.get(key)?.value {
+            NodeValue::String(text) => text,
+            NodeValue::Number(_, written) => written,
+            _ => return None,
+        };
+        Some((key, version.trim(), root.get(key)?.span.start))
+    });
+    let error = |message: String, position, hint: &str| Finding {
+        level: Level::Error,
+        place: String::new(),
+        position,
+        message,
+        hint: Some(hint.to_owned()),
+    };
+    let known = "known are Swagger 2.0, OpenAPI 3.0, 3.1 and 3.2";
+    match said {
+        Some(("swagger", version, _)) if version.starts_with('2') => Ok(Version::V2),
+        Some(("openapi", version, _)) if version.starts_with("3.0") => Ok(Version::V30),
+        // What 3.2 adds can be left out.
+        Some(("openapi", version, _)) if version.starts_with("3.") => Ok(Version::V31),
+        Some((key, version, position)) => {
+            Err(error(format!("`{key}: {version}` is no version that is known"), Some(position), known))
+        }
+        None => {
+            Err(error("the document is no OpenAPI: it has neither `openapi` nor `swagger`".to_owned(), None, known))
+        }
+    }
+}
+
+fn references<'n>(node: &'n Node, met: &mut impl FnMut(&'n str)) {
+    match &node.value {
+        NodeValue::Sequence(items) => items.iter().for_each(|item| references(item, met)),
+        NodeValue::Mapping(entries) => {
+            for entry in entries {
+                match entry.value.as_str() {
+                    Some(target) if &*entry.key == "$ref" => met(target),
+                    _ => references(&entry.value, met),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The file that a reference leads to, relative to the document. `None` for the file it stands in.
+fn file_of(base: &str, target: &str) -> Option<String> {
+    let path = target.split_once('#').map_or(target, |(path, _)| path);
+    if path.is_empty() {
+        return None;
+    }
+    if path.contains("://") {
+        return Some(path.to_owned());
+    }
+    let mut steps: Vec<&str> = base.split('/').collect();
+    steps.pop();
+    for step in path.split('/') {
+        match step {
+            "" | "." => {}
+            // Above the document's own folder stays visible in the path, and is refused by whoever reads files.
+            ".." if steps.last().is_some_and(|last| *last != "..") => drop(steps.pop()),
+            step => steps.push(step),
+        }
+    }
+    Some(steps.join("/"))
+}

@@ -1,0 +1,274 @@
+//! Parameters of an operation: where each goes in the request, and what a tool takes for it.
+
+use mcp_factory_spec::NodeValue;
+use serde_json::{Map, Value, json};
+
+use super::{
+    document::{At, Version},
+    merge,
+    name::Names,
+    schema::Schemas,
+    text,
+};
+
+/// Everything that a tool takes, and where it puts it.
+#[derive(Debug, Default)]
+pub struct Taken {
+    pub names: Names,
+    pub properties: Map<String, Value>,
+    pub required: Vec<String>,
+    pub path: Vec<(String, String)>,
+    pub query: Map<String, Value>,
+    pub headers: Map<String, Value>,
+    /// The cookies that are always there.
+    pub cookies: Vec<(String, String)>,
+    pub left_out: Vec<String>,
+}
+
+impl Taken {
+    /// A parameter of the tool. Its name is the placeholder.
+    pub fn take(&mut self, name: &str, place: &str, schema: Map<String, Value>, is_required: bool) -> String {
+        let name = self.names.parameter(name, place);
+        self.properties.insert(name.clone(), Value::Object(schema));
+        if is_required {
+            self.required.push(name.clone());
+        }
+        name
+    }
+}
+
+/// Names that the request has anyhow.
+const NOT_TAKEN: [&str; 7] =
+    ["accept", "content-type", "authorization", "host", "content-length", "connection", "accept-encoding"];
+
+/// How an array or object is written into one place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Written {
+    /// The name once for each.
+    Repeated,
+    /// In one text, with this between.
+    Joined(&'static str),
+    /// `name[key]`.
+    Deep,
+    Json,
+}
+
+/// What is read of one parameter.
+pub fn take<'d>(
+    parameter: At<'d>,
+    schemas: &Schemas<'_, 'd>,
+    version: Version,
+    taken: &mut Taken,
+    credential: &[String],
+) {
+    let (Some(name), Some(place)) = (parameter.text("name"), parameter.text("in")) else { return };
+    let is_required = parameter.flag("required") == Some(true);
+    let content = parameter.get("content").and_then(|content| content.entries().next()).map(|(_, media)| media);
+    // Up to 2.0 a parameter is its own schema.
+    let described = match content {
+        Some(media) => media.get("schema"),
+        None if version == Version::V2 => Some(parameter),
+        None => parameter.get("schema").or(Some(parameter).filter(|it| it.get("type").is_some())),
+    };
+    let mut schema = described.map(|at| schemas.convert(at)).unwrap_or_default();
+    schema.shift_remove("required").filter(|_| version == Version::V2);
+    describe(parameter, &mut schema);
+    let written = if content.is_some() { Written::Json } else { written(parameter, place, version) };
+    let shape = shape(&schema);
+    match place {
+        "path" => {
+            if shape != Shape::Scalar {
+                schema = as_text(&schema, if written == Written::Json { Written::Json } else { Written::Joined(",") });
+            }
+            merge::never_null(&mut schema);
+            let taken_name = taken.take(name, "path", schema, true);
+            taken.path.push((name.to_owned(), taken_name));
+        }
+        "query" if !credential.iter().any(|key| key == name) => query(name, schema, shape, written, is_required, taken),
+        "header" if !NOT_TAKEN.contains(&name.to_ascii_lowercase().as_str()) => {
+            if credential.iter().any(|key| key.eq_ignore_ascii_case(name)) || !is_header(name) {
+                return;
+            }
+            if shape != Shape::Scalar {
+                schema = as_text(&schema, Written::Joined(","));
+            }
+            let placeholder = taken.take(name, "header", schema, is_required);
+            taken.headers.insert(name.to_owned(), format!("{{{placeholder}}}").into());
+        }
+        "cookie" if is_required && is_header(name) && !credential.iter().any(|key| key == name) => {
+            schema = as_text(&schema, Written::Joined(","));
+            schema.entry("pattern").or_insert_with(|| r"^[^;,\s]*$".into());
+            let placeholder = taken.take(name, "cookie", schema, true);
+            taken.cookies.push((name.to_owned(), placeholder));
+        }
+        // One header holds all cookies, and goes with the first that is missing.
+        "cookie" => taken.left_out.push(format!("the optional cookie `{name}`")),
+        _ => {}
+    }
+}
+
+fn query(
+    name: &str,
+    mut schema: Map<String, Value>,
+    shape: Shape,
+    written: Written,
+    is_required: bool,
+    taken: &mut Taken,
+) {
+    match (shape, written) {
+        (Shape::Object, Written::Repeated | Written::Deep) => {
+            let Some(Value::Object(fields)) = schema.get("properties").cloned() else {
+                // Any key at all: none can be written as a name that is known now.
+                taken.left_out.push(format!("the query parameter `{name}`, an object of any keys"));
+                return;
+            };
+            let required: Vec<Value> = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+            for (field, inner) in fields {
+                let Value::Object(mut inner) = inner else { continue };
+                let is_required = is_required && required.iter().any(|name| *name == field);
+                let key = if written == Written::Deep { format!("{name}[{field}]") } else { field.clone() };
+                if self::shape(&inner) == Shape::Object {
+                    inner = as_text(&inner, Written::Json);
+                }
+                let placeholder = taken.take(&key, "query", inner, is_required);
+                taken.query.insert(key, format!("{{{placeholder}}}").into());
+            }
+            return;
+        }
+        (Shape::Array, Written::Repeated | Written::Deep) => {
+            if let Some(Value::Object(items)) = schema.get("items")
+                && self::shape(items) != Shape::Scalar
+            {
+                let items = as_text(items, Written::Json);
+                schema.insert("items".to_owned(), Value::Object(items));
+            }
+        }
+        (Shape::Scalar, _) => {}
+        (_, written) => schema = as_text(&schema, written),
+    }
+    let placeholder = taken.take(name, "query", schema, is_required);
+    taken.query.insert(name.to_owned(), format!("{{{placeholder}}}").into());
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Shape {
+    Scalar,
+    Array,
+    Object,
+}
+
+fn shape(schema: &Map<String, Value>) -> Shape {
+    match merge::only(schema) {
+        Some("array") => Shape::Array,
+        Some("object") => Shape::Object,
+        Some(_) => Shape::Scalar,
+        None if schema.contains_key("properties") => Shape::Object,
+        None => Shape::Scalar,
+    }
+}
+
+fn written(parameter: At<'_>, place: &str, version: Version) -> Written {
+    if version == Version::V2 {
+        return match parameter.text("collectionFormat") {
+            Some("multi") => Written::Repeated,
+            Some("ssv") => Written::Joined(" "),
+            Some("tsv") => Written::Joined("\t"),
+            Some("pipes") => Written::Joined("|"),
+            _ => Written::Joined(","),
+        };
+    }
+    let style = parameter.text("style").unwrap_or(if matches!(place, "query" | "cookie") { "form" } else { "simple" });
+    let explode = parameter.flag("explode").unwrap_or(style == "form");
+    match style {
+        "deepObject" => Written::Deep,
+        "form" if explode => Written::Repeated,
+        "spaceDelimited" if !explode => Written::Joined(" "),
+        "pipeDelimited" if !explode => Written::Joined("|"),
+        "spaceDelimited" | "pipeDelimited" => Written::Repeated,
+        _ => Written::Joined(","),
+    }
+}
+
+/// A value that stands in one text: callers write it so.
+fn as_text(schema: &Map<String, Value>, written: Written) -> Map<String, Value> {
+    let (how, inner) = match written {
+        Written::Json => ("as JSON", None),
+        Written::Joined("|") => ("with `|` between", schema.get("items")),
+        Written::Joined(" ") => ("with a blank between", schema.get("items")),
+        Written::Joined("\t") => ("with a tab between", schema.get("items")),
+        _ if shape(schema) == Shape::Object => ("as `key,value,key,value`", None),
+        _ => ("with a comma between", schema.get("items")),
+    };
+    let mut about = schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if shape(schema) != Shape::Scalar {
+        if let Some(Value::Array(values)) = inner.and_then(|items| items.get("enum")) {
+            let values: Vec<String> =
+                values.iter().take(40).filter_map(|value| value.as_str().map(str::to_owned)).collect();
+            if !values.is_empty() {
+                append(&mut about, &format!("Of {}.", values.join(", ")));
+            }
+        }
+        append(&mut about, &format!("Written {how}."));
+    }
+    let mut text = Map::new();
+    text.insert("type".to_owned(), "string".into());
+    if !about.is_empty() {
+        text.insert("description".to_owned(), about.into());
+    }
+    if let Some(values) =
+        schema.get("enum").filter(|_| shape(schema) == Shape::Scalar && merge::is_of(schema, "string"))
+    {
+        text.insert("enum".to_owned(), values.clone());
+    }
+    text
+}
+
+/// The parameter's own words, and the value that is taken for one that is left out. That one is told and not sent: what the
+/// document says of it may be out of date, and the server knows.
+fn describe(parameter: At<'_>, schema: &mut Map<String, Value>) {
+    let mut about = parameter.text("description").map(|text| text::plain(text, text::PARAMETER)).unwrap_or_default();
+    if about.is_empty()
+        && let Some(Value::String(inner)) = schema.get("description")
+    {
+        about.clone_from(inner);
+    }
+    let default = parameter.get("default").or_else(|| parameter.get("schema")?.get("default"));
+    let default = default.and_then(|default| match &default.node.value {
+        NodeValue::String(text) if !text.is_empty() && text.len() <= 60 => Some(text.to_string()),
+        NodeValue::Number(_, written) => Some(written.to_string()),
+        NodeValue::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    });
+    if let Some(default) = default
+        && !about.to_ascii_lowercase().contains("default")
+    {
+        append(&mut about, &format!("Default: {default}."));
+    }
+    schema.shift_remove("description");
+    if !about.is_empty() {
+        schema.insert("description".to_owned(), about.into());
+    }
+}
+
+fn append(text: &mut String, sentence: &str) {
+    if !text.is_empty() {
+        if !text.ends_with(['.', '!', '?', '…']) {
+            text.push('.');
+        }
+        text.push(' ');
+    }
+    text.push_str(sentence);
+}
+
+/// RFC 9110: a token.
+pub fn is_header(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// `{}` as a schema says nothing; a model does better with a word.
+pub fn any(description: &str) -> Map<String, Value> {
+    match json!({ "description": description }) {
+        Value::Object(schema) if !description.is_empty() => schema,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,455 @@
+//! Schemas of OpenAPI documents as JSON Schemas of the language: dialects of 2.0, 3.0 and 3.1 become one, references are put in
+//! place, cycles become `$defs`, `allOf` one object. What no value could satisfy, or nobody can check, goes.
+//!
+//! A schema grows with what it refers to, so depth and size are bounded: beyond, a value is free.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeSet, HashMap},
+};
+
+use mcp_factory_spec::{Node, NodeValue, json_schema};
+use serde_json::{Map, Value, json};
+
+use super::{
+    document::{At, Resolver, Version},
+    merge, text,
+};
+
+/// What the value is for: nobody sends what a server sets, or is sent what only it may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    In,
+    Out,
+}
+
+/// How much of what a schema refers to is written out.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    pub depth: usize,
+    pub schemas: usize,
+    /// How long descriptions are; 0 for none.
+    pub description: usize,
+}
+
+pub const INPUT: Bounds = Bounds { depth: 10, schemas: 400, description: text::PARAMETER };
+pub const OUTPUT: Bounds = Bounds { depth: 4, schemas: 120, description: 0 };
+
+/// Converts the schemas of one tool.
+#[derive(Debug)]
+pub struct Schemas<'r, 'd> {
+    resolver: &'r Resolver<'d>,
+    way: Way,
+    bounds: Bounds,
+    left: Cell<usize>,
+    /// References that are being written out, from the outermost on.
+    within: RefCell<Vec<(&'d Node, bool)>>,
+    definitions: RefCell<HashMap<*const Node, String>>,
+    pub defs: RefCell<Map<String, Value>>,
+    /// References that lead nowhere.
+    pub lost: RefCell<BTreeSet<String>>,
+}
+
+impl<'r, 'd> Schemas<'r, 'd> {
+    pub fn new(resolver: &'r Resolver<'d>, way: Way, bounds: Bounds) -> Self {
+        Self {
+            resolver,
+            way,
+            bounds,
+            left: Cell::new(bounds.schemas),
+            within: RefCell::default(),
+            definitions: RefCell::default(),
+            defs: RefCell::default(),
+            lost: RefCell::default(),
+        }
+    }
+
+    pub fn resolve(&self, at: At<'d>) -> Result<At<'d>, &'d str> {
+        self.resolver.resolve(at)
+    }
+
+    /// `{}` where nothing is known of the value.
+    pub fn convert(&self, at: At<'d>) -> Map<String, Value> {
+        self.schema(at, 0)
+    }
+
+    fn schema(&self, at: At<'d>, depth: usize) -> Map<String, Value> {
+        match &at.node.value {
+            NodeValue::Bool(false) => return object(json!({ "not": {} })),
+            NodeValue::Mapping(_) => {}
+            _ => return Map::new(),
+        }
+        let Some(left) = self.left.get().checked_sub(1).filter(|_| depth <= self.bounds.depth) else {
+            return self.cut(at);
+        };
+        self.left.set(left);
+        if at.text("$ref").is_none() {
+            return self.plain(at, depth);
+        }
+        let target = match self.resolver.resolve(at) {
+            Ok(target) => target,
+            Err(target) => {
+                self.lost.borrow_mut().insert(target.to_owned());
+                return Map::new();
+            }
+        };
+        self.referred(at, target, depth)
+    }
+
+    fn referred(&self, at: At<'d>, target: At<'d>, depth: usize) -> Map<String, Value> {
+        let own = at.text("description").filter(|_| self.resolver.version() == Version::V31);
+        let key: *const Node = target.node;
+        let is_within =
+            self.within.borrow_mut().iter_mut().find(|(node, _)| std::ptr::eq(*node, key)).map(|met| met.1 = true);
+        if is_within.is_some()
+            || self.definitions.borrow().get(&key).is_some_and(|name| self.defs.borrow().contains_key(name))
+        {
+            return object(json!({ "$ref": format!("#/$defs/{}", self.name_of(at, key)) }));
+        }
+        self.within.borrow_mut().push((target.node, false));
+        let mut schema = self.plain(target, depth);
+        let (_, comes_back) = self.within.borrow_mut().pop().expect("pushed above");
+        if comes_back {
+            let name = self.name_of(at, key);
+            self.defs.borrow_mut().insert(name.clone(), Value::Object(schema));
+            return object(json!({ "$ref": format!("#/$defs/{name}") }));
+        }
+        if let Some(own) = own {
+            self.describe(&mut schema, own);
+        }
+        schema
+    }
+
+    /// The name under which a schema that comes back to itself is kept.
+    fn name_of(&self, at: At<'d>, key: *const Node) -> String {
+        let mut definitions = self.definitions.borrow_mut();
+        if let Some(name) = definitions.get(&key) {
+            return name.clone();
+        }
+        let last = at.text("$ref").and_then(|target| target.rsplit('/').next()).unwrap_or_default();
+        let mut name: String = last.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        if name.is_empty() {
+            "Value".clone_into(&mut name);
+        }
+        if definitions.values().any(|known| *known == name) {
+            name = format!("{name}{}", definitions.len());
+        }
+        definitions.insert(key, name.clone());
+        name
+    }
+
+    /// Beyond the bounds: what kind of value it is, and nothing more.
+    fn cut(&self, at: At<'d>) -> Map<String, Value> {
+        let Ok(at) = self.resolver.resolve(at) else { return Map::new() };
+        let mut schema = Map::new();
+        self.types(at, &mut schema);
+        if let Some(description) = at.text("description") {
+            self.describe(&mut schema, description);
+        }
+        schema
+    }
+
+    fn plain(&self, at: At<'d>, depth: usize) -> Map<String, Value> {
+        let mut schema = Map::new();
+        self.types(at, &mut schema);
+        if let Some(description) = at.text("description").or_else(|| at.text("title")) {
+            self.describe(&mut schema, description);
+        }
+        self.format(at, &mut schema);
+        if self.way == Way::In {
+            self.bounds_of(at, &mut schema);
+        }
+        self.properties(at, &mut schema, depth);
+        self.elements(at, &mut schema, depth);
+        self.compositions(at, &mut schema, depth);
+        self.values(at, &mut schema);
+        schema
+    }
+
+    fn describe(&self, schema: &mut Map<String, Value>, description: &str) {
+        if self.bounds.description > 0 {
+            let description = text::plain(description, self.bounds.description);
+            if !description.is_empty() {
+                schema.insert("description".to_owned(), description.into());
+            }
+        }
+    }
+
+    fn types(&self, at: At<'d>, schema: &mut Map<String, Value>) {
+        let mut types: Vec<&str> = match at.node.get("type").map(|node| &node.value) {
+            Some(NodeValue::String(one)) => type_of(one).into_iter().collect(),
+            Some(NodeValue::Sequence(many)) => many.iter().filter_map(Node::as_str).filter_map(type_of).collect(),
+            _ => Vec::new(),
+        };
+        if types.is_empty() {
+            if at.get("properties").is_some_and(At::is_mapping)
+                || at.get("additionalProperties").is_some_and(At::is_mapping)
+            {
+                types.push("object");
+            } else if at.get("items").is_some() {
+                types.push("array");
+            } else {
+                return;
+            }
+        }
+        let nullable = at.flag("nullable").or_else(|| at.flag("x-nullable")) == Some(true);
+        if nullable && !types.contains(&"null") {
+            types.push("null");
+        }
+        types.dedup();
+        let types = match types.as_slice() {
+            [one] => (*one).into(),
+            many => json!(many),
+        };
+        schema.insert("type".to_owned(), types);
+    }
+
+    fn format(&self, at: At<'d>, schema: &mut Map<String, Value>) {
+        let is_text = merge::is_of(schema, "string");
+        match at.text("format") {
+            Some("byte") if is_text => drop(schema.insert("contentEncoding".to_owned(), "base64".into())),
+            Some(
+                format @ ("date" | "date-time" | "time" | "duration" | "email" | "uri" | "uuid" | "ipv4" | "ipv6"
+                | "hostname"),
+            ) if is_text => {
+                schema.insert("format".to_owned(), format.into());
+            }
+            _ => {}
+        }
+        for keyword in ["contentEncoding", "contentMediaType"] {
+            if let Some(text) = at.text(keyword).filter(|_| is_text) {
+                schema.insert(keyword.to_owned(), text.into());
+            }
+        }
+    }
+
+    /// Bounds that something can be within.
+    fn bounds_of(&self, at: At<'d>, schema: &mut Map<String, Value>) {
+        let number = |key: &str| match &at.node.get(key)?.value {
+            NodeValue::Number(number, _) => Some(number.clone()),
+            _ => None,
+        };
+        let is_number = merge::is_of(schema, "integer") || merge::is_of(schema, "number");
+        if is_number {
+            for (keyword, exclusive) in [("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")] {
+                // Up to 3.0 a flag beside the bound.
+                let keyword_of_bound = if at.flag(exclusive) == Some(true) { exclusive } else { keyword };
+                if let Some(bound) = number(keyword) {
+                    schema.insert(keyword_of_bound.to_owned(), Value::Number(bound));
+                }
+                if let Some(bound) = number(exclusive) {
+                    schema.insert(exclusive.to_owned(), Value::Number(bound));
+                }
+            }
+        }
+        let counts: &[(&str, &str, &str)] = &[
+            ("string", "minLength", "maxLength"),
+            ("array", "minItems", "maxItems"),
+            ("object", "minProperties", "maxProperties"),
+        ];
+        for (kind, least, most) in counts {
+            for keyword in [least, most] {
+                if let Some(count) = number(keyword).and_then(|n| n.as_u64()).filter(|_| merge::is_of(schema, kind)) {
+                    schema.insert((*keyword).to_owned(), count.into());
+                }
+            }
+            take_contradiction(schema, least, most);
+        }
+        take_contradiction(schema, "minimum", "maximum");
+        if at.flag("uniqueItems") == Some(true) && merge::is_of(schema, "array") {
+            schema.insert("uniqueItems".to_owned(), true.into());
+        }
+        if let Some(pattern) = at.text("pattern").filter(|_| merge::is_of(schema, "string")) {
+            let pattern = pattern.strip_prefix('/').and_then(|pattern| pattern.strip_suffix('/')).unwrap_or(pattern);
+            if json_schema::compile(&json!({ "pattern": pattern })).is_ok() {
+                schema.insert("pattern".to_owned(), pattern.into());
+            }
+        }
+    }
+
+    fn properties(&self, at: At<'d>, schema: &mut Map<String, Value>, depth: usize) {
+        let hidden = if self.way == Way::In { "readOnly" } else { "writeOnly" };
+        let mut gone = BTreeSet::new();
+        if let Some(listed) = at.get("properties").filter(|listed| listed.is_mapping()) {
+            let mut properties = Map::new();
+            for (name, property) in listed.entries() {
+                let meant = self.resolver.resolve(property).unwrap_or(property);
+                if property.flag(hidden).or_else(|| meant.flag(hidden)) == Some(true) {
+                    gone.insert(name);
+                    continue;
+                }
+                properties.insert(name.to_owned(), Value::Object(self.schema(property, depth + 1)));
+            }
+            if !properties.is_empty() {
+                schema.insert("properties".to_owned(), Value::Object(properties));
+            }
+        }
+        match at.get("additionalProperties") {
+            Some(At { node: Node { value: NodeValue::Bool(flag), .. }, .. })
+                if *flag || schema.contains_key("properties") =>
+            {
+                schema.insert("additionalProperties".to_owned(), (*flag).into());
+            }
+            Some(others) if others.is_mapping() => {
+                let others = self.schema(others, depth + 1);
+                let others = if others.is_empty() { true.into() } else { Value::Object(others) };
+                schema.insert("additionalProperties".to_owned(), others);
+            }
+            _ => {}
+        }
+        if self.way == Way::Out {
+            // Servers leave out what their documents promise.
+            return;
+        }
+        let required = at.get("required").into_iter().flat_map(At::items).filter_map(|name| name.node.as_str());
+        let mut names: Vec<Value> = Vec::new();
+        for name in required.filter(|name| !gone.contains(name)) {
+            let name = Value::from(name);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        if !names.is_empty() {
+            schema.insert("required".to_owned(), names.into());
+        }
+    }
+
+    fn elements(&self, at: At<'d>, schema: &mut Map<String, Value>, depth: usize) {
+        if !merge::is_of(schema, "array") {
+            return;
+        }
+        match at.get("items") {
+            Some(items) if items.is_mapping() => {
+                let items = self.schema(items, depth + 1);
+                if !items.is_empty() {
+                    schema.insert("items".to_owned(), Value::Object(items));
+                }
+            }
+            Some(At { node: Node { value: NodeValue::Bool(false), .. }, .. }) => {
+                schema.insert("items".to_owned(), false.into());
+            }
+            _ => {}
+        }
+        if let Some(first) = at.get("prefixItems") {
+            let first: Vec<_> = first.items().map(|item| Value::Object(self.schema(item, depth + 1))).collect();
+            if !first.is_empty() {
+                schema.insert("prefixItems".to_owned(), first.into());
+            }
+        }
+    }
+
+    fn compositions(&self, at: At<'d>, schema: &mut Map<String, Value>, depth: usize) {
+        if let Some(parts) = at.get("allOf") {
+            for part in parts.items() {
+                // A part that comes back to what it is part of says nothing more.
+                if let Ok(target) = self.resolver.resolve(part)
+                    && self.within.borrow().iter().any(|(node, _)| std::ptr::eq(*node, target.node))
+                {
+                    continue;
+                }
+                let part = match self.schema(part, depth + 1) {
+                    part if part.contains_key("$ref") => self.definition(&part).unwrap_or(part),
+                    part => part,
+                };
+                merge::into(schema, part);
+            }
+        }
+        for keyword in ["anyOf", "oneOf"] {
+            let Some(parts) = at.get(keyword) else { continue };
+            let mut choices: Vec<Value> = Vec::new();
+            for part in parts.items() {
+                let part = self.schema(part, depth + 1);
+                if part.is_empty() {
+                    // One choice takes anything.
+                    choices.clear();
+                    break;
+                }
+                let part = Value::Object(part);
+                if !choices.contains(&part) {
+                    choices.push(part);
+                }
+            }
+            let mut choices = choices.into_iter();
+            match (choices.next(), choices.len()) {
+                (None, _) => {}
+                (Some(Value::Object(only)), 0) => merge::into(schema, only),
+                // Which one it is is for the server to say: the choices of documents overlap.
+                (Some(first), _) => {
+                    let all: Vec<Value> = std::iter::once(first).chain(choices).collect();
+                    merge::into(schema, object(json!({ "anyOf": all })));
+                }
+            }
+        }
+    }
+
+    /// What a schema that is only a reference means.
+    pub fn definition(&self, reference: &Map<String, Value>) -> Option<Map<String, Value>> {
+        let name = reference.get("$ref")?.as_str()?.strip_prefix("#/$defs/")?;
+        self.defs.borrow().get(name)?.as_object().cloned()
+    }
+
+    fn values(&self, at: At<'d>, schema: &mut Map<String, Value>) {
+        if let Some(only) = at.get("const") {
+            if self.way == Way::In {
+                schema.insert("const".to_owned(), only.node.to_json());
+            }
+            return;
+        }
+        let Some(listed) = at.get("enum") else { return };
+        let mut values: Vec<Value> = Vec::new();
+        for value in listed.items() {
+            let value = match (&value.node.value, merge::only(schema)) {
+                // Unquoted in YAML, and meant as it is written.
+                (NodeValue::Number(_, written), Some("string")) => Value::from(&**written),
+                (NodeValue::Bool(flag), Some("string")) => Value::from(flag.to_string()),
+                (NodeValue::String(text), Some("integer" | "number")) => {
+                    serde_json::from_str(text).ok().filter(Value::is_number).unwrap_or_else(|| Value::from(&**text))
+                }
+                _ => value.node.to_json(),
+            };
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        if let Some(Value::Array(types)) = schema.get("type")
+            && types.contains(&"null".into())
+            && !values.contains(&Value::Null)
+        {
+            values.push(Value::Null);
+        }
+        values.retain(|value| merge::accepts_type(schema, value));
+        if !values.is_empty() && values.len() <= 200 && self.way == Way::In {
+            schema.insert("enum".to_owned(), values.into());
+        }
+    }
+}
+
+fn type_of(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "string" | "file" | "date" | "datetime" | "uuid" => "string",
+        "integer" | "int" | "long" => "integer",
+        "number" | "float" | "double" => "number",
+        "boolean" | "bool" => "boolean",
+        "array" => "array",
+        "object" => "object",
+        "null" => "null",
+        _ => return None,
+    })
+}
+
+fn take_contradiction(schema: &mut Map<String, Value>, least: &str, most: &str) {
+    let number = |keyword: &str| schema.get(keyword).and_then(Value::as_f64);
+    if let (Some(low), Some(high)) = (number(least), number(most))
+        && low > high
+    {
+        schema.shift_remove(least);
+        schema.shift_remove(most);
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,153 @@
+//! A proposal is read by the language's own reader before anybody sees it. What that refuses is left out and told, so that the
+//! rest is a spec: one bad operation of a thousand does not cost the others.
+
+use mcp_factory_spec::{Diagnostic, Probe, Severity, Source, Spec, Verdict, read, syntax::limits};
+use serde_json::Value;
+
+use crate::{Finding, Level};
+
+/// A spec, and what was found on the way to it.
+#[derive(Debug)]
+pub struct Proposal {
+    pub spec: Spec,
+    pub verdict: Verdict,
+    pub findings: Vec<Finding>,
+}
+
+/// A spec that was just made names no files.
+struct NoFiles;
+
+impl Probe for NoFiles {
+    fn is_file(&self, _: &str) -> bool {
+        false
+    }
+
+    fn is_folder(&self, _: &str) -> bool {
+        false
+    }
+}
+
+/// How often something is left out before it is given up.
+const ATTEMPTS: usize = 4;
+
+/// `places` says of each tool where in the document it came from.
+pub(crate) fn settle(mut spec: Value, places: &[String], mut found: Vec<Finding>) -> Result<Proposal, Vec<Finding>> {
+    let mut places = places.to_vec();
+    let mut refused: Vec<Diagnostic> = Vec::new();
+    for _ in 0..ATTEMPTS {
+        let mut bytes = spec.to_string().into_bytes();
+        if bytes.len() > limits::BYTES {
+            for tool in spec["tools"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+                tool.shift_remove("returns");
+            }
+            bytes = spec.to_string().into_bytes();
+            let tools = spec["tools"].as_array().map_or(0, Vec::len);
+            let mut finding = |level, message, hint: Option<&str>| {
+                let hint = hint.map(str::to_owned);
+                found.push(Finding { level, place: String::new(), position: None, message, hint });
+            };
+            if bytes.len() > limits::BYTES {
+                let message = format!(
+                    "the {tools} tools would make a spec of {} MB, and one has at most 16MiB",
+                    bytes.len() / 1_000_000
+                );
+                finding(Level::Error, message, Some("choose some of the operations"));
+                return Err(found);
+            }
+            finding(Level::LeftOut, format!("what the {tools} tools answer: the spec would be too large"), None);
+        }
+        let reading = read(&Source::new("proposal.json", &bytes), &NoFiles);
+        if let Some(done) = reading.spec {
+            return Ok(Proposal { spec: done, verdict: reading.verdict, findings: found });
+        }
+        refused = reading.diagnostics.into_iter().filter(|it| it.code.severity() == Severity::Error).collect();
+        if !leave_out(&mut spec, &mut places, &refused, &mut found) {
+            break;
+        }
+    }
+    found.extend(refused.into_iter().take(20).map(|diagnostic| Finding {
+        level: Level::Error,
+        place: String::new(),
+        position: None,
+        message: format!("`{}` would not be valid: {}", diagnostic.path, diagnostic.message),
+        hint: diagnostic.help,
+    }));
+    Err(found)
+}
+
+/// Takes the parts of tools that were refused: first what a tool can do without, then the tool. Says whether anything went.
+fn leave_out(spec: &mut Value, places: &mut Vec<String>, refused: &[Diagnostic], found: &mut Vec<Finding>) -> bool {
+    let mut gone: Vec<(usize, String)> = Vec::new();
+    let mut changed = false;
+    for diagnostic in refused {
+        let path = diagnostic.path.to_string();
+        if matches!(path.as_str(), "description" | "title") {
+            changed |= spec.as_object_mut().is_some_and(|spec| spec.shift_remove(&path).is_some());
+        }
+        let Some((index, rest)) = path.strip_prefix("tools[").and_then(|rest| rest.split_once(']')) else { continue };
+        let Ok(index) = index.parse::<usize>() else { continue };
+        let optional = ["returns", "paginate"].into_iter().find(|field| rest.starts_with(&format!(".{field}")));
+        if let Some(field) = optional
+            && let Some(tool) = spec["tools"].get_mut(index).and_then(Value::as_object_mut)
+            && tool.shift_remove(field).is_some()
+        {
+            changed = true;
+            continue;
+        }
+        if rest.ends_with(".description")
+            && let Some(tool) = spec["tools"].get_mut(index)
+        {
+            changed |= forget_descriptions(tool);
+            continue;
+        }
+        if optional.is_none() && !gone.iter().any(|(known, _)| *known == index) {
+            gone.push((index, format!("{}: {}", diagnostic.code, diagnostic.message)));
+        }
+    }
+    gone.sort_by_key(|(index, _)| std::cmp::Reverse(*index));
+    for (index, why) in gone {
+        let Some(tools) = spec["tools"].as_array_mut().filter(|tools| index < tools.len()) else { continue };
+        let tool = tools.remove(index);
+        let place = if index < places.len() { places.remove(index) } else { String::new() };
+        let name = tool["name"].as_str().unwrap_or_default().to_owned();
+        forget(spec, &name);
+        found.push(Finding { level: Level::LeftOut, place, position: None, message: why, hint: None });
+        changed = true;
+    }
+    changed && spec["tools"].as_array().is_some_and(|tools| !tools.is_empty())
+}
+
+/// A text that can't stand in a spec: the tool is still told by its name.
+fn forget_descriptions(tool: &mut Value) -> bool {
+    let about = tool["name"].as_str().unwrap_or_default().replace('_', " ");
+    let mut changed = tool["description"] != about.as_str();
+    tool["description"] = about.into();
+    fn strip(schema: &mut Value) -> bool {
+        match schema {
+            Value::Object(fields) => {
+                let is_text = fields.get("description").is_some_and(Value::is_string);
+                let gone = is_text && fields.shift_remove("description").is_some();
+                fields.values_mut().fold(gone, |gone, value| strip(value) | gone)
+            }
+            Value::Array(values) => values.iter_mut().fold(false, |gone, value| strip(value) | gone),
+            _ => false,
+        }
+    }
+    for part in ["inputSchema", "returns"] {
+        if let Some(schema) = tool.get_mut(part) {
+            changed |= strip(schema);
+        }
+    }
+    changed
+}
+
+/// A toolset can't name what is not there.
+fn forget(spec: &mut Value, tool: &str) {
+    let Some(Value::Array(toolsets)) = spec.get_mut("toolsets") else { return };
+    for toolset in toolsets.iter_mut() {
+        if let Some(tools) = toolset["tools"].as_array_mut() {
+            tools.retain(|name| name != tool);
+        }
+    }
+    toolsets.retain(|toolset| toolset["tools"].as_array().is_some_and(|tools| !tools.is_empty()));
+}

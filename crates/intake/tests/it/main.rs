@@ -1,0 +1,4 @@
+//! Documents, and what becomes of them.
+
+mod hostile;
+mod openapi;

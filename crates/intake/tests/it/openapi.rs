@@ -1,0 +1,315 @@
+//! What an OpenAPI document says, in a spec.
+
+use mcp_factory_intake::{
+    Finding, Level, Proposal,
+    openapi::{Files, NoFiles, Options, import},
+};
+use serde_json::{Value, json};
+
+fn proposal(document: &str) -> Proposal {
+    import("api.yaml", document.as_bytes(), &NoFiles, &Options::default()).unwrap_or_else(|found| panic!("{found:?}"))
+}
+
+fn tools(document: &str) -> Value {
+    proposal(document).spec.canonical()["tools"].clone()
+}
+
+/// A document with one operation.
+fn one(operation: &str) -> String {
+    let operation = operation.replace('\n', "\n      ");
+    format!(
+        "openapi: 3.0.3\ninfo: {{ title: Shop, version: '1' }}\nservers: [{{ url: https://api.example.com }}]\n\
+         paths:\n  /things/{{id}}:\n    get:\n      {operation}\n"
+    )
+}
+
+fn one_tool(operation: &str) -> Value {
+    tools(&one(operation))[0].clone()
+}
+
+const SHOP: &str = r##"
+openapi: 3.1.0
+info: { title: The Shop, version: 2.0.0, description: "Sells **things**. See [the docs](https://docs.example.com)." }
+servers:
+  - url: https://{region}.example.com/v2
+    variables: { region: { default: eu, enum: [eu, us] } }
+security: [{ key: [] }]
+paths:
+  /products:
+    get:
+      operationId: listProducts
+      tags: [products]
+      summary: List products
+      parameters:
+        - { name: q, in: query, description: Words of the name, schema: { type: string, maxLength: 80 } }
+        - { name: "filter", in: query, style: deepObject, explode: true, schema: { type: object, properties: { color: { type: string }, size: { type: integer } } } }
+        - { name: ids, in: query, explode: false, schema: { type: array, items: { type: integer } } }
+        - { name: cursor, in: query, schema: { type: string } }
+        - { name: limit, in: query, schema: { type: integer, maximum: 20, default: 10 } }
+      responses:
+        "200":
+          description: Some
+          content:
+            application/json:
+              schema:
+                type: object
+                properties:
+                  data: { type: array, items: { $ref: "#/components/schemas/Product" } }
+                  next_cursor: { type: [string, "null"] }
+    post:
+      operationId: createProduct
+      tags: [products]
+      summary: Create a product
+      requestBody: { required: true, content: { application/json: { schema: { $ref: "#/components/schemas/Product" } } } }
+      responses: { "201": { description: Made } }
+  /products/{sku}/image:
+    parameters: [{ name: sku, in: path, required: true, schema: { type: string } }]
+    put:
+      summary: Set the picture
+      requestBody:
+        content:
+          multipart/form-data:
+            schema: { type: object, required: [file], properties: { file: { type: string, format: binary }, caption: { type: string } } }
+      responses: { "204": { description: Set } }
+  /health:
+    get: { operationId: health, security: [], responses: { default: { description: Fine } } }
+components:
+  securitySchemes: { key: { type: apiKey, in: header, name: X-Key } }
+  schemas:
+    Product:
+      allOf:
+        - type: object
+          required: [sku, id]
+          properties:
+            id: { type: string, readOnly: true }
+            sku: { type: string, pattern: "^[A-Z]+$" }
+        - type: object
+          required: [price]
+          properties:
+            price: { type: number, exclusiveMinimum: 0, description: "In *euros*." }
+            parts: { type: array, items: { $ref: "#/components/schemas/Product" } }
+"##;
+
+#[test]
+fn a_document_becomes_a_spec_that_people_can_read() {
+    let proposal = proposal(SHOP);
+    insta::assert_snapshot!(proposal.spec.canonical_yaml());
+    let told: Vec<String> = proposal.findings.iter().map(Finding::to_string).collect();
+    assert_eq!(told, Vec::<String>::new());
+}
+
+/// The 2.0 dialect says the same in other words.
+#[test]
+fn swagger_is_read_as_well() {
+    let document = r#"{
+        "swagger": "2.0", "info": { "title": "Old", "version": "1" }, "host": "old.example.com", "basePath": "/api",
+        "schemes": ["http", "https"], "securityDefinitions": { "basic": { "type": "basic" } }, "security": [{ "basic": [] }],
+        "paths": {
+            "/upload": { "post": { "consumes": ["multipart/form-data"], "parameters": [
+                { "name": "file", "in": "formData", "type": "file", "required": true },
+                { "name": "tags", "in": "formData", "type": "array", "items": { "type": "string" } } ],
+                "responses": { "200": { "description": "ok", "schema": { "type": "object", "properties": { "id": { "type": "integer" } } } } } } },
+            "/find": { "get": { "parameters": [
+                { "name": "in", "in": "query", "type": "array", "items": { "type": "string", "enum": ["a", "b"] }, "description": "Where" },
+                { "name": "each", "in": "query", "type": "array", "collectionFormat": "multi", "items": { "type": "integer" } } ],
+                "responses": {} } }
+        } }"#;
+    insta::assert_snapshot!(proposal(document).spec.canonical_yaml());
+}
+
+#[test]
+fn a_schema_that_comes_back_to_itself_is_written_once() {
+    let document = one(
+        "operationId: get\nparameters: [{ name: id, in: path, required: true, schema: { type: string } }]\n\
+         requestBody: { content: { application/json: { schema: { $ref: '#/components/schemas/Node' } } } }\nresponses: {}",
+    ) + "components: { schemas: { Node: { type: object, properties: { value: { type: integer }, next: { $ref: '#/components/schemas/Node' } } } } }\n";
+    let tool = &tools(&document.replace("get:", "post:"))[0];
+    let schema = &tool["inputSchema"];
+    assert_eq!(schema["properties"]["next"], json!({ "$ref": "#/$defs/Node" }), "{tool:#}");
+    assert_eq!(schema["$defs"]["Node"]["properties"]["next"], json!({ "$ref": "#/$defs/Node" }), "{tool:#}");
+}
+
+#[test]
+fn what_nothing_could_satisfy_goes() {
+    let tool = one_tool(
+        "operationId: get\nparameters:\n\
+         - { name: id, in: path, required: true, schema: { type: string, nullable: true, minLength: 9, maxLength: 1, pattern: '(' } }\n\
+         - { name: kind, in: query, schema: { type: string, enum: [1, 2, 2], nullable: true } }\n\
+         - { name: n, in: query, schema: { type: integer, minimum: 5, exclusiveMinimum: true, default: 7 } }\nresponses: {}",
+    );
+    let parameters = &tool["parameters"];
+    assert_eq!(parameters["id"], json!({ "type": "string", "required": true }));
+    assert_eq!(parameters["kind"], json!({ "type": ["string", "null"], "enum": ["1", "2", null] }));
+    // Told, and not sent unasked.
+    assert_eq!(parameters["n"], json!({ "type": "integer", "exclusiveMinimum": 5, "description": "Default: 7." }));
+}
+
+/// What stands in the path and is not listed, what is listed and stands nowhere, names that mean something else here.
+#[test]
+fn parameters_have_the_names_that_placeholders_can_have() {
+    let tool = one_tool(
+        "operationId: get\nparameters:\n- { name: gone, in: path, required: true, schema: { type: string } }\n\
+         - { name: 'a[b]', in: query, schema: { type: string } }\n- { name: a.b, in: query, schema: { type: string } }\n\
+         - { name: principal, in: query, schema: { type: string } }\n- { name: X-Trace, in: header, schema: { type: string } }\n\
+         - { name: Authorization, in: header, schema: { type: string } }\nresponses: {}",
+    );
+    let request = &tool["http"];
+    assert_eq!(request["path"], "/things/{id}");
+    let query = json!({ "a[b]": "{a_b}", "a.b": "{a_b_query}", "principal": "{principal_query}" });
+    assert_eq!(request["query"], query);
+    assert_eq!(request["headers"], json!({ "X-Trace": "{X-Trace}" }));
+    let names: Vec<&String> = tool["parameters"].as_object().expect("parameters").keys().collect();
+    assert_eq!(names, ["a_b", "a_b_query", "principal_query", "X-Trace", "id"]);
+}
+
+#[test]
+fn credentials_are_named_and_never_taken_from_callers() {
+    let schemes = [
+        ("{ type: http, scheme: bearer }", json!({ "type": "bearer", "envVar": "SHOP_TOKEN" })),
+        (
+            "{ type: http, scheme: basic }",
+            json!({ "type": "basic", "userEnvVar": "SHOP_USER", "passwordEnvVar": "SHOP_PASSWORD" }),
+        ),
+        ("{ type: apiKey, in: query, name: key }", json!({ "type": "query", "name": "key", "envVar": "SHOP_THE_KEY" })),
+        (
+            "{ type: openIdConnect, openIdConnectUrl: 'https://x.example' }",
+            json!({ "type": "bearer", "envVar": "SHOP_TOKEN" }),
+        ),
+        (
+            "{ type: oauth2, flows: { clientCredentials: { tokenUrl: 'https://x.example/token', scopes: { read: r } } } }",
+            json!({ "type": "oauth2ClientCredentials", "tokenUrl": "https://x.example/token", "clientIdEnvVar": "SHOP_CLIENT_ID",
+                "clientSecretEnvVar": "SHOP_CLIENT_SECRET", "scopes": ["read"] }),
+        ),
+    ];
+    for (scheme, auth) in schemes {
+        let document = one(
+            "operationId: get\nparameters: [{ name: key, in: query, schema: { type: string } }]\nsecurity: [{ theKey: [] }]\nresponses: {}",
+        ) + &format!("components: {{ securitySchemes: {{ theKey: {scheme} }} }}\n");
+        let spec = proposal(&document).spec.canonical();
+        assert_eq!(spec["connections"][0]["auth"], auth, "{scheme}");
+        let is_asked = spec["tools"][0]["parameters"].get("key").is_some();
+        assert_eq!(is_asked, auth["type"] != "query", "{scheme}");
+    }
+}
+
+#[test]
+fn pages_are_recognised_where_parameters_and_answer_agree() {
+    let check = |parameters: &[(&str, &str)], response: &str, expected: Value| {
+        let list: Vec<String> = parameters
+            .iter()
+            .map(|(name, kind)| format!("{{ name: {name}, in: query, schema: {{ type: {kind} }} }}"))
+            .collect();
+        let tool = one_tool(&format!(
+            "operationId: get\nparameters: [{}]\nresponses: {{ '200': {response} }}",
+            list.join(", ")
+        ));
+        assert_eq!(tool["paginate"], expected, "{parameters:?} {response}");
+    };
+    let of = |schema: &str| format!("{{ description: ok, content: {{ application/json: {{ schema: {schema} }} }} }}");
+    let list = of("{ type: array, items: { type: object, properties: { id: { type: string } } } }");
+    let both = [("page", "integer"), ("per_page", "integer")];
+    check(&both, &list, json!({ "style": "page", "pageParam": "page", "limitParam": "per_page" }));
+    let linked = list.replace("description: ok", "description: ok, headers: { Link: { schema: { type: string } } }");
+    check(&both, &linked, json!({ "style": "link", "limitParam": "per_page" }));
+    check(
+        &[("offset", "integer"), ("limit", "integer")],
+        &of(
+            "{ type: object, properties: { items: { type: array, items: { type: string } }, total: { type: integer } } }",
+        ),
+        json!({ "style": "offset", "offsetParam": "offset", "limitParam": "limit", "itemsPointer": "/items" }),
+    );
+    check(
+        &[("pageToken", "string")],
+        &of("{ type: object, properties: { files: { type: array, items: {} }, nextPageToken: { type: string } } }"),
+        json!({ "style": "cursor", "cursorParam": "pageToken", "nextPointer": "/nextPageToken", "itemsPointer": "/files" }),
+    );
+    // Nothing says where the next page is.
+    check(&[("cursor", "string")], &list, Value::Null);
+    check(&[("page", "integer")], &list, Value::Null);
+}
+
+#[test]
+fn only_what_was_chosen_becomes_tools() {
+    let names = |options: Options| {
+        let done = import("api.yaml", SHOP.as_bytes(), &NoFiles, &options).expect("some");
+        done.spec.tools.iter().map(|tool| tool.name.to_string()).collect::<Vec<_>>()
+    };
+    let strings = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+    assert_eq!(
+        names(Options { tags: strings(&["Products"]), ..Options::default() }),
+        ["list_products", "create_product"]
+    );
+    assert_eq!(names(Options { methods: strings(&["put"]), ..Options::default() }), ["put_products_by_sku_image"]);
+    assert_eq!(
+        names(Options { paths: strings(&["/products*"]), methods: strings(&["GET"]), ..Options::default() }),
+        ["list_products"]
+    );
+    assert_eq!(names(Options { operations: strings(&["health"]), ..Options::default() }), ["health"]);
+    let none = Options { tags: strings(&["nothing"]), ..Options::default() };
+    let found = import("api.yaml", SHOP.as_bytes(), &NoFiles, &none).expect_err("nothing is left");
+    assert_eq!(found[0].message, "none of the 4 operations was chosen");
+}
+
+/// A thousand tools are more than a model reads.
+#[test]
+fn many_tools_are_searched_by_tag() {
+    let paths: String = (0..70)
+        .map(|n| format!("  /t{n}: {{ get: {{ operationId: op{n}, tags: [\"Tag {}\"], responses: {{}} }} }}\n", n % 3))
+        .collect();
+    let document = format!(
+        "openapi: 3.0.0\ninfo: {{ title: Many, version: '1' }}\nservers: [{{ url: https://a.example }}]\npaths:\n{paths}"
+    );
+    let spec = proposal(&document).spec.canonical();
+    assert_eq!(spec["exposure"], json!({ "mode": "dynamic" }));
+    let toolsets = spec["toolsets"].as_array().expect("toolsets");
+    assert_eq!(
+        toolsets.iter().map(|it| it["name"].as_str().expect("a name")).collect::<Vec<_>>(),
+        ["tag_0", "tag_1", "tag_2"]
+    );
+}
+
+struct Beside;
+
+impl Files for Beside {
+    fn read(&self, path: &str) -> Option<Vec<u8>> {
+        match path {
+            "schemas/thing.yaml" => Some(b"type: object\nproperties: { name: { $ref: 'name.yaml#/text' } }\n".to_vec()),
+            "schemas/name.yaml" => Some(b"text: { type: string, maxLength: 9 }\n".to_vec()),
+            _ => None,
+        }
+    }
+}
+
+#[test]
+fn files_beside_the_document_are_followed_and_others_told() {
+    let of = |target: &str| {
+        one(&format!(
+            "operationId: get\nrequestBody: {{ content: {{ application/json: {{ schema: {{ $ref: '{target}' }} }} }} }}\nresponses: {{}}"
+        ))
+        .replace("get:", "post:")
+    };
+    let read = |target: &str| import("api.yaml", of(target).as_bytes(), &Beside, &Options::default()).expect("a spec");
+    let tool = read("schemas/thing.yaml").spec.canonical()["tools"][0].clone();
+    assert_eq!(tool["parameters"]["name"], json!({ "type": "string", "maxLength": 9 }));
+    let lost = read("https://elsewhere.example/x.json#/A");
+    assert_eq!(lost.findings[0].level, Level::LeftOut);
+    assert_eq!(lost.findings[0].message, "`https://elsewhere.example/x.json#/A` leads nowhere; the value is free");
+}
+
+#[test]
+fn a_text_that_looks_like_a_secret_does_not_get_into_a_spec() {
+    let tool =
+        one_tool("operationId: get\nsummary: Use ghp_16C7e42F292c6912E7710c838347Ae178B4a to try it\nresponses: {}");
+    assert!(!tool["description"].as_str().expect("a text").contains("ghp_"), "{tool}");
+}
+
+/// A query string with a key in it is refused by the language, wherever it stands; the operation need not go for that.
+#[test]
+fn a_text_that_no_spec_may_hold_goes_and_its_tool_stays() {
+    let text = "Call https://api.example.com/x?api_key=4f3a9c1d77e2b8a6";
+    let document = one(&format!("operationId: getIt\nsummary: '{text}'\nparameters: [{{ name: id, in: path, required: true, description: '{text}', schema: {{ type: string }} }}]\nresponses: {{}}"))
+        .replace("title: Shop", &format!("title: Shop, description: '{text}'"));
+    let spec = proposal(&document).spec.canonical();
+    assert!(!spec.to_string().contains("4f3a9c1d77e2b8a6"), "{spec:#}");
+    assert_eq!(spec["tools"][0]["description"], "get it");
+}
