@@ -40,10 +40,10 @@ async def agent(label, client, name, asked):
 
     times = []
 
-    async def call(tool, **arguments):
+    async def call(name, /, **arguments):
         began = time.perf_counter()
-        result = await client.call_tool(tool, arguments)
-        times.append((tool, (time.perf_counter() - began) * 1000))
+        result = await client.call_tool(name, arguments)
+        times.append((name, (time.perf_counter() - began) * 1000))
         return result
 
     tools = {tool.name: tool for tool in (await client.list_tools()).tools}

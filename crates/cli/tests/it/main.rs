@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod access;
+mod agent;
 mod cancellation;
 mod commands;
 mod confirm;

@@ -101,7 +101,7 @@ pub fn add(verbs: Verbs) -> Verbs {
                 gives: Some((
                     json!({
                         "servers": { "type": "array", "items": { "type": "object" } },
-                        "next": { "type": ["string", "null"], "description": "Another page follows: its `after`" },
+                        "next": { "anyOf": [{ "type": "string" }, { "type": "null" }], "description": "Another page follows: its `after`" },
                     }),
                     &["servers", "next"],
                 )),
@@ -121,7 +121,7 @@ pub fn add(verbs: Verbs) -> Verbs {
                         "name": { "type": "string" },
                         "latest": { "type": "string" },
                         "offers": { "type": "array", "items": { "type": "object" }, "description": "Its tools" },
-                        "deployment": { "type": ["object", "null"] },
+                        "deployment": { "anyOf": [{ "type": "object" }, { "type": "null" }] },
                     }),
                     &["name", "latest", "offers", "deployment"],
                 )),

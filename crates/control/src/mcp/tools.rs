@@ -29,7 +29,7 @@ pub fn add(verbs: Verbs) -> Verbs {
                     json!({ "tools": { "type": "array", "items": { "type": "object", "properties": {
                         "server": { "type": "string" },
                         "tool": { "type": "string" },
-                        "title": { "type": ["string", "null"] },
+                        "title": { "anyOf": [{ "type": "string" }, { "type": "null" }] },
                         "description": { "type": "string" },
                         "inputSchema": { "type": "object" },
                     }}}}),

@@ -5,7 +5,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{Router, routing::get};
 use http::{Method, request::Parts};
 use mcp_serve::{
-    ApiKeys, Authentication, Authenticator, KeyList, Live, NoAuthentication, ProtectedResource,
+    ApiKeys, Authentication, Authenticator, CallContext, Error, KeyList, Limits, Live, NoAuthentication, Principal,
+    ProtectedResource, Rate,
     http::{Config, ConfigError, Host, HostConfig, MountError, ServeError, Summary, Unmounted},
 };
 use serde_json::json;
@@ -106,6 +107,49 @@ async fn each_server_has_callers_of_its_own_in_both_eras() {
     let other = [("x-api-key", "key-of-the-second")];
     let elsewhere = ask(&hosting.client("second"), &session, &other, "tools/list", json!({})).await;
     assert_eq!(elsewhere.status, 404, "{elsewhere:?}");
+}
+
+#[tokio::test]
+async fn a_host_has_servers_of_its_own_beside_the_others() {
+    let hosting = Hosting::start().await;
+    let own = || Live::new(TestServer::new(), Arc::new(keys("key-of-the-host")), Config::default());
+    hosting.host.mount_own("factory", own()).expect("mounted");
+    // The name is free for somebody's server still.
+    hosting.open("factory");
+    let key = [("x-api-key", "key-of-the-host")];
+    assert_eq!(echo(&hosting.at("/factory/mcp"), &key).await.status, 200);
+    assert_eq!(echo(&hosting.at("/factory/mcp"), &[]).await.status, 401);
+    assert_eq!(echo(&hosting.client("factory"), &[]).await.status, 200);
+    for path in ["/factory", "/factory/", "/factory/other", "/other/mcp"] {
+        assert_eq!(echo(&hosting.at(path), &key).await.status, 404, "{path}");
+    }
+    assert_eq!(hosting.host.mount_own("factory", own()), Err(MountError::Taken { name: "factory".to_owned() }));
+    for name in ["", "a/b", ".."] {
+        assert!(matches!(hosting.host.mount_own(name, own()), Err(MountError::Name { .. })), "{name}");
+    }
+    assert_eq!(hosting.stopped().await.forced, 0);
+}
+
+/// The embedding program vouches for who it is; everything else is as for a call by HTTP.
+#[tokio::test]
+async fn a_call_from_inside_has_the_limits_of_its_server() {
+    let hosting = Hosting::start().await;
+    let rate = Some(Rate { calls: 2, per: Duration::from_secs(60) });
+    let config = Config { limits: Limits { rate, ..Limits::default() }, ..Config::default() };
+    let server = TestServer::new();
+    let live = Live::new(server.clone(), Arc::new(keys("a-long-enough-key")), config);
+    hosting.host.mount("shop", live).expect("mounted");
+    let call = async |name: &str, caller: &str| {
+        let cx = CallContext::new(Principal::trusted(caller));
+        within(hosting.host.call_tool(name, cx, "echo", serde_json::Map::new())).await
+    };
+    assert!(call("never", "alice").await.is_none());
+    for _ in 0..2 {
+        assert!(matches!(call("shop", "alice").await, Some(Ok(answer)) if !answer.is_error));
+    }
+    assert!(matches!(call("shop", "alice").await, Some(Err(Error::RateLimited { .. }))));
+    assert!(matches!(call("shop", "bob").await, Some(Ok(_))));
+    assert_eq!(server.calls.load(std::sync::atomic::Ordering::SeqCst), 3);
 }
 
 #[tokio::test]
