@@ -4,6 +4,8 @@
 //! `cargo run --release -p mcp-factory --example hosting -- FOLDER_OF_A_SPEC [SERVERS]` prints JSON; `bench/factory` reads it.
 //! The spec is `server.yaml` in that folder, with a tool that is called as in `call.json`.
 
+#![expect(clippy::print_stdout, reason = "what it measured is what it says")]
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,

@@ -233,9 +233,10 @@ impl Driver {
 }
 
 async fn prove(shared: &Shared, site: &Site, version: &Version) -> Result<Proven, Fault> {
-    let release = shared.ledger.release(&site.name, version).await?;
     let planned = {
-        let _core = shared.planning.acquire().await.expect("the semaphore is never closed");
+        // Reading a spec takes a core too: thousands that begin at once take turns, and not a thread and a stack each.
+        let _turn = shared.planning.acquire().await.expect("the semaphore is never closed");
+        let release = shared.ledger.release(&site.name, version).await?;
         let site = site.clone();
         let planning = tokio::task::spawn_blocking(move || Planned::new(release, &site));
         planning.await.unwrap_or(Err(Fault::Panicked))?

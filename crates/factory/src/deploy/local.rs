@@ -43,7 +43,7 @@ pub(super) struct Shared {
     pub(super) host: Host,
     pub(super) options: LocalOptions,
     pub(super) ledger: Arc<dyn Ledger>,
-    /// Compiling takes a core.
+    /// Reading and compiling takes a core, and waits for the registry in between.
     pub(super) planning: Semaphore,
 }
 
@@ -101,7 +101,7 @@ impl Local {
     #[must_use]
     pub fn new(host: Host, options: LocalOptions, ledger: Arc<dyn Ledger>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let shared = Arc::new(Shared { host, options, ledger, planning: Semaphore::new(cores) });
+        let shared = Arc::new(Shared { host, options, ledger, planning: Semaphore::new(cores * 2) });
         Self(Arc::new(Inner { shared, deployments: Mutex::default() }))
     }
 
