@@ -14,6 +14,13 @@ use std::{
 };
 
 use anyhow::Context as _;
+use axum::{
+    body::{Body, HttpBody as _},
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::Response,
+};
+use futures_util::StreamExt as _;
 use mcp_factory::{Factory, deploy::LocalOptions};
 use mcp_factory_control::{Control, Readiness};
 use mcp_serve::{
@@ -163,7 +170,7 @@ async fn serve(args: &Up, public: Option<Url>, lock: Arc<Lock>) -> anyhow::Resul
         () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
     };
     let readiness = Readiness::default();
-    let host = host(args, &factory, &readiness, &base)?;
+    let host = host(args, &factory, &readiness, &base, &stop)?;
     let ending = {
         let (stop, readiness, lock) = (stop.clone(), readiness.clone(), lock.clone());
         async move {
@@ -222,13 +229,20 @@ async fn listen(args: &Up) -> anyhow::Result<TcpListener> {
     }
 }
 
-fn host(args: &Up, factory: &Factory, readiness: &Readiness, base: &Url) -> anyhow::Result<Host> {
+fn host(
+    args: &Up,
+    factory: &Factory,
+    readiness: &Readiness,
+    base: &Url,
+    stop: &CancellationToken,
+) -> anyhow::Result<Host> {
     let approvals = approvals::of_this_program();
     approvals.serve_at(base.clone());
     let (mut allowed_hosts, mut allowed_origins) = (args.allow_hosts.clone(), args.allow_origins.clone());
     approvals::allow(base, &mut allowed_hosts, &mut allowed_origins);
     let control = Control::new(factory.clone(), readiness.clone());
-    let routes = control.clone().routes().merge(approvals.routes());
+    let followed = middleware::from_fn_with_state(stop.clone(), end_followers);
+    let routes = control.clone().routes().layer(followed).merge(approvals.routes());
     let host = Host::new(HostConfig {
         allowed_hosts,
         allowed_origins,
@@ -238,6 +252,18 @@ fn host(args: &Up, factory: &Factory, readiness: &Readiness, base: &Url) -> anyh
     })?;
     control.mount(&host)?;
     Ok(host)
+}
+
+/// Whoever follows a log or events does so without end: that comes with the end of the factory, and not when it has lost its
+/// patience with them.
+async fn end_followers(State(stop): State<CancellationToken>, request: Request, next: Next) -> Response {
+    let is_of_the_api = request.uri().path().starts_with("/mcp/");
+    let response = next.run(request).await;
+    let is_whole = response.body().size_hint().exact().is_some();
+    if !is_of_the_api || is_whole {
+        return response;
+    }
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(stop.cancelled_owned())))
 }
 
 fn say_ready(

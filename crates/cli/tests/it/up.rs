@@ -340,3 +340,20 @@ fn what_others_can_reach_asks_who_they_are() {
     let log = std::fs::read_to_string(place.path("data/factory.log")).unwrap();
     assert!(log.contains("not encrypted"), "{log}");
 }
+
+/// streams end when it begins to end, and nobody waits for those who follow.
+#[test]
+fn whoever_follows_does_not_keep_the_factory_from_ending() {
+    let place = place();
+    let factory = Factory::up(&place);
+    deploy(&place, &factory.ready);
+    let mut follower = place.command(&["logs", "shop", "--follow", "--data", "data"]).spawn().unwrap();
+    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().contains("1.0.0"));
+    let began = std::time::Instant::now();
+    factory.signal("TERM");
+    assert_eq!(factory.ended(), Some(0));
+    // Running calls would have ten seconds.
+    assert!(began.elapsed() < std::time::Duration::from_secs(8), "{:?}", began.elapsed());
+    assert_eq!(follower.wait().unwrap().code(), Some(0), "what it followed has ended");
+}
