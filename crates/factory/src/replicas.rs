@@ -19,7 +19,7 @@ use crate::{
     deployments::lifecycle_of,
     factory::Weak,
     hosting::PAGE,
-    lifecycle::{Lifecycle, State},
+    lifecycle::{Action, Lifecycle, State},
     registry::{self, Beat, Deployment, Transaction},
 };
 
@@ -143,7 +143,7 @@ async fn mirror(factory: &Factory) -> Result<(), Error> {
     let mut orphans = false;
     for (owner, deployment) in deployments {
         match deployment.factory.as_deref() {
-            Some(id) if id == &*hosting.id => {}
+            Some(id) if id == &*hosting.id => end_stray(factory, &deployment)?,
             Some(id) if is_live(id) => follow_one(factory, &owner, &deployment).await?,
             _ => {
                 orphans = true;
@@ -156,6 +156,18 @@ async fn mirror(factory: &Factory) -> Result<(), Error> {
             factory.is_none_or(|factory| !live.iter().any(|known| known == factory))
         };
         factory.bring_back(is_orphan, true).await?;
+    }
+    Ok(())
+}
+
+/// What was mirrored here before this factory was told to drive it, and is none of the instances that the command was about.
+fn end_stray(factory: &Factory, deployment: &Deployment) -> Result<(), Error> {
+    let Some(hosting) = factory.hosting() else { return Ok(()) };
+    let ended = matches!(lifecycle_of(deployment)?.state(), State::Stopped | State::Failed);
+    // One that was started since has a greater number.
+    let stray = hosting.known.serving(&deployment.server).filter(|serving| ended && *serving <= deployment.launched);
+    if let Some(generation) = stray {
+        hosting.local.order(&deployment.server, vec![Action::Stop { generation }]);
     }
     Ok(())
 }
