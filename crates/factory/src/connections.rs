@@ -201,7 +201,7 @@ impl Factory {
                 Err(error) => return Err(error),
             };
             let lacks = planned.iter().any(|it| it.code.starts_with("policy/") || it.path.ends_with(".use"));
-            if lacks && self.hosting().is_some() {
+            if lacks {
                 self.stop(&caller, &server).await?;
             }
         }

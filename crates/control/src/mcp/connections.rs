@@ -33,13 +33,16 @@ pub fn add(verbs: Verbs) -> Verbs {
 struct Nothing {}
 
 async fn list(Asked { factory, caller, .. }: Asked, Nothing {}: Nothing) -> Done {
-    let (shared, others): (Vec<_>, Vec<_>) =
-        factory.grants(&caller).await?.into_iter().partition(|grant| grant.kind == "shared-connection");
+    let shared = factory.granted_connections(&caller).await?;
+    let others = factory.grants(&caller).await?.into_iter().filter(|grant| grant.kind != "shared-connection");
     let secrets = factory.secrets(&caller).await?;
     let secrets: Vec<&str> = secrets.iter().filter(|it| it.subject.is_empty()).map(|it| it.name.as_str()).collect();
     answer(&json!({
-        "connections": shared.iter().map(|grant| json!({ "use": grant.value })).collect::<Vec<Value>>(),
-        "grants": others.iter().map(|it| json!({ "kind": it.kind, "value": it.value })).collect::<Vec<Value>>(),
+        "connections": shared
+            .iter()
+            .map(|it| json!({ "use": it.name, "type": it.kind, "readOnly": it.read_only }))
+            .collect::<Vec<Value>>(),
+        "grants": others.map(|it| json!({ "kind": it.kind, "value": it.value })).collect::<Vec<Value>>(),
         "secrets": secrets,
     }))
 }

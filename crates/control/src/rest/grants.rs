@@ -87,8 +87,8 @@ async fn add(
     Path(user): Path<String>,
     Sent(NewGrant { kind, value }): Sent<NewGrant>,
 ) -> Result<(StatusCode, Json<Granted>), Problem> {
-    let grant = grants::read(&kind, &value)?;
-    let changed = factory.grant(&on_behalf(&caller, &user)?, &grant).await? == Change::Done;
+    let caller = on_behalf(&caller, &user)?;
+    let changed = factory.grant(&caller, &grants::read(&kind, &value)?).await? == Change::Done;
     let status = if changed { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(Granted { kind, value, changed })))
 }
@@ -104,8 +104,8 @@ async fn remove(
     Path(user): Path<String>,
     Asked(NewGrant { kind, value }): Asked<NewGrant>,
 ) -> Result<StatusCode, Problem> {
-    let grant = grants::read(&kind, &value)?;
-    factory.revoke_grant(&on_behalf(&caller, &user)?, &grant).await?;
+    let caller = on_behalf(&caller, &user)?;
+    factory.revoke_grant(&caller, &grants::read(&kind, &value)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
