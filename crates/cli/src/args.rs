@@ -27,6 +27,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, read once")]
 pub enum Command {
     /// Check specs and say everything that is wrong with them.
     Validate(Validate),
