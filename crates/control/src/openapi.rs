@@ -56,7 +56,43 @@ pub fn document() -> Value {
         merge(&mut whole["paths"], document["paths"].take());
         merge(&mut whole["components"]["schemas"], document["components"]["schemas"].take());
     }
+    bodies(&mut whole);
+    numbers(&mut whole);
     whole
+}
+
+/// A body of which each part may be left out may be left out itself.
+fn bodies(whole: &mut Value) {
+    let schemas = whole["components"]["schemas"].clone();
+    for (_, _, operation) in operations(whole) {
+        let Some(body) = operation.get_mut("requestBody") else { continue };
+        let named = body["content"]["application/json"]["schema"]["$ref"].as_str().and_then(|it| it.rsplit('/').next());
+        let schema = named.map_or(&Value::Null, |name| &schemas[name]);
+        if schema.get("properties").is_some() && schema.get("required").is_none() {
+            body["required"] = false.into();
+        }
+    }
+}
+
+/// How large numbers without a sign may be.
+fn numbers(value: &mut Value) {
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(numbers),
+        Value::Object(all) => {
+            let most = match all.get("format").and_then(Value::as_str) {
+                Some("int32") => u64::from(u32::MAX),
+                Some("int64") => u64::MAX,
+                _ => 0,
+            };
+            let has_no_sign = all.get("minimum").and_then(Value::as_u64).is_some();
+            if most > 0 && has_no_sign {
+                all.remove("format");
+                all.entry("maximum").or_insert_with(|| most.into());
+            }
+            all.values_mut().for_each(numbers);
+        }
+        _ => {}
+    }
 }
 
 /// All of a document's.

@@ -122,8 +122,8 @@ impl Factory {
 
     fn read(&self, owner: &Owner, submission: &Submission) -> Result<(Reading, PathBuf), Error> {
         if let Some(folder) = &submission.folder {
-            let failed = |source| Error::Folder { path: folder.display().to_string(), source };
-            let folder = std::fs::canonicalize(folder).map_err(failed)?;
+            let folder = std::fs::canonicalize(folder)
+                .map_err(|error| Error::argument("the spec's folder", format!("can't be opened: {error}")))?;
             return Ok((submission.read(&Folder(&folder)), folder));
         }
         let reading = submission.read(&Anything);

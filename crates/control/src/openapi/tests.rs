@@ -39,6 +39,11 @@ fn every_operation_says_what_it_is_who_may_and_what_it_answers() {
                 lacks(&format!("the body of {status}"));
             }
         }
+        for parameter in operation.get("parameters").and_then(Value::as_array).into_iter().flatten() {
+            if parameter["required"] == true && parameter.get("example").is_none() {
+                lacks(&format!("`#[param(example = …)]` of {}", parameter["name"]));
+            }
+        }
         if let Some(body) = operation.get("requestBody") {
             let contents = body["content"].as_object().expect("kinds of content");
             for (kind, content) in contents {

@@ -35,7 +35,7 @@ struct Deploying {
     #[schema(example = "local")]
     target: Option<String>,
     /// Of a target with a port of its own.
-    #[schema(value_type = Option<u16>, example = json!(null))]
+    #[schema(value_type = Option<u16>, minimum = 1, maximum = 65_535, example = json!(null))]
     port: Option<NonZeroU16>,
     /// Of a target with pools of warm engines.
     #[schema(example = json!(null))]

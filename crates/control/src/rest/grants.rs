@@ -61,10 +61,12 @@ async fn list(
 struct NewGrant {
     /// `path`, `private-networks`, `command`, `shared-connection` or `environment`.
     #[schema(example = "path")]
+    #[param(example = "path")]
     kind: String,
     /// A path, the name of a connection or of a variable.
     #[serde(default)]
     #[schema(example = "/srv/shop")]
+    #[param(example = "/srv/shop")]
     value: String,
 }
 

@@ -21,6 +21,7 @@ struct Wanted {
     #[param(example = "shop")]
     server: Option<String>,
     /// So many days, with today. Default 30.
+    #[param(maximum = 65_535)]
     days: Option<u16>,
 }
 

@@ -37,8 +37,8 @@ fn operations() -> Vec<Operation> {
             };
             if parameter["in"] == "path" {
                 path = path.replace(&format!("{{{name}}}"), &example.replace('/', "%2F"));
-            } else if parameter["required"] == true {
-                query.push(format!("{name}={}", example.replace(' ', "+")));
+            } else if parameter["in"] == "query" && !parameter["example"].is_null() {
+                query.push(format!("{name}={}", example.replace(' ', "+").replace('/', "%2F")));
             }
         }
         if !query.is_empty() {
