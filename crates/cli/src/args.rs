@@ -12,6 +12,7 @@ use crate::{exit, logging::LogLevel};
 pub mod access;
 pub mod connect;
 pub mod factory;
+pub mod prove;
 pub mod servers;
 pub mod up;
 
@@ -89,6 +90,11 @@ pub enum Command {
     Usage(access::Usage),
     /// Who did what, and what was refused.
     Audit(access::Audit),
+    /// Take a version of a server elsewhere: as a `server.json` for registries, or as an MCP bundle for desktop clients.
+    Export(servers::Export),
+    /// Show by trying that what is promised holds.
+    #[command(subcommand)]
+    Prove(prove::Prove),
     /// Print the JSON Schema of the spec language.
     Schema,
     /// Print a completion script for a shell.

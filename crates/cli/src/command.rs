@@ -8,11 +8,13 @@ pub mod create;
 pub mod deploy;
 pub mod doctor;
 pub mod down;
+pub mod export;
 pub mod grants;
 pub mod install_links;
 pub mod keys;
 pub mod list;
 pub mod logs;
+pub mod prove;
 pub mod remove;
 pub mod restart;
 pub mod rollback;
@@ -36,7 +38,11 @@ use std::io::Write as _;
 
 /// Writes to standard output; a reader who has left is no error.
 pub fn print(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    print_bytes(text.as_bytes())
+}
+
+fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    match std::io::stdout().lock().write_all(bytes) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }

@@ -108,7 +108,7 @@ fn read(file: &Path) -> std::io::Result<Vec<u8>> {
     Ok(secret)
 }
 
-fn random() -> std::io::Result<Vec<u8>> {
+pub fn random() -> std::io::Result<Vec<u8>> {
     let mut bytes = vec![0; 32];
     fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes)

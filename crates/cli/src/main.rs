@@ -65,6 +65,8 @@ fn main() -> ExitCode {
         Command::Connections(args) => command::connections::run(&args),
         Command::Usage(args) => command::usage::run(&args),
         Command::Audit(args) => command::audit::run(&args),
+        Command::Export(args) => command::export::run(&args),
+        Command::Prove(args) => command::prove::run(&args),
         Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),
     };

@@ -7,7 +7,7 @@
 mod cases;
 mod client;
 mod expectation;
-mod generated;
+pub mod generated;
 mod report;
 mod time;
 

@@ -190,3 +190,41 @@ pub struct Search {
     #[command(flatten)]
     pub asking: Asking,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    #[value(name = "server.json")]
+    ServerJson,
+    Mcpb,
+}
+
+impl ExportFormat {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ServerJson => "server.json",
+            Self::Mcpb => "mcpb",
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    disable_version_flag = true,
+    after_help = "No secret is in either: a bundle asks for them where it is installed, and starts `mcp-factory` there."
+)]
+pub struct Export {
+    /// The server's name.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// What it becomes.
+    #[arg(long, value_enum, default_value = "server.json")]
+    pub format: ExportFormat,
+    /// Which version. Default: the latest.
+    #[arg(long, value_name = "VERSION")]
+    pub version: Option<Version>,
+    /// Where it is written; `-` is standard output. Default: there for a `server.json`, for a bundle a file of its name.
+    #[arg(long, value_hint = ValueHint::FilePath, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub asking: Asking,
+}

@@ -101,3 +101,16 @@ fn a_token_goes_to_no_url_that_would_show_it() {
     assert!(said.code == Some(1) && said.err.contains("can't ask the factory at http://127.0.0.1:1/"), "{said:?}");
     assert!(!said.err.contains("secret-token"));
 }
+
+/// PROTOCOL §5.
+#[test]
+fn a_server_is_exported_for_registries_and_for_desktop_clients() {
+    let place = Place::new().file("shop.yaml", VALID);
+    assert_eq!(place.run(&["create", "shop.yaml"]).code, Some(0));
+    let said = place.run(&["export", "shop", "--format", "server.json"]);
+    assert_eq!((said.code, &json(&said.out)["name"]), (Some(0), &"local/shop".into()), "{said:?}");
+    let said = place.run(&["export", "shop", "--format", "mcpb"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "shop-1.0.0.mcpb was written\n"), "{said:?}");
+    assert!(std::fs::read(place.path("shop-1.0.0.mcpb")).unwrap().starts_with(b"PK"));
+    assert_eq!(place.run(&["export", "never"]).code, Some(3));
+}

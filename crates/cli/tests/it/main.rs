@@ -14,6 +14,7 @@ mod factory;
 mod openapi;
 mod programs;
 mod progress;
+mod prove;
 mod reload;
 mod rooms;
 mod run;

@@ -1,0 +1,7 @@
+CREATE TABLE notes (
+    id INTEGER PRIMARY KEY,
+    owner TEXT NOT NULL,
+    title TEXT NOT NULL,
+    body TEXT NOT NULL,
+    size INTEGER NOT NULL DEFAULT 1
+);
