@@ -143,9 +143,7 @@ impl Started {
             return;
         }
         let edit: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
-        let own = spec.version.build.as_str();
-        let build = if own.is_empty() { format!("dev.{edit}") } else { format!("{own}.dev.{edit}") };
-        spec.version.build = semver::BuildMetadata::new(&build).expect("hexadecimal digits are build metadata");
+        spec.version = mcp_factory::edited_version(&spec.version, &edit);
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod deployments;
 mod events;
 mod grants;
 mod invoke;
+mod edits;
 mod keys;
 pub(crate) mod logs;
 mod metrics;
@@ -32,6 +33,7 @@ pub fn resources() -> Vec<(&'static str, OpenApiRouter<Control>)> {
         ("catalogue", catalogue::routes()),
         ("versions", versions::routes()),
         ("deployments", deployments::routes()),
+        ("edits", edits::routes()),
         ("logs", logs::routes()),
         ("keys", keys::routes()),
         ("invoke", invoke::routes()),

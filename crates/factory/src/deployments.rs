@@ -15,7 +15,7 @@ use crate::{
     deploy::{Fault, Ground, Ledger, Local, LogRing, News, Observed, Release},
     factory::make_folder,
     grants::denied,
-    hosting::Known,
+    hosting::{Hosting, Known},
     lifecycle::{Action, Command, Desired, Fallback, Lifecycle, Reply, State},
     registry::{self, Deployment, Role, Transaction},
     spec::read_again,
@@ -87,16 +87,18 @@ impl Factory {
             transaction.server(owner, &wanted)?.ok_or_else(|| Error::no_server(&wanted)).map(drop)
         })
         .await?;
-        let theirs = self.hosting().filter(|hosting| hosting.known.of(name).as_ref() == Some(caller.owner()));
-        Ok(theirs.and_then(|hosting| hosting.local.logs(name)))
+        Ok(self.hosting_of(caller, name).and_then(|hosting| hosting.local.logs(name)))
+    }
+
+    /// What runs in this process, if this is the caller's.
+    pub(crate) fn hosting_of(&self, caller: &Caller, name: &str) -> Option<&Hosting> {
+        self.hosting().filter(|hosting| hosting.known.of(name).as_ref() == Some(caller.owner()))
     }
 
     /// What runs now, as far as it is in this process.
     #[must_use]
     pub fn observed(&self, caller: &Caller, name: &str) -> Option<Observed> {
-        let hosting = self.hosting()?;
-        hosting.known.of(name).filter(|owner| owner == caller.owner())?;
-        hosting.local.observed(name)
+        self.hosting_of(caller, name)?.local.observed(name)
     }
 
     /// Where this factory is reached, if servers run in it.
@@ -289,13 +291,24 @@ impl Factory {
             })
             .await?;
         let spec = tokio::task::spawn_blocking(move || read_again(&text)).await?.ok_or(registry::Error::Content)?;
+        self.release_of(owner, server, spec, info.folder).await
+    }
+
+    /// The same of a spec, whether or not it is registered; without a folder of its own, in the factory's for the server.
+    pub(crate) async fn release_of(
+        &self,
+        owner: &Owner,
+        server: &str,
+        spec: mcp_factory_spec::Spec,
+        folder: Option<std::path::PathBuf>,
+    ) -> Result<Release, Error> {
         let (spec, shared) = match self.resolve(owner, &spec).await? {
             None => (spec, Shared::new()),
             Some(Resolved { spec: Some(whole), shared, .. }) => (whole, shared),
             Some(Resolved { problems, .. }) => return Err(Error::Unplanned(Arc::new(problems))),
         };
         let name = ServerName::new(server).ok_or_else(|| Error::no_server(server))?;
-        let folder = match info.folder {
+        let folder = match folder {
             Some(folder) => folder,
             // Another factory may have made the server, in a folder of its own.
             None => make_folder(self.folder_of(owner, &name)).await?,

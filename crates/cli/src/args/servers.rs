@@ -20,6 +20,10 @@ pub struct Create {
     /// What the server is called, where its template or OpenAPI document does not say it as you would.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["file", "spec", "json", "prompt"])]
     pub name: Option<String>,
+    /// Have it run too, and whatever is saved from now on in its place, until this command is interrupted. What was saved runs as
+    /// `1.2.0+dev.<hash>`; it is kept by raising its version.
+    #[arg(long)]
+    pub watch: bool,
     #[command(flatten)]
     pub chosen: Chosen,
     /// Print the spec, and what was found, and make no server.

@@ -1,5 +1,7 @@
 //! `mcp-factory create`: a spec becomes a server of the factory, or another version of one.
 
+mod watched;
+
 use std::{fs, io::Read as _, path::Path, process::ExitCode};
 
 use anyhow::Context as _;
@@ -18,6 +20,11 @@ mod openapi;
 
 pub fn run(args: &Create) -> anyhow::Result<ExitCode> {
     let source = &args.source;
+    if args.watch {
+        let file = source.file.as_ref().or(source.spec.as_ref());
+        let file = file.ok_or_else(|| exit::usage("`--watch` takes a spec in a file", "name a file"))?;
+        return watched::run(args, file);
+    }
     let imported = match &source.openapi {
         Some(document) => {
             let text = openapi::import(document, args)?;
@@ -33,11 +40,19 @@ pub fn run(args: &Create) -> anyhow::Result<ExitCode> {
     };
     api::with(&args.asking.reach, args.asking.output, async |api| {
         let created = if let Some((document, text)) = &imported {
-            of_text(api, document, "application/yaml", text.as_bytes(), None).await?
+            let answer = of_text(api, &["mcp", "create"], document, "application/yaml", text.as_bytes(), None).await?;
+            answer.or_else(|problem| Err(api.refused(&problem)?))?
         } else {
             match (source.file.as_ref().or(source.spec.as_ref()), &source.json, &source.prompt, &source.template) {
-                (Some(file), ..) => of_file(api, file).await?,
-                (_, Some(text), ..) => of_text(api, "--json", "application/json", text.as_bytes(), None).await?,
+                (Some(file), ..) => {
+                    let answer = of_file(api, &["mcp", "create"], file).await?;
+                    answer.or_else(|problem| Err(api.refused(&problem)?))?
+                }
+                (_, Some(text), ..) => {
+                    let path = ["mcp", "create"];
+                    let answer = of_text(api, &path, "--json", "application/json", text.as_bytes(), None).await?;
+                    answer.or_else(|problem| Err(api.refused(&problem)?))?
+                }
                 (_, _, Some(prompt), _) => {
                     let ask = api.post(&["mcp", "create", "natural"]).json(&json!({ "prompt": prompt }));
                     ask.doing("making a spec of a sentence").send().await?
@@ -52,36 +67,38 @@ pub fn run(args: &Create) -> anyhow::Result<ExitCode> {
 }
 
 /// Where the factory is on this machine, what the spec names beside it is found beside it.
-async fn of_file(api: &Api, file: &Path) -> anyhow::Result<Value> {
+async fn of_file(api: &Api, path: &[&str], file: &Path) -> anyhow::Result<Result<Value, Value>> {
     if file == Path::new("-") {
         let mut text = Vec::new();
         std::io::stdin().lock().take(load::MOST).read_to_end(&mut text).context("can't read standard input")?;
         let kind = if text.trim_ascii_start().starts_with(b"{") { "application/json" } else { "application/yaml" };
-        return of_text(api, "<stdin>", kind, &text, None).await;
+        return of_text(api, path, "<stdin>", kind, &text, None).await;
     }
     let unreadable = || format!("can't read `{}`", file.display());
     let mut text = Vec::new();
     fs::File::open(file).and_then(|from| from.take(load::MOST).read_to_end(&mut text)).with_context(unreadable)?;
     let kind = if file.extension().is_some_and(|it| it == "json") { "application/json" } else { "application/yaml" };
     let folder = fs::canonicalize(file).with_context(unreadable)?.parent().map(Path::to_owned);
-    of_text(api, &file.display().to_string(), kind, &text, folder.filter(|_| api.is_here()).as_deref()).await
+    let folder = folder.filter(|_| api.is_here());
+    of_text(api, path, &file.display().to_string(), kind, &text, folder.as_deref()).await
 }
 
 async fn of_text(
     api: &Api,
+    path: &[&str],
     name: &str,
     kind: &'static str,
     text: &[u8],
     folder: Option<&Path>,
-) -> anyhow::Result<Value> {
-    let ask = api.post(&["mcp", "create"]).query("folder", folder.map(Path::display)).text(kind, text);
+) -> anyhow::Result<Result<Value, Value>> {
+    let ask = api.post(path).query("folder", folder.map(Path::display)).text(kind, text);
     let answer = ask.doing(format!("creating a server of `{name}`")).answer().await?;
     if api.output() == Output::Text {
         let said = answer.as_ref().unwrap_or_else(|problem| problem);
         let format = if kind == "application/json" { Format::Json } else { Format::Yaml };
         eprint!("{}", findings(said, &Source { name, bytes: text, format }, folder.unwrap_or(Path::new("."))));
     }
-    answer.or_else(|problem| Err(api.refused(&problem)?))
+    Ok(answer)
 }
 
 /// What the factory found, where it stands in the text. The language is the same here; what this machine has beside it is not.

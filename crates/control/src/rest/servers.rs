@@ -39,28 +39,28 @@ pub fn routes() -> OpenApiRouter<Control> {
 #[derive(Debug, ToSchema)]
 #[schema(value_type = Object)]
 #[expect(dead_code, reason = "says what a body is")]
-struct Spec(Value);
+pub struct Spec(Value);
 
-fn example() -> Value {
+pub fn example() -> Value {
     serde_json::json!({
         "name": "shop", "version": "1.0.0",
         "tools": [{ "name": "hello", "description": "Greets", "static": { "text": "hello" } }],
     })
 }
 
-const YAML: &str =
+pub const YAML: &str =
     "name: shop\nversion: 1.0.0\ntools:\n  - name: hello\n    description: Greets\n    static: { text: hello }\n";
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Place {
+pub struct Place {
     /// Where the spec's files are on the factory's own machine: the operator's to name.
     #[param(value_type = Option<String>)]
     folder: Option<PathBuf>,
 }
 
-fn submission(headers: &HeaderMap, Place { folder }: Place, text: &[u8]) -> Result<Submission, Problem> {
+pub fn submission(headers: &HeaderMap, Place { folder }: Place, text: &[u8]) -> Result<Submission, Problem> {
     Ok(Submission { folder, ..format_of(headers, text)? })
 }
 

@@ -4,15 +4,16 @@
 use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
+use mcp_factory_engine::Files;
 use mcp_serve::http::Config;
 use semver::Version;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
 use super::{
-    News, Observed, Report, Serving,
+    News, Observed, Release, Report, Serving,
     local::Shared,
     logs::{self, Level},
     phases::{Fault, Mounted, Planned, Proven, Site},
@@ -23,8 +24,18 @@ use crate::lifecycle::{Action, Event};
 #[derive(Debug)]
 pub(super) enum Order {
     Do(Vec<Action>),
+    /// Unlike a version, it is nothing that is meant to run: it serves as long as the instance does whose place it takes.
+    Try(Edit),
     /// Nothing more.
     End,
+}
+
+/// What somebody works on, to be served in place of what runs.
+#[derive(Debug)]
+pub(super) struct Edit {
+    pub(super) release: Box<Release>,
+    /// The files that it was made of.
+    pub(super) done: oneshot::Sender<Result<Files, Fault>>,
 }
 
 pub(super) struct Driver {
@@ -34,6 +45,8 @@ pub(super) struct Driver {
     orders: mpsc::UnboundedReceiver<Order>,
     /// What was ordered, and is not done yet.
     to_do: VecDeque<Action>,
+    /// The latest: who waits for an older one hears that there is a newer.
+    edit: Option<Edit>,
     ending: bool,
     observed: watch::Sender<Option<Observed>>,
     mounted: Option<Mounted>,
@@ -78,6 +91,7 @@ impl Driver {
             config,
             orders,
             to_do: VecDeque::new(),
+            edit: None,
             ending: false,
             observed,
             mounted: None,
@@ -93,7 +107,10 @@ impl Driver {
                 Some(Action::Start { version, generation }) => self.start(version, generation).await,
                 Some(Action::Stop { generation }) => self.stop(generation).await,
                 Some(Action::Wait { generation, time }) => self.wait(generation, time).await,
-                None => self.idle().await,
+                None => match self.edit.take() {
+                    Some(edit) => self.try_edit(edit).await,
+                    None => self.idle().await,
+                },
             }
         }
         if let Some(mounted) = self.mounted.take() {
@@ -102,11 +119,48 @@ impl Driver {
     }
 
     /// Takes orders while something else goes on. Returns when there are new ones.
-    async fn ordered(orders: &mut mpsc::UnboundedReceiver<Order>, to_do: &mut VecDeque<Action>, ending: &mut bool) {
+    async fn ordered(
+        orders: &mut mpsc::UnboundedReceiver<Order>,
+        to_do: &mut VecDeque<Action>,
+        edit: &mut Option<Edit>,
+        ending: &mut bool,
+    ) {
         match orders.recv().await {
             Some(Order::Do(actions)) => to_do.extend(actions),
+            Some(Order::Try(latest)) => *edit = Some(latest),
             Some(Order::End) | None => *ending = true,
         }
+    }
+
+    /// The registered version goes on as long as the edit is not healthy, and comes back with the next start.
+    async fn try_edit(&mut self, Edit { release, done }: Edit) {
+        let version = release.spec.version.clone();
+        let outcome = match &mut self.mounted {
+            None => Err(Fault::NotRunning),
+            Some(mounted) => {
+                let proving = AssertUnwindSafe(prove(&self.shared, &self.site, *release)).catch_unwind().await;
+                proving.unwrap_or(Err(Fault::Panicked)).and_then(|proven| {
+                    let files = proven.files().clone();
+                    mounted.take_over(proven, mounted.generation, &self.site.changes)?;
+                    Ok(files)
+                })
+            }
+        };
+        match &outcome {
+            Ok(_) => self.site.logs.say(Level::Info, "edit", format!("{version} runs")),
+            Err(fault) => {
+                self.site.logs.say(Level::Error, "edit", format!("{version} changes nothing: {fault}"));
+            }
+        }
+        if let (Ok(_), Some(mounted)) = (&outcome, &self.mounted) {
+            let since = mounted.since;
+            self.observed.send_if_modified(|observed| {
+                let serving = observed.as_mut().and_then(|observed| observed.serving.as_mut());
+                serving.map(|serving| (serving.version, serving.since) = (version, since)).is_some()
+            });
+        }
+        // Whoever asked may have left.
+        let _ = done.send(outcome);
     }
 
     async fn idle(&mut self) {
@@ -118,7 +172,7 @@ impl Driver {
             }
         };
         tokio::select! {
-            () = Self::ordered(&mut self.orders, &mut self.to_do, &mut self.ending) => return,
+            () = Self::ordered(&mut self.orders, &mut self.to_do, &mut self.edit, &mut self.ending) => return,
             () = settling => {}
         }
         self.recovering = None;
@@ -133,7 +187,7 @@ impl Driver {
         // Whatever is ordered meanwhile comes from somebody who knows that it waits.
         while self.to_do.is_empty() && !self.ending {
             tokio::select! {
-                () = Self::ordered(&mut self.orders, &mut self.to_do, &mut self.ending) => {}
+                () = Self::ordered(&mut self.orders, &mut self.to_do, &mut self.edit, &mut self.ending) => {}
                 () = tokio::time::sleep_until(until) => return self.tell(generation, Event::Waited, None).await,
             }
         }
@@ -146,14 +200,14 @@ impl Driver {
         }
         let outcome = {
             let shared = self.shared.clone();
-            let proving = AssertUnwindSafe(prove(&shared, &self.site, &version)).catch_unwind();
+            let proving = AssertUnwindSafe(prove_version(&shared, &self.site, &version)).catch_unwind();
             let mut proving = std::pin::pin!(proving);
             let is_stop = |action: &Action| *action == Action::Stop { generation };
             loop {
                 tokio::select! {
                     biased;
                     outcome = &mut proving => break Some(outcome.unwrap_or(Err(Fault::Panicked))),
-                    () = Self::ordered(&mut self.orders, &mut self.to_do, &mut self.ending) => {
+                    () = Self::ordered(&mut self.orders, &mut self.to_do, &mut self.edit, &mut self.ending) => {
                         if let Some(stop) = self.to_do.iter().position(is_stop) {
                             self.to_do.remove(stop);
                             break None;
@@ -232,14 +286,26 @@ impl Driver {
     }
 }
 
-async fn prove(shared: &Shared, site: &Site, version: &Version) -> Result<Proven, Fault> {
+async fn prove_version(shared: &Shared, site: &Site, version: &Version) -> Result<Proven, Fault> {
     let planned = {
         // Reading a spec takes a core too: thousands that begin at once take turns, and not a thread and a stack each.
         let _turn = shared.planning.acquire().await.expect("the semaphore is never closed");
         let release = shared.ledger.release(&site.name, version).await?;
-        let site = site.clone();
-        let planning = tokio::task::spawn_blocking(move || Planned::new(release, &site));
-        planning.await.unwrap_or(Err(Fault::Panicked))?
+        plan(site, release).await?
     };
     planned.prove(shared.options.health_timeout).await
+}
+
+async fn prove(shared: &Shared, site: &Site, release: Release) -> Result<Proven, Fault> {
+    let planned = {
+        let _turn = shared.planning.acquire().await.expect("the semaphore is never closed");
+        plan(site, release).await?
+    };
+    planned.prove(shared.options.health_timeout).await
+}
+
+async fn plan(site: &Site, release: Release) -> Result<Planned, Fault> {
+    let site = site.clone();
+    let planning = tokio::task::spawn_blocking(move || Planned::new(release, &site));
+    planning.await.unwrap_or(Err(Fault::Panicked))
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use mcp_factory_engine::Engine;
+use mcp_factory_engine::{Engine, Files};
 use mcp_serve::{
     CallContext, Changes, ToolResult,
     http::{Config, Host},
@@ -15,15 +15,15 @@ use mcp_serve::{
 };
 use serde_json::{Map, Value};
 use tokio::{
-    sync::{Semaphore, mpsc, watch},
+    sync::{Semaphore, mpsc, oneshot, watch},
     task::JoinHandle,
     time::Instant,
 };
 use url::Url;
 
 use super::{
-    Ledger, LogBounds, LogRing, Observed,
-    driver::{self, Driver, Order},
+    Fault, Ledger, LogBounds, LogRing, Observed, Release,
+    driver::{self, Driver, Edit, Order},
     logs::{Calls, HearLayer},
     phases::Site,
 };
@@ -64,6 +64,9 @@ pub struct LocalOptions {
     pub lease: Duration,
     /// After which a server that failed before counts as one that runs. Default 1 min.
     pub settled_after: Duration,
+    /// Who is told of calls. Default: nobody.
+    #[cfg(feature = "telemetry")]
+    pub telemetry: Option<crate::telemetry::Telemetry>,
 }
 
 impl LocalOptions {
@@ -77,6 +80,8 @@ impl LocalOptions {
             health_timeout: Duration::from_secs(30),
             lease: Duration::from_secs(5),
             settled_after: Duration::from_secs(60),
+            #[cfg(feature = "telemetry")]
+            telemetry: None,
         }
     }
 }
@@ -115,6 +120,18 @@ impl Local {
         }
     }
 
+    /// Serves a release in place of the one that runs, until that is started again. Returns the files that it was made of.
+    pub async fn try_edit(&self, server: &str, release: Release) -> Result<Files, Fault> {
+        let (done, outcome) = oneshot::channel();
+        {
+            let deployments = self.lock();
+            let known = deployments.get(server).ok_or(Fault::NotRunning)?;
+            let edit = Edit { release: Box::new(release), done };
+            known.orders.send(Order::Try(edit)).map_err(|_| Fault::NotRunning)?;
+        }
+        outcome.await.unwrap_or(Err(Fault::Superseded))
+    }
+
     fn begin(&self, server: &str) -> Deployment {
         let Shared { options, host, ledger, .. } = &*self.0.shared;
         let mut endpoint = options.public_url.clone();
@@ -124,7 +141,14 @@ impl Local {
         let site = Site { name: server.into(), endpoint, changes: Changes::new(), logs: logs.clone() };
         let calls = Calls { server: site.name.clone(), ring: logs.clone(), ledger: ledger.clone() };
         let layers = (ObserveLayer::new(calls), HearLayer(logs.clone()));
-        let config = Config { middleware: Some(Middleware::new(layers)), ..options.serving.clone() };
+        #[cfg(feature = "telemetry")]
+        let (trace_context, middleware) = match &options.telemetry {
+            Some(telemetry) => (true, Middleware::new((telemetry.layer(server), layers))),
+            None => (options.serving.trace_context, Middleware::new(layers)),
+        };
+        #[cfg(not(feature = "telemetry"))]
+        let (trace_context, middleware) = (options.serving.trace_context, Middleware::new(layers));
+        let config = Config { middleware: Some(middleware), trace_context, ..options.serving.clone() };
         let (orders, ordered) = mpsc::unbounded_channel();
         let (said, observed) = watch::channel(None);
         let driver = Driver::new(self.0.shared.clone(), site, config.clone(), ordered, said);

@@ -103,7 +103,7 @@ impl LogRing {
         Self(Arc::new(Inner { bounds, redactions, kept, news, followers }))
     }
 
-    pub(super) fn say(&self, level: Level, source: &'static str, message: impl AsRef<str>) {
+    pub(crate) fn say(&self, level: Level, source: &'static str, message: impl AsRef<str>) {
         let message = cut(self.redacted(message.as_ref()));
         self.push(level, Said::Text { source: source.into(), message, fields: Box::default() });
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use mcp_factory_engine::{
-    Engine, Plan, Problem, Surroundings,
+    Engine, Files, Plan, Problem, Surroundings,
     authentication::{self, AuthenticationError, Premises},
     limits,
 };
@@ -39,6 +39,10 @@ pub enum Fault {
     /// What it is made of can't be found, in the words of whoever looked for it.
     #[error("{0}")]
     Release(Arc<str>),
+    #[error("it does not run now; an edit takes the place of what runs")]
+    NotRunning,
+    #[error("a later edit came before it")]
+    Superseded,
     #[error("starting it panicked; the log of the factory says where")]
     Panicked,
 }
@@ -66,6 +70,7 @@ pub struct Planned {
     authenticator: Arc<dyn Authenticator>,
     limits: Limits,
     release: Release,
+    files: Files,
 }
 
 /// Where a server will be, and what it shares with the release before it.
@@ -109,8 +114,8 @@ impl Planned {
         };
         let authenticator = authentication::authenticator(&release.spec, &premises)
             .map_err(|error| Fault::Authentication(Arc::new(error)))?;
-        let limits = limits(&release.spec);
-        Ok(Self { engine: Arc::new(plan.build()), authenticator, limits, release })
+        let (limits, files) = (limits(&release.spec), plan.files().clone());
+        Ok(Self { engine: Arc::new(plan.build()), authenticator, limits, release, files })
     }
 
     /// Initialises it and asks for its lists, and calls what may be called unasked.
@@ -144,13 +149,18 @@ pub struct Mounted {
 }
 
 impl Proven {
+    /// Beside the spec, which it was made of.
+    pub fn files(&self) -> &Files {
+        &self.planned.files
+    }
+
     pub fn mount(
         self,
         (host, site, config): (&Host, &Site, Config),
         generation: u64,
         grace: Duration,
     ) -> Result<Mounted, Fault> {
-        let Planned { engine, authenticator, limits, release } = self.planned;
+        let Planned { engine, authenticator, limits, release, .. } = self.planned;
         let exposed = engine.exposed(&release.ground.state_key);
         let live = Live::new(exposed, authenticator, Config { limits, ..config });
         host.mount(&site.name, live.clone())?;
@@ -168,7 +178,7 @@ impl Mounted {
     /// The next release takes over between two requests. Calls end with the one they began with. What is refused changes
     /// nothing.
     pub fn take_over(&mut self, next: Proven, generation: u64, changes: &Changes) -> Result<(), Fault> {
-        let Planned { engine, authenticator, limits, release } = next.planned;
+        let Planned { engine, authenticator, limits, release, .. } = next.planned;
         let exposed = engine.exposed(&release.ground.state_key);
         self.live.replace(exposed, authenticator, &limits)?;
         for change in engine.changes_since(&self.engine) {
