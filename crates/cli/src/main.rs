@@ -18,6 +18,7 @@ mod reload;
 mod running;
 mod signals;
 mod start;
+mod telemetry;
 mod watch;
 
 use std::process::ExitCode;

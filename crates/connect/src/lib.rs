@@ -10,6 +10,7 @@ pub mod policy;
 pub mod secrets;
 pub mod sql;
 pub mod tls;
+pub mod trace;
 
 pub use policy::{Denied, Grant, Policy};
 pub use secrets::{Environment, FixedSecrets, Secret, SecretError, Secrets, SecretsFile, Subject};

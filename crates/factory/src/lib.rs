@@ -34,9 +34,9 @@ mod servers;
 mod spec;
 mod standalone;
 pub mod suite;
-mod telling;
 #[cfg(feature = "telemetry")]
 pub mod telemetry;
+mod telling;
 mod tests;
 mod tokens;
 mod usage;

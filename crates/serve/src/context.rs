@@ -11,7 +11,9 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{ClientSupport, Log, LogLevel, Principal, Progress, SessionContext, SessionState, input::Input};
+use crate::{
+    ClientSupport, Log, LogLevel, Principal, Progress, SessionContext, SessionState, TraceParent, input::Input,
+};
 
 /// One per call. There is no token to cancel with: the caller drops the call's future.
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ pub struct CallContext {
     /// What the request says of its circumstances, where [`Config::context`](crate::http::Config::context) lets it. It is the
     /// client's word.
     pub context: SessionContext,
+    /// Where the call belongs in a trace, where [`Config::trace_context`](crate::http::Config::trace_context) has it read.
+    pub trace: Option<TraceParent>,
     pub(crate) input: Input,
 }
 
@@ -67,6 +71,7 @@ impl CallContext {
             part: None,
             grant: None,
             context: SessionContext::default(),
+            trace: None,
             input: Input::default(),
         }
     }

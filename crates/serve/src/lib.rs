@@ -100,6 +100,7 @@ pub mod stdio;
 mod tasks;
 pub mod tokens;
 pub mod toolsets;
+mod trace;
 mod visible;
 pub mod wire;
 pub mod wrap;
@@ -139,6 +140,7 @@ pub use servers::{Finding, Renewal, Served, Servers};
 pub use session::SessionState;
 pub use session_context::SessionContext;
 pub use tasks::Tasks;
+pub use trace::{NoTraceParent, TraceParent};
 pub use visible::visible;
 pub use wire::ParameterHeader;
 

@@ -41,7 +41,7 @@ use self::{
 };
 use crate::{
     CallContext, Completion, CompletionReference, Content, Error, Live, Log, LogLevel, Principal, Progress, Server,
-    SessionState, TenantContext, ToolResult, call,
+    SessionState, TenantContext, ToolResult, TraceParent, call,
     context::Admitted,
     follow::Following,
     input::Settled,
@@ -323,6 +323,10 @@ impl ServerHandler for Adapter {
         let brought = Brought { state: request.request_state, responses: request.input_responses };
         let subject = ("tools/call", &*request.name, request.arguments.as_ref());
         self.bring_input(&serving, &cx, &mut call, subject, brought).map_err(|error| refuse(&error, &call, version))?;
+        if self.shared.live.config().trace_context {
+            let headers = cx.extensions.get::<http::request::Parts>().map(|head| &head.headers);
+            call.trace = TraceParent::of(headers, cx.meta.get(TraceParent::HEADER).and_then(serde_json::Value::as_str));
+        }
         let arguments = request.arguments.unwrap_or_default();
         let token = cx.meta.get_progress_token();
         let level = self.log_level(&cx, modern);

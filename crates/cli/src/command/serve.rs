@@ -18,7 +18,7 @@ use mcp_factory_spec::{
 use mcp_serve::{Authenticator, IpNet, Live, http};
 use url::Url;
 
-use crate::{approvals, args, exit, key, oauth, reload::Reloader, signals};
+use crate::{approvals, args, exit, key, oauth, reload::Reloader, signals, telemetry::Telemetry};
 
 pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
     let (reloader, spec, engine) = Reloader::start(&args.spec, args.allow_stubs, !args.no_reload)?;
@@ -44,6 +44,7 @@ pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
     };
     config.check(args.listen, &*authenticator)?;
     super::runtime()?.block_on(async move {
+        let telemetry = Telemetry::start()?;
         let (shutdown, hangups) = (signals::shutdown()?, signals::Hangups::listen()?);
         let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(|error| taken(args.listen, error))?;
         let address = listener.local_addr()?;
@@ -63,6 +64,7 @@ pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
             Some(bridge) => Arc::new(bridge.before(keys)),
             None => keys,
         };
+        telemetry.hear(&mut config, spec.name.as_str());
         let states = config.state_key.clone();
         let live = Live::new(engine.exposed(&states), before(callers.of(&spec)?), config);
         let follow = {
@@ -78,6 +80,7 @@ pub fn run(args: &args::Serve) -> anyhow::Result<ExitCode> {
         let following = tokio::spawn(follow);
         let summary = http::serve_live(live, listener, shutdown).await?;
         following.abort();
+        telemetry.end().await;
         tracing::info!(forced = summary.forced, took = ?summary.took, "stopped");
         Ok(ExitCode::SUCCESS)
     })

@@ -40,6 +40,7 @@ use crate::{
     exit, output,
     running::{Lock, Presence, Running},
     signals, start,
+    telemetry::Telemetry,
 };
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -155,6 +156,7 @@ async fn serve(args: &Up, public: Option<Url>, lock: Arc<Lock>) -> anyhow::Resul
             tracing::info!("SIGHUP changes nothing: a factory has no file to read again");
         }
     });
+    let telemetry = Telemetry::start()?;
     let listener = listen(args).await?;
     let address = listener.local_addr()?;
     let base = public.unwrap_or_else(|| approvals::url_of(address));
@@ -184,7 +186,7 @@ async fn serve(args: &Up, public: Option<Url>, lock: Arc<Lock>) -> anyhow::Resul
     };
     let mut serving = pin!(host.serve(listener, ending));
     let begin = async {
-        let begun = factory.host(host.clone(), LocalOptions::new(base.clone())).await?;
+        let begun = factory.host(host.clone(), telemetry.hear_all(LocalOptions::new(base.clone()))).await?;
         if tokio::time::timeout(RECOVERY, factory.settled()).await.is_err() {
             tracing::warn!(patience = ?RECOVERY, "not every server is healthy yet; they are served as they come");
         }
@@ -210,6 +212,7 @@ async fn serve(args: &Up, public: Option<Url>, lock: Arc<Lock>) -> anyhow::Resul
         outcome => outcome,
     };
     factory.unhost().await;
+    telemetry.end().await;
     if let Some(http::Summary { forced, took, .. }) = outcome? {
         tracing::info!(forced, ?took, "stopped");
     }

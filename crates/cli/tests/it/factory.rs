@@ -114,3 +114,21 @@ fn a_server_is_exported_for_registries_and_for_desktop_clients() {
     assert!(std::fs::read(place.path("shop-1.0.0.mcpb")).unwrap().starts_with(b"PK"));
     assert_eq!(place.run(&["export", "never"]).code, Some(3));
 }
+
+/// S5-51.
+#[test]
+fn a_server_that_another_needs_says_so_and_is_removed_by_force_only() {
+    let front = "name: front\nversion: 1.0.0\nconnections: [{ name: shop, type: mcp, url: 'http://localhost:8080/servers/shop/mcp' }]\n\
+                 tools: [{ name: hello, description: Says hello, static: { text: hello } }]\n";
+    let place = Place::new().file("shop.yaml", VALID).file("front.yaml", front);
+    assert_eq!(place.run(&["create", "shop.yaml"]).code, Some(0));
+    let said = place.run(&["create", "front.yaml"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(place.run(&["status", "front"]).out.contains("needs        server `shop`"));
+    assert!(place.run(&["status", "shop"]).out.contains("needed by    front"));
+    let said = place.run(&["remove", "shop"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("`shop` is needed by `front`") && said.err.contains("`--force`"), "{said:?}");
+    assert_eq!(place.run(&["remove", "shop", "--force"]).code, Some(0));
+    assert_eq!(place.run(&["remove", "front"]).code, Some(0));
+}

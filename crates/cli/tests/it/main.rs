@@ -20,4 +20,6 @@ mod rooms;
 mod run;
 mod serving;
 mod tasks;
+mod telemetry;
 mod up;
+mod watched;

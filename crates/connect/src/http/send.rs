@@ -9,7 +9,7 @@ use std::{
 };
 
 use ::http::{
-    HeaderMap, Method, StatusCode,
+    HeaderMap, HeaderName, Method, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use bytes::{Bytes, BytesMut};
@@ -27,7 +27,7 @@ use super::{
     retry,
     target::{Hop, MAX_HEADER_BYTES, MAX_HEADERS},
 };
-use crate::{Secret, tls};
+use crate::{Secret, tls, trace};
 
 /// When a call ends, and how long it had.
 #[derive(Debug, Clone, Copy)]
@@ -200,6 +200,11 @@ impl Client {
     ) -> Result<reqwest::Response, Error> {
         self.guard.check_literal(url).map_err(|forbidden| Error::new(Class::Refused, forbidden.to_string()))?;
         let mut request = self.inner().request(method.clone(), url.clone()).headers(headers.clone());
+        if let Some(traceparent) = trace::current() {
+            // In place of one that a spec says.
+            let own = HeaderMap::from_iter([(HeaderName::from_static("traceparent"), traceparent)]);
+            request = request.headers(own);
+        }
         if let Some(body) = body {
             request = request.body(body.clone());
         }

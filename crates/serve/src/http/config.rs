@@ -59,6 +59,8 @@ pub struct Config {
     pub drain: Duration,
     /// What of a request, besides its caller, factories and tools learn. Default: nothing.
     pub context: Option<SessionContexts>,
+    /// Whether `traceparent` of callers is read, from `_meta` or the header. Default no.
+    pub trace_context: bool,
     /// Served beside MCP, behind the same Host and Origin checks but without authentication.
     pub routes: Router,
     /// Served beside MCP, with the same authentication and limits. Default: none.
@@ -95,6 +97,7 @@ impl Default for Config {
             grace: Duration::from_secs(5),
             drain: Duration::from_secs(10),
             context: None,
+            trace_context: false,
             routes: Router::new(),
             #[cfg(feature = "endpoints")]
             endpoints: crate::endpoints::CustomEndpoints::default(),

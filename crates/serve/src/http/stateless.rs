@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     CallContext, ClientSupport, Completion, CompletionReference, Error, Listing, Log, LogLevel, Progress, Served,
-    ToolResult, call,
+    ToolResult, TraceParent, call,
     context::Admitted,
     input::{Asks, OwnedSubject, Round, Settled, settle},
     limits::Permit,
@@ -180,6 +180,10 @@ async fn call_tool(
         }
     }
     let (mut cx, permit) = enter(serving, caller, version, request)?;
+    if shared.config().trace_context {
+        let said = request.params.meta.as_ref().and_then(|meta| meta.traceparent.as_deref());
+        cx.trace = TraceParent::of(Some(headers), said);
+    }
     bring_input(shared, serving, version, request, ("tools/call", name), &mut cx)?;
     let token = request.params.meta.as_ref().and_then(|meta| meta.progress_token);
     let level = log_level(request, version)?;

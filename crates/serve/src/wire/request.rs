@@ -72,6 +72,9 @@ pub struct Meta<'a> {
     pub progress_token: Option<&'a RawValue>,
     #[serde(borrow, rename = "io.modelcontextprotocol/logLevel")]
     pub log_level: Option<Text<'a>>,
+    /// Of W3C Trace Context.
+    #[serde(borrow)]
+    pub traceparent: Option<Text<'a>>,
 }
 
 /// A string, borrowed unless it holds escapes. (`Option<Cow<str>>` would always be owned.)
