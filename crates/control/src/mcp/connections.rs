@@ -17,7 +17,11 @@ pub fn add(verbs: Verbs) -> Verbs {
             takes: (json!({}), &[]),
             gives: Some((
                 json!({
-                    "connections": { "type": "array", "items": { "type": "object" } },
+                    "connections": { "type": "array", "items": { "type": "object", "properties": {
+                        "use": { "type": "string" },
+                        "type": { "type": "string" },
+                        "readOnly": { "type": "boolean" },
+                    }}},
                     "grants": { "type": "array", "items": { "type": "object" } },
                     "secrets": { "type": "array", "items": { "type": "string" }, "description": "Names for `envVar`" },
                 }),
@@ -34,14 +38,13 @@ struct Nothing {}
 
 async fn list(Asked { factory, caller, .. }: Asked, Nothing {}: Nothing) -> Done {
     let shared = factory.granted_connections(&caller).await?;
-    let others = factory.grants(&caller).await?.into_iter().filter(|grant| grant.kind != "shared-connection");
+    let grants = factory.grants(&caller).await?;
+    let others = grants.iter().filter(|grant| grant.kind != "shared-connection");
     let secrets = factory.secrets(&caller).await?;
     let secrets: Vec<&str> = secrets.iter().filter(|it| it.subject.is_empty()).map(|it| it.name.as_str()).collect();
+    let connections = shared.iter().map(|it| json!({ "use": it.name, "type": it.kind, "readOnly": it.read_only }));
     answer(&json!({
-        "connections": shared
-            .iter()
-            .map(|it| json!({ "use": it.name, "type": it.kind, "readOnly": it.read_only }))
-            .collect::<Vec<Value>>(),
+        "connections": connections.collect::<Vec<Value>>(),
         "grants": others.map(|it| json!({ "kind": it.kind, "value": it.value })).collect::<Vec<Value>>(),
         "secrets": secrets,
     }))

@@ -1,6 +1,9 @@
 //! The factory as an MCP server at `/factory/mcp` (S5-7), asked by raw HTTP.
 
-use mcp_factory::registry::{Limits, Role};
+use mcp_factory::{
+    Caller, Submission, grants,
+    registry::{Limits, Role},
+};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 
@@ -157,7 +160,7 @@ async fn an_agent_that_may_only_look_changes_and_calls_nothing() {
         let refused = running.fails(&viewer, tool, arguments).await;
         assert_eq!((&refused["code"], &refused["status"]), (&json!("forbidden"), &json!(403)), "{tool}");
     }
-    let stranger = mcp_factory::Caller::local().acting_for("stranger".parse().unwrap()).unwrap();
+    let stranger = Caller::local().acting_for("stranger".parse().unwrap()).unwrap();
     let audit = running.factory.audit(&stranger, &Default::default()).await;
     assert!(format!("{audit:?}").contains("servers.invoke"), "what was refused is written down: {audit:?}");
 }
@@ -191,13 +194,36 @@ async fn nothing_is_removed_without_a_yes_to_its_name() {
     assert_eq!(running.tool("list_servers", json!({})).await["servers"], json!([]));
 }
 
+/// Issue 5 §4: on a connection that the operator shares, of which it learns the name and the type.
 #[tokio::test]
-async fn an_agent_is_told_what_it_was_granted() {
+async fn an_agent_finds_a_connection_that_it_was_granted_and_uses_it() {
     let running = Running::start().await;
-    let granted = running.tool("list_connections", json!({})).await;
-    assert_eq!(granted, json!({ "connections": [], "grants": [], "secrets": [] }));
-    let refused = running.fails(&running.token, "list_connections", json!({ "all": true })).await;
-    assert_eq!(refused["code"], "invalid-argument", "{refused}");
+    let factory = &running.factory;
+    let place = factory.data().canonicalize().unwrap();
+    let shared = format!("name: shop_db\ntype: sqlite\npath: {}/shop.db\n", place.display());
+    factory.share_connection(&Caller::local(), &Submission::new(shared)).await.expect("shared");
+    let stranger = running.stranger(Role::Developer, Limits::default()).await;
+    let listed = async || running.tool_as(&stranger, "list_connections", json!({})).await["structuredContent"].clone();
+    assert_eq!(listed().await, json!({ "connections": [], "grants": [], "secrets": [] }));
+    let them = Caller::local().acting_for("stranger".parse().unwrap()).unwrap();
+    factory.grant(&them, &grants::read("shared-connection", "shop_db").unwrap()).await.unwrap();
+    let found = listed().await;
+    assert_eq!(found["connections"][0], json!({ "use": "shop_db", "type": "sqlite", "readOnly": false }));
+    assert!(!found.to_string().contains("shop.db"), "and nothing of where it leads: {found}");
+    let spec = "name: things\nversion: 1.0.0\nconnections: [{ use: shop_db }]\ntools:\n  \
+                - { name: cheapest, description: The cheapest product, connection: shop_db, sql: SELECT 'Laptop 13' AS name, \
+                single: true, examples: [{ expect: { name: Laptop 13 } }] }\n";
+    for (tool, arguments) in [
+        ("create_server", json!({ "spec": spec })),
+        ("deploy_server", json!({ "server": "things" })),
+        ("call_tool", json!({ "server": "things", "tool": "cheapest" })),
+    ] {
+        let done = running.tool_as(&stranger, tool, arguments).await;
+        assert_ne!(done["isError"], true, "{tool}: {done}");
+        if tool == "call_tool" {
+            assert_eq!(done["structuredContent"]["name"], "Laptop 13");
+        }
+    }
 }
 
 /// Issue 5 §4: with nothing but a private database that its seed fills.
