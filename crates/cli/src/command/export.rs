@@ -32,7 +32,7 @@ pub fn run(args: &Export) -> anyhow::Result<ExitCode> {
                 named.filter(|it| it != &PathBuf::new()).context("the factory named no file")?
             }
         };
-        if file == PathBuf::from("-") {
+        if file == *"-" {
             super::print_bytes(&bytes)?;
             if bytes.last() == Some(&b'}') {
                 super::print("\n")?;

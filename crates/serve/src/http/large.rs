@@ -84,18 +84,19 @@ mod tests {
         let server = Arc::new(());
         let of = |user| Some(owner(&server, &Principal::trusted(user)));
         let patience = Duration::from_secs(30);
+        let has = |turn: Result<Box<_>, Refusal>| turn.unwrap_or_else(|_| panic!("a turn"));
         let mut held = Vec::new();
         for _ in 0..OF_ONE {
-            held.push(large.turn(of("eve"), patience).await.ok().expect("a turn"));
+            held.push(has(large.turn(of("eve"), patience).await));
         }
         let refused = large.turn(of("eve"), patience).await.err().expect("no turn");
         assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
-        drop(large.turn(of("bob"), patience).now_or_never().expect("another caller").ok().expect("a turn"));
+        drop(has(large.turn(of("bob"), patience).now_or_never().expect("another caller")));
         held.pop();
-        held.push(large.turn(of("eve"), patience).now_or_never().expect("a place is free").ok().expect("a turn"));
+        held.push(has(large.turn(of("eve"), patience).now_or_never().expect("a place is free")));
         // Where nobody is told apart, there are as many as for all.
         for _ in OF_ONE..AT_ONCE {
-            held.push(large.turn(None, patience).await.ok().expect("a turn"));
+            held.push(has(large.turn(None, patience).await));
         }
         assert!(large.turn(of("bob"), patience).await.is_err());
     }
