@@ -179,6 +179,9 @@ fn what_the_other_pages_show_is_read_without_an_error() {
             let spec = match block {
                 tools if tools.starts_with("- name:") => format!("name: a\n{CONNECTIONS}{TOOLS}{indented}"),
                 tools if tools.starts_with("tools:") => format!("name: a\n{tools}"),
+                shared if shared.contains("use: shop_db") => {
+                    format!("name: a\n{shared}{}", TOOLS.replace("connection: db", "connection: shop_db"))
+                }
                 connections => format!("name: a\n{connections}{TOOLS}"),
             };
             let place = Place::new().file("a.yaml", &spec);

@@ -146,8 +146,9 @@ fn a_callers_trace_goes_on_through_the_call_to_its_upstream() {
     let session = head.lines().find_map(|line| line.strip_prefix("mcp-session-id: ")).expect("a session");
     let headers = [("Mcp-Session-Id", session), ("MCP-Protocol-Version", "2025-11-25"), ("traceparent", PARENT)];
     server.post(&headers, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
-    server.call(&headers, "ask", "{}");
-    assert!(next(&asked, "/stock").traceparent.is_some_and(|it| it.contains(TRACE)));
+    let answer = server.call(&headers, "ask", "{}");
+    let upstream = next(&asked, "/stock").traceparent;
+    assert!(upstream.as_ref().is_some_and(|it| it.contains(TRACE)), "{upstream:?} {answer:?}");
     assert_eq!(hex(&spans(&next(&collected, "/v1/traces"))[0].trace_id), TRACE);
 
     // Nobody's trace is one of its own, and what is no `traceparent` is none.

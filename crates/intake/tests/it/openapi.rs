@@ -311,5 +311,5 @@ fn a_text_that_no_spec_may_hold_goes_and_its_tool_stays() {
         .replace("title: Shop", &format!("title: Shop, description: '{text}'"));
     let spec = proposal(&document).spec.canonical();
     assert!(!spec.to_string().contains("4f3a9c1d77e2b8a6"), "{spec:#}");
-    assert_eq!(spec["tools"][0]["description"], "get it");
+    assert_eq!(spec["tools"][0]["name"], "get_it");
 }

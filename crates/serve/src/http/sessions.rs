@@ -35,7 +35,7 @@ use super::{
     presence::{self, Presence},
 };
 use crate::{
-    Live, Principal, Whose,
+    Live, Principal, TraceParent, Whose,
     context::Admitted,
     live::Serving,
     sdk::{Adapter, Shared, WithoutEvents},
@@ -215,10 +215,11 @@ fn until(body: Body, standing: Standing) -> Body {
 }
 
 /// What the SDK reads. Credentials are not among it: who calls is known by now.
-const FORWARDED: [HeaderName; 7] = [
+const FORWARDED: [HeaderName; 8] = [
     HOST,
     CONTENT_TYPE,
     HeaderName::from_static(SESSION_ID),
+    HeaderName::from_static(TraceParent::HEADER),
     HeaderName::from_static(PROTOCOL_VERSION),
     HeaderName::from_static("mcp-method"),
     HeaderName::from_static("mcp-name"),
