@@ -13,7 +13,7 @@ use mcp_factory_engine::authentication::IssuedKeys;
 use mcp_factory_spec::model::{Auth, ServerName};
 use mcp_serve::tokens::{Secret, Token, TokenInfo};
 
-use crate::{Caller, Change, Error, Factory, Issued, Owner, registry::Role, spec::read_again};
+use crate::{Caller, Change, Error, Factory, Issued, Owner, registry::Role, spec::read_again, tokens::bounded};
 
 /// Of all servers of one owner.
 const MOST: usize = 10_000;
@@ -71,8 +71,8 @@ impl Factory {
         if let Some(tenant) = tenant {
             token = token.with_tenant(tenant);
         }
-        if let Some(until) = lifetime.and_then(|lifetime| SystemTime::now().checked_add(lifetime)) {
-            token = token.expires_at(until);
+        if let Some(lifetime) = lifetime {
+            token = token.expires_at(SystemTime::now() + bounded("a lifetime", lifetime)?);
         }
         self.shared_tokens().add(token).await?;
         let token = self.tokens().get(&id).ok_or_else(|| no_key(&id))?;
@@ -98,6 +98,7 @@ impl Factory {
             caller.needs(Role::Developer)?;
             self.has_server(caller, server).await?;
             let id = id_of(caller.owner(), server, name)?;
+            let overlap = bounded("an overlap", overlap)?;
             let token = self.shared_tokens().rotate(&id, secret.clone(), overlap).await?;
             Ok(Issued { token: token.ok_or_else(|| no_key(name))?, secret })
         };

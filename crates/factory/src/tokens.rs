@@ -24,6 +24,16 @@ pub struct Issued {
     pub secret: Secret,
 }
 
+/// What somebody says in seconds was meant so up to ten years; what ends later should be said to have no end.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+pub(crate) fn bounded(what: &'static str, time: Duration) -> Result<Duration, Error> {
+    if time > LONGEST {
+        return Err(Error::argument(what, format!("is at most {} seconds, which are ten years", LONGEST.as_secs())));
+    }
+    Ok(time)
+}
+
 impl Factory {
     /// For the caller, or whom they act for. Good for no more than `role`, and for no more than its user may at any time.
     pub async fn issue_token(
@@ -57,8 +67,8 @@ impl Factory {
             .with_principal(owner.as_str())
             .with_tenant(owner.as_str())
             .with_scopes([role.as_str()]);
-        if let Some(until) = lifetime.and_then(|lifetime| SystemTime::now().checked_add(lifetime)) {
-            token = token.expires_at(until);
+        if let Some(lifetime) = lifetime {
+            token = token.expires_at(SystemTime::now() + bounded("a lifetime", lifetime)?);
         }
         self.shared_tokens().add(token).await?;
         let token = self.tokens().get(&id).ok_or_else(|| no_token(name))?;
@@ -77,6 +87,7 @@ impl Factory {
         let rotated = async {
             caller.needs(Role::Developer)?;
             let id = id_of(caller.owner(), name)?;
+            let overlap = bounded("an overlap", overlap)?;
             let token = self.shared_tokens().rotate(&id, secret.clone(), overlap).await?;
             Ok(Issued { token: token.ok_or_else(|| no_token(name))?, secret })
         };

@@ -71,7 +71,7 @@ struct NewKeyOf {
     #[schema(value_type = Vec<String>, example = json!(["stock:read"]))]
     scopes: BTreeSet<String>,
     /// For how many seconds it is good. Left out: until it is revoked.
-    #[schema(example = 86400)]
+    #[schema(example = 86400, maximum = 315_360_000)]
     lifetime: Option<u64>,
 }
 
@@ -96,7 +96,7 @@ async fn issue(
 struct KeyRotation {
     /// For how many seconds more the secret before is good.
     #[serde(default)]
-    #[schema(example = 60)]
+    #[schema(example = 60, maximum = 315_360_000)]
     overlap: u64,
 }
 

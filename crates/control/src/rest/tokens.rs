@@ -61,7 +61,7 @@ pub struct NewToken {
     #[schema(example = "viewer")]
     role: String,
     /// For how many seconds it is good. Left out: until it is revoked.
-    #[schema(example = 86400)]
+    #[schema(example = 86400, maximum = 315_360_000)]
     lifetime: Option<u64>,
 }
 
@@ -102,7 +102,7 @@ pub async fn issue_for(
 struct Rotation {
     /// For how many seconds more the secret before is good.
     #[serde(default)]
-    #[schema(example = 60)]
+    #[schema(example = 60, maximum = 315_360_000)]
     overlap: u64,
 }
 

@@ -83,6 +83,10 @@ async fn a_key_that_is_revoked_is_good_nowhere_any_more(kept: Kept) {
     for secret in [&first.secret, &rotated.secret] {
         assert_eq!(hosted.status("shop", secret.reveal(), "hello").await, 200, "both, for a while");
     }
+    // What no clock can say is refused, and not good for ever.
+    assert_eq!(code(factory.rotate_key(&jane, "shop", "ci", Duration::MAX).await), "invalid-argument");
+    let forever = NewKey { lifetime: Some(Duration::MAX), ..NewKey::named("forever") };
+    assert_eq!(code(factory.issue_key(&jane, "shop", forever).await), "invalid-argument");
     let last = factory.rotate_key(&jane, "shop", "ci", Duration::ZERO).await.expect("rotated");
     for (secret, status) in [(&first.secret, 401), (&rotated.secret, 401), (&last.secret, 200)] {
         assert_eq!(hosted.status("shop", secret.reveal(), "hello").await, status);

@@ -149,10 +149,12 @@ impl TokenRegistry {
     ) -> Result<impl Fn(&mut TokenRecord) + use<>, TokenError> {
         let hash = check_secret(secret, &self.0.options, &self.0.options.key)?;
         Ok(move |record: &mut TokenRecord| {
-            let (now, last) = (SystemTime::now(), SystemTime::now() + overlap);
+            let now = SystemTime::now();
+            // Beyond what a clock can say: as long as it was good anyhow.
+            let last = now.checked_add(overlap);
             record.secrets.retain(|known| known.hash != hash && known.expires_at.is_none_or(|time| time > now));
             for known in &mut record.secrets {
-                known.expires_at = Some(known.expires_at.map_or(last, |time| time.min(last)));
+                known.expires_at = known.expires_at.into_iter().chain(last).min();
             }
             record.secrets.insert(0, SecretRecord { hash, expires_at: None });
         })
