@@ -30,6 +30,7 @@ use std::{
 };
 
 use catalogue::Catalogue;
+pub use names::META_TOOLS;
 
 use crate::{
     Code, Node, NodeValue, Span, Spec,

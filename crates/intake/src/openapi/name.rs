@@ -2,19 +2,11 @@
 
 use std::collections::HashSet;
 
+use mcp_factory_spec::META_TOOLS;
 use sha2::{Digest as _, Sha256};
 
 /// Clients put the server's name in front, and take 64 characters in all.
 const LONGEST: usize = 64;
-const META_TOOLS: [&str; 7] = [
-    "enable_toolset",
-    "disable_toolset",
-    "list_toolsets",
-    "describe_toolset",
-    "list_tools",
-    "search_tools",
-    "call_tool",
-];
 /// Names that placeholders know already.
 const RESERVED: [&str; 5] = ["principal", "trigger", "env", "call", "cursor"];
 

@@ -12,8 +12,8 @@ use crate::{
 /// Patterns against names.
 const MOST_COMPARISONS: usize = 1_000_000;
 
-/// The tools that callers get where toolsets are dynamic.
-const META_TOOLS: [&str; 7] = [
+/// The tools that callers get where toolsets are dynamic; no tool of a spec may be called so.
+pub const META_TOOLS: [&str; 7] = [
     "enable_toolset",
     "disable_toolset",
     "list_toolsets",
