@@ -7,6 +7,7 @@
 mod finding;
 pub mod openapi;
 mod settle;
+pub mod toolbox;
 
 pub use finding::{Finding, Level};
 pub use settle::Proposal;

@@ -7,14 +7,14 @@ mod answer;
 mod body;
 mod document;
 mod merge;
-mod name;
+pub(crate) mod name;
 mod operation;
 mod paging;
 mod parameter;
 mod schema;
 mod security;
-mod server;
-mod text;
+pub(crate) mod server;
+pub(crate) mod text;
 
 use std::collections::BTreeMap;
 

@@ -20,10 +20,9 @@ use sqlparser::{
 use crate::Code;
 
 pub use keyset::{Keyset, KeysetColumn, Name, NoKeyset};
+pub use lexer::{Lexeme, LexemeKind, lex};
 pub use scope::Scope;
 pub use statement::{Parameter, Piece, Statement};
-
-use lexer::{Lexeme, LexemeKind};
 
 /// `[[ ]]` clauses of one statement; 2^8 variants are parsed at load.
 const MOST_CLAUSES: usize = 8;
