@@ -12,6 +12,7 @@ use crate::{exit, logging::LogLevel};
 pub mod access;
 pub mod connect;
 pub mod factory;
+pub mod intake;
 pub mod prove;
 pub mod servers;
 pub mod up;

@@ -60,6 +60,8 @@ pub struct ClientConfig {
     pub allow_private_network: bool,
     /// Further hosts that a redirect may lead to (without credentials): `host` or `host:port`.
     pub allow_hosts: Vec<String>,
+    /// A redirect may lead to every host, for what is public and asked for once. What is private stays closed.
+    pub any_host: bool,
     pub connect_timeout: Duration,
     /// For one call in all, with its redirects and retries.
     pub timeout: Duration,
@@ -163,6 +165,7 @@ impl ClientConfig {
             headers: HeaderMap::new(),
             allow_private_network: false,
             allow_hosts: Vec::new(),
+            any_host: false,
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(30),
             retries: 2,

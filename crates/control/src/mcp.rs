@@ -5,6 +5,7 @@
 
 mod connections;
 mod deployments;
+mod intake;
 mod kinds;
 mod servers;
 mod tool;
@@ -24,7 +25,7 @@ use crate::access::Access;
 
 const INSTRUCTIONS: &str = "\
 Find a tool that is there: `search_tools`, then `call_tool`. There is none: read `describe_kind` and `list_connections`, write \
-a spec (one YAML or JSON document), mend it with `validate_server`, then `create_server` and `deploy_server`, which runs its \
+a spec (one YAML or JSON document), mend it with `validate_server` (or have `import_server` make it of an OpenAPI document and the like), then `create_server` and `deploy_server`, which runs its \
 examples and says what passed. Call its tools with `call_tool`; nothing has to be listed again. A failure has a `code` and a \
 `hint`. To change a server, create it again with a higher `version` and deploy it.";
 
@@ -36,7 +37,7 @@ struct Agents {
 
 pub fn server(access: Access) -> Arc<dyn Server> {
     let verbs = Verbs::new(access.factory().clone(), INSTRUCTIONS);
-    let verbs = [tools::add, servers::add, deployments::add, connections::add, kinds::add]
+    let verbs = [tools::add, servers::add, intake::add, deployments::add, connections::add, kinds::add]
         .into_iter()
         .fold(verbs, |verbs, add| add(verbs));
     Arc::new(Agents { access, tools: verbs.build() })

@@ -132,9 +132,12 @@ fn status(code: &str) -> StatusCode {
         "quota" => StatusCode::TOO_MANY_REQUESTS,
         "name-taken" | "version-exists" | "file-taken" | "needed" | "owns-servers" | "user-exists" | "last-admin"
         | "local-admin" | "never-deployed" | "not-running" | "busy" => StatusCode::CONFLICT,
-        "idempotency-key-reused" | "not-deployable" | "takes-no-keys" | "call-failed" => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        "idempotency-key-reused"
+        | "not-deployable"
+        | "takes-no-keys"
+        | "call-failed"
+        | "invalid-document"
+        | "unreadable" => StatusCode::UNPROCESSABLE_ENTITY,
         "registry-busy" | "registry-unreachable" => StatusCode::SERVICE_UNAVAILABLE,
         "registry-full" => StatusCode::INSUFFICIENT_STORAGE,
         "no-target" => StatusCode::NOT_IMPLEMENTED,

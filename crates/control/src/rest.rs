@@ -7,6 +7,7 @@ pub(crate) mod deployments;
 mod edits;
 mod events;
 mod grants;
+pub(crate) mod intake;
 mod invoke;
 mod keys;
 pub(crate) mod logs;
@@ -30,6 +31,7 @@ use crate::{Control, health, openapi};
 pub fn resources() -> Vec<(&'static str, OpenApiRouter<Control>)> {
     vec![
         ("servers", servers::routes()),
+        ("intake", intake::routes()),
         ("catalogue", catalogue::routes()),
         ("versions", versions::routes()),
         ("deployments", deployments::routes()),

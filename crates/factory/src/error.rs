@@ -9,6 +9,7 @@ use mcp_serve::tokens::{StoreError, TokenError};
 use semver::Version;
 
 use crate::{
+    intake::IntakeError,
     lifecycle::Refusal,
     owner::OwnerError,
     registry::{self, Role},
@@ -69,6 +70,8 @@ pub enum Error {
     #[error("this build can't run it: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Unplanned(Arc<Vec<Problem>>),
     #[error(transparent)]
+    Intake(#[from] IntakeError),
+    #[error(transparent)]
     Test(#[from] suite::Error),
     #[error(
         "another factory runs with the data folder `{data}`; end that one first, or give this one a folder of its own"
@@ -120,6 +123,10 @@ impl Error {
             Self::Call { .. } => "call-failed",
             Self::NoTarget { .. } => "no-target",
             Self::Unplanned(_) => "not-deployable",
+            Self::Intake(IntakeError::Nothing { .. }) => "invalid-document",
+            Self::Intake(IntakeError::Argument(_)) => "invalid-argument",
+            Self::Intake(IntakeError::Unreadable { .. }) => "unreadable",
+            Self::Intake(IntakeError::Denied(_)) => "forbidden",
             Self::Test(suite::Error::NoTool { .. }) => "not-found",
             Self::Test(suite::Error::Asks { .. } | suite::Error::Writes { .. } | suite::Error::Call(_)) => {
                 "invalid-argument"
@@ -132,14 +139,22 @@ impl Error {
             Self::Registry(registry::Error::Full { .. }) => "registry-full",
             Self::Registry(registry::Error::Unreachable { .. }) | Self::Tokens(_) => "registry-unreachable",
             Self::Registry(_) => "registry-failed",
-            Self::Folder { .. } | Self::Broken(_) => "internal",
+            Self::Folder { .. } | Self::Broken(_) | Self::Intake(IntakeError::Broken(_)) => "internal",
         }
     }
 
     /// Whether the caller asked for what can't be had, rather than that the factory failed.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        !matches!(self, Self::Registry(_) | Self::Tokens(_) | Self::OtherKey | Self::Folder { .. } | Self::Broken(_))
+        !matches!(
+            self,
+            Self::Registry(_)
+                | Self::Tokens(_)
+                | Self::OtherKey
+                | Self::Folder { .. }
+                | Self::Broken(_)
+                | Self::Intake(IntakeError::Broken(_))
+        )
     }
 
     pub(crate) fn no_server(name: &str) -> Self {

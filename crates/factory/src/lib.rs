@@ -18,6 +18,7 @@ mod factory;
 mod files;
 pub mod grants;
 mod hosting;
+pub mod intake;
 mod invoke;
 mod keeping;
 mod key;

@@ -4,12 +4,8 @@ use std::{num::NonZeroU16, path::PathBuf};
 
 use clap::{ValueEnum, ValueHint};
 use semver::Version;
-use url::Url;
 
-use super::factory::Asking;
-
-/// The sources of which nothing is chosen. (`requires = "openapi"` would be waived beside them, since they exclude each other.)
-const NO_DOCUMENT: [&str; 5] = ["file", "spec", "json", "prompt", "template"];
+use super::{factory::Asking, intake::Import};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  mcp-factory create server.yaml\n  mcp-factory create --spec ./server.yaml\n  \
@@ -28,36 +24,9 @@ pub struct Create {
     #[arg(long)]
     pub watch: bool,
     #[command(flatten)]
-    pub chosen: Chosen,
-    /// Print the spec, and what was found, and make no server.
-    #[arg(long, conflicts_with_all = NO_DOCUMENT)]
-    pub dry_run: bool,
-    /// Write the spec to a file that is not there yet, and make no server.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = NO_DOCUMENT, conflicts_with = "dry_run")]
-    pub out: Option<PathBuf>,
+    pub import: Import,
     #[command(flatten)]
     pub asking: Asking,
-}
-
-/// What of an OpenAPI document becomes tools: everything, or what fits all of these.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Of an OpenAPI document")]
-pub struct Chosen {
-    /// Only operations with this tag; may be given several times, as the others here.
-    #[arg(long, value_name = "TAG", conflicts_with_all = NO_DOCUMENT)]
-    pub tag: Vec<String>,
-    /// Only paths that fit this; `*` stands for anything.
-    #[arg(long, value_name = "PATTERN", conflicts_with_all = NO_DOCUMENT)]
-    pub path: Vec<String>,
-    /// Only this method.
-    #[arg(long, value_name = "METHOD", conflicts_with_all = NO_DOCUMENT)]
-    pub method: Vec<String>,
-    /// Only the operation with this id.
-    #[arg(long, value_name = "ID", conflicts_with_all = NO_DOCUMENT)]
-    pub operation: Vec<String>,
-    /// Where the API is, if the document does not say.
-    #[arg(long, value_name = "URL", conflicts_with_all = NO_DOCUMENT)]
-    pub base_url: Option<Url>,
 }
 
 /// S5-70: exactly one.

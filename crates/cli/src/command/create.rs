@@ -1,5 +1,6 @@
 //! `mcp-factory create`: a spec becomes a server of the factory, or another version of one.
 
+mod intake;
 mod watched;
 
 use std::{fs, io::Read as _, path::Path, process::ExitCode};
@@ -16,8 +17,6 @@ use crate::{
     output::{self, cell, plain},
 };
 
-mod openapi;
-
 pub fn run(args: &Create) -> anyhow::Result<ExitCode> {
     let source = &args.source;
     if args.watch {
@@ -25,22 +24,16 @@ pub fn run(args: &Create) -> anyhow::Result<ExitCode> {
         let file = file.ok_or_else(|| exit::usage("`--watch` takes a spec in a file", "name a file"))?;
         return watched::run(args, file);
     }
-    let imported = match &source.openapi {
-        Some(document) => {
-            let text = openapi::import(document, args)?;
-            if args.dry_run {
-                return openapi::print(&text);
-            }
-            if let Some(out) = &args.out {
-                return openapi::write(&text, out);
-            }
-            Some((document, text))
-        }
+    let imported = match args.intake()? {
         None => None,
+        Some(intake) => match intake::run(args, intake)? {
+            None => return Ok(ExitCode::SUCCESS),
+            spec => spec,
+        },
     };
     api::with(&args.asking.reach, args.asking.output, async |api| {
-        let created = if let Some((document, text)) = &imported {
-            let answer = of_text(api, &["mcp", "create"], document, "application/yaml", text.as_bytes(), None).await?;
+        let created = if let Some(intake::Spec { of, text }) = &imported {
+            let answer = of_text(api, &["mcp", "create"], of, "application/yaml", text.as_bytes(), None).await?;
             answer.or_else(|problem| Err(api.refused(&problem)?))?
         } else {
             match (source.file.as_ref().or(source.spec.as_ref()), &source.json, &source.prompt, &source.template) {

@@ -12,7 +12,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mcp-factory-connect", &[]),
     ("mcp-factory-intake", &["mcp-factory-spec"]),
     ("mcp-factory-engine", &["mcp-factory-connect", "mcp-factory-spec", "mcp-serve"]),
-    ("mcp-factory", &["mcp-factory-connect", "mcp-factory-engine", "mcp-factory-spec", "mcp-serve"]),
+    (
+        "mcp-factory",
+        &["mcp-factory-connect", "mcp-factory-engine", "mcp-factory-intake", "mcp-factory-spec", "mcp-serve"],
+    ),
     ("mcp-factory-control", &["mcp-factory", "mcp-serve"]),
     (
         "mcp-factory-cli",
@@ -21,7 +24,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "mcp-factory-connect",
             "mcp-factory-control",
             "mcp-factory-engine",
-            "mcp-factory-intake",
             "mcp-factory-spec",
             "mcp-serve",
         ],

@@ -33,13 +33,14 @@ pub(super) enum Refusal {
     Elsewhere { host: String },
 }
 
+/// Without `allow_hosts` anywhere.
 pub(super) fn next(
     status: StatusCode,
     headers: &HeaderMap,
     from: &Url,
     origin: &Url,
     method: &Method,
-    allow_hosts: &[String],
+    allow_hosts: Option<&[String]>,
 ) -> Next {
     if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Next::Answer;
@@ -57,7 +58,8 @@ pub(super) fn next(
         && (origin.scheme(), url.scheme()) == ("http", "https")
         && origin.port().is_none()
         && url.port().is_none();
-    if !same_origin && !upgraded && !allow_hosts.iter().any(|allowed| names(allowed, &url)) {
+    let may_leave = || allow_hosts.is_none_or(|hosts| hosts.iter().any(|allowed| names(allowed, &url)));
+    if !same_origin && !upgraded && !may_leave() {
         return Next::Refuse(Refusal::Elsewhere { host: host(&url) });
     }
     // User info in a location would become a credential.
@@ -104,7 +106,7 @@ mod tests {
         headers.insert(LOCATION, location.parse().unwrap());
         let from = Url::parse(from).unwrap();
         let allow = ["cdn.example.com".to_owned(), "other.example.com:8443".to_owned()];
-        next(StatusCode::from_u16(status).unwrap(), &headers, &from, &from, &method, &allow)
+        next(StatusCode::from_u16(status).unwrap(), &headers, &from, &from, &method, Some(&allow))
     }
 
     #[test]

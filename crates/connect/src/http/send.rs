@@ -147,13 +147,13 @@ impl Client {
         if let Some((_, Some(kept))) = &kept {
             headers.extend(kept.conditions());
         }
+        let hosts = (!self.config.any_host).then_some(&self.config.allow_hosts[..]);
         for _ in 0..=redirect::MAX {
             waiting.store(true, Ordering::Relaxed);
             let turn = self.config.hosts.enter(&url, caller).await;
             waiting.store(false, Ordering::Relaxed);
             let response = self.ask(&method, &url, &headers, body.as_ref()).await?;
-            match redirect::next(response.status(), response.headers(), &url, origin, &method, &self.config.allow_hosts)
-            {
+            match redirect::next(response.status(), response.headers(), &url, origin, &method, hosts) {
                 Next::Answer => return Ok(Reached { response, turn, url, kept }),
                 Next::Refuse(refusal) => {
                     let message = format!("the answer of `{}` is refused: {refusal}", redirect::host(&url));

@@ -159,6 +159,10 @@ fn hint(code: &str) -> Option<&'static str> {
         "name-taken" => "choose another `name` in the spec",
         "version-exists" => "raise `version` in the spec and create it again",
         "quota" => "remove something that nobody needs any more, or ask the operator for more",
+        "invalid-document" => {
+            "`findings` say what is wrong with it, and where; choose other parts of it, or mend it and send its text"
+        }
+        "unreadable" => "look whether it is there, or send its text instead",
         "needed" => "remove the servers that need it first, or leave it",
         "never-deployed" | "not-running" => "`deploy_server` it; `get_server` says in which state it is",
         "not-deployable" => {

@@ -77,7 +77,7 @@ pub fn format_of(headers: &HeaderMap, text: &[u8]) -> Result<Submission, Problem
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Created {
+pub struct Created {
     /// `created`, `updated` (this version is new, and the latest) or `unchanged`.
     #[schema(example = "created")]
     outcome: &'static str,
@@ -124,15 +124,24 @@ async fn create(
         }
         created => created?,
     };
-    let status = if created.outcome == Outcome::Unchanged { StatusCode::OK } else { StatusCode::CREATED };
     let location = format!("/mcp/servers/{}", created.server.name);
-    let body = Created {
-        outcome: created.outcome.as_str(),
-        server: shown::server(&created.server),
-        diagnostics: shown::diagnostics(&text, &created.diagnostics),
-        problems: shown::problems(&created.problems),
-    };
+    let (status, body) = (status_of(created.outcome), Created::of(&created, &text));
     Ok((status, [(header::LOCATION, location)], Json(body)).into_response())
+}
+
+pub fn status_of(outcome: Outcome) -> StatusCode {
+    if outcome == Outcome::Unchanged { StatusCode::OK } else { StatusCode::CREATED }
+}
+
+impl Created {
+    pub fn of(created: &mcp_factory::Created, text: &[u8]) -> Self {
+        Self {
+            outcome: created.outcome.as_str(),
+            server: shown::server(&created.server),
+            diagnostics: shown::diagnostics(text, &created.diagnostics),
+            problems: shown::problems(&created.problems),
+        }
+    }
 }
 
 /// Makes a server of sentences, in a later version.

@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod conditions;
+mod intake;
 mod matrix;
 mod mcp;
 mod watching;

@@ -11,7 +11,7 @@ use crate::{Running, shop, within};
 
 impl Running {
     /// One request of 2026-07-28: its status, and what it answers.
-    async fn rpc(&self, token: &str, method: &str, mut params: Value) -> (u16, Value) {
+    pub async fn rpc(&self, token: &str, method: &str, mut params: Value) -> (u16, Value) {
         const VERSION: &str = "2026-07-28";
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": VERSION,
@@ -38,14 +38,14 @@ impl Running {
     }
 
     /// What a tool answers that did not fail.
-    async fn tool(&self, tool: &str, arguments: Value) -> Value {
+    pub async fn tool(&self, tool: &str, arguments: Value) -> Value {
         let result = self.tool_as(&self.token, tool, arguments).await;
         assert_ne!(result["isError"], true, "{tool}: {result}");
         result["structuredContent"].clone()
     }
 
     /// The problem that a tool tells of.
-    async fn fails(&self, token: &str, tool: &str, arguments: Value) -> Value {
+    pub async fn fails(&self, token: &str, tool: &str, arguments: Value) -> Value {
         let result = self.tool_as(token, tool, arguments).await;
         assert_eq!(result["isError"], true, "{tool}: {result}");
         assert!(result.get("structuredContent").is_none(), "an output schema is about answers: {result}");

@@ -1,0 +1,95 @@
+//! Of `create`, where a server is made of what is there already. Another kind has its source in `servers::Source`, its own options
+//! here, and its arm in [`Create::intake`].
+
+use std::path::PathBuf;
+
+use clap::ValueHint;
+use mcp_factory::intake::{Document, Intake, Openapi};
+use url::Url;
+
+use super::servers::Create;
+use crate::exit;
+
+/// What of `create` takes a spec that is one already, or has the factory make it.
+const NO_IMPORT: [&str; 5] = ["file", "spec", "json", "prompt", "template"];
+
+/// For all kinds.
+#[derive(Debug, clap::Args)]
+pub struct Import {
+    /// Print the spec, and what was found, and make no server.
+    #[arg(long, conflicts_with_all = NO_IMPORT)]
+    pub dry_run: bool,
+    /// Write the spec to a file that is not there yet, and make no server.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = NO_IMPORT, conflicts_with = "dry_run")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub openapi: OpenapiOptions,
+}
+
+/// What of an OpenAPI document becomes tools: everything, or what fits all of these.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Of an OpenAPI document")]
+pub struct OpenapiOptions {
+    /// Only operations with this tag; may be given several times, as the others here.
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// Only paths that fit this; `*` stands for anything.
+    #[arg(long, value_name = "PATTERN")]
+    path: Vec<String>,
+    /// Only this method.
+    #[arg(long, value_name = "METHOD")]
+    method: Vec<String>,
+    /// Only the operation with this id.
+    #[arg(long, value_name = "ID")]
+    operation: Vec<String>,
+    /// Where the API is, if the document does not say.
+    #[arg(long, value_name = "URL")]
+    base_url: Option<Url>,
+    /// Fetch what the document refers to by URL, too.
+    #[arg(long)]
+    fetch_references: bool,
+}
+
+impl Create {
+    /// What is to be imported, if anything is. An option of another kind is refused.
+    pub fn intake(&self) -> anyhow::Result<Option<Intake>> {
+        let (source, import) = (&self.source, &self.import);
+        // The parser would waive `requires` here, since sources exclude each other.
+        let kinds = [("--openapi", source.openapi.is_some(), import.openapi.given())];
+        for (kind, chosen, option) in kinds {
+            if let (false, Some(option)) = (chosen, option) {
+                return Err(exit::usage(format!("`{option}` is about `{kind}`"), "see `mcp-factory create --help`"));
+            }
+        }
+        if let Some(place) = &source.openapi {
+            return Ok(Some(Intake::Openapi(import.openapi.intake(place))));
+        }
+        Ok(None)
+    }
+}
+
+impl OpenapiOptions {
+    fn given(&self) -> Option<&'static str> {
+        let given = [
+            ("--tag", !self.tag.is_empty()),
+            ("--path", !self.path.is_empty()),
+            ("--method", !self.method.is_empty()),
+            ("--operation", !self.operation.is_empty()),
+            ("--base-url", self.base_url.is_some()),
+            ("--fetch-references", self.fetch_references),
+        ];
+        given.into_iter().find_map(|(option, given)| given.then_some(option))
+    }
+
+    fn intake(&self, place: &str) -> Openapi {
+        Openapi {
+            from: Some(Document::typed(place, self.fetch_references)),
+            tags: self.tag.clone(),
+            paths: self.path.clone(),
+            methods: self.method.clone(),
+            operations: self.operation.clone(),
+            base_url: self.base_url.clone(),
+            ..Openapi::default()
+        }
+    }
+}

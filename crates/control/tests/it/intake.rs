@@ -1,0 +1,105 @@
+//! Servers of what is there already, over REST and for agents: what is sent, and what is fetched for it.
+
+use mcp_factory::{
+    Caller, grants,
+    registry::{Limits, Role},
+};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::Running;
+
+const PETS: &str = "openapi: 3.0.3\ninfo: { title: Pets, version: '1' }\nservers: [{ url: https://pets.example.com }]\npaths:\n\
+    \x20 /pets: { get: { operationId: listPets, tags: [pets], responses: {} } }\n\
+    \x20 /stores: { get: { operationId: listStores, tags: [stores], parameters: [{ $ref: 'more.yaml#/a' }], responses: {} } }\n";
+const MORE: &str = "a: { name: a, in: query, schema: { type: string } }\n";
+
+fn pets() -> Value {
+    json!({ "openapi": { "document": PETS, "files": { "more.yaml": MORE } } })
+}
+
+#[tokio::test]
+async fn a_document_is_shown_as_a_spec_or_made_a_server() {
+    let running = Running::start().await;
+    let shown = running.ask("POST", "/mcp/import", &json!({ "from": pets(), "dryRun": true }).to_string()).await;
+    assert_eq!(shown.status, 200, "{shown:?}");
+    let spec = shown.json()["spec"].as_str().unwrap().to_owned();
+    assert!(spec.contains("name: list_stores") && spec.contains("\n      a:"), "{spec}");
+    assert_eq!(running.ask("GET", "/mcp/servers", "").await.json()["servers"], json!([]));
+
+    let import = json!({ "from": pets(), "name": "zoo" }).to_string();
+    let created = running.ask("POST", "/mcp/import", &import).await;
+    assert_eq!((created.status, &created.json()["server"]["tools"]), (201, &json!(2)), "{created:?}");
+    assert!(created.head.contains("location: /mcp/servers/zoo") && created.json().get("spec").is_none());
+    assert_eq!(running.ask("POST", "/mcp/import", &import).await.status, 200);
+}
+
+/// S5-7: the same verb.
+#[tokio::test]
+async fn an_agent_makes_a_server_of_a_document() {
+    let running = Running::start().await;
+    let chosen = json!({ "openapi": { "document": PETS, "tags": ["pets"] } });
+    let shown = running.tool("import_server", json!({ "from": chosen, "dryRun": true })).await;
+    assert!(shown["spec"].as_str().unwrap().contains("list_pets"), "{shown}");
+    let created = running.tool("import_server", json!({ "from": chosen })).await;
+    assert_eq!((&created["outcome"], &created["server"]["name"]), (&json!("created"), &json!("pets")), "{created}");
+    let none = json!({ "openapi": { "document": PETS, "tags": ["cats"] } });
+    let refused = running.fails(&running.token, "import_server", json!({ "from": none })).await;
+    assert_eq!(refused["code"], "invalid-document");
+    assert!(refused["findings"][0]["message"].as_str().unwrap().contains("none of the 2 operations"), "{refused}");
+    let (_, listed) = running.rpc(&running.token, "tools/list", json!({})).await;
+    let tool = listed["result"]["tools"].as_array().unwrap().iter().find(|it| it["name"] == "import_server").unwrap();
+    assert!(!tool["inputSchema"].to_string().contains("$ref"), "a model reads it alone: {tool}");
+}
+
+#[tokio::test]
+async fn a_private_address_is_asked_by_those_only_who_were_granted_it_and_say_so() {
+    let running = Running::start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/openapi.yaml?secret=s3cret", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = [0; 1024];
+            let _ = stream.read(&mut head).await;
+            let answer =
+                format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{PETS}", PETS.len());
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let token = running.stranger(Role::Developer, Limits::default()).await;
+    let ask = async |token: &str, private: bool| {
+        let from = json!({ "openapi": { "url": url, "allowPrivateNetwork": private } });
+        running.ask_as(token, "POST", "/mcp/import", &json!({ "from": from, "dryRun": true }).to_string()).await
+    };
+    let refused = ask(&token, false).await;
+    assert_eq!(refused.code(), (422, "unreadable".to_owned()));
+    assert!(refused.body.contains("not on the public internet") && !refused.body.contains("s3cret"), "{refused:?}");
+    assert_eq!(ask(&token, true).await.code(), (403, "forbidden".to_owned()));
+    // Whoever is an operator has to say so, too.
+    assert_eq!(ask(&running.token, false).await.code().1, "unreadable");
+    assert_eq!(ask(&running.token, true).await.status, 200);
+    let stranger = Caller::local().acting_for("stranger".parse().unwrap()).unwrap();
+    running.factory.grant(&stranger, &grants::read("private-networks", "").unwrap()).await.unwrap();
+    let shown = ask(&token, true).await;
+    assert_eq!(shown.status, 200, "{shown:?}");
+
+    let viewer = running.factory.issue_token(&stranger, "looks", Role::Viewer, None).await.unwrap();
+    assert_eq!(ask(viewer.secret.reveal(), false).await.code(), (403, "forbidden".to_owned()));
+}
+
+#[tokio::test]
+async fn what_is_asked_wrongly_is_refused() {
+    let running = Running::start().await;
+    for from in
+        [json!({}), json!({ "openapi": {} }), json!({ "openapi": { "file": "/etc/passwd" } }), json!({ "swagger": {} })]
+    {
+        let refused = running.ask("POST", "/mcp/import", &json!({ "from": from }).to_string()).await;
+        assert_eq!(refused.code(), (400, "invalid-argument".to_owned()), "{from}");
+    }
+    let ftp = json!({ "from": { "openapi": { "url": "ftp://example.com/a" } } }).to_string();
+    assert_eq!(running.ask("POST", "/mcp/import", &ftp).await.code().1, "unreadable");
+    let page = json!({ "from": { "openapi": { "document": "<html>" } } }).to_string();
+    let refused = running.ask("POST", "/mcp/import", &page).await;
+    assert_eq!(refused.code(), (422, "invalid-document".to_owned()));
+    assert_eq!(refused.json()["findings"][0]["level"], "error");
+}

@@ -1,0 +1,105 @@
+//! What is there already becomes a server. One file for each kind of thing: what it takes, and how it becomes a proposal. What
+//! reads it is pure and in `mcp-factory-intake`; what it takes to get at it (files, the network, secrets) is [`Reach`]'s.
+//!
+//! The command line proposes by itself, as whoever typed it, and sends the spec that comes out. REST and agents have the factory
+//! propose, with what their owner was granted.
+
+mod document;
+mod openapi;
+mod reach;
+
+use std::sync::LazyLock;
+
+pub use mcp_factory_intake::{Finding, Level, Proposal};
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+use utoipa::ToSchema;
+
+pub use self::{document::Document, openapi::Openapi, reach::Reach};
+use crate::{Caller, Created, Error, Factory, Submission, registry::Role};
+
+/// One thing that a server can be made of. Another kind is another file here, and another arm.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Intake {
+    /// An OpenAPI document: Swagger 2.0, OpenAPI 3.0 or 3.1, JSON or YAML.
+    Openapi(#[schema(inline)] Openapi),
+}
+
+/// What is to be made of it.
+#[derive(Debug, Clone)]
+pub struct Import {
+    pub from: Intake,
+    /// What the server is called. Left out: what the thing is called.
+    pub name: Option<String>,
+    /// Make the spec, and no server.
+    pub dry_run: bool,
+}
+
+/// A spec that validates, and what was found on the way to it.
+#[derive(Debug)]
+pub struct Proposed {
+    /// What it was made of, as messages call it.
+    pub of: String,
+    pub proposal: Proposal,
+}
+
+#[derive(Debug)]
+pub struct Imported {
+    /// In its canonical form, as YAML.
+    pub spec: String,
+    pub findings: Vec<Finding>,
+    /// `None` where only the spec was asked for.
+    pub created: Option<Created>,
+}
+
+/// Why there is no proposal.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    #[error("no spec can be made of {of}")]
+    Nothing { of: String, findings: Vec<Finding> },
+    #[error("{0}")]
+    Argument(String),
+    /// It can't be read, or not be reached.
+    #[error("can't read {of}: {why}")]
+    Unreadable { of: String, why: String },
+    #[error(transparent)]
+    Denied(#[from] mcp_factory_connect::Denied),
+    #[error("a piece of work broke off")]
+    Broken(#[from] tokio::task::JoinError),
+}
+
+/// Large ones take hundreds of megabytes for a moment.
+static AT_ONCE: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
+
+impl Intake {
+    pub async fn propose(self, name: Option<String>, reach: &Reach) -> Result<Proposed, IntakeError> {
+        let _turn = AT_ONCE.acquire().await.expect("nobody closes it");
+        match self {
+            Self::Openapi(it) => it.propose(name, reach).await,
+        }
+    }
+}
+
+impl Factory {
+    /// Proposes a spec, and makes a server of it. What it reaches outside is what the owner was granted.
+    pub async fn import(&self, caller: &Caller, import: Import) -> Result<Imported, Error> {
+        if let Err(error) = caller.needs(Role::Developer) {
+            return Err(self.refused(caller, "servers.import", "", error).await);
+        }
+        let owner = caller.owner();
+        let reach = Reach::of(self.policy_of(owner).await?, self.secrets_of(owner).await?);
+        let Import { from, name, dry_run } = import;
+        let Proposed { proposal, .. } = match from.propose(name, &reach).await {
+            Ok(proposed) => proposed,
+            Err(IntakeError::Broken(error)) => return Err(error.into()),
+            Err(error) => return Err(self.refused(caller, "servers.import", "", error.into()).await),
+        };
+        let (spec, findings) = (proposal.spec.canonical_yaml(), proposal.findings);
+        let created = match dry_run {
+            true => None,
+            false => Some(self.create(caller, Submission::new(spec.as_str()), None).await?),
+        };
+        Ok(Imported { spec, findings, created })
+    }
+}
