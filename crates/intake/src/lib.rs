@@ -4,6 +4,7 @@
 //! Nothing is fetched or read here: whoever calls hands in the documents. What comes out was read by the language's own
 //! reader, so it is a spec that validates, or there is none.
 
+pub mod database;
 mod finding;
 pub mod openapi;
 mod settle;

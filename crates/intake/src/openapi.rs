@@ -89,7 +89,7 @@ impl Options {
 }
 
 /// `*` stands for anything.
-fn fits(pattern: &str, text: &str) -> bool {
+pub(crate) fn fits(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((before, behind)) => text.strip_prefix(before).is_some_and(|rest| {

@@ -133,7 +133,7 @@ fn forget_descriptions(tool: &mut Value) -> bool {
             _ => false,
         }
     }
-    for part in ["inputSchema", "returns"] {
+    for part in ["inputSchema", "parameters", "returns"] {
         if let Some(schema) = tool.get_mut(part) {
             changed |= strip(schema);
         }

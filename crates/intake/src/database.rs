@@ -1,0 +1,173 @@
+//! Databases: what a live one says of itself becomes tools that search, get and list its rows, and, where that is wanted, make,
+//! change and delete them.
+//!
+//! Nothing is asked here: whoever has a connection asks the [`questions`](catalogue::questions) and hands in the answers. No
+//! value of a row is seen, and no URL: where the database is stands in a variable that the spec names.
+
+mod answer;
+pub mod catalogue;
+mod choose;
+mod quote;
+pub mod schema;
+mod statement;
+mod tool;
+mod write;
+
+use std::collections::BTreeMap;
+
+use mcp_factory_spec::sql::Dialect;
+use serde_json::{Map, Value, json};
+
+use self::{schema::Schema, tool::Names};
+use crate::{Finding, Level, Proposal, openapi::{MANY, name, text}, settle};
+
+/// What is taken of a database, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The server's name.
+    pub name: Option<String>,
+    /// What the database is called, for the name where none is given.
+    pub database: String,
+    /// The variable that holds the URL. Left out: made of the server's name.
+    pub variable: Option<String>,
+    /// Only tables and views that fit one of these; `*` stands for anything.
+    pub tables: Vec<String>,
+    /// The schema, where it is not the one that unqualified names mean.
+    pub schema: Option<String>,
+    /// Tools that make, change and delete rows, too.
+    pub writes: bool,
+    /// The column that says to whom a row belongs: callers see and change their own rows only.
+    pub scope: Option<String>,
+}
+
+/// Makes a spec of a database. Without one the findings say why.
+pub fn propose(schema: &Schema, options: &Options) -> Result<Proposal, Vec<Finding>> {
+    let mut found = Vec::new();
+    for unread in &schema.unread {
+        found.push(finding(Level::LeftOut, "", unread.clone()));
+    }
+    let chosen = choose::choose(schema, options, &mut found);
+    if chosen.is_empty() {
+        let message = match schema.tables.len() {
+            0 => "the database has no tables or views that may be read: there is nothing to make tools of".to_owned(),
+            all => format!("none of the {all} tables and views can be used"),
+        };
+        let mut finding = finding(Level::Error, "", message);
+        finding.hint = Some("look at what is left out above, at `--tables`, and at `--schema`".to_owned());
+        found.push(finding);
+        return Err(found);
+    }
+    let name = options.name.clone().unwrap_or_else(|| match name::server(&options.database) {
+        server if server == "api" => "database".to_owned(),
+        server => server,
+    });
+    let mut draft = Draft { dialect: schema.dialect, options, answers_inserts: schema.answers_inserts, ..Draft::new(&mut found) };
+    for table in &chosen {
+        draft.reads(table, &chosen);
+        if options.writes {
+            draft.writes(table);
+        }
+    }
+    let spec = draft.finish(&name, &chosen);
+    let places = draft.places;
+    settle::settle(spec, &places, found)
+}
+
+/// `*` stands for anything, in names with or without their schema.
+fn fits(pattern: &str, table: &schema::Table) -> bool {
+    let fits = |name: &str| crate::openapi::fits(&pattern.to_lowercase(), &name.to_lowercase());
+    fits(&table.name) || fits(&table.full_name())
+}
+
+fn finding(level: Level, place: &str, message: String) -> Finding {
+    Finding { level, place: place.to_owned(), position: None, message, hint: None }
+}
+
+/// A spec as it is put together.
+struct Draft<'a> {
+    dialect: Dialect,
+    options: &'a Options,
+    answers_inserts: bool,
+    found: &'a mut Vec<Finding>,
+    names: Names,
+    tools: Vec<Value>,
+    /// The table of each tool.
+    places: Vec<String>,
+    toolsets: BTreeMap<String, Vec<String>>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(found: &'a mut Vec<Finding>) -> Self {
+        static DEFAULT: Options = Options {
+            name: None,
+            database: String::new(),
+            variable: None,
+            tables: Vec::new(),
+            schema: None,
+            writes: false,
+            scope: None,
+        };
+        Self {
+            dialect: Dialect::Sqlite,
+            options: &DEFAULT,
+            answers_inserts: false,
+            found,
+            names: Names::default(),
+            tools: Vec::new(),
+            places: Vec::new(),
+            toolsets: BTreeMap::new(),
+        }
+    }
+
+    fn push(&mut self, table: &choose::Chosen<'_>, tool: Value) {
+        let name = tool["name"].as_str().unwrap_or_default().to_owned();
+        self.toolsets.entry(table.words.clone()).or_default().push(name);
+        self.places.push(table.table.full_name());
+        self.tools.push(tool);
+    }
+
+    fn finish(&mut self, name: &str, chosen: &[choose::Chosen<'_>]) -> Value {
+        let mut connection = Map::new();
+        connection.insert("name".to_owned(), "db".into());
+        let kind = match self.dialect {
+            Dialect::Postgres => "postgresql",
+            Dialect::Mysql => "mysql",
+            Dialect::Sqlite => "sqlite",
+        };
+        connection.insert("type".to_owned(), kind.into());
+        let variable = self.options.variable.clone().unwrap_or_else(|| format!("{}_DATABASE_URL", name::variable(name)));
+        connection.insert("envVar".to_owned(), variable.into());
+        if !self.options.writes {
+            connection.insert("readOnly".to_owned(), true.into());
+        }
+        if let Some(schema) = self.options.schema.as_ref().filter(|_| self.dialect != Dialect::Sqlite) {
+            connection.insert("schema".to_owned(), schema.clone().into());
+        }
+        if let Some(scope) = &self.options.scope {
+            let scoped = chosen.iter().filter(|chosen| chosen.owner.is_some());
+            let tables: Vec<&str> = scoped.map(|chosen| &*chosen.table.name).collect();
+            let column = chosen.iter().find_map(|chosen| chosen.owner).map_or(scope, |column| &column.name);
+            connection.insert("scope".to_owned(), json!({ "column": column, "by": "principal.id", "tables": tables }));
+        }
+        let mut spec = Map::new();
+        spec.insert("name".to_owned(), name.into());
+        spec.insert("connections".to_owned(), json!([connection]));
+        if self.tools.len() > MANY {
+            let mut names = name::Names::default();
+            let toolsets: Vec<Value> = self
+                .toolsets
+                .iter()
+                .map(|(words, tools)| {
+                    let about = chosen.iter().find(|chosen| chosen.words == *words).map(|chosen| &*chosen.table.comment);
+                    let about = about.map(|about| text::plain(about, 200)).filter(|about| !about.is_empty());
+                    let name = names.parameter(&words.replace(' ', "_"), "tools");
+                    json!({ "name": name, "description": about.unwrap_or_else(|| words.clone()), "tools": tools })
+                })
+                .collect();
+            spec.insert("toolsets".to_owned(), toolsets.into());
+            spec.insert("exposure".to_owned(), json!({ "mode": "dynamic", "modern": "search" }));
+        }
+        spec.insert("tools".to_owned(), std::mem::take(&mut self.tools).into());
+        Value::Object(spec)
+    }
+}

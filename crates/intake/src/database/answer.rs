@@ -1,0 +1,93 @@
+//! Columns as JSON schemas: of what callers give, and of what they are answered.
+
+use serde_json::{Map, Value, json};
+
+use super::{choose::Field, schema::{Column, ColumnKind}};
+use crate::openapi::text;
+
+/// Values in an `enum`.
+const MOST_VALUES: usize = 100;
+
+/// What a caller gives for the column.
+pub fn parameter(column: &Column) -> Map<String, Value> {
+    let mut schema = Map::new();
+    let mut set = |key: &str, value: Value| drop(schema.insert(key.to_owned(), value));
+    match column.kind {
+        ColumnKind::Integer => {
+            set("type", "integer".into());
+            for (key, bound) in [("minimum", column.minimum), ("maximum", column.maximum)] {
+                if let Some(bound) = bound {
+                    set(key, bound.into());
+                }
+            }
+        }
+        ColumnKind::Number | ColumnKind::Decimal => set("type", "number".into()),
+        ColumnKind::Boolean => set("type", "boolean".into()),
+        ColumnKind::Json => set("type", json!(["object", "array"])),
+        ColumnKind::Array => set("type", "array".into()),
+        ColumnKind::Bytes => {
+            set("type", "string".into());
+            set("contentEncoding", "base64".into());
+        }
+        ColumnKind::Text if !column.values.is_empty() && column.values.len() <= MOST_VALUES => {
+            set("type", "string".into());
+            set("enum", json!(column.values));
+        }
+        ColumnKind::Text => {
+            set("type", "string".into());
+            if let Some(longest) = column.longest {
+                set("maxLength", longest.into());
+            }
+        }
+        ColumnKind::Date => {
+            set("type", "string".into());
+            set("format", "date".into());
+        }
+        ColumnKind::Uuid | ColumnKind::Time | ColumnKind::Timestamp | ColumnKind::Other | ColumnKind::Opaque | ColumnKind::Index => {
+            set("type", "string".into());
+        }
+    }
+    schema
+}
+
+/// What a model reads of it, where its name does not say it all.
+pub fn about(column: &Column, more: Option<&str>) -> Option<String> {
+    let comment = text::plain(&column.comment, 200);
+    let form = match column.kind {
+        ColumnKind::Timestamp => Some("as in 2026-11-21T04:47:15"),
+        ColumnKind::Time => Some("as in 04:47:15"),
+        _ => None,
+    };
+    let comment = Some(comment).filter(|comment| !comment.is_empty());
+    let parts: Vec<&str> = [comment.as_deref(), more, form].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(if comment.as_deref().is_some_and(|it| it.ends_with('.')) { " " } else { ", " }))
+}
+
+/// The row as it is answered. NULL is left out of it.
+pub fn row(fields: &[&Field<'_>]) -> Value {
+    let mut properties = Map::new();
+    for field in fields {
+        let mut schema = value(field.column);
+        let comment = text::plain(&field.column.comment, 200);
+        if let Some(schema) = schema.as_object_mut().filter(|_| !comment.is_empty()) {
+            schema.insert("description".to_owned(), comment.into());
+        }
+        properties.insert(field.column.name.clone(), schema);
+    }
+    json!({ "type": "object", "properties": properties })
+}
+
+pub fn rows(fields: &[&Field<'_>]) -> Value {
+    json!({ "type": "array", "items": row(fields) })
+}
+
+fn value(column: &Column) -> Value {
+    match column.kind {
+        ColumnKind::Integer => json!({ "type": "integer" }),
+        ColumnKind::Number | ColumnKind::Decimal => json!({ "type": "number" }),
+        ColumnKind::Boolean => json!({ "type": "boolean" }),
+        ColumnKind::Json | ColumnKind::Other => json!({}),
+        ColumnKind::Array => json!({ "type": "array" }),
+        _ => json!({ "type": "string" }),
+    }
+}

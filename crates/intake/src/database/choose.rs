@@ -1,0 +1,245 @@
+//! Which tables and columns become tools, and which are left out, and why.
+
+use mcp_factory_spec::sql::Dialect;
+
+use super::{
+    Options, finding, fits, quote,
+    schema::{Column, ColumnKind, Default, Kind, RowSecurity, Schema, Table},
+    tool,
+};
+use crate::{Finding, Level, openapi::text};
+
+/// A table that becomes tools.
+pub struct Chosen<'a> {
+    pub table: &'a Table,
+    /// As it stands in a statement.
+    pub quoted: String,
+    /// Its name in the names of tools.
+    pub snake: String,
+    /// Its name for people.
+    pub words: String,
+    /// In their order; without the owner's.
+    pub columns: Vec<Field<'a>>,
+    /// The column that says to whom a row belongs.
+    pub owner: Option<&'a Column>,
+    pub owner_quoted: String,
+}
+
+/// A column that may be used.
+pub struct Field<'a> {
+    pub column: &'a Column,
+    pub quoted: String,
+    /// Its name as a parameter.
+    pub parameter: String,
+}
+
+impl<'a> Chosen<'a> {
+    pub fn field(&self, name: &str) -> Option<&Field<'a>> {
+        self.columns.iter().find(|field| field.column.name == name)
+    }
+
+    /// All of them, or nothing.
+    pub fn fields(&self, names: &[String]) -> Option<Vec<&Field<'a>>> {
+        names.iter().map(|name| self.field(name)).collect()
+    }
+
+    /// What tells its rows apart, beside whose they are.
+    pub fn key(&self) -> Option<Vec<&Field<'a>>> {
+        let key = self.table.key()?;
+        let is_owner = |name: &String| self.owner.is_some_and(|owner| owner.name == *name);
+        let rest: Vec<String> = key.iter().filter(|name| !is_owner(name)).cloned().collect();
+        self.fields(&rest).filter(|fields| !fields.is_empty())
+    }
+}
+
+pub fn choose<'a>(schema: &'a Schema, options: &Options, found: &mut Vec<Finding>) -> Vec<Chosen<'a>> {
+    let mut chosen: Vec<Chosen<'a>> = Vec::new();
+    let wanted = |table: &Table| options.tables.is_empty() || options.tables.iter().any(|pattern| fits(pattern, table));
+    for pattern in options.tables.iter().filter(|pattern| !schema.tables.iter().any(|table| fits(pattern, table))) {
+        found.push(finding(Level::Note, "", format!("no table or view fits `{}`", text::plain(pattern, 100))));
+    }
+    for table in schema.tables.iter().filter(|table| wanted(table)) {
+        match take(table, schema, options, found) {
+            Ok(taken) => chosen.push(taken),
+            Err(why) => found.push(finding(Level::LeftOut, &table.full_name(), why)),
+        }
+    }
+    // Names that two tables would share get their schema, or a number that stays theirs.
+    for at in 0..chosen.len() {
+        let same = |other: &Chosen<'_>| other.snake == chosen[at].snake;
+        if chosen.iter().filter(|other| same(other)).count() > 1 && chosen.iter().position(same) != Some(at) {
+            let full = chosen[at].table.full_name();
+            chosen[at].snake = tool::with_hash(&chosen[at].snake, &full);
+        }
+    }
+    chosen
+}
+
+fn take<'a>(table: &'a Table, schema: &'a Schema, options: &Options, found: &mut Vec<Finding>) -> Result<Chosen<'a>, String> {
+    let dialect = schema.dialect;
+    let no_name = |what: &str| format!("{what} has a name that can't stand in a statement");
+    let mut quoted = quote::name(&table.name, dialect).ok_or_else(|| no_name("it"))?;
+    if let Some(schema) = &table.schema {
+        quoted = format!("{}.{quoted}", quote::name(schema, dialect).ok_or_else(|| no_name("its schema"))?);
+    }
+    let owner = owner(table, schema, options, found)?;
+    let owner_quoted = owner.and_then(|owner| quote::name(&owner.name, dialect)).unwrap_or_default();
+    let (mut columns, mut secret) = (Vec::new(), Vec::new());
+    let mut parameters = tool::Parameters::default();
+    for column in table.columns.iter().filter(|column| owner.is_none_or(|owner| owner.name != column.name)) {
+        let is_key = table.primary_key.contains(&column.name) || table.references.iter().any(|r| r.columns.contains(&column.name));
+        if is_secret(&column.name) && !is_key {
+            secret.push(&column.name);
+            continue;
+        }
+        match quote::name(&column.name, dialect) {
+            Some(quoted) => columns.push(Field { parameter: parameters.name(&column.name), column, quoted }),
+            None => {
+                let message = no_name(&format!("the column `{}`", text::plain(&column.name, 80)));
+                found.push(finding(Level::LeftOut, &table.full_name(), message));
+            }
+        }
+    }
+    if !secret.is_empty() {
+        let names: Vec<String> = secret.iter().map(|name| format!("`{}`", text::plain(name, 80))).collect();
+        let it = if names.len() == 1 { "which looks like a secret" } else { "which look like secrets" };
+        let mut finding = finding(Level::LeftOut, &table.full_name(), format!("{}, {it}", names.join(", ")));
+        finding.hint = Some("write it into the statements of the tools that are to show it".to_owned());
+        found.push(finding);
+    }
+    if !columns.iter().any(|field| is_readable(field.column, dialect)) {
+        return Err("no column of it can be read".to_owned());
+    }
+    row_security(table, found);
+    let snake = tool::snake(&table.name);
+    let snake = match &table.schema {
+        Some(schema) => tool::snake(&format!("{schema}_{}", table.name)),
+        None => snake,
+    };
+    let words = text::plain(&table.name.replace('_', " "), 80);
+    let words = if words.is_empty() { snake.replace('_', " ") } else { words };
+    Ok(Chosen { table, quoted, snake, words, columns, owner, owner_quoted })
+}
+
+/// Whether an answer can have it.
+pub fn is_readable(column: &Column, dialect: Dialect) -> bool {
+    match column.kind {
+        ColumnKind::Index | ColumnKind::Bytes => false,
+        ColumnKind::Opaque => dialect == Dialect::Postgres,
+        _ => true,
+    }
+}
+
+/// Rows belong to somebody: by a column of the table, or by what they refer to, which no statement here asks.
+fn owner<'a>(
+    table: &'a Table,
+    schema: &'a Schema,
+    options: &Options,
+    found: &mut Vec<Finding>,
+) -> Result<Option<&'a Column>, String> {
+    let Some(scope) = &options.scope else { return Ok(None) };
+    let of = |table: &'a Table| table.columns.iter().find(|column| column.name.eq_ignore_ascii_case(scope));
+    if let Some(owner) = of(table) {
+        if owner.name != *scope && schema.dialect == Dialect::Postgres {
+            return Err(format!("its column `{}` is not quite `{scope}`", owner.name));
+        }
+        let is_text = owner.kind == ColumnKind::Text || schema.dialect == Dialect::Postgres;
+        if !is_text {
+            return Err(format!("`{scope}` is no text: numbers would make two callers one"));
+        }
+        if !owner.tells_letters_apart {
+            return Err(format!("`{scope}` has a collation in which `Alice` is `alice`, and so two callers one"));
+        }
+        return Ok(Some(owner));
+    }
+    if table.kind == Kind::View {
+        return Err(format!("a view without `{scope}`: whose rows it shows can't be seen"));
+    }
+    // As far as foreign keys lead.
+    let mut reached = vec![table];
+    let mut at = 0;
+    while at < reached.len() {
+        for reference in &reached[at].references {
+            let Some(target) = schema.tables.iter().find(|t| t.name == reference.table && t.schema == reference.schema) else {
+                continue;
+            };
+            if of(target).is_some() {
+                return Err(format!(
+                    "its rows belong to somebody by way of `{}`, and it has no `{scope}` of its own",
+                    target.name
+                ));
+            }
+            if !reached.iter().any(|known| std::ptr::eq(*known, target)) {
+                reached.push(target);
+            }
+        }
+        at += 1;
+    }
+    found.push(finding(Level::Note, &table.full_name(), format!("has no `{scope}`: every caller sees all of its rows")));
+    Ok(None)
+}
+
+fn row_security(table: &Table, found: &mut Vec<Finding>) {
+    let with = |settings: &[String]| match settings {
+        [] => "its policies go by the database's user, which is one for all callers".to_owned(),
+        settings => {
+            let settings: Vec<String> = settings.iter().map(|name| format!("{name}: \"{{principal.id}}\"")).collect();
+            format!("tell the database who calls: write `session: {{ {} }}` at the connection", settings.join(", "))
+        }
+    };
+    let (message, hint) = match &table.row_security {
+        RowSecurity::None => return,
+        RowSecurity::Holds { settings } => ("row security holds for it".to_owned(), with(settings)),
+        RowSecurity::PassedBy { settings } => (
+            "has row security, and this user of the database is above it: callers see all rows".to_owned(),
+            format!("connect as another user, one that is neither owner nor superuser; then {}", with(settings)),
+        ),
+    };
+    let mut finding = finding(Level::Note, &table.full_name(), message);
+    finding.hint = Some(hint);
+    found.push(finding);
+}
+
+/// What nobody should read by accident.
+fn is_secret(column: &str) -> bool {
+    let snake = tool::snake(column);
+    let words: Vec<&str> = snake.split('_').collect();
+    const WORDS: [&str; 16] = [
+        "password", "passwords", "passwd", "pwd", "passphrase", "passcode", "secret", "secrets", "token", "tokens", "hash", "salt",
+        "apikey", "credential", "credentials", "cvv",
+    ];
+    const PAIRS: [(&str, &str); 6] = [
+        ("api", "key"),
+        ("private", "key"),
+        ("access", "key"),
+        ("encryption", "key"),
+        ("signing", "key"),
+        ("pass", "phrase"),
+    ];
+    let joined = words.concat();
+    words.iter().any(|word| WORDS.contains(word))
+        || words.windows(2).any(|pair| PAIRS.contains(&(pair[0], pair[1])))
+        || ["password", "passwd", "apikey", "privatekey"].iter().any(|word| joined.contains(word))
+}
+
+impl Field<'_> {
+    /// Whether somebody who makes a row has to give it.
+    pub fn is_required(&self) -> bool {
+        !self.column.nullable && self.column.default == Default::None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_that_look_like_secrets_are_known_by_their_words() {
+        for secret in ["password", "password_hash", "PasswordHash", "passwordHash", "user_password", "api_key", "ApiKey", "token", "resetToken", "salt", "userpassword"] {
+            assert!(is_secret(secret), "{secret}");
+        }
+        for plain in ["name", "pass_count", "key", "hashtag", "tokenizer", "primary_key", "secretary", "compass"] {
+            assert!(!is_secret(plain), "{plain}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Statements as people would write them: conditions of which each stays or goes, and nothing that is not bound.
+
+use std::fmt::Write as _;
+
+use mcp_factory_spec::sql::Dialect;
+
+use super::{choose::{Chosen, Field, is_readable}, schema::ColumnKind};
+
+/// Clauses that go with their argument; each doubles what has to be read and kept of a statement.
+pub const MOST_CLAUSES: usize = 4;
+
+/// A SELECT of one table.
+pub struct Select {
+    text: String,
+    clauses: usize,
+}
+
+impl Select {
+    pub fn of(table: &Chosen<'_>, fields: &[&Field<'_>]) -> Self {
+        let columns: Vec<String> = fields.iter().map(|field| column(field)).collect();
+        let mut text = format!("SELECT {}\nFROM {}\n", columns.join(", "), table.quoted);
+        match owned(table) {
+            Some(owned) => writeln!(text, "WHERE {owned}").expect("writing to a string can't fail"),
+            None => text.push_str("WHERE 1 = 1\n"),
+        }
+        Self { text, clauses: 0 }
+    }
+
+    /// What always holds.
+    pub fn holds(&mut self, condition: &str) {
+        // Nothing reads better than a condition that says nothing.
+        if self.text.ends_with("WHERE 1 = 1\n") {
+            self.text.truncate(self.text.len() - "1 = 1\n".len());
+            writeln!(self.text, "{condition}").expect("writing to a string can't fail");
+        } else {
+            writeln!(self.text, "  AND {condition}").expect("writing to a string can't fail");
+        }
+    }
+
+    /// What holds where the argument is given.
+    pub fn may_hold(&mut self, parameter: &str, condition: &str) {
+        let written = if self.clauses < MOST_CLAUSES {
+            self.clauses += 1;
+            format!("  [[ AND {condition} ]]")
+        } else {
+            format!("  AND (:{parameter} IS NULL OR {condition})")
+        };
+        writeln!(self.text, "{written}").expect("writing to a string can't fail");
+    }
+
+    pub fn ordered(mut self, by: &[String]) -> String {
+        if self.text.ends_with("WHERE 1 = 1\n") {
+            self.text.truncate(self.text.len() - "WHERE 1 = 1\n".len());
+        }
+        if !by.is_empty() {
+            write!(self.text, "ORDER BY {}", by.join(", ")).expect("writing to a string can't fail");
+        }
+        self.text.trim_end().to_owned()
+    }
+}
+
+/// `owner = :principal.id`
+pub fn owned(table: &Chosen<'_>) -> Option<String> {
+    table.owner.map(|_| format!("{} = :principal.id", table.owner_quoted))
+}
+
+pub fn equals(field: &Field<'_>) -> String {
+    format!("{} = :{}", field.quoted, field.parameter)
+}
+
+/// Whether the text stands anywhere in one of the columns.
+pub fn contains(fields: &[&Field<'_>], parameter: &str, dialect: Dialect) -> String {
+    let one = |field: &&Field<'_>| match dialect {
+        Dialect::Postgres => format!("{} ILIKE '%' || :{parameter} || '%'", field.quoted),
+        Dialect::Mysql => format!("{} LIKE CONCAT('%', :{parameter}, '%')", field.quoted),
+        Dialect::Sqlite => format!("{} LIKE '%' || :{parameter} || '%'", field.quoted),
+    };
+    let all: Vec<String> = fields.iter().map(one).collect();
+    if all.len() == 1 { all.concat() } else { format!("({})", all.join(" OR ")) }
+}
+
+fn column(field: &Field<'_>) -> String {
+    match field.column.kind {
+        ColumnKind::Opaque => format!("CAST({0} AS text) AS {0}", field.quoted),
+        _ => field.quoted.clone(),
+    }
+}
+
+/// What answers have.
+pub fn answered<'t, 'a>(table: &'t Chosen<'a>, dialect: Dialect) -> Vec<&'t Field<'a>> {
+    table.columns.iter().filter(|field| is_readable(field.column, dialect)).collect()
+}
+
+/// An order in which pages can be told apart: by the key, else by as much as there is.
+pub fn order(table: &Chosen<'_>) -> Vec<String> {
+    const MOST: usize = 8;
+    let sorts = |field: &&Field<'_>| field.column.sorts();
+    match table.key().filter(|key| key.len() <= MOST && key.iter().all(sorts)) {
+        Some(key) => key.into_iter().map(|field| field.quoted.clone()).collect(),
+        None => table.columns.iter().filter(sorts).take(MOST).map(|field| field.quoted.clone()).collect(),
+    }
+}

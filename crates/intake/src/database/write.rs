@@ -1,0 +1,179 @@
+//! Tools that change something, each one row: make it, change it, delete it.
+
+use mcp_factory_spec::sql::{Dialect, Template};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Draft, answer,
+    choose::{Chosen, Field},
+    finding,
+    schema::{ColumnKind, Default, Kind},
+    statement,
+    tool::{described, required, singular, with_comment},
+};
+use crate::Level;
+
+impl Draft<'_> {
+    pub(super) fn writes(&mut self, table: &Chosen<'_>) {
+        if table.table.kind == Kind::View {
+            return;
+        }
+        self.create(table);
+        let Some(key) = table.key() else {
+            let message = "no key tells its rows apart, so there are no tools that change or delete one";
+            self.found.push(finding(Level::Note, &table.table.full_name(), message.to_owned()));
+            return;
+        };
+        self.update(table, &key);
+        self.delete(table, &key);
+    }
+
+    fn create(&mut self, table: &Chosen<'_>) {
+        if !table.table.insertable {
+            return;
+        }
+        let missing = table.table.columns.iter().find(|column| {
+            let is_given = table.columns.iter().any(|field| field.column.name == column.name && may_be_given(field))
+                || table.owner.is_some_and(|owner| owner.name == column.name);
+            !is_given && !column.nullable && column.default == Default::None
+        });
+        if let Some(missing) = missing {
+            let message = format!("no tool makes rows of it: `{}` is required and can't be given", missing.name);
+            self.found.push(finding(Level::LeftOut, &table.table.full_name(), message));
+            return;
+        }
+        let (mut columns, mut values, mut properties) = (Vec::new(), Vec::new(), Map::new());
+        if table.owner.is_some() {
+            columns.push(table.owner_quoted.clone());
+            values.push(":principal.id".to_owned());
+        }
+        for field in table.columns.iter().filter(|field| may_be_given(field)) {
+            let placeholder = format!(":{}", field.parameter);
+            let value = match &field.column.default {
+                Default::None => placeholder,
+                // What is left out is NULL, which is not what the database would put there.
+                Default::Simple(default) => {
+                    let typed = match (&field.column.declared, self.dialect) {
+                        (Some(declared), Dialect::Postgres) => format!("CAST({placeholder} AS {declared})"),
+                        _ => placeholder,
+                    };
+                    format!("COALESCE({typed}, {default})")
+                }
+                Default::Made | Default::Generated => continue,
+            };
+            let mut schema = answer::parameter(field.column);
+            if field.is_required() {
+                schema.insert("required".to_owned(), true.into());
+            }
+            schema.extend(answer::about(field.column, None).map(described));
+            columns.push(field.quoted.clone());
+            values.push(value);
+            properties.insert(field.parameter.clone(), Value::Object(schema));
+        }
+        if columns.is_empty() {
+            return;
+        }
+        let text = format!("INSERT INTO {} ({})\nVALUES ({})", table.quoted, columns.join(", "), values.join(", "));
+        let one = singular(&table.snake);
+        let name = self.names.give([format!("create_{one}"), format!("create_{}", table.snake)]);
+        let about = with_comment(&format!("Make a row of {}", table.words), table);
+        let annotations = json!({ "destructive": false });
+        let returning = self.answers_inserts.then(|| table.key()).flatten();
+        self.write(table, name, about, properties, text, returning.as_deref(), annotations, None);
+    }
+
+    fn update(&mut self, table: &Chosen<'_>, key: &[&Field<'_>]) {
+        let of_key = |field: &Field<'_>| key.iter().any(|key| key.parameter == field.parameter);
+        let changed: Vec<&Field<'_>> = table
+            .columns
+            .iter()
+            .filter(|field| !of_key(field) && takes_values(field) && field.column.default != Default::Generated)
+            .collect();
+        if changed.is_empty() || !table.table.updatable {
+            return;
+        }
+        let mut properties = required(table, key);
+        let mut set = Vec::new();
+        for field in changed {
+            let mut schema = answer::parameter(field.column);
+            schema.extend(answer::about(field.column, None).map(described));
+            properties.insert(field.parameter.clone(), Value::Object(schema));
+            set.push(format!("{0} = COALESCE(:{1}, {0})", field.quoted, field.parameter));
+        }
+        let text = format!("UPDATE {}\nSET {}\nWHERE {}", table.quoted, set.join(", "), found_by(table, key));
+        let one = singular(&table.snake);
+        let name = self.names.give([format!("update_{one}"), format!("update_{}", table.snake)]);
+        let about = with_comment(&format!("Change a row of {}; what is left out stays", table.words), table);
+        let annotations = json!({ "destructive": true, "idempotent": true });
+        let returning = (self.dialect != Dialect::Mysql).then_some(key);
+        self.write(table, name, about, properties, text, returning, annotations, None);
+    }
+
+    fn delete(&mut self, table: &Chosen<'_>, key: &[&Field<'_>]) {
+        if !table.table.deletable {
+            return;
+        }
+        let text = format!("DELETE FROM {}\nWHERE {}", table.quoted, found_by(table, key));
+        let one = singular(&table.snake);
+        let name = self.names.give([format!("delete_{one}"), format!("delete_{}", table.snake)]);
+        let about = with_comment(&format!("Delete a row of {}", table.words), table);
+        let which: Vec<String> = key.iter().map(|field| format!("{{{}}}", field.parameter)).collect();
+        let words = table.words.replace('{', "{{").replace('}', "}}");
+        let confirm = format!("Delete {} of {words}?", which.join(", "));
+        let annotations = json!({ "destructive": true, "idempotent": true });
+        let returning = (self.dialect != Dialect::Mysql).then_some(key);
+        self.write(table, name, about, required(table, key), text, returning, annotations, Some(confirm));
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one tool")]
+    fn write(
+        &mut self,
+        table: &Chosen<'_>,
+        name: String,
+        about: String,
+        properties: Map<String, Value>,
+        mut text: String,
+        returning: Option<&[&Field<'_>]>,
+        annotations: Value,
+        confirm: Option<String>,
+    ) {
+        let mut tool = Map::new();
+        tool.insert("name".to_owned(), name.into());
+        tool.insert("description".to_owned(), about.into());
+        if !properties.is_empty() {
+            tool.insert("parameters".to_owned(), properties.into());
+        }
+        // Where the row can be answered, that there was none is told.
+        let answered = returning.map(|key| {
+            let columns: Vec<&str> = key.iter().map(|field| &*field.quoted).collect();
+            (format!("{text}\nRETURNING {}", columns.join(", ")), key)
+        });
+        if let Some((with_answer, key)) = answered.filter(|(text, _)| Template::parse(text, self.dialect).is_ok_and(|it| it.returns_rows())) {
+            text = with_answer;
+            tool.insert("returns".to_owned(), answer::row(key));
+            tool.insert("single".to_owned(), true.into());
+        }
+        tool.insert("connection".to_owned(), "db".into());
+        tool.insert("sql".to_owned(), text.into());
+        tool.insert("annotations".to_owned(), annotations);
+        if let Some(confirm) = confirm {
+            tool.insert("confirm".to_owned(), confirm.into());
+        }
+        self.push(table, Value::Object(tool));
+    }
+}
+
+fn found_by(table: &Chosen<'_>, key: &[&Field<'_>]) -> String {
+    let conditions = statement::owned(table).into_iter().chain(key.iter().map(|field| statement::equals(field)));
+    conditions.collect::<Vec<_>>().join(" AND ")
+}
+
+/// Whether a value of JSON can become one of the column.
+fn takes_values(field: &Field<'_>) -> bool {
+    !matches!(field.column.kind, ColumnKind::Opaque | ColumnKind::Index)
+}
+
+/// Whether somebody who makes a row may give it.
+fn may_be_given(field: &Field<'_>) -> bool {
+    takes_values(field) && matches!(field.column.default, Default::None | Default::Simple(_))
+}
