@@ -14,6 +14,7 @@ mod server;
 mod source;
 mod sqlite;
 mod statement;
+mod table;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

@@ -19,7 +19,11 @@ use mcp_factory_spec::sql::Dialect;
 use serde_json::{Map, Value, json};
 
 use self::{schema::Schema, tool::Names};
-use crate::{Finding, Level, Proposal, openapi::{MANY, name, text}, settle};
+use crate::{
+    Finding, Level, Proposal,
+    openapi::{MANY, name, text},
+    settle,
+};
 
 /// What is taken of a database, and how.
 #[derive(Debug, Clone, Default)]
@@ -61,7 +65,8 @@ pub fn propose(schema: &Schema, options: &Options) -> Result<Proposal, Vec<Findi
         server if server == "api" => "database".to_owned(),
         server => server,
     });
-    let mut draft = Draft { dialect: schema.dialect, options, answers_inserts: schema.answers_inserts, ..Draft::new(&mut found) };
+    let mut draft =
+        Draft { dialect: schema.dialect, options, answers_inserts: schema.answers_inserts, ..Draft::new(&mut found) };
     for table in &chosen {
         draft.reads(table, &chosen);
         if options.writes {
@@ -135,7 +140,8 @@ impl<'a> Draft<'a> {
             Dialect::Sqlite => "sqlite",
         };
         connection.insert("type".to_owned(), kind.into());
-        let variable = self.options.variable.clone().unwrap_or_else(|| format!("{}_DATABASE_URL", name::variable(name)));
+        let variable =
+            self.options.variable.clone().unwrap_or_else(|| format!("{}_DATABASE_URL", name::variable(name)));
         connection.insert("envVar".to_owned(), variable.into());
         if !self.options.writes {
             connection.insert("readOnly".to_owned(), true.into());
@@ -158,7 +164,8 @@ impl<'a> Draft<'a> {
                 .toolsets
                 .iter()
                 .map(|(words, tools)| {
-                    let about = chosen.iter().find(|chosen| chosen.words == *words).map(|chosen| &*chosen.table.comment);
+                    let about =
+                        chosen.iter().find(|chosen| chosen.words == *words).map(|chosen| &*chosen.table.comment);
                     let about = about.map(|about| text::plain(about, 200)).filter(|about| !about.is_empty());
                     let name = names.parameter(&words.replace(' ', "_"), "tools");
                     json!({ "name": name, "description": about.unwrap_or_else(|| words.clone()), "tools": tools })

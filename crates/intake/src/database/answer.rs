@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{choose::Field, schema::{Column, ColumnKind}};
+use super::{
+    choose::Field,
+    schema::{Column, ColumnKind},
+};
 use crate::openapi::text;
 
 /// Values in an `enum`.
@@ -43,7 +46,12 @@ pub fn parameter(column: &Column) -> Map<String, Value> {
             set("type", "string".into());
             set("format", "date".into());
         }
-        ColumnKind::Uuid | ColumnKind::Time | ColumnKind::Timestamp | ColumnKind::Other | ColumnKind::Opaque | ColumnKind::Index => {
+        ColumnKind::Uuid
+        | ColumnKind::Time
+        | ColumnKind::Timestamp
+        | ColumnKind::Other
+        | ColumnKind::Opaque
+        | ColumnKind::Index => {
             set("type", "string".into());
         }
     }
@@ -60,7 +68,8 @@ pub fn about(column: &Column, more: Option<&str>) -> Option<String> {
     };
     let comment = Some(comment).filter(|comment| !comment.is_empty());
     let parts: Vec<&str> = [comment.as_deref(), more, form].into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| parts.join(if comment.as_deref().is_some_and(|it| it.ends_with('.')) { " " } else { ", " }))
+    (!parts.is_empty())
+        .then(|| parts.join(if comment.as_deref().is_some_and(|it| it.ends_with('.')) { " " } else { ", " }))
 }
 
 /// The row as it is answered. NULL is left out of it.

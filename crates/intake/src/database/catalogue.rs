@@ -157,7 +157,8 @@ fn default_of(expression: &str) -> Default {
         return Default::None;
     }
     let is_number = text.strip_prefix('-').unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let is_word = ["true", "false", "current_timestamp", "current_date"].iter().any(|word| text.eq_ignore_ascii_case(word));
+    let is_word =
+        ["true", "false", "current_timestamp", "current_date"].iter().any(|word| text.eq_ignore_ascii_case(word));
     if is_number || is_word {
         return Default::Simple(text.to_owned());
     }
@@ -169,7 +170,8 @@ fn default_of(expression: &str) -> Default {
     // Quotes and backslashes within are left to the database.
     let (inner, behind) = (&rest[..end], &rest[end + 1..]);
     let is_type = |cast: &str| {
-        !cast.contains("::") && cast.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '.' | '(' | ')' | '"'))
+        !cast.contains("::")
+            && cast.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '.' | '(' | ')' | '"'))
     };
     match behind.strip_prefix("::") {
         None if behind.is_empty() && !inner.contains(['\\', '\0']) => Default::Simple(text.to_owned()),

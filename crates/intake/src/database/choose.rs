@@ -75,7 +75,12 @@ pub fn choose<'a>(schema: &'a Schema, options: &Options, found: &mut Vec<Finding
     chosen
 }
 
-fn take<'a>(table: &'a Table, schema: &'a Schema, options: &Options, found: &mut Vec<Finding>) -> Result<Chosen<'a>, String> {
+fn take<'a>(
+    table: &'a Table,
+    schema: &'a Schema,
+    options: &Options,
+    found: &mut Vec<Finding>,
+) -> Result<Chosen<'a>, String> {
     let dialect = schema.dialect;
     let no_name = |what: &str| format!("{what} has a name that can't stand in a statement");
     let mut quoted = quote::name(&table.name, dialect).ok_or_else(|| no_name("it"))?;
@@ -87,7 +92,8 @@ fn take<'a>(table: &'a Table, schema: &'a Schema, options: &Options, found: &mut
     let (mut columns, mut secret) = (Vec::new(), Vec::new());
     let mut parameters = tool::Parameters::default();
     for column in table.columns.iter().filter(|column| owner.is_none_or(|owner| owner.name != column.name)) {
-        let is_key = table.primary_key.contains(&column.name) || table.references.iter().any(|r| r.columns.contains(&column.name));
+        let is_key = table.primary_key.contains(&column.name)
+            || table.references.iter().any(|r| r.columns.contains(&column.name));
         if is_secret(&column.name) && !is_key {
             secret.push(&column.name);
             continue;
@@ -160,7 +166,8 @@ fn owner<'a>(
     let mut at = 0;
     while at < reached.len() {
         for reference in &reached[at].references {
-            let Some(target) = schema.tables.iter().find(|t| t.name == reference.table && t.schema == reference.schema) else {
+            let Some(target) = schema.tables.iter().find(|t| t.name == reference.table && t.schema == reference.schema)
+            else {
                 continue;
             };
             if of(target).is_some() {
@@ -175,7 +182,11 @@ fn owner<'a>(
         }
         at += 1;
     }
-    found.push(finding(Level::Note, &table.full_name(), format!("has no `{scope}`: every caller sees all of its rows")));
+    found.push(finding(
+        Level::Note,
+        &table.full_name(),
+        format!("has no `{scope}`: every caller sees all of its rows"),
+    ));
     Ok(None)
 }
 
@@ -205,8 +216,22 @@ fn is_secret(column: &str) -> bool {
     let snake = tool::snake(column);
     let words: Vec<&str> = snake.split('_').collect();
     const WORDS: [&str; 16] = [
-        "password", "passwords", "passwd", "pwd", "passphrase", "passcode", "secret", "secrets", "token", "tokens", "hash", "salt",
-        "apikey", "credential", "credentials", "cvv",
+        "password",
+        "passwords",
+        "passwd",
+        "pwd",
+        "passphrase",
+        "passcode",
+        "secret",
+        "secrets",
+        "token",
+        "tokens",
+        "hash",
+        "salt",
+        "apikey",
+        "credential",
+        "credentials",
+        "cvv",
     ];
     const PAIRS: [(&str, &str); 6] = [
         ("api", "key"),
@@ -235,7 +260,19 @@ mod tests {
 
     #[test]
     fn columns_that_look_like_secrets_are_known_by_their_words() {
-        for secret in ["password", "password_hash", "PasswordHash", "passwordHash", "user_password", "api_key", "ApiKey", "token", "resetToken", "salt", "userpassword"] {
+        for secret in [
+            "password",
+            "password_hash",
+            "PasswordHash",
+            "passwordHash",
+            "user_password",
+            "api_key",
+            "ApiKey",
+            "token",
+            "resetToken",
+            "salt",
+            "userpassword",
+        ] {
             assert!(is_secret(secret), "{secret}");
         }
         for plain in ["name", "pass_count", "key", "hashtag", "tokenizer", "primary_key", "secretary", "compass"] {

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use mcp_factory_spec::sql::Dialect;
 
-use super::{choose::{Chosen, Field, is_readable}, schema::ColumnKind};
+use super::{
+    choose::{Chosen, Field, is_readable},
+    schema::ColumnKind,
+};
 
 /// Clauses that go with their argument; each doubles what has to be read and kept of a statement.
 pub const MOST_CLAUSES: usize = 4;

@@ -41,7 +41,10 @@ impl Draft<'_> {
             let query = parameters.name("query");
             let names: Vec<String> = texts.iter().map(|field| text::plain(&field.column.name, 60)).collect();
             let about = format!("Text to find in {}", names.join(", "));
-            properties.insert(query.clone(), json!({ "type": "string", "minLength": 1, "maxLength": 200, "description": about }));
+            properties.insert(
+                query.clone(),
+                json!({ "type": "string", "minLength": 1, "maxLength": 200, "description": about }),
+            );
             select.may_hold(&query, &statement::contains(&texts, &query, self.dialect));
         }
         let mut bounded = [0, 0];
@@ -111,8 +114,12 @@ impl Draft<'_> {
         let fields = statement::answered(table, self.dialect);
         let mut known: HashSet<&[String]> = HashSet::new();
         for reference in &table.table.references {
-            let Some(by) = table.fields(&reference.columns).filter(|_| known.insert(&reference.columns)) else { continue };
-            if table.key().is_some_and(|key| key.len() == by.len() && key.iter().all(|k| by.iter().any(|b| b.parameter == k.parameter))) {
+            let Some(by) = table.fields(&reference.columns).filter(|_| known.insert(&reference.columns)) else {
+                continue;
+            };
+            if table.key().is_some_and(|key| {
+                key.len() == by.len() && key.iter().all(|k| by.iter().any(|b| b.parameter == k.parameter))
+            }) {
                 // One row at most, which is what getting it answers.
                 continue;
             }
@@ -120,7 +127,11 @@ impl Draft<'_> {
             by.iter().for_each(|field| select.holds(&statement::equals(field)));
             let columns: Vec<String> = by.iter().map(|field| snake(&field.column.name)).collect();
             let name = self.names.give([format!("list_{}_by_{}", table.snake, columns.join("_and_"))]);
-            let about = format!("The rows of {} that belong to one of {}", table.words, text::plain(&reference.table.replace('_', " "), 80));
+            let about = format!(
+                "The rows of {} that belong to one of {}",
+                table.words,
+                text::plain(&reference.table.replace('_', " "), 80)
+            );
             self.listing(table, table, name, about, required(table, &by), select, &fields);
         }
     }
@@ -152,7 +163,12 @@ impl Draft<'_> {
                 format!("list_{}_of_{of}", target.snake),
                 format!("list_{}_by_{}_of_{}", target.snake, snake(&by.column.name), link.snake),
             ]);
-            let about = format!("The rows of {} that {} has for one of {}", target.words, link.words, text::plain(&from.table.replace('_', " "), 80));
+            let about = format!(
+                "The rows of {} that {} has for one of {}",
+                target.words,
+                link.words,
+                text::plain(&from.table.replace('_', " "), 80)
+            );
             self.listing(link, target, name, about, required(link, &[by]), select, &fields);
         }
     }
@@ -268,7 +284,8 @@ impl Parameters {
     /// What a placeholder can be called: letters, digits and `_`, and nothing that means something else.
     pub fn name(&mut self, column: &str) -> String {
         const RESERVED: [&str; 6] = ["principal", "trigger", "env", "call", "cursor", "sort"];
-        let mut name: String = column.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
+        let mut name: String =
+            column.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
         if !name.bytes().any(|byte| byte.is_ascii_alphanumeric()) {
             name = with_hash("column", column);
         }
@@ -276,7 +293,10 @@ impl Parameters {
             name.insert(0, '_');
         }
         // A placeholder for the caller is written so with a dot.
-        if RESERVED.contains(&&*name.to_ascii_lowercase()) || name.starts_with("principal_") || name.starts_with("call_") {
+        if RESERVED.contains(&&*name.to_ascii_lowercase())
+            || name.starts_with("principal_")
+            || name.starts_with("call_")
+        {
             name = format!("column_{name}");
         }
         if name.len() > LONGEST - 8 {
@@ -314,9 +334,14 @@ pub fn singular(name: &str) -> String {
     let (before, last) = name.rsplit_once('_').map_or(("", name), |(before, last)| (&name[..=before.len()], last));
     let one = if let Some(stem) = last.strip_suffix("ies").filter(|stem| stem.len() > 1) {
         format!("{stem}y")
-    } else if let Some(stem) = ["sses", "shes", "ches", "xes"].iter().find_map(|end| last.strip_suffix("es").filter(|_| last.ends_with(end))) {
+    } else if let Some(stem) =
+        ["sses", "shes", "ches", "xes"].iter().find_map(|end| last.strip_suffix("es").filter(|_| last.ends_with(end)))
+    {
         stem.to_owned()
-    } else if last.len() > 3 && last.ends_with('s') && !["ss", "us", "is", "as", "news", "series"].iter().any(|end| last.ends_with(end)) {
+    } else if last.len() > 3
+        && last.ends_with('s')
+        && !["ss", "us", "is", "as", "news", "series"].iter().any(|end| last.ends_with(end))
+    {
         last[..last.len() - 1].to_owned()
     } else {
         last.to_owned()

@@ -148,7 +148,9 @@ impl Draft<'_> {
             let columns: Vec<&str> = key.iter().map(|field| &*field.quoted).collect();
             (format!("{text}\nRETURNING {}", columns.join(", ")), key)
         });
-        if let Some((with_answer, key)) = answered.filter(|(text, _)| Template::parse(text, self.dialect).is_ok_and(|it| it.returns_rows())) {
+        if let Some((with_answer, key)) =
+            answered.filter(|(text, _)| Template::parse(text, self.dialect).is_ok_and(|it| it.returns_rows()))
+        {
             text = with_answer;
             tool.insert("returns".to_owned(), answer::row(key));
             tool.insert("single".to_owned(), true.into());

@@ -26,9 +26,13 @@ pub fn apply(columns: &mut [Column], column: Option<&str>, expression: &str) {
                 Some(_) => continue,
                 None => name,
             };
-            let Some(column) = columns.iter_mut().find(|column| column.name.eq_ignore_ascii_case(name)) else { continue };
+            let Some(column) = columns.iter_mut().find(|column| column.name.eq_ignore_ascii_case(name)) else {
+                continue;
+            };
             match rule {
-                Rule::Values(values) if column.kind == ColumnKind::Text && column.values.is_empty() => column.values = values,
+                Rule::Values(values) if column.kind == ColumnKind::Text && column.values.is_empty() => {
+                    column.values = values
+                }
                 Rule::Range(low, high) => {
                     column.minimum = low.or(column.minimum);
                     column.maximum = high.or(column.maximum);
@@ -48,7 +52,8 @@ fn rule(tokens: &[Token]) -> Option<(&str, Rule)> {
     let [Token::Name(name), rest @ ..] = tokens else { return None };
     let word = |token: &Token, word: &str| matches!(token, Token::Name(name) if name.eq_ignore_ascii_case(word));
     let values = |tokens: &[Token]| {
-        let values: Option<Vec<String>> = tokens.iter().map(|t| if let Token::Text(text) = t { Some(text.clone()) } else { None }).collect();
+        let values: Option<Vec<String>> =
+            tokens.iter().map(|t| if let Token::Text(text) = t { Some(text.clone()) } else { None }).collect();
         values.filter(|values| !values.is_empty() && values.len() <= 200).map(Rule::Values)
     };
     let rule = match rest {
@@ -149,7 +154,10 @@ pub fn checks(create: &str) -> Vec<&str> {
                 let begins = at == 0 || !(bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_');
                 at += 5;
                 let open = at + bytes[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-                if begins && bytes.get(open) == Some(&b'(') && let Some(end) = closing(bytes, open) {
+                if begins
+                    && bytes.get(open) == Some(&b'(')
+                    && let Some(end) = closing(bytes, open)
+                {
                     found.push(&create[open + 1..end]);
                     at = end;
                 }
@@ -226,7 +234,8 @@ mod tests {
 
     #[test]
     fn checks_of_a_create_table_are_found() {
-        let create = "CREATE TABLE \"check (\" (a TEXT CHECK (a IN ('x', ')')), checked INT, -- CHECK (no)\n CHECK(b > 1))";
+        let create =
+            "CREATE TABLE \"check (\" (a TEXT CHECK (a IN ('x', ')')), checked INT, -- CHECK (no)\n CHECK(b > 1))";
         assert_eq!(checks(create), ["a IN ('x', ')')", "b > 1"]);
         assert_eq!(checks("CREATE TABLE t (a CHECK (a"), Vec::<&str>::new());
     }

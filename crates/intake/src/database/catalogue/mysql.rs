@@ -112,7 +112,9 @@ fn column(row: &[serde_json::Value], is_mariadb: bool) -> Column {
     column.default = match option(row, 6) {
         _ if extra.contains("auto_increment") => Default::Made,
         _ if extra.contains("default_generated") => Default::Made,
-        _ if extra.contains("generated") || extra.contains("persistent") || extra.contains("virtual") => Default::Generated,
+        _ if extra.contains("generated") || extra.contains("persistent") || extra.contains("virtual") => {
+            Default::Generated
+        }
         Some(expression) if is_mariadb => default_of(&expression),
         Some(value) => crate::database::quote::literal(&value).map_or(Default::Made, Default::Simple),
         None => Default::None,

@@ -146,7 +146,8 @@ fn column(row: &[serde_json::Value]) -> Column {
     };
     let mut column = Column::new(text(row, 1), kind);
     column.declared = option(row, 7);
-    column.longest = if matches!(&*name, "varchar" | "bpchar") { number(row, 8).filter(|most| *most > 0) } else { None };
+    column.longest =
+        if matches!(&*name, "varchar" | "bpchar") { number(row, 8).filter(|most| *most > 0) } else { None };
     column.nullable = !yes(row, 9);
     column.default = match option(row, 10) {
         _ if yes(row, 12) => Default::Generated,
@@ -177,7 +178,9 @@ fn kind(name: &str, of_catalogue: bool) -> ColumnKind {
         "json" | "jsonb" => ColumnKind::Json,
         "bytea" => ColumnKind::Bytes,
         "tsvector" | "tsquery" => ColumnKind::Index,
-        "interval" | "inet" | "cidr" | "macaddr" | "macaddr8" | "bit" | "varbit" | "xml" | "pg_lsn" | "jsonpath" => ColumnKind::Other,
+        "interval" | "inet" | "cidr" | "macaddr" | "macaddr8" | "bit" | "varbit" | "xml" | "pg_lsn" | "jsonpath" => {
+            ColumnKind::Other
+        }
         _ => ColumnKind::Opaque,
     }
 }
