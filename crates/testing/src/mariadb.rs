@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::Certificate;
-use crate::service::{Account, Service, copy_of_template, free_port, run};
+use crate::service::{Account, Port, Service, copy_of_template, run};
 
 const ACCOUNT: Account = Account("mysql");
 
@@ -23,7 +23,7 @@ GRANT ALL PRIVILEGES ON *.* TO factory@'%';
 #[derive(Debug)]
 pub struct Mariadb {
     service: Service,
-    port: u16,
+    port: Port,
 }
 
 impl Mariadb {
@@ -53,7 +53,7 @@ impl Mariadb {
             }
             run(&mut install);
         });
-        let port = free_port();
+        let port = Port::reserve();
         fs::write(folder.join("init.sql"), INIT).expect("the folder is ours");
         let mut command = ACCOUNT.command(server);
         let at = |name: &str| folder.join(name).display().to_string();
@@ -63,7 +63,7 @@ impl Mariadb {
             format!("--socket={}", at("socket")),
             format!("--pid-file={}", at("pid")),
             format!("--init-file={}", at("init.sql")),
-            format!("--port={port}"),
+            format!("--port={}", port.number()),
         ]);
         let settings = [
             "--bind-address=127.0.0.1",
@@ -93,12 +93,12 @@ impl Mariadb {
 
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     #[must_use]
     pub fn url(&self) -> String {
-        format!("mysql://factory:open%20sesame@127.0.0.1:{}/factory", self.port)
+        format!("mysql://factory:open%20sesame@127.0.0.1:{}/factory", self.port.number())
     }
 
     /// As an outage: with every connection broken.
@@ -112,6 +112,6 @@ impl Mariadb {
     }
 
     fn wait(&self) {
-        self.service.wait("MariaDB", || TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok());
+        self.service.wait("MariaDB", || TcpStream::connect((Ipv4Addr::LOCALHOST, self.port.number())).is_ok());
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::Certificate;
-use crate::service::{Account, Service, copy_of_template, free_port, run};
+use crate::service::{Account, Port, Service, copy_of_template, run};
 
 const ACCOUNT: Account = Account("postgres");
 
@@ -16,7 +16,7 @@ const ACCOUNT: Account = Account("postgres");
 #[derive(Debug)]
 pub struct Postgres {
     service: Service,
-    port: u16,
+    port: Port,
 }
 
 impl Postgres {
@@ -43,10 +43,10 @@ impl Postgres {
                 .arg(data)
                 .current_dir("/"));
         });
-        let port = free_port();
+        let port = Port::reserve();
         let data = folder.join("data").display().to_string();
         let mut command = ACCOUNT.command(&binaries.join("postgres"));
-        command.extend(["-D".to_owned(), data.clone(), "-p".to_owned(), port.to_string()]);
+        command.extend(["-D".to_owned(), data.clone(), "-p".to_owned(), port.number().to_string()]);
         let settings = [
             "listen_addresses=127.0.0.1",
             "fsync=off",
@@ -75,12 +75,12 @@ impl Postgres {
 
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     #[must_use]
     pub fn url(&self) -> String {
-        format!("postgresql://factory@127.0.0.1:{}/postgres", self.port)
+        format!("postgresql://factory@127.0.0.1:{}/postgres", self.port.number())
     }
 
     /// As an outage: at once, with every connection broken.

@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    hash::{BuildHasher, RandomState},
     io::{BufRead, BufReader, Write},
     net::{Ipv4Addr, TcpListener},
     os::unix::{
@@ -33,7 +34,7 @@ rm -rf "$folder"
 "#;
 
 /// How long a service may take to start on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 #[derive(Debug)]
 pub struct Service {
@@ -83,8 +84,7 @@ fn is_root() -> bool {
 
 /// A folder that is made once per build folder by `make`, and copied into a new one for each service.
 pub fn copy_of_template(name: &str, account: Account, make: impl FnOnce(&Path)) -> PathBuf {
-    let program = std::env::current_exe().expect("a process knows its program");
-    let template = program.parent().expect("a program is in a folder").join("services").join(name);
+    let template = build_folder().join(name);
     if !template.exists() {
         let fresh = fresh_folder(account);
         let data = fresh.join("data");
@@ -118,10 +118,47 @@ pub fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?} failed: {}", said());
 }
 
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
-    listener.local_addr().expect("it is bound").port()
+/// A port for a server, which no test takes meanwhile: neither those that start servers, for it is locked, nor those that open
+/// connections by the thousand, for it is below those that the system hands out. A server that was stopped finds it free.
+#[derive(Debug)]
+pub struct Port {
+    number: u16,
+    _lock: fs::File,
+}
+
+impl Port {
+    pub fn reserve() -> Self {
+        let locks = build_folder().join("ports");
+        fs::create_dir_all(&locks).expect("the build folder can be written");
+        let ports = FIRST_PORT..handed_out().max(FIRST_PORT + 1_000);
+        let begin = RandomState::new().hash_one(std::process::id());
+        let some = (0..ports.len() as u64).map(|step| ports.start + ((begin + step) % ports.len() as u64) as u16);
+        let free = some.into_iter().find_map(|number| {
+            let lock = fs::File::create(locks.join(number.to_string())).ok()?;
+            lock.try_lock().ok()?;
+            TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
+            Some(Self { number, _lock: lock })
+        });
+        free.expect("there is a free port")
+    }
+
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+}
+
+const FIRST_PORT: u16 = 15_000;
+
+/// The first port that the system takes for a connection, or for a listener that names none.
+fn handed_out() -> u16 {
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    range.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(32_768)
+}
+
+/// Where the program of the test was built: what tests of all crates share.
+fn build_folder() -> PathBuf {
+    let program = std::env::current_exe().expect("a process knows its program");
+    program.parent().expect("a program is in a folder").join("services")
 }
 
 impl Service {
