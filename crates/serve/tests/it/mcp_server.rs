@@ -5,12 +5,22 @@ mod contexts;
 mod notifying;
 pub mod routes;
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use mcp_serve::{
-    ApiKeys, Change, KeyList,
-    mcp_server::{CreateError, HttpConfig, McpServerHandle, McpServerOptions, StartError, Startup, create_mcp_server},
-    toolsets::{Initial, META_TOOLS, Mode, NotReady},
+    ApiKeys, Change, KeyList, Live, NoAuthentication,
+    http::Config,
+    mcp_server::{
+        CreateError, HttpConfig, McpServerConfig, McpServerHandle, McpServerOptions, StartError, Startup,
+        create_mcp_server, validate_startup_config,
+    },
+    toolsets::{
+        Initial, META_TOOLS, Mode, Modern, NotReady, NotifyError, Options, ToolsChangedNotifier, Toolsets,
+        resolve_meta_tools_flag,
+    },
 };
 use serde_json::json;
 use tokio::net::TcpStream;
@@ -153,6 +163,54 @@ async fn an_inferred_static_server_is_static_for_every_client() {
         let answer = call(&running, era, "writing.send_invoice", json!({})).await.result();
         assert_eq!(answer["content"][0]["text"], "send_invoice for anonymous");
     }
+}
+
+/// S3-4: `validateStartupConfig`, `createToolsChangedNotifier` and `resolveMetaToolsFlag` are there for whoever puts such a
+/// server together alone, and these servers do what they say.
+#[tokio::test]
+async fn the_shared_parts_say_alone_what_the_servers_made_of_them_do() {
+    struct Told(Arc<AtomicUsize>);
+
+    impl ToolsChangedNotifier for Told {
+        fn tools_changed(&self) -> Result<(), NotifyError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
+    for (startup, mode) in [(json!({}), Mode::Dynamic), (json!({ "toolsets": ["writing"] }), Mode::Static)] {
+        for explicit in [None, Some(true), Some(false)] {
+            let read = validate_startup_config(&startup).expect("reads");
+            let late = Arc::default();
+            let options = options(&late).startup(read.clone()).with(|config| config.register_meta_tools = explicit);
+            let (_handle, running) = serve(options).await;
+            let alone = Options {
+                mode,
+                modern: Modern::Handle,
+                initial: read.toolsets,
+                meta_tools: Some(resolve_meta_tools_flag(explicit, mode)),
+                ..Options::default()
+            };
+            let server = TestServer::new();
+            let alone = Toolsets::new(server.clone(), catalog(&late), alone).expect("a catalog");
+            alone.ready().await.expect("it loads");
+            let live = Live::new(Arc::new(alone), Arc::new(NoAuthentication::default()), Config::default());
+            let by_hand = Running::live(live, server).await;
+            let listed = list(&running, Era::Modern).await;
+            assert_eq!(listed, list(&by_hand, Era::Modern).await, "{startup} {explicit:?}");
+            let has_meta_tools = listed.iter().any(|name| META_TOOLS.contains(&&**name));
+            assert_eq!(has_meta_tools, resolve_meta_tools_flag(explicit, mode), "{startup} {explicit:?}: {listed:?}");
+        }
+    }
+    let wrong = validate_startup_config(&json!({ "initialToolsets": [] })).expect_err("is refused").to_string();
+    let file = McpServerConfig::from_json(r#"{ "startup": { "initialToolsets": [] } }"#).expect_err("is refused");
+    assert!(file.to_string().starts_with(&wrong), "{file}");
+
+    let told = Arc::new(AtomicUsize::new(0));
+    let (_handle, running) = serve(options(&Arc::default()).notifier(Told(told.clone()))).await;
+    let (id, _) = open(&running, &[]).await;
+    let enabled = meta(&running, Era::Session(&id), "enable_toolset", json!({ "name": "reading" })).await;
+    assert_eq!((&enabled["success"], told.load(Ordering::SeqCst)), (&json!(true), 1));
 }
 
 /// S3-40: with meta-tools, a static server has `list_tools` alone.

@@ -120,3 +120,47 @@ fn a_whole_file_is_read() {
     assert_eq!((policy.max_active, policy.namespace), (Some(2), false));
     assert_eq!((policy.allow.as_deref(), &*policy.deny), (Some(&["a".to_owned()][..]), &["b".to_owned()][..]));
 }
+
+/// S3-15: what is left out says nothing, what is said counts as it is said, however small, and nothing is taken for something
+/// of another kind.
+#[test]
+fn what_is_left_out_is_not_said_and_what_is_said_is_not_bent() {
+    let read = |config: Value| McpServerConfig::from_json(&config.to_string());
+    let nothing = read(json!({})).expect("reads");
+    assert_eq!((&nothing.startup, &nothing.exposure_policy, nothing.register_meta_tools), (&None, &None, None));
+    assert!(nothing.session_context.is_none() && nothing.config_schema.is_none());
+    let defaults = ExposurePolicy::default();
+    let policy = |policy: Value| serde_json::from_value::<PolicyConfig>(policy).expect("reads").policy(None);
+    let left_out = policy(json!({}));
+    assert_eq!(
+        (left_out.allow, left_out.deny, left_out.max_active, left_out.namespace),
+        (defaults.allow, defaults.deny, defaults.max_active, defaults.namespace)
+    );
+
+    let small = policy(json!({
+        "maxActiveToolsets": 0, "namespaceToolsWithSetKey": false, "allowlist": [], "denylist": []
+    }));
+    assert_eq!((small.max_active, small.namespace, small.allow, small.deny), (Some(0), false, Some(vec![]), vec![]));
+    let small = read(json!({
+        "name": "", "registerMetaTools": false, "startup": {}, "configSchema": {}, "http": { "port": 0 }
+    }))
+    .expect("reads");
+    assert_eq!((&*small.name, small.register_meta_tools, small.http.port), ("", Some(false), 0));
+    assert_eq!((small.startup, small.config_schema), (Some(Startup::default()), Some(Map::new())));
+
+    for bent in [
+        json!({ "name": 7 }),
+        json!({ "registerMetaTools": "true" }),
+        json!({ "registerMetaTools": 1 }),
+        json!({ "strict": "false" }),
+        json!({ "exposurePolicy": { "maxActiveToolsets": "2" } }),
+        json!({ "exposurePolicy": { "maxActiveToolsets": -1 } }),
+        json!({ "exposurePolicy": { "allowlist": "a" } }),
+        json!({ "http": { "port": "3000" } }),
+        json!({ "http": { "port": 65_536 } }),
+        json!({ "http": { "cors": 0 } }),
+        json!({ "http": { "corsOrigins": "https://a.example" } }),
+    ] {
+        assert!(read(bent.clone()).is_err(), "{bent}");
+    }
+}
