@@ -54,7 +54,7 @@ mod existing {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let keys = std::env::var("MCP_KEYS").map_err(|_| "set MCP_KEYS to {\"key\": \"principal\"}")?;
     let callers = Arc::new(BearerTokens::new(KeyList::parse(&keys)?));
-    let listener = listen::from_arguments().await?;
+    let listener = listen::from_arguments(&http::Config::default(), &*callers).await?;
     // ANCHOR: existing
     let server = server_of(existing::Clock).await?;
     http::serve(server, listener, callers, http::Config::default(), listen::until_interrupted()).await?;

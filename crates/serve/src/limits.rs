@@ -21,7 +21,8 @@ use crate::{Error, Principal};
 /// `None` is no limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Calls of one principal. Default 600 a minute.
+    /// Calls of one principal. Default 600 a minute. Lists have a rate of their own: as many as calls, and 600 a minute at
+    /// least.
     pub rate: Option<Rate>,
     /// Calls of all principals at once. Where callers are told apart, one has three quarters of them at most. Default 100.
     pub concurrency: Option<usize>,
@@ -47,6 +48,13 @@ pub struct Rate {
     pub per: Duration,
 }
 
+impl Rate {
+    fn is_below(self, other: Self) -> bool {
+        let each = |rate: Self| rate.per.as_secs_f64() / f64::from(rate.calls.max(1));
+        each(self) > each(other)
+    }
+}
+
 /// Counts what runs.
 #[derive(Debug)]
 pub struct Gate {
@@ -56,7 +64,11 @@ pub struct Gate {
     /// Of the calls that run, how many are whose. `None` where that is all the same.
     held: Option<Arc<Held>>,
     rate: Option<Buckets>,
+    lists: Option<Buckets>,
 }
+
+/// They cost little, and clients ask for all four when they begin; but a long list is a long answer to a short question.
+const LISTS: Rate = Rate { calls: 600, per: Duration::from_secs(60) };
 
 /// One running call; ends when dropped.
 #[derive(Debug)]
@@ -120,6 +132,7 @@ impl Gate {
             limits: limits.clone(),
             concurrency: limits.concurrency.unwrap_or(usize::MAX),
             rate: limits.rate.map(Buckets::new),
+            lists: limits.rate.map(|rate| Buckets::new(if rate.is_below(LISTS) { LISTS } else { rate })),
         }
     }
 
@@ -140,6 +153,12 @@ impl Gate {
     /// Whether a call of this caller would be too early. Counts nothing.
     pub(crate) fn has_rate(&self, principal: &Principal) -> Result<(), Duration> {
         self.rate.as_ref().map_or(Ok(()), |rate| rate.has(&bucket_of(principal)))
+    }
+
+    /// A list is asked for. It takes no place of the calls.
+    pub(crate) fn list(&self, principal: &Principal) -> Result<(), Error> {
+        let Some(lists) = &self.lists else { return Ok(()) };
+        lists.take(&bucket_of(principal)).map_err(|retry_after| Error::RateLimited { retry_after })
     }
 
     pub fn enter(&self, principal: &Principal) -> Result<Permit, Error> {

@@ -107,6 +107,14 @@ impl Serving {
         self.own.is_some()
     }
 
+    /// A list is asked for, if neither this caller nor their token does so too often.
+    pub(crate) fn list(&self, principal: &Principal) -> Result<(), Error> {
+        if let Some(own) = self.front.authenticator.gate(principal) {
+            own.list(principal)?;
+        }
+        self.front.gate.list(principal)
+    }
+
     /// A call begins, if neither all callers nor this one ask too much.
     pub(crate) fn enter(&self, principal: &Principal) -> Result<Permit, Error> {
         self.front.gate.enter_with(self.front.authenticator.gate(principal).as_deref(), principal)

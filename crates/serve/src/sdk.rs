@@ -223,7 +223,8 @@ macro_rules! list {
         let serving = $self.serving(&$cx.extensions).await?;
         Self::declared(serving.server.capabilities().$capability, $method)?;
         Self::one_page($request)?;
-        let (call, _, modern) = $self.call(&$cx).await?;
+        let (call, version, modern) = $self.call(&$cx).await?;
+        serving.list(&call.principal).map_err(|error| refuse(&error, &call, version))?;
         let mut result = $result::with_all_items(serving.server.$list(&call).items().to_vec());
         result.meta = serving.meta(modern);
         if modern {

@@ -125,9 +125,9 @@ impl Server for Conformance {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let listener = listen::from_arguments().await?;
+    let (config, everybody) = (Config::default(), Arc::new(NoAuthentication::default()));
+    let listener = listen::from_arguments(&config, &*everybody).await?;
     let server = Arc::new(Conformance::new()?);
-    let everybody = Arc::new(NoAuthentication::default());
-    http::serve(server, listener, everybody, Config::default(), listen::until_interrupted()).await?;
+    http::serve(server, listener, everybody, config, listen::until_interrupted()).await?;
     Ok(())
 }

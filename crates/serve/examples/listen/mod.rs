@@ -8,6 +8,7 @@ use std::{
     sync::LazyLock,
 };
 
+use mcp_serve::{Authenticator, http::Config};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -15,10 +16,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::LevelFilter;
 
-/// Binds, and says where. On loopback and a free port, unless told otherwise.
-pub async fn from_arguments() -> io::Result<TcpListener> {
+/// Binds, and says where, if those who ask may be served there. On loopback and a free port, unless told otherwise.
+pub async fn from_arguments(
+    config: &Config,
+    authenticator: &dyn Authenticator,
+) -> Result<TcpListener, Box<dyn std::error::Error>> {
     let listener = TcpListener::bind(address()?).await?;
-    eprintln!("listening on http://{}/mcp", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    config.check(address, authenticator)?;
+    eprintln!("listening on http://{address}/mcp");
     Ok(listener)
 }
 

@@ -17,7 +17,10 @@ use http_body_util::{BodyExt, combinators::BoxBody};
 use hyper::body::{Frame, SizeHint};
 use serde_json::value::RawValue;
 
-use super::host::conversations::Busy;
+use super::{
+    host::conversations::Busy,
+    large::{SMALL, Turns},
+};
 use crate::wire::{Refusal, code};
 
 /// The body of a response. The usual one, a whole answer, costs no more than its bytes.
@@ -153,6 +156,19 @@ pub(crate) async fn read<B>(body: B, limit: usize, timeout: Duration) -> Result<
 where
     B: HttpBody<Data = Bytes>,
 {
+    read_in_turn(body, limit, timeout, None).await
+}
+
+/// The same of a body that does not say how long it is: what turns out to be large waits for its turn to go on.
+pub(super) async fn read_in_turn<B>(
+    body: B,
+    limit: usize,
+    timeout: Duration,
+    mut turns: Option<Turns<'_>>,
+) -> Result<Bytes, Refusal>
+where
+    B: HttpBody<Data = Bytes>,
+{
     let too_large = || {
         let message = format!("the body is larger than {limit} bytes");
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, code::INVALID_REQUEST, message)
@@ -164,12 +180,16 @@ where
         let mut body = std::pin::pin!(body);
         let mut whole = Bytes::new();
         let mut parts = BytesMut::new();
+        let mut _turn = None;
         while let Some(frame) = body.frame().await {
             let frame = frame
                 .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, "the body broke off"))?;
             let Ok(data) = frame.into_data() else { continue };
             if whole.len() + parts.len() + data.len() > limit {
                 return Err(too_large());
+            }
+            if let Some(turns) = turns.take_if(|_| whole.len() + parts.len() + data.len() > SMALL) {
+                _turn = Some(turns.wait().await?);
             }
             if whole.is_empty() && parts.is_empty() {
                 whole = data;

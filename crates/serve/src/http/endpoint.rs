@@ -19,10 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Body, Config, ConfigError,
-    body::{json, read, refuse, status},
+    body::{json, read, read_in_turn, refuse, status},
     cors,
     guard::Guard,
-    large::{self, LargeBodies},
+    large::{self, LargeBodies, Size, Turns},
     presence::Presence,
     sessions::Sessions,
     shares::Shares,
@@ -317,13 +317,21 @@ impl Endpoint {
         B: HttpBody<Data = Bytes>,
     {
         is_json(&head.headers)?;
-        let _turn = if large::is_small(&head.headers) {
-            None
-        } else {
-            let owner = (!front.authenticator.is_open()).then(|| large::owner(&self.0, principal));
-            Some(Box::pin(self.0.large.turn(owner, self.0.config().body_timeout)).await?)
+        let &Config { max_body, body_timeout, .. } = self.0.config();
+        let turns = |patience| Turns {
+            large: &self.0.large,
+            owner: (!front.authenticator.is_open()).then(|| large::owner(&self.0, principal)),
+            patience,
         };
-        read(body, self.0.config().max_body, self.0.config().body_timeout).await
+        match large::size(&head.headers) {
+            Size::Small => read(body, max_body, body_timeout).await,
+            Size::Large => {
+                let _turn = Box::pin(turns(body_timeout).wait()).await?;
+                read(body, max_body, body_timeout).await
+            }
+            // It is refused for want of a turn before it would be for its own slowness.
+            Size::Unknown => Box::pin(read_in_turn(body, max_body, body_timeout, Some(turns(body_timeout / 2)))).await,
+        }
     }
 
     async fn post(&self, serving: Serving, head: Parts, body: Bytes, caller: Admitted) -> Response<Body> {

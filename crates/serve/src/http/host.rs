@@ -10,10 +10,7 @@ pub(super) mod conversations;
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -70,7 +67,8 @@ struct Changing {
 struct Mounted {
     number: u64,
     endpoint: Endpoint,
-    cut: AtomicBool,
+    /// Nothing of it answers any more, and what still ran is dropped.
+    cut: CancellationToken,
 }
 
 /// Why a server can't be mounted.
@@ -129,7 +127,7 @@ impl Host {
         }
         changing.numbers += 1;
         let endpoint = Endpoint::hosted(live, self.0.stopping.child_token(), self.0.large.clone());
-        let mounted = Arc::new(Mounted { number: changing.numbers, endpoint, cut: AtomicBool::new(false) });
+        let mounted = Arc::new(Mounted { number: changing.numbers, endpoint, cut: CancellationToken::new() });
         self.0.mounts.change([(name, mounted)], []);
         Ok(())
     }
@@ -154,7 +152,8 @@ impl Host {
     }
 
     /// Calls a tool of the server of this name from inside this process, as the principal of `cx`, whom the embedding program
-    /// vouches for: past its authentication, within its limits and layers. `None` where nothing is mounted.
+    /// vouches for: past its authentication, within its limits and layers. `None` where nothing is mounted, or not any more
+    /// when the grace of its calls was over.
     pub async fn call_tool(
         &self,
         name: &str,
@@ -163,7 +162,12 @@ impl Host {
         arguments: Map<String, Value>,
     ) -> Option<Result<ToolResult, Error>> {
         let mounted = self.0.mounts.with(name, Arc::clone)?;
-        Some(mounted.call_tool(cx, tool, arguments).await)
+        // There is no connection that could be cut.
+        tokio::select! {
+            biased;
+            () = mounted.cut.cancelled() => None,
+            outcome = mounted.call_tool(cx, tool, arguments) => Some(outcome),
+        }
     }
 
     /// Of the endpoint of a server that has this name, without what its [`Config::path`](super::Config::path) adds.
@@ -308,7 +312,7 @@ impl Mounted {
         }
         conversation.arrive(self.number);
         // It may have been cut between the look and the arrival.
-        if self.cut.load(SeqCst) {
+        if self.cut.is_cancelled() {
             return unknown();
         }
         let response = self.endpoint.answer(request, part, origin).await;
@@ -339,9 +343,11 @@ impl Mounted {
         let mut forced = 0;
         if tokio::time::timeout(grace, shared.idle()).await.is_err() {
             forced = shared.live.front().gate.running();
-            self.cut.store(true, SeqCst);
+            self.cut.cancel();
             conversations.cut(self.number);
         }
+        // Whoever found it before it was unmounted may come after its last call.
+        self.cut.cancel();
         shared.end_sessions();
         // What was cut is dropped by the tasks it ran on.
         shared.live.front().gate.idle().await;

@@ -22,7 +22,7 @@ pub(super) struct LargeBodies {
 }
 
 /// The server, tenant and id.
-type Owner = (usize, Option<String>, String);
+pub(super) type Owner = (usize, Option<String>, String);
 
 /// To read one.
 pub(super) struct Turn<'a> {
@@ -30,8 +30,21 @@ pub(super) struct Turn<'a> {
     _own: Option<Place<'a, Owner>>,
 }
 
+/// Where a body that may become large gets its turn.
+pub(super) struct Turns<'a> {
+    pub(super) large: &'a LargeBodies,
+    pub(super) owner: Option<Owner>,
+    pub(super) patience: Duration,
+}
+
+impl<'a> Turns<'a> {
+    pub(super) async fn wait(self) -> Result<Box<Turn<'a>>, Refusal> {
+        self.large.turn(self.owner, self.patience).await
+    }
+}
+
 /// Bytes of a body that anybody may send at any time.
-const SMALL: u64 = 64 * 1024;
+pub(super) const SMALL: usize = 64 * 1024;
 const AT_ONCE: usize = 32;
 /// Of one principal, where callers are told apart.
 const OF_ONE: usize = 8;
@@ -60,10 +73,21 @@ impl LargeBodies {
     }
 }
 
-/// A body without a length may become as long as any.
-pub(super) fn is_small(headers: &HeaderMap) -> bool {
-    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    length.is_some_and(|length| length <= SMALL)
+/// What a body says of itself before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Size {
+    Small,
+    Large,
+    /// It may become as long as any.
+    Unknown,
+}
+
+pub(super) fn size(headers: &HeaderMap) -> Size {
+    match headers.get(CONTENT_LENGTH).map(|length| length.to_str().ok().and_then(|length| length.parse::<u64>().ok())) {
+        None => Size::Unknown,
+        Some(Some(length)) if length <= SMALL as u64 => Size::Small,
+        Some(_) => Size::Large,
+    }
 }
 
 /// Who has places of their own at a server.
@@ -104,9 +128,15 @@ mod tests {
     #[test]
     fn only_a_length_says_that_a_body_is_small() {
         let of = |length: &str| [(CONTENT_LENGTH, HeaderValue::try_from(length).expect("text"))].into_iter().collect();
-        for (length, small) in [("0", true), ("65536", true), ("65537", false), ("-1", false), ("a lot", false)] {
-            assert_eq!(is_small(&of(length)), small, "{length}");
+        for (length, is) in [
+            ("0", Size::Small),
+            ("65536", Size::Small),
+            ("65537", Size::Large),
+            ("-1", Size::Large),
+            ("a lot", Size::Large),
+        ] {
+            assert_eq!(size(&of(length)), is, "{length}");
         }
-        assert!(!is_small(&HeaderMap::new()));
+        assert_eq!(size(&HeaderMap::new()), Size::Unknown);
     }
 }

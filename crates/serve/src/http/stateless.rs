@@ -43,7 +43,13 @@ pub(super) async fn answer(
     let Request { id, params, .. } = request;
     let declared = server.capabilities();
     let one_page = || match &params.cursor {
-        None => Ok(CallContext::from(caller.clone())),
+        None => {
+            let cx = CallContext::from(caller.clone());
+            match serving.list(&cx.principal) {
+                Ok(()) => Ok(cx),
+                Err(error) => Err(Refusal::of(&error, cx.call_id, version)),
+            }
+        }
         Some(_) => Err(invalid("this cursor was not made by this server")),
     };
     let list = |key, items: &RawValue| replies.list(id, version, hints, (key, items));

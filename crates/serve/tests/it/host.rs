@@ -25,7 +25,7 @@ struct Hosting {
     task: JoinHandle<Result<Summary, ServeError>>,
 }
 
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 impl Hosting {
     async fn with(config: HostConfig) -> Self {
@@ -301,6 +301,22 @@ async fn what_does_not_end_in_time_is_cut_and_nothing_else() {
     other.release.notify_waiters();
     let reply = within(stays).await.expect("no panic").expect("an answer");
     assert_eq!(reply.result()["content"][0]["text"], "released");
+}
+
+/// a call from inside this process has no connection that could be cut; its unmount waited for it without end.
+#[tokio::test]
+async fn a_call_from_inside_is_cut_like_the_others() {
+    let hosting = Hosting::start().await;
+    let server = hosting.open("going");
+    let call = tokio::spawn({
+        let host = hosting.host.clone();
+        let cx = CallContext::new(Principal::trusted("alice"));
+        async move { host.call_tool("going", cx, "wait", serde_json::Map::new()).await }
+    });
+    server.until_waiting(1).await;
+    assert_eq!(hosting.unmounted("going", Duration::from_millis(20)).await, Unmounted { forced: 1 });
+    assert!(within(call).await.expect("no panic").is_none(), "nothing is there any more");
+    server.until_dropped(1).await;
 }
 
 #[tokio::test]

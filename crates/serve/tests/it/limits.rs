@@ -28,9 +28,37 @@ async fn a_principal_has_a_rate_of_its_own() {
     // S2-47.
     assert_eq!((&data["code"], data["retryAfter"].as_u64()), (&json!("RATE_LIMIT_EXCEEDED"), Some(seconds)));
     call("key-number-2").await.result();
-    // Lists cost nothing and are not counted.
+    // Lists have a rate of their own.
     let list = running.modern("tools/list", json!({}), &[("x-api-key", "key-number-1")]);
     running.ask(list).await.result();
+}
+
+/// a long list is a long answer to a short question, as often as anybody asked.
+#[tokio::test]
+async fn lists_are_not_without_end_in_any_era() {
+    let keys = ApiKeys::new(ApiKeys::DEFAULT_HEADER, KeyList::parse("key-number-1,key-number-2").expect("keys"));
+    let rate = Some(Rate { calls: 1, per: Duration::from_secs(3600) });
+    let running = Running::with(Config { limits: Limits { rate, concurrency: None }, ..Config::default() }, keys).await;
+    let list = async |key: &str| {
+        running.ask(running.modern("tools/list", json!({}), &[("x-api-key", key)])).await.status.as_u16()
+    };
+    let (session, _) = crate::sessions::open(&running, &[("x-api-key", "key-number-1")]).await;
+    // As many as a minute has, and those of the time that it takes.
+    let mut asked = 0;
+    while list("key-number-1").await == 200 {
+        asked += 1;
+    }
+    assert!(asked >= 600, "{asked}");
+    assert_eq!(list("key-number-1").await, 429);
+    let headers = [("x-api-key", "key-number-1")];
+    let refused = async || {
+        let reply = crate::sessions::ask(&running, &session, &headers, "prompts/list", json!({})).await;
+        reply.json().get("error").is_some()
+    };
+    crate::support::within(async { while !refused().await {} }).await;
+    assert_eq!(list("key-number-2").await, 200);
+    let call = running.modern("tools/call", json!({"name": "echo"}), &headers);
+    running.ask(call).await.result();
 }
 
 #[tokio::test]

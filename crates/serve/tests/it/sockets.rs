@@ -111,6 +111,31 @@ async fn a_connection_that_becomes_idle_makes_room_for_one_that_waits_already() 
     assert!(answer.starts_with(b"HTTP/1.1 200"));
 }
 
+/// X-9: programs that send no length had thirty-two places together, eight each where callers are told apart, however little
+/// they sent. What they send is small until it is not.
+#[tokio::test]
+async fn small_bodies_without_a_length_take_no_place_of_large_ones() {
+    let running = Running::start().await;
+    let head =
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut held = Vec::new();
+    for _ in 0..40 {
+        let mut stream = TcpStream::connect(running.address).await.expect("connects");
+        stream.write_all(format!("{head}1\r\n{{\r\n").as_bytes()).await.expect("sends");
+        held.push(stream);
+    }
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let mut stream = TcpStream::connect(running.address).await.expect("connects");
+    stream.write_all(format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len()).as_bytes()).await.expect("sends");
+    let mut answer = [0; 12];
+    within(stream.read_exact(&mut answer)).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    // What grows beyond that is read in turn, and whole.
+    let large = format!("{}{}", body, " ".repeat(300_000));
+    let answer = raw(&running, &format!("{head}{:x}\r\n{large}\r\n0\r\n\r\n", large.len())).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
 #[tokio::test]
 async fn one_address_does_not_take_all_connections() {
     let config = Config { max_connections_per_address: 2, proxies: Vec::new(), ..Config::default() };
