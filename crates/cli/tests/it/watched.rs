@@ -17,6 +17,12 @@ fn spec(version: &str, says: &str) -> String {
     )
 }
 
+/// In one piece, as editors do: what looks at a file while it is written finds half of it, and says so.
+fn save(place: &Place, text: &str) {
+    std::fs::write(place.path("saving"), text).unwrap();
+    std::fs::rename(place.path("saving"), place.path("shop.yaml")).unwrap();
+}
+
 /// Ends what it started, however the test does.
 struct Watching<'a> {
     place: &'a Place,
@@ -81,21 +87,21 @@ fn a_saved_file_runs_unregistered_and_a_bad_edit_changes_nothing() {
     assert_eq!((&first["version"], &first["registered"]), (&"1.2.0".into(), &true.into()), "{first}");
     assert_eq!(watching.call(), "hello");
 
-    std::fs::write(place.path("shop.yaml"), spec("1.2.0", "edited")).unwrap();
+    save(&place, &spec("1.2.0", "edited"));
     let edited = watching.says();
     assert!(edited["version"].as_str().is_some_and(|it| it.starts_with("1.2.0+dev.")), "{edited}");
     assert_eq!(watching.call(), "edited");
     let versions = place.run(&["versions", "shop", "--data", "data", "--output", "json"]);
     assert_eq!(json(&versions.out)["versions"].as_array().map(Vec::len), Some(1), "it is not registered");
 
-    std::fs::write(place.path("shop.yaml"), "name: shop\nversion: 1.2.0\ntoools: []\n").unwrap();
+    save(&place, "name: shop\nversion: 1.2.0\ntoools: []\n");
     assert_eq!(watching.says()["code"], "invalid-spec");
     assert_eq!(watching.call(), "edited");
     let logs = place.run(&["logs", "shop", "--data", "data"]);
     assert!(logs.out.contains("edit: an edit changes nothing: a server needs at least one of"), "{logs:?}");
 
     // Started again, the registered version runs.
-    std::fs::write(place.path("shop.yaml"), spec("1.2.0", "hello")).unwrap();
+    save(&place, &spec("1.2.0", "hello"));
     assert_eq!(watching.says()["version"], "1.2.0");
     assert_eq!(watching.call(), "hello");
 }

@@ -143,7 +143,7 @@ impl Running {
 }
 
 async fn within<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), work).await.expect("ends in time")
+    tokio::time::timeout(Duration::from_secs(60), work).await.expect("ends in time")
 }
 
 fn shop(version: &str, says: &str) -> String {

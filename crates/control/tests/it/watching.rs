@@ -78,7 +78,7 @@ async fn a_stream_ends_with_the_token_that_opened_it() {
         within(stream.read_line(&mut seen)).await.unwrap();
         assert!(seen.contains("200"), "{seen}");
         assert_eq!(running.ask("DELETE", "/mcp/tokens/watcher", "").await.status, 204);
-        let ended = tokio::time::timeout(Duration::from_secs(20), async {
+        let ended = tokio::time::timeout(Duration::from_secs(60), async {
             while stream.read_line(&mut seen).await.unwrap() > 0 {}
         });
         ended.await.expect("it ends");

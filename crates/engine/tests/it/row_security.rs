@@ -29,7 +29,7 @@ connections:
   - name: db
     type: {kind}
     envVar: DB
-    pool: {{ max: 2 }}
+    pool: {{ max: 2, acquireTimeout: 60s }}
     session: {{ app.user: '{{principal.id}}', app.org: '{{principal.claims.org}}' }}
 tools:
   - {{ name: list, description: Mine, sql: SELECT owner FROM {table}, annotations: {{ readOnly: true }} }}

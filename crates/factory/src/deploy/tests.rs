@@ -207,7 +207,7 @@ impl Factory {
 }
 
 async fn within<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), work).await.expect("ends in time")
+    tokio::time::timeout(Duration::from_secs(60), work).await.expect("ends in time")
 }
 
 const HELLO: &str =

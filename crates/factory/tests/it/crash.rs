@@ -24,7 +24,7 @@ const REGISTRY: &str = "FACTORY_THAT_IS_KILLED_REGISTRY";
 const ROUND: &str = "FACTORY_THAT_IS_KILLED_ROUND";
 const SEED: &str = "MCP_FACTORY_SEED";
 const SERVERS: [&str; 5] = ["a", "b", "c", "d", "e"];
-const WAIT: Duration = Duration::from_secs(20);
+const WAIT: Duration = Duration::from_secs(60);
 /// At once, each with a registry of its own.
 const LANES: u64 = 4;
 

@@ -31,7 +31,7 @@ impl Hosted {
     }
 
     pub async fn deploy(&self, caller: &Caller, server: &str) {
-        let commanded = self.factory.deploy(caller, server, None, Duration::from_secs(20)).await.expect("deployed");
+        let commanded = self.factory.deploy(caller, server, None, Duration::from_secs(60)).await.expect("deployed");
         let observed = commanded.observed.expect("in time");
         assert!(observed.serving.is_some(), "{observed:?}");
     }
@@ -65,5 +65,5 @@ impl Hosted {
 }
 
 pub async fn within<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), work).await.expect("ends in time")
+    tokio::time::timeout(Duration::from_secs(60), work).await.expect("ends in time")
 }

@@ -114,7 +114,7 @@ async fn keys_of_the_spec_s_own_secret_are_good_beside_those_that_are_issued(kep
     // Every process here has it.
     let path = std::env::var("PATH").expect("there");
     create(factory, &jane, guarded("inner", "{ type: bearer, envVar: PATH }")).await.expect("created");
-    let refused = factory.deploy(&jane, "inner", None, Duration::from_secs(20)).await.expect("ordered");
+    let refused = factory.deploy(&jane, "inner", None, Duration::from_secs(60)).await.expect("ordered");
     let fault = refused.observed.expect("in time").outcome.expect_err("no such secret").to_string();
     assert!(fault.contains("PATH") && !fault.contains(&path), "{fault}");
 

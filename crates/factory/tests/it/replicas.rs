@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::create::spec;
 
-const WAIT: Duration = Duration::from_secs(20);
+const WAIT: Duration = Duration::from_secs(60);
 const LEASE: Duration = Duration::from_millis(800);
 
 /// A factory that hosts, on a port of its own.

@@ -104,7 +104,7 @@ async fn a_shared_connection_is_used_by_whom_it_is_granted_to_until_it_is_taken_
     assert!(factory.granted_connections(&jane).await.expect("listed").is_empty());
     let created = factory.create(&jane, server("shop", USES), None).await.expect("created");
     assert_eq!(created.problems.iter().map(|it| it.code).collect::<Vec<_>>(), ["policy/shared-connection"]);
-    let refused = factory.deploy(&jane, "shop", None, Duration::from_secs(20)).await.expect("ordered");
+    let refused = factory.deploy(&jane, "shop", None, Duration::from_secs(60)).await.expect("ordered");
     let fault = refused.observed.expect("in time").outcome.expect_err("not granted").to_string();
     assert!(fault.contains("the shared connection `crm` is not granted"), "{fault}");
     let log = audited(&hosted, &jane).await;
@@ -134,7 +134,7 @@ async fn a_shared_connection_is_used_by_whom_it_is_granted_to_until_it_is_taken_
     })
     .await;
     let heard = upstream.heard().len();
-    let started = factory.start(&jane, "shop", Duration::from_secs(20)).await.expect("ordered");
+    let started = factory.start(&jane, "shop", Duration::from_secs(60)).await.expect("ordered");
     assert!(started.observed.expect("in time").outcome.is_err());
     assert_eq!(upstream.heard().len(), heard, "nobody asked it any more");
     factory.unshare_connection(&Caller::local(), "crm", true).await.expect("forced");
@@ -197,7 +197,7 @@ async fn no_way_leads_around_a_grant(kept: Kept) {
             .await
             .unwrap_or_else(|error| panic!("{name}: {error:?}"));
         assert!(created.problems.iter().any(|it| it.code == code), "{name}: {:?}", created.problems);
-        let deployed = factory.deploy(&mallory, name, None, Duration::from_secs(20)).await.expect("ordered");
+        let deployed = factory.deploy(&mallory, name, None, Duration::from_secs(60)).await.expect("ordered");
         assert!(deployed.observed.expect("in time").serving.is_none(), "{name}");
         factory.stop(&mallory, name).await.expect("stopped");
         let log = audited(&hosted, &mallory).await;

@@ -20,7 +20,7 @@ use crate::{
 };
 
 const FOLDER: &str = "FACTORY_ON_A_SMALL_DISK";
-const WAIT: Duration = Duration::from_secs(20);
+const WAIT: Duration = Duration::from_secs(60);
 
 /// On a disk of its own, which may be filled. Does nothing unless the other test asks for it.
 #[tokio::test(flavor = "multi_thread")]

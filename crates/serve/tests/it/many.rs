@@ -316,7 +316,7 @@ async fn idle_servers_and_old_ones_are_let_go() {
         let instances = world.instances(options);
         let running = serve(&instances, &registry(&["ann"]), Config::default()).await;
         call(&running, "ann", "count").await;
-        assert_eq!(instances.stats().size, 1);
+        assert_eq!(instances.stats().builds, 1);
         within(async {
             while world.alive.load(Ordering::SeqCst) > 0 {
                 tokio::task::yield_now().await;

@@ -87,7 +87,7 @@ impl TestServer {
 
 /// Fails a test that would hang.
 pub async fn within<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), work).await.expect("ends in time")
+    tokio::time::timeout(Duration::from_secs(60), work).await.expect("ends in time")
 }
 
 struct Waiting<'a>(&'a TestServer, bool);
