@@ -177,8 +177,7 @@ pub(crate) fn version_of(spec: &Spec, diagnostics: &[Diagnostic], folder: Option
 
 /// A spec as it was kept. It was checked then.
 pub(crate) fn read_again(text: &str) -> Option<Spec> {
-    let source = Source { name: "registry", bytes: text.as_bytes(), format: Format::Json };
-    mcp_factory_spec::read(&source, &Anything).spec
+    mcp_factory_spec::reread(text.as_bytes())
 }
 
 pub(crate) fn capabilities_of(spec: &Spec) -> Capabilities {

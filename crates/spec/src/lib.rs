@@ -24,7 +24,7 @@ pub mod uri_template;
 pub use check::{META_TOOLS, Probe};
 pub use diagnostic::{Code, Diagnostic, Fix, Severity, Verdict};
 pub use model::Spec;
-pub use read::{Reading, Source, read};
+pub use read::{Reading, Source, read, reread};
 pub use schema_of_language::language_schema;
 pub use syntax::{Format, Node, NodeValue, Span};
 pub use uri_template::UriTemplate;

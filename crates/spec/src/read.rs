@@ -79,6 +79,17 @@ pub fn read(source: &Source<'_>, probe: &dyn Probe) -> Reading {
     Reading { spec: spec.filter(|_| verdict < Verdict::Error), diagnostics, verdict }
 }
 
+/// Reads the canonical form of a spec that [`read`] took: what was checked then is not checked again, which is most of the
+/// work. Nothing, where it is no spec of this language.
+#[must_use]
+pub fn reread(canonical: &[u8]) -> Option<Spec> {
+    let (root, diagnostics) = syntax::read(canonical, Format::Json);
+    let mut reader = Reader { is_known: true, ..Reader::default() };
+    let spec = <Spec as Field>::read(&root?, &Path::default(), &mut reader);
+    let is_wrong = |found: &[Diagnostic]| Verdict::of(found) == Verdict::Error;
+    spec.filter(|_| !is_wrong(&diagnostics) && !is_wrong(&reader.diagnostics))
+}
+
 /// More than this nobody reads, and a hostile document could make millions.
 const MOST: usize = 500;
 
@@ -91,6 +102,8 @@ pub(crate) struct Reader {
     /// For lists that lost an element: where the remaining ones stand in the source.
     places: HashMap<Path, Vec<usize>>,
     runs_away: bool,
+    /// The schemas of the document were checked before.
+    is_known: bool,
 }
 
 impl Reader {
@@ -211,12 +224,16 @@ impl Reader {
 impl Reader {
     /// A JSON Schema within the spec.
     pub(crate) fn check_schema(&mut self, schema: &Node, at: &Path) {
-        self.add_checked(json_schema::check(schema, at));
+        if !self.is_known {
+            self.add_checked(json_schema::check(schema, at));
+        }
     }
 
     /// A JSON Schema that the language does not close.
     pub(crate) fn check_plain_schema(&mut self, schema: &Node, at: &Path) {
-        self.add_checked(json_schema::check_plain(schema, at));
+        if !self.is_known {
+            self.add_checked(json_schema::check_plain(schema, at));
+        }
     }
 
     /// The schemas of single parameters, whose references are resolved in the `whole` that is made of them.
@@ -226,6 +243,9 @@ impl Reader {
         schemas: &[(String, Node, Path)],
         whole: &Map<String, Value>,
     ) {
+        if self.is_known {
+            return;
+        }
         let parts: Vec<_> = schemas
             .iter()
             .map(|(name, schema, at)| json_schema::Part { schema, at, pointer: format!("/properties/{name}") })

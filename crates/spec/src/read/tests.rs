@@ -77,3 +77,12 @@ tools:
     let help = "YAML reads `{path}` as a mapping; to make it a placeholder, quote it: \"{path}\"";
     assert_eq!(found.help.as_deref(), Some(help));
 }
+
+#[test]
+fn what_is_read_again_must_still_be_a_spec() {
+    let good = br#"{"name":"s","tools":[{"name":"ping","description":"Answer pong","static":{"text":"pong"}}]}"#;
+    assert_eq!(crate::reread(good).expect("a spec").name.as_str(), "s");
+    for bad in ["", "[]", "{", r#"{"name":"s","nonsense":1}"#, r#"{"name":"s","tools":[{"name":7}]}"#] {
+        assert!(crate::reread(bad.as_bytes()).is_none(), "{bad}");
+    }
+}

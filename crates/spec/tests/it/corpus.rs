@@ -78,6 +78,9 @@ fn a_valid_document_and_its_canonical_form_are_the_same_server() {
             }
             None => report.add(&document, "its canonical form is no server"),
         }
+        if mcp_factory_spec::reread(canonical.as_bytes()).as_ref() != Some(&spec) {
+            report.add(&document, format_args!("read again without checks it became another server: {canonical}"));
+        }
     }
     report.finish();
 }
