@@ -1,8 +1,12 @@
 //! What a caller sends, made into what a tool may use: nulls are omissions, the schema is enforced, defaults are filled in.
 
+use std::sync::{Arc, OnceLock};
+
 use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use mcp_factory_spec::json_schema;
 use serde_json::{Map, Value};
+
+use crate::interned::Interned;
 
 /// How a refusal of arguments begins.
 pub const REFUSED: &str = "the arguments were refused";
@@ -11,9 +15,19 @@ const MAX_FAULTS: usize = 8;
 /// How much of an offending value a message shows, in characters.
 const MAX_SHOWN: usize = 80;
 
-/// The compiled input schema of one tool.
+/// The input schema of one tool. It is compiled for the first call, since many tools of many servers wait long for that, and a
+/// validator takes ten times the memory of its schema.
 #[derive(Debug)]
 pub struct Arguments {
+    schema: Box<str>,
+    compiled: OnceLock<Result<Arc<Compiled>, SchemaError>>,
+}
+
+/// Of all tools of all servers that have the same schema.
+static COMPILED: Interned<Compiled> = Interned::new();
+
+#[derive(Debug)]
+struct Compiled {
     validator: Validator,
     properties: Map<String, Value>,
     required: Vec<String>,
@@ -21,14 +35,45 @@ pub struct Arguments {
 }
 
 /// The schema can't be compiled. `spec` has checked it, so this is a schema that reaches for something outside of itself.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("the input schema can't be compiled: {message}")]
 pub struct SchemaError {
     message: String,
 }
 
 impl Arguments {
+    /// Finds out whether the schema can be compiled.
     pub fn compile(schema: &Value) -> Result<Self, SchemaError> {
+        let arguments = Self::known(schema);
+        // Nothing of it is kept: what is made of the same schema again, while somebody has it, is the same.
+        arguments.make()?;
+        Ok(arguments)
+    }
+
+    /// Of a schema that was compiled before.
+    #[must_use]
+    pub fn known(schema: &Value) -> Self {
+        Self { schema: schema.to_string().into(), compiled: OnceLock::new() }
+    }
+
+    fn make(&self) -> Result<Arc<Compiled>, SchemaError> {
+        COMPILED.get_or_make(&[&self.schema], || {
+            let schema = serde_json::from_str(&self.schema);
+            Compiled::of(&schema.map_err(|error| SchemaError { message: error.to_string() })?)
+        })
+    }
+
+    /// Names the faults for the model when there are any.
+    pub fn check(&self, arguments: Map<String, Value>) -> Result<Map<String, Value>, String> {
+        match self.compiled.get_or_init(|| self.make()) {
+            Ok(compiled) => compiled.check(arguments),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl Compiled {
+    fn of(schema: &Value) -> Result<Self, SchemaError> {
         let properties = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
         let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
         let defaults = properties
@@ -43,8 +88,7 @@ impl Arguments {
         })
     }
 
-    /// Names the faults for the model when there are any.
-    pub fn check(&self, mut arguments: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    fn check(&self, mut arguments: Map<String, Value>) -> Result<Map<String, Value>, String> {
         arguments.retain(|name, value| !value.is_null() || self.takes_null(name));
         for (name, default) in &self.defaults {
             if !arguments.contains_key(name) {
@@ -240,6 +284,25 @@ mod tests {
     fn a_huge_value_is_not_repeated_whole() {
         let faults = check(json!({ "query": "a", "category": "x".repeat(100_000) })).unwrap_err();
         assert!(faults.len() < 400, "{} characters", faults.len());
+    }
+
+    #[test]
+    fn tools_with_the_same_schema_share_one_validator_which_goes_with_the_last_of_them() {
+        let schema = json!({ "type": "object", "properties": { "only_here": { "const": 41 } } });
+        let [one, other, third] = [(); 3].map(|()| Arguments::known(&schema));
+        assert!(one.compiled.get().is_none(), "before a call there is none");
+        let given = json!({ "only_here": 41 }).as_object().unwrap().clone();
+        for tool in [&one, &other] {
+            assert_eq!(tool.check(given.clone()), Ok(given.clone()));
+        }
+        let of = |tool: &Arguments| tool.compiled.get().unwrap().clone().unwrap();
+        assert!(Arc::ptr_eq(&of(&one), &of(&other)));
+        let kept = Arc::downgrade(&of(&one));
+        drop(one);
+        assert!(kept.upgrade().is_some());
+        drop(other);
+        assert!(kept.upgrade().is_none());
+        assert!(third.check(json!({ "only_here": 42 }).as_object().unwrap().clone()).is_err());
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod cursor;
 mod engine;
 mod exposure;
 mod folder;
+mod interned;
 mod json;
 mod per;
 mod plan;

@@ -24,7 +24,11 @@ use mcp_factory_connect::{
     command::{Program, ProgramError},
 };
 use mcp_factory_spec::{Spec, model};
-use mcp_serve::{Approvals, Changes, Gate, Limits, Listing, ParameterHeader, Rate, model::Implementation};
+use mcp_serve::{
+    Approvals, Changes, Gate, Limits, Listing, ParameterHeader, Rate,
+    model::{Implementation, Tool as ToolEntry},
+};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -36,6 +40,7 @@ use crate::{
     confirm::Confirm,
     cursor::CursorKey,
     exposure::{self, Exposure},
+    interned::Interned,
     prompt::CompiledPrompt,
     resource::Resources,
     tasks::{Desk, Tasks},
@@ -109,7 +114,21 @@ impl Plan {
 
     /// The same with connections that are shared: what they are is in the spec by now, in the place of `use`.
     pub fn with_shared(spec: &Spec, surroundings: &Surroundings, shared: &Shared) -> Result<Self, Vec<Problem>> {
-        let mut builder = Builder::new(spec, surroundings, shared);
+        Self::compile(spec, surroundings, shared, false)
+    }
+
+    /// Of a spec that was planned before: what a spec alone decides is not tried again, such as whether its schemas compile.
+    pub fn again(spec: &Spec, surroundings: &Surroundings, shared: &Shared) -> Result<Self, Vec<Problem>> {
+        Self::compile(spec, surroundings, shared, true)
+    }
+
+    fn compile(
+        spec: &Spec,
+        surroundings: &Surroundings,
+        shared: &Shared,
+        is_known: bool,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut builder = Builder { is_known, ..Builder::new(spec, surroundings, shared) };
         let mut notices = support::check(spec, &mut builder.problems);
         notices.extend(exposure::notices(spec));
         let tools = order::tools(spec, &mut builder);
@@ -123,7 +142,7 @@ impl Plan {
             implementation: implementation(spec),
             instructions: spec.instructions.clone(),
             tools,
-            tool_listing: listing(entries::tools(spec)),
+            tool_listing: tool_listing(entries::tools(spec)),
             desk: spec
                 .tools
                 .iter()
@@ -187,6 +206,7 @@ pub struct Builder<'a> {
     server: &'a str,
     answers: Option<Arc<Answers>>,
     files: RefCell<Files>,
+    is_known: bool,
 }
 
 impl<'a> Builder<'a> {
@@ -200,7 +220,14 @@ impl<'a> Builder<'a> {
             server: spec.title.as_deref().unwrap_or(spec.name.as_str()),
             answers: None,
             files: RefCell::default(),
+            is_known: false,
         }
+    }
+
+    /// The spec was planned before.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.is_known
     }
 
     pub fn report(&mut self, path: String, fault: Fault) {
@@ -254,7 +281,9 @@ impl<'a> Builder<'a> {
         let path = format!("tools[{position}]");
         let schema = tool.input_schema();
         let headers = ParameterHeader::of(&schema);
-        let compiled = Arguments::compile(&Value::Object(schema))
+        let schema = Value::Object(schema);
+        let arguments = if self.is_known { Ok(Arguments::known(&schema)) } else { Arguments::compile(&schema) };
+        let compiled = arguments
             .map_err(|error| Fault::from(error.to_string()))
             .and_then(|arguments| Ok((self.kind(tool, compiled)?, arguments)));
         let (kind, arguments) = match compiled {
@@ -357,6 +386,17 @@ fn implementation(spec: &Spec) -> Implementation {
     implementation
 }
 
-fn listing<T: serde::Serialize>(entries: Vec<T>) -> Arc<Listing<T>> {
-    Listing::new(entries).expect("the protocol's types can be written as JSON")
+fn listing<T: Serialize + DeserializeOwned>(entries: Vec<T>) -> Arc<Listing<T>> {
+    let json = serde_json::value::to_raw_value(&entries).expect(WRITABLE);
+    Arc::new(Listing::written(json).expect(WRITABLE))
+}
+
+/// Lists of tools by their JSON, of all servers.
+static TOOLS: Interned<Listing<ToolEntry>> = Interned::new();
+const WRITABLE: &str = "the protocol's types are written as JSON, and read from it";
+
+fn tool_listing(entries: Vec<ToolEntry>) -> Arc<Listing<ToolEntry>> {
+    let json = serde_json::value::to_raw_value(&entries).expect(WRITABLE);
+    let text = json.get().to_owned();
+    TOOLS.get_or_make(&[&text], || Listing::written(json)).expect(WRITABLE)
 }

@@ -25,7 +25,7 @@ impl Default for Changes {
 
 impl Changes {
     /// News that a slow listener may miss before it is told that everything may have changed.
-    const KEPT: usize = 64;
+    const KEPT: usize = 16;
 
     #[must_use]
     pub fn new() -> Self {

@@ -4,7 +4,12 @@ mod catalogue;
 mod keyset;
 mod page;
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use mcp_factory_connect::sql::{
     Access, Hint, Outcome, Parameter as DriverParameter, RunOptions, Statement as Prepared,
@@ -24,6 +29,7 @@ use page::Page as PageWriter;
 use crate::{
     answer,
     cursor::CursorKey,
+    interned::Interned,
     plan::{Builder, Fault, SqlConnection},
     rows::{Caps, Layouts, RowWriter},
     shape::Shape,
@@ -39,7 +45,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct SqlTool {
     name: Arc<str>,
     connection: SqlConnection,
-    template: Template,
+    template: Arc<Template>,
     /// One list of variants for each order; without `sort`, one.
     orders: HashMap<Option<String>, Vec<Variant>>,
     hints: HashMap<String, Hint>,
@@ -50,22 +56,26 @@ pub struct SqlTool {
     cursor_key: CursorKey,
 }
 
+/// Statements by their dialect and text, of all tools of all servers.
+static TEMPLATES: Interned<Template> = Interned::new();
+
+/// Most wait long for their first call, which makes the forms.
 #[derive(Debug)]
 struct Variant {
     number: usize,
     order: Option<Arc<str>>,
     /// Pages by counting, or all rows at once.
-    form: Form,
+    form: OnceLock<Box<Form>>,
     /// Pages behind their last rows.
     keyset: Planned,
 }
 
 /// A statement, as it is run.
 #[derive(Debug)]
-struct Form {
-    statement: Statement,
-    /// What is run where no array changes the text.
-    fixed: Option<(Prepared, Vec<Parameter>)>,
+enum Form {
+    Fixed(Prepared, Vec<Parameter>),
+    /// An array changes the text.
+    Expands(Statement),
 }
 
 /// What differs between a tool and a resource.
@@ -118,7 +128,9 @@ impl SqlTool {
 
     fn compile(settings: Settings<'_>, sql: &str, builder: &mut Builder<'_>) -> Result<Self, Fault> {
         let connection = builder.connections.database(settings.connection)?;
-        let template = Template::parse(sql, connection.dialect)
+        let dialect = format!("{:?}", connection.dialect);
+        let template = TEMPLATES
+            .get_or_make(&[&dialect, sql], || Template::parse(sql, connection.dialect))
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
         let access = if template.reads() { Access::Read } else { Access::Write };
         let hints = settings.properties.iter().map(|(name, property)| (name.clone(), hint(property))).collect();
@@ -143,29 +155,48 @@ impl SqlTool {
             cursor_key: builder.cursor_key.clone(),
         };
         if settings.sort.is_empty() {
-            let variants = tool.variants(None)?;
+            let variants = tool.variants(None, builder.is_known())?;
             tool.orders.insert(None, variants);
         }
         for (name, order) in settings.sort {
-            let variants = tool.variants(Some(&order))?;
+            let variants = tool.variants(Some(&order), builder.is_known())?;
             tool.orders.insert(Some(name), variants);
         }
         Ok(tool)
     }
 
-    fn variants(&self, order: Option<&str>) -> Result<Vec<Variant>, String> {
+    fn variants(&self, order: Option<&str>, is_known: bool) -> Result<Vec<Variant>, String> {
         let order: Option<Arc<str>> = order.map(Arc::from);
         let variant = |number| {
-            let paged = self.caps.page_size.is_some();
-            let statement = self.template.statement(number, order.as_deref(), paged).map_err(|p| p.to_string())?;
-            Ok(Variant { number, order: order.clone(), form: self.form(statement), keyset: Planned::new() })
+            let variant = Variant { number, order: order.clone(), form: OnceLock::new(), keyset: Planned::new() };
+            if !is_known {
+                self.statement(&variant)?;
+            }
+            Ok(variant)
         };
         (0..self.template.variants()).map(variant).collect()
     }
 
+    fn statement(&self, variant: &Variant) -> Result<Statement, String> {
+        let paged = self.caps.page_size.is_some();
+        self.template.statement(variant.number, variant.order.as_deref(), paged).map_err(|problem| problem.to_string())
+    }
+
     fn form(&self, statement: Statement) -> Form {
-        let fixed = (!statement.expands()).then(|| self.prepare(&statement, |_| 1));
-        Form { statement, fixed }
+        if statement.expands() {
+            return Form::Expands(statement);
+        }
+        let (prepared, parameters) = self.prepare(&statement, |_| 1);
+        Form::Fixed(prepared, parameters)
+    }
+
+    fn form_of<'a>(&self, variant: &'a Variant) -> Result<&'a Form, String> {
+        if let Some(form) = variant.form.get() {
+            return Ok(form);
+        }
+        let form = Box::new(self.form(self.statement(variant)?));
+        // Of two calls at once the first one's is kept: what is learned of a statement is learned once.
+        Ok(variant.form.get_or_init(|| form))
     }
 
     fn prepare(&self, statement: &Statement, length: impl Fn(&str) -> usize) -> (Prepared, Vec<Parameter>) {
@@ -226,16 +257,16 @@ impl SqlTool {
         let database = self.connection.database.of(cx).await?;
         let page = self.page(variant, position, &database, &session, timeout).await.map_err(|bad| bad.to_string())?;
         let form = match page {
-            Page::Offset(_) => &variant.form,
+            Page::Offset(_) => self.form_of(variant)?,
             Page::First(plan) => &plan.first,
             Page::Next(plan, _) => &plan.next,
         };
         let expanded;
-        let (prepared, parameters) = match &form.fixed {
-            Some(fixed) => fixed,
-            None => {
-                expanded = self.expand(&form.statement, &values)?;
-                &expanded
+        let (prepared, parameters) = match form {
+            Form::Fixed(prepared, parameters) => (prepared, parameters),
+            Form::Expands(statement) => {
+                expanded = self.expand(statement, &values)?;
+                (&expanded.0, &expanded.1)
             }
         };
         let bound = parameters.iter().map(|parameter| self.bind(parameter, &values, page)).collect();

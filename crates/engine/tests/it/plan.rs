@@ -1,5 +1,8 @@
 //! What this build can't run is said before anything starts, and is never left out quietly.
 
+use std::sync::Arc;
+
+use mcp_serve::{CallContext, Principal, Server as _};
 use serde_json::json;
 
 use crate::harness::{call, plan, plan_of_a_stranger};
@@ -90,4 +93,40 @@ tools:
     let problems = plan_of_a_stranger(text, folder.path()).unwrap_err();
     let found: Vec<(&str, &str)> = problems.iter().map(|problem| (problem.code, problem.path.as_str())).collect();
     assert_eq!(found, [("policy/private-networks", "tools[1]")]);
+}
+
+#[tokio::test]
+async fn servers_with_the_same_tools_share_what_is_listed_and_each_answers_for_itself() {
+    let text = |name: &str, answer: &str| {
+        format!(
+            "
+name: {name}
+connections: [{{ name: db, type: sqlite, path: ./{name}.db }}]
+tools:
+  - name: only_in_this_test
+    description: A row
+    parameters: {{ id: {{ type: integer, minimum: 1, maximum: 9.5, required: true, description: Ein Schlüssel }} }}
+    returns: {{ type: object, properties: {{ name: {{ type: string }} }}, required: [name] }}
+    sql: SELECT '{answer}' AS name WHERE :id = 1
+    single: true
+    annotations: {{ readOnly: true, idempotent: true }}
+"
+        )
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let [one, other] =
+        [("one", "a"), ("other", "b")].map(|(name, answer)| plan(&text(name, answer), folder.path(), &[]).unwrap());
+    let cx = CallContext::new(Principal::local());
+    let listed = one.tools(&cx);
+    assert!(Arc::ptr_eq(&listed, &other.tools(&cx)));
+    // Of the JSON, which is all that is kept until somebody asks for more.
+    assert_eq!(serde_json::to_string(listed.items()).unwrap(), listed.json().get());
+    assert_eq!(call(&one, "only_in_this_test", json!({ "id": 1 })).await, Ok(json!({ "name": "a" })));
+    assert_eq!(call(&other, "only_in_this_test", json!({ "id": 1 })).await, Ok(json!({ "name": "b" })));
+    assert!(call(&other, "only_in_this_test", json!({ "id": 0 })).await.unwrap_err().contains("at least 1"));
+    let kept = Arc::downgrade(&listed);
+    drop((listed, one));
+    assert!(kept.upgrade().is_some());
+    drop(other);
+    assert!(kept.upgrade().is_none(), "nobody has it any more");
 }

@@ -69,7 +69,7 @@ pub(super) async fn supervise(mut driver: Driver) {
             if let Some(mounted) = driver.mounted.take() {
                 let generation = mounted.generation;
                 drop(mounted);
-                let telling = driver.tell(generation, Event::Exited, Some(&Fault::Panicked));
+                let telling = Box::pin(driver.tell(generation, Event::Exited, Some(&Fault::Panicked)));
                 let _ = AssertUnwindSafe(telling).catch_unwind().await;
             }
         }
@@ -104,17 +104,18 @@ impl Driver {
     async fn drive(&mut self) {
         while !self.ending {
             match self.to_do.pop_front() {
-                Some(Action::Start { version, generation }) => self.start(version, generation).await,
-                Some(Action::Stop { generation }) => self.stop(generation).await,
-                Some(Action::Wait { generation, time }) => self.wait(generation, time).await,
+                // Boxed, since a driver idles for most of its life, and takes as much memory as the largest of these.
+                Some(Action::Start { version, generation }) => Box::pin(self.start(version, generation)).await,
+                Some(Action::Stop { generation }) => Box::pin(self.stop(generation)).await,
+                Some(Action::Wait { generation, time }) => Box::pin(self.wait(generation, time)).await,
                 None => match self.edit.take() {
-                    Some(edit) => self.try_edit(edit).await,
+                    Some(edit) => Box::pin(self.try_edit(edit)).await,
                     None => self.idle().await,
                 },
             }
         }
         if let Some(mounted) = self.mounted.take() {
-            self.end(mounted).await;
+            Box::pin(self.end(mounted)).await;
         }
     }
 
@@ -177,7 +178,7 @@ impl Driver {
         }
         self.recovering = None;
         if let Some(generation) = self.mounted.as_ref().map(|mounted| mounted.generation) {
-            self.tell(generation, Event::Settled, None).await;
+            Box::pin(self.tell(generation, Event::Settled, None)).await;
         }
     }
 
@@ -287,25 +288,25 @@ impl Driver {
 }
 
 async fn prove_version(shared: &Shared, site: &Site, version: &Version) -> Result<Proven, Fault> {
-    let planned = {
+    let (planned, release) = {
         // Reading a spec takes a core too: thousands that begin at once take turns, and not a thread and a stack each.
         let _turn = shared.planning.acquire().await.expect("the semaphore is never closed");
         let release = shared.ledger.release(&site.name, version).await?;
         plan(site, release).await?
     };
-    planned.prove(shared.options.health_timeout).await
+    planned.prove(release, shared.options.health_timeout).await
 }
 
 async fn prove(shared: &Shared, site: &Site, release: Release) -> Result<Proven, Fault> {
-    let planned = {
+    let (planned, release) = {
         let _turn = shared.planning.acquire().await.expect("the semaphore is never closed");
         plan(site, release).await?
     };
-    planned.prove(shared.options.health_timeout).await
+    planned.prove(release, shared.options.health_timeout).await
 }
 
-async fn plan(site: &Site, release: Release) -> Result<Planned, Fault> {
+async fn plan(site: &Site, release: Release) -> Result<(Planned, Release), Fault> {
     let site = site.clone();
-    let planning = tokio::task::spawn_blocking(move || Planned::new(release, &site));
+    let planning = tokio::task::spawn_blocking(move || Ok((Planned::new(&release, &site)?, release)));
     planning.await.unwrap_or(Err(Fault::Panicked))
 }

@@ -13,7 +13,7 @@ use mcp_factory_engine::{
     limits,
 };
 use mcp_serve::{
-    Authenticator, Changes, Limits, Live,
+    Authenticator, Changes, Limits, Live, StateKey,
     http::{Config, ConfigError, Host, MountError},
 };
 use semver::Version;
@@ -69,7 +69,8 @@ pub struct Planned {
     pub engine: Arc<Engine>,
     authenticator: Arc<dyn Authenticator>,
     limits: Limits,
-    release: Release,
+    version: Version,
+    state_key: StateKey,
     files: Files,
 }
 
@@ -84,7 +85,7 @@ pub struct Site {
 
 impl Planned {
     /// Blocks: it reads files and compiles.
-    pub fn new(release: Release, site: &Site) -> Result<Self, Fault> {
+    pub fn new(release: &Release, site: &Site) -> Result<Self, Fault> {
         let ground = &release.ground;
         let secrets = site.logs.redactions().around(ground.secrets.clone());
         let surroundings = Surroundings {
@@ -101,8 +102,8 @@ impl Planned {
         for ground in shared.values_mut() {
             ground.secrets = site.logs.redactions().around(ground.secrets.clone());
         }
-        let plan = Plan::with_shared(&release.spec, &surroundings, &shared)
-            .map_err(|problems| Fault::Plan(Arc::new(problems)))?;
+        let plan = if release.proven { Plan::again } else { Plan::with_shared };
+        let plan = plan(&release.spec, &surroundings, &shared).map_err(|problems| Fault::Plan(Arc::new(problems)))?;
         for notice in plan.notices() {
             site.logs.say(Level::Warning, "plan", notice.as_str());
         }
@@ -115,12 +116,14 @@ impl Planned {
         let authenticator = authentication::authenticator(&release.spec, &premises)
             .map_err(|error| Fault::Authentication(Arc::new(error)))?;
         let (limits, files) = (limits(&release.spec), plan.files().clone());
-        Ok(Self { engine: Arc::new(plan.build()), authenticator, limits, release, files })
+        let (version, state_key) = (release.spec.version.clone(), ground.state_key.clone());
+        Ok(Self { engine: Arc::new(plan.build()), authenticator, limits, version, state_key, files })
     }
 
-    /// Initialises it and asks for its lists, and calls what may be called unasked.
-    pub async fn prove(self, within: Duration) -> Result<Proven, Fault> {
-        let report = match tokio::time::timeout(within, health::check(&self.engine, &self.release)).await {
+    /// Initialises it and asks for its lists, and calls what may be called unasked. What it was made of goes with that: kept, the
+    /// spec would be a good part of a server's memory.
+    pub async fn prove(self, release: Release, within: Duration) -> Result<Proven, Fault> {
+        let report = match tokio::time::timeout(within, health::check(&self.engine, &release)).await {
             Ok(report) => report?,
             Err(_) => return Err(Unhealthy::late(within).into()),
         };
@@ -141,7 +144,7 @@ pub struct Mounted {
     name: Arc<str>,
     live: Live,
     pub engine: Arc<Engine>,
-    release: Release,
+    version: Version,
     pub generation: u64,
     pub since: SystemTime,
     grace: Duration,
@@ -160,31 +163,31 @@ impl Proven {
         generation: u64,
         grace: Duration,
     ) -> Result<Mounted, Fault> {
-        let Planned { engine, authenticator, limits, release, .. } = self.planned;
-        let exposed = engine.exposed(&release.ground.state_key);
+        let Planned { engine, authenticator, limits, version, state_key, .. } = self.planned;
+        let exposed = engine.exposed(&state_key);
         let live = Live::new(exposed, authenticator, Config { limits, ..config });
         host.mount(&site.name, live.clone())?;
         let (host, name) = (host.clone(), site.name.clone());
         let since = SystemTime::now();
-        Ok(Mounted { host, name, live, engine, release, generation, since, grace, mounted: true })
+        Ok(Mounted { host, name, live, engine, version, generation, since, grace, mounted: true })
     }
 }
 
 impl Mounted {
     pub fn version(&self) -> &Version {
-        &self.release.spec.version
+        &self.version
     }
 
     /// The next release takes over between two requests. Calls end with the one they began with. What is refused changes
     /// nothing.
     pub fn take_over(&mut self, next: Proven, generation: u64, changes: &Changes) -> Result<(), Fault> {
-        let Planned { engine, authenticator, limits, release, .. } = next.planned;
-        let exposed = engine.exposed(&release.ground.state_key);
+        let Planned { engine, authenticator, limits, version, state_key, .. } = next.planned;
+        let exposed = engine.exposed(&state_key);
         self.live.replace(exposed, authenticator, &limits)?;
         for change in engine.changes_since(&self.engine) {
             changes.notify(change);
         }
-        (self.engine, self.release, self.generation, self.since) = (engine, release, generation, SystemTime::now());
+        (self.engine, self.version, self.generation, self.since) = (engine, version, generation, SystemTime::now());
         Ok(())
     }
 
