@@ -51,26 +51,29 @@ async fn main() -> Result<(), Failure> {
         [folder] => measure(Path::new(folder), 2_000).await,
         [folder, servers] => measure(Path::new(folder), servers.parse()?).await,
         // In processes of their own, so that one finds nothing of another's in memory.
-        ["fill", folder, data, servers] => fill(Path::new(folder), Path::new(data), servers.parse()?).await,
+        ["fill", folder, data, servers] => fill(Path::new(folder), Path::new(data), servers.parse()?, false).await,
+        ["fill-unlike", folder, data, servers] => {
+            fill(Path::new(folder), Path::new(data), servers.parse()?, true).await
+        }
         ["hosts", folder, data] => hosts(Path::new(folder), Path::new(data)).await,
         _ => Err("usage: hosting FOLDER_OF_A_SPEC [SERVERS]".into()),
     }
 }
 
 async fn measure(folder: &Path, servers: usize) -> Result<(), Failure> {
-    let (small, large) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let (small, large, unlike) = (tempfile::tempdir()?, tempfile::tempdir()?, tempfile::tempdir()?);
     let (mut created, mut reloaded) = (Vec::new(), Vec::new());
     let bench = Bench::open(folder, small.path()).await?;
     let mut client = Client::connect(bench.address).await?;
     for round in 0..ROUNDS {
         let name = format!("server-{round}");
         let begun = Instant::now();
-        bench.create(&name, "1.0.0").await?;
+        bench.create(&name, "1.0.0", false).await?;
         bench.deploy(&name).await?;
         client.call(&name, &bench.call).await?;
         created.push(begun.elapsed());
         let begun = Instant::now();
-        bench.create(&name, "1.1.0").await?;
+        bench.create(&name, "1.1.0", false).await?;
         bench.deploy(&name).await?;
         client.call(&name, &bench.call).await?;
         reloaded.push(begun.elapsed());
@@ -90,7 +93,9 @@ async fn measure(folder: &Path, servers: usize) -> Result<(), Failure> {
     let alone = tempfile::tempdir()?;
     run(&["fill", "1"], alone.path())?;
     let filled = run(&["fill", &servers.to_string()], large.path())?;
+    run(&["fill-unlike", &servers.to_string()], unlike.path())?;
     let (one, all) = (run(&["hosts"], alone.path())?, run(&["hosts"], large.path())?);
+    let all_unlike = run(&["hosts"], unlike.path())?;
     let report = json!({
         "create_to_first_call_ms": spread(created),
         "new_version_to_first_call_ms": spread(reloaded),
@@ -98,19 +103,21 @@ async fn measure(folder: &Path, servers: usize) -> Result<(), Failure> {
         "fill": filled,
         "hosting_one": one,
         "hosting_all": all,
+        "hosting_unlike": all_unlike,
     });
     println!("{report}");
     Ok(())
 }
 
-async fn fill(folder: &Path, data: &Path, servers: usize) -> Result<(), Failure> {
+/// Servers with the same tools, or `unlike` ones, of which no two have a description, a schema or a query in common.
+async fn fill(folder: &Path, data: &Path, servers: usize, unlike: bool) -> Result<(), Failure> {
     let bench = Bench::open(folder, data).await?;
     let begun = Instant::now();
     let local = Caller::local();
     let limits = Limits { max_servers: u32::try_from(servers)? + 10, ..Limits::default() };
     bench.factory.change_user(&local, &Owner::local(), mcp_factory::registry::Role::Admin, limits).await?;
     for number in 0..servers {
-        bench.create(&format!("server-{number}"), "1.0.0").await?;
+        bench.create(&format!("server-{number}"), "1.0.0", unlike).await?;
     }
     let created = begun.elapsed();
     for number in 0..servers {
@@ -180,13 +187,21 @@ impl Bench {
         Ok(Self { factory, host, address, folder, spec, call, opened })
     }
 
-    async fn create(&self, name: &str, version: &str) -> Result<(), Failure> {
+    async fn create(&self, name: &str, version: &str, unlike: bool) -> Result<(), Failure> {
+        let own = |line: String| {
+            if !unlike {
+                return line;
+            }
+            let line = line.replace("description: ", &format!("description: {name} "));
+            let line = line.replace(&format!("description: {name} \""), &format!("description: \"{name} "));
+            line.replace("SELECT ", &format!("SELECT /* {name} */ "))
+        };
         let line = |line: &str| match line.split_once(": ") {
             Some(("name", _)) => format!("name: {name}\n"),
             Some(("version", _)) => format!("version: {version}\n"),
             _ => format!("{line}\n"),
         };
-        let text: String = self.spec.lines().map(line).collect();
+        let text: String = self.spec.lines().map(line).map(own).collect();
         let submission = Submission { folder: Some(self.folder.clone()), ..Submission::new(text) };
         self.factory.create(&Caller::local(), submission, None).await?;
         Ok(())
