@@ -8,6 +8,7 @@ mod keyset;
 mod lexer;
 mod paging;
 mod scope;
+mod session;
 mod statement;
 
 use std::collections::HashMap;
@@ -92,6 +93,8 @@ struct Variant {
     returns_rows: bool,
     has_limit: bool,
     has_order: bool,
+    /// Leaves what the database is told of the caller as it is.
+    keeps_session: bool,
 }
 
 impl Template {
@@ -130,7 +133,7 @@ impl Template {
             let expected =
                 placeholders.iter().filter(|p| p.clause.is_none_or(|clause| kept & 1 << clause != 0)).count();
             match parse_one(&variant, dialect, expected) {
-                Ok(ast) => variants.push(Variant::of(variant, &ast)),
+                Ok(ast) => variants.push(Variant::of(variant, &ast, dialect)),
                 Err(problem) => return Err(vec![problem]),
             }
         }
@@ -176,6 +179,18 @@ impl Template {
         with_stack(|| scope::unscoped(self, scope))
     }
 
+    /// What could change whom row security takes the caller for, where it asks settings of the session.
+    #[must_use]
+    pub fn changed_session(&self) -> Option<Problem> {
+        with_stack(|| session::changed(self))
+    }
+
+    /// Whether nothing that it says by itself changes its session. Functions of the database may.
+    #[must_use]
+    pub fn keeps_session(&self) -> bool {
+        self.variants.iter().all(|variant| variant.keeps_session)
+    }
+
     /// Which clauses stay: those whose arguments are all there.
     #[must_use]
     pub fn variant(&self, present: impl Fn(&str) -> bool) -> usize {
@@ -214,13 +229,15 @@ impl Template {
 }
 
 impl Variant {
-    fn of(text: String, ast: &Ast) -> Self {
+    fn of(text: String, ast: &Ast, dialect: Dialect) -> Self {
+        let keeps_session = session::keeps(&text, ast, dialect);
         Self {
             text,
             reads: effect::reads(ast),
             returns_rows: effect::returns_rows(ast),
             has_limit: paging::has_limit(ast),
             has_order: paging::has_order(ast),
+            keeps_session,
         }
     }
 }

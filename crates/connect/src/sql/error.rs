@@ -64,6 +64,11 @@ impl Error {
         Self::new(Class::BadArgument, format!("argument `{}` {what}", parameter.name))
     }
 
+    pub(crate) fn changed_session() -> Self {
+        let message = "the statement changed what the database is told of the caller, so nothing is taken from it";
+        Self::new(Class::Rejected, message)
+    }
+
     pub(crate) fn wrong_count(wanted: usize, declared: usize, given: usize) -> Self {
         let message =
             format!("the statement has {wanted} parameters, {declared} were declared and {given} arguments given");

@@ -15,7 +15,7 @@ use serde_json::Value;
 pub use self::connect::Connector;
 use self::{connect::Connection, value::Decode};
 use super::{
-    Access, Class, Column, Columns, Error, Outcome, Parameter, RowSink, Statement,
+    Access, Class, Column, Columns, Error, Outcome, Parameter, RowSink, RunOptions, Statement,
     server::{Driver, Failure, Ran, Request, State},
 };
 
@@ -50,6 +50,61 @@ impl Driver for Connector {
             let set = format!("SET {}", variables.join(", "));
             connection.conn.exec_drop(set, Params::Positional(values)).await.map_err(unsent)?;
         }
+        let ran = self.exec(connection, statement, arguments, reads, sink).await;
+        if statement.0.keeps_session {
+            return self.told(connection, ran, options).await;
+        }
+        // What it may have left for the next call goes with everything that the session has.
+        let ran = self.told(connection, ran, options).await;
+        connection.read_only = false;
+        match (ran, connection.conn.reset().await) {
+            (ran, Ok(true)) => ran,
+            (Ok(ran), _) => Ok(Ran { finished: false, ..ran }),
+            (Err(failure), _) => Err(Failure::busy(failure.error)),
+        }
+    }
+
+    async fn stop(connection: &mut Connection) {
+        let _ = kill(connection.opts.clone(), connection.conn.id()).await;
+    }
+
+    async fn version(connection: &mut Connection) -> Result<String, Error> {
+        let version: Result<Option<String>, _> = connection.conn.query_first("SELECT VERSION()").await;
+        let version = version.map_err(|error| failure(&error).error)?.unwrap_or_default();
+        let product = if version.contains("MariaDB") { "MariaDB" } else { "MySQL" };
+        Ok(format!("{product} {}", version.split('-').next().unwrap_or_default()))
+    }
+}
+
+impl Connector {
+    /// Whether the session still says of the caller what it was told.
+    async fn told(
+        &self,
+        connection: &mut Connection,
+        ran: Result<Ran, Failure>,
+        options: &RunOptions,
+    ) -> Result<Ran, Failure> {
+        let ran = ran?;
+        if options.session.is_empty() || !ran.finished {
+            return Ok(ran);
+        }
+        let same: Vec<_> = options.session.iter().map(|(name, _)| format!("BINARY @{} <=> ?", quoted(name))).collect();
+        let values = options.session.iter().map(|(_, value)| value.as_str().into()).collect();
+        let ask = format!("SELECT {}", same.join(" AND "));
+        let told: Option<bool> =
+            connection.conn.exec_first(ask, Params::Positional(values)).await.map_err(|error| failure(&error))?;
+        if told == Some(true) { Ok(ran) } else { Err(Failure::busy(Error::changed_session())) }
+    }
+
+    async fn exec<S: RowSink>(
+        &self,
+        connection: &mut Connection,
+        statement: &Statement,
+        arguments: &[Value],
+        reads: bool,
+        sink: &mut S,
+    ) -> Result<Ran, Failure> {
+        let unsent = |error| failure(&error).unsent();
         let prepared = connection.conn.prep(statement.text()).await.map_err(unsent)?;
         let bound = bind(usize::from(prepared.num_params()), statement.parameters(), arguments)?;
         let mut result = connection.conn.exec_iter(&prepared, bound).await.map_err(|error| failure(&error))?;
@@ -86,17 +141,6 @@ impl Driver for Connector {
         let rows_affected = if reads { 0 } else { result.affected_rows() };
         finish(result).await?;
         Ok(Ran { outcome: Outcome { rows_affected, has_rows, stopped }, finished: true })
-    }
-
-    async fn stop(connection: &mut Connection) {
-        let _ = kill(connection.opts.clone(), connection.conn.id()).await;
-    }
-
-    async fn version(connection: &mut Connection) -> Result<String, Error> {
-        let version: Result<Option<String>, _> = connection.conn.query_first("SELECT VERSION()").await;
-        let version = version.map_err(|error| failure(&error).error)?.unwrap_or_default();
-        let product = if version.contains("MariaDB") { "MariaDB" } else { "MySQL" };
-        Ok(format!("{product} {}", version.split('-').next().unwrap_or_default()))
     }
 }
 

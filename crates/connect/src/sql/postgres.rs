@@ -14,7 +14,7 @@ use tokio_postgres::{RowStream, error::SqlState, types::Type};
 
 pub use self::connect::Connector;
 use self::{
-    connect::Connection,
+    connect::{Connection, Settings},
     decode::{Decode, Raw},
     encode::Bound,
 };
@@ -57,31 +57,51 @@ impl Driver for Connector {
             (false, true) => None,
         };
         let query = client.query_raw(&prepared.statement, &bound);
+        let mut told = Vec::new();
         let stream = match begin {
             None => query.await,
             // The order of polling is the order of sending. Where a setting fails, so does everything behind it.
             Some(begin) => {
                 let set = async {
-                    let Some(settings) = settings else { return Ok(()) };
-                    let values: Vec<&String> = options.session.iter().flat_map(|(name, value)| [name, value]).collect();
-                    client.query_raw(&settings, values).await?.try_for_each(|_| future::ok(())).await
+                    let Some(settings) = &settings else { return Ok(Vec::new()) };
+                    let values = options.session.iter().flat_map(|(name, value)| [name, value]);
+                    values_of(client, &settings.set, values.collect()).await
                 };
                 let (begun, set, stream) = future::join3(client.batch_execute(begin), set, query).await;
-                begun.and(set).and(stream)
+                begun.and(set).and_then(|values| {
+                    told = values;
+                    stream
+                })
             }
         };
         let result = match stream {
             Ok(stream) => read(connection, &prepared, stream, sink, parameters, reads).await,
             Err(error) => Err(failed(error)),
         };
+        let result = match (result, settings) {
+            // Where it was cancelled the transaction is over, and what it set undone.
+            (Ok((outcome, false)), Some(settings)) => {
+                let names = options.session.iter().map(|(name, _)| name).collect();
+                let now = values_of(&connection.client, &settings.ask, names).await.map_err(failed);
+                now.and_then(|now| if now == told { Ok(outcome) } else { Err(Error::changed_session().into()) })
+            }
+            (result, _) => result.map(|(outcome, _)| outcome),
+        };
         let client = &connection.client;
-        match (begin, &result) {
-            (None, _) => {}
-            (Some(_), Ok(_)) if !reads => client.batch_execute("COMMIT").await.map_err(failed)?,
+        let committed = match (begin, &result) {
+            (None, _) => Ok(()),
+            (Some(_), Ok(_)) if !reads => client.batch_execute("COMMIT").await,
             // Sent and not waited for: whatever runs next on this connection comes behind it. A read has nothing to commit,
             // and what it may have set for the session is undone.
-            (Some(_), _) => send_only(client, "ROLLBACK"),
+            (Some(_), _) => {
+                send_only(client, "ROLLBACK");
+                Ok(())
+            }
+        };
+        if !reads {
+            send_only(client, &self.reset());
         }
+        committed.map_err(failed)?;
         result.map(|outcome| Ran { outcome, finished: true })
     }
 
@@ -108,7 +128,7 @@ async fn read<S: RowSink>(
     sink: &mut S,
     parameters: &[Parameter],
     reads: bool,
-) -> Result<Outcome, Failure> {
+) -> Result<(Outcome, bool), Failure> {
     let failed = |error: tokio_postgres::Error| failure(&error, parameters);
     let has_rows = !prepared.columns.is_empty();
     if has_rows {
@@ -116,7 +136,7 @@ async fn read<S: RowSink>(
     }
     let mut stream = pin!(stream);
     let mut scratch = String::new();
-    let mut stopped = false;
+    let (mut stopped, mut cancelled) = (false, false);
     while let Some(row) = stream.try_next().await.map_err(failed)? {
         sink.begin_row();
         for (index, decode) in prepared.decode.iter().enumerate() {
@@ -144,18 +164,19 @@ async fn read<S: RowSink>(
                 Ok(Some(_)) => ignored += 1,
                 Ok(None) => break,
                 // That is the answer to the request below.
-                Err(error) if ignored > MAX_IGNORED && error.code() == Some(&SqlState::QUERY_CANCELED) => break,
+                Err(error) if cancelled && error.code() == Some(&SqlState::QUERY_CANCELED) => break,
                 Err(error) => return Err(failed(error)),
             }
             // A write is let run to its end, so that it is not undone.
             if reads && ignored == MAX_IGNORED {
                 ignored += 1;
+                cancelled = true;
                 cancel(connection).await;
             }
         }
     }
     let rows_affected = if reads { 0 } else { stream.rows_affected().unwrap_or(0) };
-    Ok(Outcome { rows_affected, has_rows, stopped })
+    Ok((Outcome { rows_affected, has_rows, stopped }, cancelled))
 }
 
 impl Connection {
@@ -183,8 +204,8 @@ impl Connection {
     }
 
     /// Sets this many settings until the end of the transaction. All calls of a pool have the same number.
-    async fn settings(&mut self, count: usize) -> Result<Option<tokio_postgres::Statement>, tokio_postgres::Error> {
-        let is_right = |statement: &&tokio_postgres::Statement| statement.params().len() == 2 * count;
+    async fn settings(&mut self, count: usize) -> Result<Option<Settings>, tokio_postgres::Error> {
+        let is_right = |settings: &&Settings| settings.ask.params().len() == count;
         if count == 0 {
             return Ok(None);
         }
@@ -193,9 +214,13 @@ impl Connection {
         }
         let set: Vec<_> =
             (0..count).map(|n| format!("pg_catalog.set_config(${}, ${}, true)", 2 * n + 1, 2 * n + 2)).collect();
-        let prepared = self.client.prepare(&format!("SELECT {}", set.join(", "))).await?;
-        self.settings = Some(prepared.clone());
-        Ok(Some(prepared))
+        let ask: Vec<_> = (0..count).map(|n| format!("pg_catalog.current_setting(${}, true)", n + 1)).collect();
+        let settings = Settings {
+            set: self.client.prepare(&format!("SELECT {}", set.join(", "))).await?,
+            ask: self.client.prepare(&format!("SELECT {}", ask.join(", "))).await?,
+        };
+        self.settings = Some(settings.clone());
+        Ok(Some(settings))
     }
 
     /// Where the server can't tell the type of a parameter, the schema's is given for that one.
@@ -231,6 +256,20 @@ fn bind(prepared: &Prepared, parameters: &[Parameter], arguments: &[Value]) -> R
     }
     let bound = types.iter().zip(parameters).zip(arguments);
     Ok(bound.map(|((ty, parameter), value)| encode::bind(parameter, ty, value)).collect::<Result<_, _>>()?)
+}
+
+/// The columns of one row, as text.
+async fn values_of(
+    client: &tokio_postgres::Client,
+    statement: &tokio_postgres::Statement,
+    parameters: Vec<&String>,
+) -> Result<Vec<Option<String>>, tokio_postgres::Error> {
+    let mut rows = pin!(client.query_raw(statement, parameters).await?);
+    let mut values = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        values = (0..row.len()).map(|column| row.try_get(column)).collect::<Result<_, _>>()?;
+    }
+    Ok(values)
 }
 
 fn send_only(client: &tokio_postgres::Client, text: &str) {

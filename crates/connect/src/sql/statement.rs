@@ -20,6 +20,8 @@ pub(super) struct Inner {
     pub key: Arc<str>,
     pub parameters: Vec<Parameter>,
     pub access: Access,
+    /// It leaves nothing in its session.
+    pub keeps_session: bool,
     /// Of a statement on SQLite.
     pub pace: Pace,
     pub shape: Mutex<Option<super::sqlite::Shape>>,
@@ -97,7 +99,18 @@ impl Statement {
         let text = text.into();
         let hints = parameters.iter().map(|parameter| char::from(b'a' + parameter.hint as u8)).collect::<String>();
         let key = format!("{hints}\0{text}").into();
-        Self(Arc::new(Inner { text, key, parameters, access, pace: Pace::default(), shape: Mutex::default() }))
+        let keeps_session = access == Access::Read;
+        let (pace, shape) = (Pace::default(), Mutex::default());
+        Self(Arc::new(Inner { text, key, parameters, access, keeps_session, pace, shape }))
+    }
+
+    /// Known to leave nothing in the session of its connection, so that it need not be set back.
+    #[must_use]
+    pub fn keeping_session(mut self) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.keeps_session = true;
+        }
+        self
     }
 
     /// What changes a session or a transaction is no statement of a tool: it would reach the next one.
@@ -128,9 +141,12 @@ impl Statement {
             "USE",
             "XA",
         ];
-        let word: String = self.text().trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
-        if REFUSED.contains(&word.to_ascii_uppercase().as_str()) {
-            return Err(Error::new(Class::Rejected, format!("`{word}` can't be a statement of its own here")));
+        // Comments hold comments in PostgreSQL, and nowhere else.
+        for nested in [false, true] {
+            let word: String = code(self.text(), nested).chars().take_while(char::is_ascii_alphabetic).collect();
+            if REFUSED.contains(&word.to_ascii_uppercase().as_str()) {
+                return Err(Error::new(Class::Rejected, format!("`{word}` can't be a statement of its own here")));
+            }
         }
         if self.parameters().len() != arguments.len() {
             return Err(Error::wrong_count(self.parameters().len(), self.parameters().len(), arguments.len()));
@@ -151,6 +167,29 @@ impl Statement {
     #[must_use]
     pub fn access(&self) -> Access {
         self.0.access
+    }
+}
+
+/// The text from where its code begins, behind blanks, comments and `;`.
+fn code(text: &str, nested: bool) -> &str {
+    let mut rest = text;
+    let mut depth = 0;
+    loop {
+        rest = rest.trim_start_matches(|sign: char| sign.is_whitespace() || sign.is_control() || sign == ';');
+        let behind = match rest.as_bytes() {
+            [b'/', b'*', ..] if depth == 0 || nested => {
+                depth += 1;
+                Some(&rest[2..])
+            }
+            [b'*', b'/', ..] if depth > 0 => {
+                depth -= 1;
+                Some(&rest[2..])
+            }
+            _ if depth > 0 => rest.char_indices().nth(1).map(|(next, _)| &rest[next..]),
+            [b'-', b'-', ..] | [b'#', ..] => rest.split_once(['\n', '\r']).map(|(_, behind)| behind),
+            _ => return rest,
+        };
+        rest = behind.unwrap_or_default();
     }
 }
 

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use mcp_factory_connect::{
     FixedSecrets, Policy,
-    sql::{Backend, Class, Database, DatabaseConfig, Hint, RunOptions, Source},
+    sql::{Backend, Class, Database, DatabaseConfig, Hint, PoolConfig, RunOptions, Source},
 };
 use mcp_factory_testing::{Certificate, Mariadb};
 use serde_json::json;
@@ -151,4 +151,31 @@ async fn tls_is_used_where_it_is_and_proved_where_it_must_be() {
     let error = database.run(&sleep, vec![], Collect::default(), &options).await.unwrap_err();
     assert_eq!(error.class(), Class::Timeout);
     quiet(&open(config(&mariadb))).await;
+}
+
+/// Whatever a statement leaves in its session, the next one on the connection does not find.
+#[tokio::test]
+async fn nothing_is_left_for_the_next_call() {
+    let mariadb = Mariadb::start();
+    let config = config(&mariadb);
+    let config = DatabaseConfig { pool: PoolConfig { max: 1, ..config.pool }, ..config };
+    let database = open(config);
+    execute(&database, "CREATE TABLE documents (a INT)").await;
+    execute(&database, "CREATE PROCEDURE leave_it() BEGIN SET @left = 1; SET SESSION sql_mode = ''; END").await;
+    let left = "SELECT @left, @@sql_mode, @@time_zone, IS_USED_LOCK('left'), (SELECT COUNT(*) FROM documents), CONNECTION_ID()";
+    let fresh = rows(&database, left).await;
+    for text in [
+        "SELECT @left := 1",
+        "SELECT 1 INTO @left",
+        "CALL leave_it()",
+        "SELECT GET_LOCK('left', 0)",
+        "CREATE TEMPORARY TABLE documents AS SELECT 1 AS a",
+    ] {
+        execute(&database, text).await;
+        assert_eq!(rows(&database, left).await, fresh, "{text}");
+    }
+    for text in ["SET @left = 1", "/* a */ SET @left = 1", "# a\nSET @left = 1", "SELECT 1; SET @left = 1"] {
+        assert!(run(&database, &write(text, &[]), Vec::new()).await.is_err(), "{text}");
+        assert_eq!(rows(&database, left).await, fresh, "{text}");
+    }
 }

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use mcp_factory_connect::{
     FixedSecrets, Policy,
-    sql::{Backend, Class, Database, DatabaseConfig, Hint, RunOptions, Source},
+    sql::{Backend, Class, Database, DatabaseConfig, Hint, PoolConfig, RunOptions, Source},
 };
 use mcp_factory_testing::{Certificate, Postgres};
 use serde_json::{Value, json};
@@ -248,4 +248,60 @@ async fn tls_is_used_where_it_is_and_proved_where_it_must_be() {
     let error = database.run(&sleep, vec![], Collect::default(), &options).await.unwrap_err();
     assert_eq!(error.class(), Class::Timeout);
     quiet(&observer).await;
+}
+
+/// Whatever a statement leaves in its session, the next one on the connection does not find.
+#[tokio::test]
+async fn nothing_is_left_for_the_next_call() {
+    let postgres = Postgres::start();
+    let config = config(&postgres);
+    let config =
+        DatabaseConfig { schema: Some("shop".to_owned()), pool: PoolConfig { max: 1, ..config.pool }, ..config };
+    let database = open(config);
+    for text in [
+        "CREATE SCHEMA shop",
+        "CREATE ROLE other",
+        "CREATE FUNCTION shop.leave() RETURNS text LANGUAGE plpgsql AS $$ BEGIN \
+         PERFORM set_config('search_path', 'elsewhere', false); PERFORM set_config('app.user', 'left', false); \
+         CREATE TEMP TABLE documents (a int); PERFORM pg_advisory_lock(4711); EXECUTE 'LISTEN news'; \
+         EXECUTE 'SET SESSION AUTHORIZATION other'; RETURN 'done'; END $$",
+    ] {
+        execute(&database, text).await;
+    }
+    let left = "SELECT current_setting('search_path'), coalesce(current_setting('app.user', true), ''), session_user, \
+                current_user, to_regclass('pg_temp.documents') IS NULL, (SELECT count(*) FROM pg_listening_channels()), \
+                (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()), pg_backend_pid()";
+    let fresh = rows(&database, left).await;
+    assert!(fresh[0][0].contains("shop"), "{fresh:?}");
+    for text in [
+        "SELECT set_config('search_path', 'elsewhere', false), set_config('app.user', 'left', false)",
+        "WITH x AS MATERIALIZED (SELECT set_config('role', 'other', false)) SELECT * FROM x",
+        "SELECT shop.leave()",
+        "DO $$ BEGIN PERFORM shop.leave(); END $$",
+        "CREATE TEMP TABLE documents (a int)",
+        "SELECT 1 AS a INTO TEMP documents",
+        "SELECT pg_advisory_lock(4711)",
+        "UPDATE pg_settings SET setting = 'left' WHERE name = 'search_path'",
+    ] {
+        execute(&database, text).await;
+        assert_eq!(rows(&database, left).await, fresh, "{text}");
+    }
+    let failed = run(&database, &write("SELECT shop.leave(), 1 / (SELECT 0)", &[]), Vec::new()).await.unwrap_err();
+    assert_eq!(failed.class(), Class::Rejected);
+    assert_eq!(rows(&database, left).await, fresh, "after a failure");
+
+    for text in [
+        "SET search_path = elsewhere",
+        "/* a */ SET ROLE other",
+        "/* a /* b */ c */ RESET ALL",
+        "-- a\n  DISCARD ALL",
+        "; SET ROLE other",
+        "PREPARE x AS SELECT 1",
+        "SELECT 1; SET ROLE other",
+        "SELECT 1; SELECT set_config('role', 'other', false)",
+    ] {
+        let refused = run(&database, &write(text, &[]), Vec::new()).await;
+        assert!(refused.is_err(), "{text}");
+        assert_eq!(rows(&database, left).await, fresh, "{text}");
+    }
 }

@@ -207,7 +207,8 @@ impl SqlTool {
             Parameter::Limit | Parameter::Offset => DriverParameter::new("cursor", Hint::Integer),
             Parameter::Key(_) => DriverParameter::new("cursor", Hint::Any),
         });
-        (Prepared::new(text, driver.collect(), self.access), parameters)
+        let prepared = Prepared::new(text, driver.collect(), self.access);
+        (if self.template.keeps_session() { prepared.keeping_session() } else { prepared }, parameters)
     }
 
     /// The caller and the call are text; variables of a resource are what the database takes them for.

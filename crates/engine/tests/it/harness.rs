@@ -9,7 +9,7 @@ use mcp_serve::{Approvals, CallContext, Content, Error, Principal, Server as _, 
 use serde_json::Value;
 
 /// Every file is there: what a plan reads it reads itself.
-struct Everything;
+pub struct Everything;
 
 impl Probe for Everything {
     fn is_file(&self, _: &str) -> bool {

@@ -42,6 +42,11 @@ impl Checker<'_> {
             }
             if tool.is_none_or(|tool| tool.scope.is_none()) {
                 self.check_row_scoping(text, &template, connection, at);
+                if connection.tells_who_calls()
+                    && let Some(problem) = template.changed_session()
+                {
+                    self.report_problem(text, problem, at);
+                }
             }
         }
     }

@@ -82,6 +82,15 @@ impl Connection {
         }
     }
 
+    /// Whether row security can ask the session who calls.
+    #[must_use]
+    pub fn tells_who_calls(&self) -> bool {
+        match &self.kind {
+            Some(ConnectionKind::Postgresql(server) | ConnectionKind::Mysql(server)) => !server.session.is_empty(),
+            _ => false,
+        }
+    }
+
     /// Whether nothing may be written through it.
     #[must_use]
     pub fn is_read_only(&self) -> bool {

@@ -213,6 +213,11 @@ impl Lexer<'_> {
             self.at = end;
             return self.quoted(b'\'', true);
         }
+        if self.dialect == Dialect::Postgres && word.eq_ignore_ascii_case(b"u") && self.bytes[end..].starts_with(b"&\"")
+        {
+            // To the parser this is a word, an operator and another name than to the database.
+            return Err(Problem::new(Code::SqlParse, self.at, "a name with escapes in it; write it as it is"));
+        }
         self.push(LexemeKind::Other, end);
         Ok(())
     }

@@ -5,7 +5,7 @@
 //! Nothing is proven where the database might read the text in another way than the parser did.
 
 mod names;
-mod opaque;
+pub(super) mod opaque;
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 

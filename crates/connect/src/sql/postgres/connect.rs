@@ -28,9 +28,15 @@ pub struct Connector {
 pub struct Connection {
     pub client: Client,
     pub prepared: HashMap<Arc<str>, Arc<Prepared>>,
-    /// Sets what a call says of its caller.
-    pub settings: Option<tokio_postgres::Statement>,
+    /// Sets what a call says of its caller, and asks what is set.
+    pub settings: Option<Settings>,
     pub tls: MakeRustlsConnect,
+}
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub set: tokio_postgres::Statement,
+    pub ask: tokio_postgres::Statement,
 }
 
 impl std::fmt::Debug for Connection {
@@ -127,6 +133,16 @@ impl Connector {
             config.hostaddr(*address);
         }
         Ok(())
+    }
+
+    /// What a call may have left is gone behind it; what is prepared stays.
+    pub fn reset(&self) -> String {
+        let mut reset = String::from(
+            "CLOSE ALL; RESET SESSION AUTHORIZATION; RESET ALL; UNLISTEN *; \
+             SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES;",
+        );
+        reset.push_str(&self.setup().unwrap_or_default());
+        reset
     }
 
     fn setup(&self) -> Option<String> {

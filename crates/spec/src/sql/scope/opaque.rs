@@ -67,6 +67,11 @@ pub fn find(statement: &Statement, dialect: Dialect) -> Option<String> {
     opaque.found
 }
 
+/// Whether a function, in small letters, runs SQL that it is handed as text.
+pub fn runs_sql(name: &str) -> bool {
+    RUNNING_SQL.iter().any(|known| name.starts_with(known))
+}
+
 struct Opaque {
     found: Option<String>,
     dialect: Dialect,
@@ -76,7 +81,7 @@ impl Opaque {
     fn function(&mut self, name: &ObjectName) -> ControlFlow<()> {
         let Some(ident) = last(name) else { return ControlFlow::Continue(()) };
         let word = ident.value.to_ascii_lowercase();
-        if RUNNING_SQL.iter().any(|known| word.starts_with(known)) {
+        if runs_sql(&word) {
             self.found = Some(format!("`{word}` runs SQL of its own and"));
             return ControlFlow::Break(());
         }
