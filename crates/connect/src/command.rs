@@ -8,6 +8,7 @@ mod capture;
 mod group;
 mod launch;
 mod run;
+mod talk;
 
 use std::{
     fmt, io,
@@ -20,6 +21,7 @@ use crate::{Denied, Grant, Policy};
 
 pub use capture::Captured;
 pub use launch::{LAUNCH, Launcher, ProcessLimits, launch};
+pub use talk::Talk;
 
 /// A program that was found and may be started.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@
 mod address;
 pub mod command;
 pub mod http;
+pub mod mcp;
 pub mod policy;
 pub mod secrets;
 pub mod sql;

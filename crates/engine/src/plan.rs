@@ -44,7 +44,7 @@ use crate::{
     prompt::CompiledPrompt,
     resource::Resources,
     tasks::{Desk, Tasks},
-    tool::{Kind, Tool, command::CommandTool, fixed, http::HttpTool, sql::SqlTool, steps::StepsTool},
+    tool::{Kind, Tool, command::CommandTool, fixed, http::HttpTool, mcp::McpTool, sql::SqlTool, steps::StepsTool},
 };
 use connections::Connections;
 pub use connections::{SqlConnection, Upstream};
@@ -346,6 +346,7 @@ impl<'a> Builder<'a> {
             Some(model::ToolKind::Command(command)) => {
                 Kind::Command(Box::new(CommandTool::compile(command, tool, self)?))
             }
+            Some(model::ToolKind::Mcp(call)) => Kind::Mcp(Box::new(McpTool::compile(call, tool, self)?)),
             Some(model::ToolKind::Static(fixed)) => Kind::Fixed(fixed::compile(fixed, self)?),
             Some(model::ToolKind::Steps(steps)) => {
                 Kind::Steps(StepsTool::compile(steps, tool, |name| compiled.get(name).cloned())?)

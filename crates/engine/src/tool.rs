@@ -3,6 +3,7 @@
 pub mod command;
 pub mod fixed;
 pub mod http;
+pub mod mcp;
 pub mod sql;
 pub mod steps;
 
@@ -47,6 +48,7 @@ pub enum Kind {
     Sql(Box<sql::SqlTool>),
     Http(Box<http::HttpTool>),
     Command(Box<command::CommandTool>),
+    Mcp(Box<mcp::McpTool>),
     Fixed(ToolResult),
     Steps(steps::StepsTool),
     /// Declared, and not implemented yet.
@@ -62,7 +64,7 @@ impl Kind {
             Self::Http(http) => http.is_safe(),
             Self::Fixed(_) => true,
             Self::Steps(steps) => steps.reads(),
-            Self::Command(_) | Self::Stub => false,
+            Self::Command(_) | Self::Mcp(_) | Self::Stub => false,
         }
     }
 
@@ -81,7 +83,7 @@ impl Kind {
     pub fn is_seeded(&self) -> bool {
         match self {
             Self::Sql(sql) => sql.is_seeded(),
-            Self::Http(_) | Self::Command(_) | Self::Stub => false,
+            Self::Http(_) | Self::Command(_) | Self::Mcp(_) | Self::Stub => false,
             Self::Fixed(_) => true,
             Self::Steps(steps) => steps.is_seeded(),
         }
@@ -186,6 +188,7 @@ pub async fn run_kind(
             Kind::Sql(sql) => Box::pin(sql.call(cx, arguments, timeout)).await,
             Kind::Http(http) => Box::pin(http.call(cx, arguments, timeout)).await,
             Kind::Command(command) => Box::pin(command.call(cx, &arguments, timeout)).await,
+            Kind::Mcp(mcp) => Box::pin(mcp.call(cx, arguments, timeout)).await,
             Kind::Fixed(result) => result.clone(),
             Kind::Steps(steps) => steps.call(cx, arguments).await,
             Kind::Stub => ToolResult::error(format!("the tool `{name}` is not implemented yet")),

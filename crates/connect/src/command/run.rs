@@ -18,18 +18,30 @@ const LEFT_BEHIND: Duration = Duration::from_millis(100);
 const OUT_OF_REACH: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(program: &Program, run: Run) -> Result<Output, RunError> {
+    let group = spawn(program, prepare(program, &run)?).await?;
+    let (answer, output) = oneshot::channel();
+    tokio::spawn(own(group, run, answer));
+    let output = output.await.unwrap_or_else(|_| Err(io::Error::other("the server is ending")));
+    output.map_err(|source| failed(program, source))
+}
+
+pub(super) async fn spawn(program: &Program, command: Command) -> Result<Group, RunError> {
+    Group::spawn(command).await.map_err(|source| failed(program, source))
+}
+
+pub(super) fn prepare(program: &Program, run: &Run) -> Result<Command, RunError> {
     let texts = run.arguments.iter().chain(run.environment.iter().map(|(_, value)| value));
     if texts.into_iter().any(|text| text.contains('\0')) {
         return Err(RunError::Nul { program: program.name.clone() });
     }
-    let failed = |source: io::Error| match source.kind() {
+    Ok(command(program, run))
+}
+
+fn failed(program: &Program, source: io::Error) -> RunError {
+    match source.kind() {
         io::ErrorKind::ArgumentListTooLong => RunError::TooLong { program: program.name.clone() },
         _ => RunError::Io { program: program.name.clone(), source },
-    };
-    let group = Group::spawn(command(program, &run)).await.map_err(failed)?;
-    let (answer, output) = oneshot::channel();
-    tokio::spawn(own(group, run, answer));
-    output.await.unwrap_or_else(|_| Err(io::Error::other("the server is ending"))).map_err(failed)
+    }
 }
 
 fn command(program: &Program, run: &Run) -> Command {

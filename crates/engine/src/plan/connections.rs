@@ -4,12 +4,14 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use mcp_factory_connect::{
     Denied, Policy, Secrets,
+    command::ProgramError,
     http::{self, Client, ClientConfig, Hosts},
+    mcp,
     sql::{Backend, Database, DatabaseConfig, PoolConfig, Seed, Source},
 };
 use mcp_factory_spec::{
     Spec,
-    model::{Connection, ConnectionKind, HttpServer, OutboundAuth, Pool, SqlServer, Sqlite},
+    model::{Connection, ConnectionKind, HttpServer, McpServer, OutboundAuth, Pool, SqlServer, Sqlite},
     sql::Dialect,
     template::Text,
 };
@@ -24,6 +26,8 @@ use crate::{
 const MOST_DATABASES: usize = 32;
 /// The same for an HTTP API, where they cost less.
 const MOST_CLIENTS: usize = 256;
+/// The same for other MCP servers, which may be programs.
+const MOST_SERVERS: usize = 32;
 /// Of answers that are asked for again, where each caller has a connection.
 const KEPT_BYTES_EACH: usize = 256 << 10;
 
@@ -36,6 +40,7 @@ pub struct Connections<'a> {
     policy: Arc<Policy>,
     databases: HashMap<String, SqlConnection>,
     upstreams: HashMap<String, Upstream>,
+    servers: HashMap<String, Connected<mcp::Server>>,
     hosts: Arc<Hosts>,
 }
 
@@ -67,6 +72,7 @@ impl<'a> Connections<'a> {
             policy: Arc::new(surroundings.policy.clone()),
             databases: HashMap::new(),
             upstreams: HashMap::new(),
+            servers: HashMap::new(),
             hosts: Arc::default(),
         }
     }
@@ -137,6 +143,50 @@ impl<'a> Connections<'a> {
         Ok(upstream)
     }
 
+    /// The server that has this tool, if the connection lets it be used.
+    pub fn mcp(&mut self, name: Option<&str>, tool: &str) -> Result<Connected<mcp::Server>, Fault> {
+        let connection = self.declared(name)?;
+        let name = connection.name.to_string();
+        let Some(ConnectionKind::Mcp(server)) = &connection.kind else {
+            return Err(format!("the connection `{name}` is no MCP server").into());
+        };
+        if !server.tools.is_empty() && !server.tools.iter().any(|pattern| pattern.matches(tool)) {
+            return Err(
+                format!("the connection `{name}` lets its tool `{tool}` not be used: it is not among `tools`").into()
+            );
+        }
+        if let Some(known) = self.servers.get(&name) {
+            return Ok(known.clone());
+        }
+        let McpServer { url, argv, auth, .. } = server;
+        let PoolConfig { idle_timeout, acquire_timeout, .. } = PoolConfig::default();
+        let bounds = Bounds { most: MOST_SERVERS, idle: idle_timeout, wait: acquire_timeout };
+        let needed = secrets_of_auth(auth.as_ref());
+        let connected = match url {
+            Some(url) => {
+                let url = url::Url::parse(url.as_str()).map_err(|error| error.to_string())?;
+                let mut config = ClientConfig::new(&name, http::Base::Url(String::new()));
+                config.auth = auth_of(auth.as_ref());
+                config.hosts = Arc::clone(&self.hosts);
+                let open = move |secrets, policy| mcp::Server::at(&url, config.clone(), secrets, policy);
+                self.connected(connection, needed, bounds, open)?
+            }
+            None => {
+                let ground = self.shared.get(&name);
+                let folder = ground.map_or(&self.surroundings.folder, |ground| &ground.folder).clone();
+                let policy = ground.map_or(&self.surroundings.policy, |ground| &ground.policy);
+                // What can't be started shows now, and what is not granted.
+                match mcp::Server::program(&name, argv, &folder, policy) {
+                    Ok(server) => Connected::shared(&name, server),
+                    Err(ProgramError::Denied(denied)) => return Err(denied.into()),
+                    Err(error) => return Err(error.to_string().into()),
+                }
+            }
+        };
+        self.servers.insert(name, connected.clone());
+        Ok(connected)
+    }
+
     /// One connection for all, with the owner's secrets, or one for each caller, with the caller's.
     fn connected<T: Send + Sync + 'static>(
         &self,
@@ -204,7 +254,11 @@ fn pool(pool: &Pool) -> PoolConfig {
 
 /// The names of all secrets that requests to the API need.
 fn secrets_of(server: &HttpServer) -> Vec<String> {
-    let auth = match &server.auth {
+    server.env_var.iter().map(ToString::to_string).chain(secrets_of_auth(server.auth.as_ref())).collect()
+}
+
+fn secrets_of_auth(auth: Option<&OutboundAuth>) -> Vec<String> {
+    let auth = match auth {
         None | Some(OutboundAuth::Principal(_)) => Vec::new(),
         Some(OutboundAuth::Bearer(auth)) => vec![&auth.env_var],
         Some(OutboundAuth::Basic(auth)) => vec![&auth.user_env_var, &auth.password_env_var],
@@ -212,7 +266,7 @@ fn secrets_of(server: &HttpServer) -> Vec<String> {
         Some(OutboundAuth::Query(auth)) => vec![&auth.env_var],
         Some(OutboundAuth::Oauth2ClientCredentials(auth)) => vec![&auth.client_id_env_var, &auth.client_secret_env_var],
     };
-    server.env_var.iter().chain(auth).map(ToString::to_string).collect()
+    auth.into_iter().map(ToString::to_string).collect()
 }
 
 fn client_config(name: &str, server: &HttpServer) -> Result<ClientConfig, String> {
@@ -222,7 +276,18 @@ fn client_config(name: &str, server: &HttpServer) -> Result<ClientConfig, String
         (None, None) => return Err(format!("the connection `{name}` has neither `url` nor `envVar`")),
     };
     let mut config = ClientConfig::new(name, base);
-    config.auth = match &server.auth {
+    config.auth = auth_of(server.auth.as_ref());
+    config.allow_private_network = server.allow_private_network;
+    config.allow_hosts.clone_from(&server.allow_hosts);
+    config.retries = server.retries.attempts.get();
+    if let Some(backoff) = server.retries.backoff {
+        config.retry_backoff = (backoff.first.get(), backoff.longest.get());
+    }
+    Ok(config)
+}
+
+fn auth_of(auth: Option<&OutboundAuth>) -> http::Auth {
+    match auth {
         Some(OutboundAuth::Bearer(auth)) => http::Auth::Bearer { secret: auth.env_var.to_string() },
         Some(OutboundAuth::Basic(auth)) => http::Auth::Basic {
             user_secret: auth.user_env_var.to_string(),
@@ -242,12 +307,5 @@ fn client_config(name: &str, server: &HttpServer) -> Result<ClientConfig, String
         }),
         // `support` has refused the caller's own.
         Some(OutboundAuth::Principal(_)) | None => http::Auth::None,
-    };
-    config.allow_private_network = server.allow_private_network;
-    config.allow_hosts.clone_from(&server.allow_hosts);
-    config.retries = server.retries.attempts.get();
-    if let Some(backoff) = server.retries.backoff {
-        config.retry_backoff = (backoff.first.get(), backoff.longest.get());
     }
-    Ok(config)
 }

@@ -2,7 +2,7 @@
 
 use mcp_factory_spec::{
     Spec,
-    model::{Access, Auth, Connection, ConnectionKind, Content, OutboundAuth, Step, ToolKind},
+    model::{Access, Auth, Connection, ConnectionKind, Content, HttpServer, McpServer, OutboundAuth, Step, ToolKind},
 };
 
 use super::Problem;
@@ -22,7 +22,7 @@ pub fn check(spec: &Spec, problems: &mut Vec<Problem>) -> Vec<String> {
     for (position, tool) in spec.tools.iter().enumerate() {
         let path = format!("tools[{position}]");
         match &tool.kind {
-            None | Some(ToolKind::Command(_)) => {}
+            None | Some(ToolKind::Command(_) | ToolKind::Mcp(_)) => {}
             Some(ToolKind::Steps(steps)) => step_gaps(steps, spec, &path, &mut refuse),
             Some(kind) => kind_gaps(kind, &path, &mut refuse),
         }
@@ -63,7 +63,9 @@ fn connection_gaps(connection: &Connection) -> Vec<(&'static str, &'static str)>
     let mut gaps = Vec::new();
     match &connection.kind {
         None => gaps.push((".use", "connections that an operator shares")),
-        Some(ConnectionKind::Http(http)) if matches!(http.auth, Some(OutboundAuth::Principal(_))) => {
+        Some(ConnectionKind::Http(HttpServer { auth, .. }) | ConnectionKind::Mcp(McpServer { auth, .. }))
+            if matches!(auth, Some(OutboundAuth::Principal(_))) =>
+        {
             gaps.push((".auth", "the caller's own credential for an upstream"));
         }
         // Connections of other types matter through the tools that use them.
