@@ -5,8 +5,11 @@
 //! propose, with what their owner was granted.
 
 mod document;
+mod mcp;
 mod openapi;
+mod postman;
 mod reach;
+mod toolbox;
 
 use std::sync::LazyLock;
 
@@ -15,7 +18,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
-pub use self::{document::Document, openapi::Openapi, reach::Reach};
+pub use self::{document::Document, mcp::Mcp, openapi::Openapi, postman::Postman, reach::Reach, toolbox::Toolbox};
 use crate::{Caller, Created, Error, Factory, Submission, registry::Role};
 
 /// One thing that a server can be made of. Another kind is another file here, and another arm.
@@ -24,6 +27,12 @@ use crate::{Caller, Created, Error, Factory, Submission, registry::Role};
 pub enum Intake {
     /// An OpenAPI document: Swagger 2.0, OpenAPI 3.0 or 3.1, JSON or YAML.
     Openapi(#[schema(inline)] Openapi),
+    /// Files of the MCP Toolbox for Databases (`tools.yaml`).
+    Toolbox(#[schema(inline)] Toolbox),
+    /// The tools of another MCP server, under this one's authentication, limits and names.
+    Mcp(#[schema(inline)] Mcp),
+    /// A Postman collection, v2.0 or v2.1.
+    Postman(#[schema(inline)] Postman),
 }
 
 /// What is to be made of it.
@@ -77,6 +86,9 @@ impl Intake {
         let _turn = AT_ONCE.acquire().await.expect("nobody closes it");
         match self {
             Self::Openapi(it) => it.propose(name, reach).await,
+            Self::Mcp(it) => it.propose(name, reach).await,
+            Self::Toolbox(it) => it.propose(name, reach).await,
+            Self::Postman(it) => it.propose(name, reach).await,
         }
     }
 }

@@ -6,7 +6,9 @@
 
 pub mod database;
 mod finding;
+pub mod mcp;
 pub mod openapi;
+pub mod postman;
 mod settle;
 pub mod toolbox;
 

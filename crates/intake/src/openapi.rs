@@ -5,7 +5,7 @@
 
 mod answer;
 mod body;
-mod document;
+pub(crate) mod document;
 mod merge;
 pub(crate) mod name;
 mod operation;

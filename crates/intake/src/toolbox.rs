@@ -7,7 +7,7 @@ mod auth;
 mod document;
 mod http;
 mod parameter;
-mod source;
+pub(crate) mod source;
 mod statement;
 mod template;
 mod tool;

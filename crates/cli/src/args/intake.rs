@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use clap::ValueHint;
-use mcp_factory::intake::{Document, Intake, Openapi};
+use mcp_factory::intake::{Document, Intake, Mcp, Openapi, Postman, Toolbox};
 use url::Url;
 
 use super::servers::Create;
@@ -24,6 +24,20 @@ pub struct Import {
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub openapi: OpenapiOptions,
+    #[command(flatten)]
+    pub mcp: McpOptions,
+}
+
+/// Of another MCP server.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Of another MCP server")]
+pub struct McpOptions {
+    /// The variable that holds the bearer token for it.
+    #[arg(long, value_name = "VARIABLE")]
+    token_env_var: Option<String>,
+    /// Only the tools whose names fit this; `*` stands for anything. May be given several times.
+    #[arg(long, value_name = "PATTERN")]
+    tool: Vec<String>,
 }
 
 /// What of an OpenAPI document becomes tools: everything, or what fits all of these.
@@ -55,7 +69,10 @@ impl Create {
     pub fn intake(&self) -> anyhow::Result<Option<Intake>> {
         let (source, import) = (&self.source, &self.import);
         // The parser would waive `requires` here, since sources exclude each other.
-        let kinds = [("--openapi", source.openapi.is_some(), import.openapi.given())];
+        let kinds = [
+            ("--openapi", source.openapi.is_some(), import.openapi.given()),
+            ("--mcp", source.mcp.is_some(), import.mcp.given()),
+        ];
         for (kind, chosen, option) in kinds {
             if let (false, Some(option)) = (chosen, option) {
                 return Err(exit::usage(format!("`{option}` is about `{kind}`"), "see `mcp-factory create --help`"));
@@ -64,7 +81,34 @@ impl Create {
         if let Some(place) = &source.openapi {
             return Ok(Some(Intake::Openapi(import.openapi.intake(place))));
         }
+        if !source.toolbox.is_empty() {
+            let from = source.toolbox.iter().map(|place| Document::typed(place, false)).collect();
+            return Ok(Some(Intake::Toolbox(Toolbox { from, ..Toolbox::default() })));
+        }
+        if let Some(place) = &source.mcp {
+            return Ok(Some(Intake::Mcp(import.mcp.intake(place))));
+        }
+        if let Some(place) = &source.postman {
+            let from = Some(Document::typed(place, false));
+            return Ok(Some(Intake::Postman(Postman { from, ..Postman::default() })));
+        }
         Ok(None)
+    }
+}
+
+impl McpOptions {
+    fn given(&self) -> Option<&'static str> {
+        let given = [("--token-env-var", self.token_env_var.is_some()), ("--tool", !self.tool.is_empty())];
+        given.into_iter().find_map(|(option, given)| given.then_some(option))
+    }
+
+    fn intake(&self, place: &str) -> Mcp {
+        let url = Url::parse(place).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let argv = match url {
+            Some(_) => Vec::new(),
+            None => place.split_whitespace().map(str::to_owned).collect(),
+        };
+        Mcp { url, argv, token_env_var: self.token_env_var.clone(), tools: self.tool.clone() }
     }
 }
 

@@ -48,6 +48,15 @@ pub struct Source {
     /// An OpenAPI document: Swagger 2.0, OpenAPI 3.0 or 3.1, as JSON or YAML, a file or a URL.
     #[arg(long, value_name = "FILE|URL", value_hint = ValueHint::FilePath)]
     pub openapi: Option<String>,
+    /// Files of the MCP Toolbox for Databases (`tools.yaml`), which make one server.
+    #[arg(long, value_name = "FILE", num_args = 1.., value_hint = ValueHint::FilePath)]
+    pub toolbox: Vec<String>,
+    /// Another MCP server: its URL, or the command that starts it, as in `"npx -y @example/server /data"`.
+    #[arg(long, value_name = "URL|COMMAND")]
+    pub mcp: Option<String>,
+    /// A Postman collection, v2.0 or v2.1, a file or a URL.
+    #[arg(long, value_name = "FILE|URL", value_hint = ValueHint::FilePath)]
+    pub postman: Option<String>,
     /// A template of the factory.
     #[arg(long, value_name = "TEMPLATE")]
     pub template: Option<String>,

@@ -53,6 +53,44 @@ async fn an_agent_makes_a_server_of_a_document() {
 }
 
 #[tokio::test]
+async fn toolbox_files_and_collections_are_taken_as_well() {
+    let running = Running::start().await;
+    let source = "kind: source\nname: db\ntype: sqlite\ndatabase: a.db\n";
+    let tool = "kind: tool\nname: find\ntype: sqlite-sql\nsource: db\ndescription: Finds\nstatement: SELECT 1 AS one\n";
+    let files = json!({ "toolbox": { "files": { "a.yaml": source, "b.yaml": tool } } });
+    let shown = running.ask("POST", "/mcp/import", &json!({ "from": files, "dryRun": true }).to_string()).await;
+    assert!(
+        shown.status == 200 && shown.json()["spec"].as_str().unwrap().contains("sql: SELECT 1 AS one"),
+        "{shown:?}"
+    );
+    let free = format!("{source}---\n{}", tool.replace("sqlite-sql", "sqlite-execute-sql"));
+    let refused = json!({ "from": { "toolbox": { "document": free } } }).to_string();
+    let refused = running.ask("POST", "/mcp/import", &refused).await;
+    assert_eq!(refused.code(), (422, "invalid-document".to_owned()));
+    assert!(refused.body.contains("whoever calls it writes the SQL"), "{refused:?}");
+
+    let collection =
+        json!({ "info": { "name": "Shop" }, "item": [{ "name": "a", "request": "https://a.example.com/a" }] });
+    let from = json!({ "postman": { "document": collection.to_string() } });
+    let created = running.tool("import_server", json!({ "from": from })).await;
+    assert_eq!((&created["outcome"], &created["server"]["name"]), (&json!("created"), &json!("shop")), "{created}");
+}
+
+/// Programs and private addresses take their grants, whoever's server stands behind.
+#[tokio::test]
+async fn another_server_is_reached_by_those_only_who_were_granted_it() {
+    let running = Running::start().await;
+    let token = running.stranger(Role::Developer, Limits::default()).await;
+    for mcp in [json!({ "argv": ["/bin/true"] }), json!({ "url": "http://127.0.0.1:9/mcp" })] {
+        let import = json!({ "from": { "mcp": mcp }, "dryRun": true }).to_string();
+        let refused = running.ask_as(&token, "POST", "/mcp/import", &import).await;
+        assert_eq!(refused.code(), (403, "forbidden".to_owned()), "{mcp}");
+    }
+    let both = json!({ "from": { "mcp": { "url": "https://a.example.com", "argv": ["b"] } } }).to_string();
+    assert_eq!(running.ask("POST", "/mcp/import", &both).await.code(), (400, "invalid-argument".to_owned()));
+}
+
+#[tokio::test]
 async fn a_private_address_is_asked_by_those_only_who_were_granted_it_and_say_so() {
     let running = Running::start().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

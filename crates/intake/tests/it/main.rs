@@ -2,4 +2,5 @@
 
 mod hostile;
 mod openapi;
+mod postman;
 mod toolbox;

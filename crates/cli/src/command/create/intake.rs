@@ -7,10 +7,12 @@ use mcp_factory::{
     intake::{Finding, Intake, IntakeError, Level, Proposed, Reach},
 };
 
+use mcp_factory_spec::model::Mode;
+
 use crate::{args::servers::Create, command, exit, output::plain, progress};
 
 /// How many findings are told one by one.
-const TOLD: usize = 40;
+const TOLD: usize = 200;
 
 /// A spec that a server is still to be made of, and what it is of.
 pub struct Spec {
@@ -30,7 +32,7 @@ pub fn run(args: &Create, intake: Intake) -> anyhow::Result<Option<Spec>> {
     let tools_word = if tools == 1 { "tool" } else { "tools" };
     let left_out = if left_out == 0 { String::new() } else { format!(", {left_out} left out as listed above") };
     eprintln!("{tools} {tools_word} of {of}{left_out}");
-    if !proposal.spec.toolsets.is_empty() {
+    if proposal.spec.exposure.mode == Mode::Dynamic {
         eprintln!(
             "that is more than a model reads at once: callers find them with `search_tools`, and turn toolsets on, one for each \
              tag; `exposure: {{ mode: static }}` lists all"

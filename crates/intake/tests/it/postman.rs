@@ -1,0 +1,163 @@
+//! What a Postman collection says, in a spec.
+
+use mcp_factory_intake::{
+    Finding, Level, Proposal,
+    postman::{Options, import},
+};
+use serde_json::{Value, json};
+
+fn of(collection: &Value) -> Result<Proposal, Vec<Finding>> {
+    import(collection.to_string().as_bytes(), &Options::default())
+}
+
+fn proposal(collection: &Value) -> Proposal {
+    of(collection).unwrap_or_else(|found| panic!("{found:#?}"))
+}
+
+/// A collection with these items and variables.
+fn with(items: Value, rest: Value) -> Value {
+    let schema = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json";
+    let mut collection = json!({ "info": { "name": "The Shop", "schema": schema }, "item": items });
+    collection.as_object_mut().unwrap().extend(rest.as_object().cloned().unwrap_or_default());
+    collection
+}
+
+fn one(request: Value) -> Value {
+    let spec = proposal(&with(json!([{ "name": "Do it", "request": request }]), json!({}))).spec.canonical();
+    spec["tools"][0].clone()
+}
+
+fn field(tool: &Value, name: &str) -> Value {
+    let schema = tool.get("inputSchema").and_then(|schema| schema.get("properties")).or(tool.get("parameters"));
+    schema.and_then(|fields| fields.get(name)).cloned().unwrap_or_default()
+}
+
+#[test]
+fn requests_become_tools_folders_toolsets_and_variables_the_server() {
+    let collection = with(
+        json!([
+            { "name": "Products", "description": "What is sold", "item": [
+                { "name": "List products", "request": { "method": "GET", "description": "All of **them**",
+                    "url": { "raw": "{{baseUrl}}/products?q=&limit=20&lang={{lang}}", "query": [
+                        { "key": "q", "value": "", "description": "Words" }, { "key": "limit", "value": "20" },
+                        { "key": "lang", "value": "{{lang}}" }, { "key": "old", "value": "true", "disabled": true }] } },
+                  "response": [{ "code": 200, "body": "[{\"id\": 1, \"name\": \"Lamp\"}]" }, { "code": 404, "body": "{\"error\": 1}" }] },
+                { "name": "Delete", "request": { "method": "DELETE", "url": "{{baseUrl}}/products/:id" } } ] },
+            { "name": "https://api.example.com/v1/health", "request": "{{baseUrl}}/health" },
+        ]),
+        json!({ "variable": [{ "key": "baseUrl", "value": "{{host}}/v1" }, { "key": "host", "value": "https://api.example.com" }, { "key": "lang", "value": "en" }] }),
+    );
+    let spec = proposal(&collection).spec.canonical();
+    assert_eq!(spec["name"], "the-shop");
+    assert_eq!(spec["connections"], json!([{ "name": "api", "type": "http", "url": "https://api.example.com/v1" }]));
+    assert_eq!(
+        spec["toolsets"],
+        json!([{ "name": "products", "description": "What is sold", "tools": ["list_products", "delete"] }])
+    );
+    let list = &spec["tools"][0];
+    assert_eq!((&list["name"], &list["description"]), (&json!("list_products"), &json!("All of them")));
+    assert_eq!(list["http"]["query"], json!({ "q": "{q}", "limit": "{limit}", "lang": "{lang}", "old": "{old}" }));
+    assert_eq!((&field(list, "limit")["type"], &field(list, "limit")["default"]), (&json!("integer"), &json!(20)));
+    assert_eq!((&field(list, "lang")["default"], &field(list, "q")["description"]), (&json!("en"), &json!("Words")));
+    assert_eq!((field(list, "old").get("default"), &field(list, "old")["type"]), (None, &json!("boolean")));
+    assert!(list["returns"]["items"]["properties"].get("name").is_some(), "{list}");
+    let delete = &spec["tools"][1];
+    assert_eq!(
+        (&delete["http"]["path"], &delete["annotations"]),
+        (&json!("/products/{id}"), &json!({ "destructive": true }))
+    );
+    assert_eq!(spec["tools"][2]["name"], "get_health");
+}
+
+#[test]
+fn the_fields_of_a_body_are_parameters() {
+    let raw = r#"{"name": "Lamp", "price": 9.5, "tags": ["a"], "owner": {{ownerId}}, "note": "by {{user}}", "size": {"w": 1}, "none": null}"#;
+    let url = "https://a.example.com/products";
+    let tool = one(json!({ "method": "POST", "url": url, "body": { "mode": "raw", "raw": raw } }));
+    assert_eq!(tool["http"]["body"]["owner"], "{owner}");
+    let name = field(&tool, "name");
+    assert_eq!(
+        (&name["type"], &name["required"], &name["examples"]),
+        (&json!("string"), &json!(true), &json!(["Lamp"]))
+    );
+    assert_eq!(
+        (&field(&tool, "price")["type"], &field(&tool, "tags")["items"]["type"]),
+        (&json!("number"), &json!("string"))
+    );
+    assert_eq!(field(&tool, "size")["properties"]["w"]["type"], "integer");
+    assert_eq!(field(&tool, "note").get("examples"), None);
+    assert_eq!(field(&tool, "none").get("required"), None);
+
+    let form = json!({ "mode": "formdata", "formdata": [{ "key": "title", "value": "x", "type": "text" }, { "key": "photo", "type": "file", "src": "/home/me/a.png" }] });
+    let tool = one(json!({ "method": "POST", "url": url, "body": form }));
+    assert_eq!(
+        (&tool["http"]["bodyType"], &field(&tool, "photo")["contentEncoding"]),
+        (&json!("multipart"), &json!("base64"))
+    );
+    assert!(!tool.to_string().contains("/home/me"));
+
+    let text = one(json!({ "method": "PUT", "url": url, "body": { "mode": "raw", "raw": "<a>1</a>" } }));
+    assert_eq!((&text["http"]["body"], &text["http"]["bodyType"]), (&json!("{body}"), &json!("text")));
+
+    let graphql = json!({ "mode": "graphql", "graphql": { "query": "query ($id: ID!) { shop(id: $id) { name } }", "variables": "{\"id\": \"7\"}" } });
+    let tool = one(json!({ "method": "POST", "url": url, "body": graphql }));
+    assert_eq!(tool["http"]["body"]["query"], "query ($id: ID!) {{ shop(id: $id) {{ name }} }}");
+    assert_eq!(tool["http"]["body"]["variables"], json!({ "id": "{id}" }));
+}
+
+#[test]
+fn credentials_are_named_and_no_value_of_one_is_copied() {
+    let bearer = json!({ "type": "bearer", "bearer": [{ "key": "token", "value": "hunter2-hunter2" }] });
+    let collection = with(
+        json!([
+            { "name": "a", "request": { "url": "https://a.example.com/a" } },
+            { "name": "b", "request": { "url": "https://a.example.com/b", "auth": { "type": "noauth" } } },
+            { "name": "c", "request": { "url": "https://a.example.com/c", "auth": { "type": "apikey", "apikey": [{ "key": "key", "value": "X-Key" }, { "key": "value", "value": "{{shopKey}}" }, { "key": "in", "value": "header" }] } } },
+            { "name": "d", "request": { "url": "https://me:pass-word@a.example.com/d?api_key=0123456789abc", "auth": { "type": "noauth" } } },
+            { "name": "e", "request": { "url": "https://a.example.com/e", "auth": { "type": "noauth" }, "header": [{ "key": "Authorization", "value": "Bearer {{jwt}}" }, { "key": "Cookie", "value": "sid=55555" }] } },
+            { "name": "f", "request": { "url": "https://a.example.com/f", "auth": { "type": "awsv4", "awsv4": [{ "key": "secretKey", "value": "hunter2-hunter2" }] } } },
+            { "name": "g", "request": { "method": "POST", "url": "https://a.example.com/g", "auth": { "type": "basic", "basic": { "username": "u", "password": "hunter2-hunter2" } }, "body": { "mode": "raw", "raw": "{\"password\": \"hunter2-hunter2\", \"user\": \"u\"}" } } },
+        ]),
+        json!({ "auth": bearer, "variable": [{ "key": "secret", "value": "hunter2-hunter2", "type": "secret" }], "event": [{ "listen": "test", "script": { "exec": ["pm.test()"] } }] }),
+    );
+    let proposal = proposal(&collection);
+    let spec = proposal.spec.canonical();
+    let all = format!("{spec} {:?}", proposal.findings);
+    for secret in ["hunter2", "pass-word", "0123456789abc", "55555"] {
+        assert!(!all.contains(secret), "{secret} in {all}");
+    }
+    let auth = |tool: usize| {
+        let connections = spec["connections"].as_array().unwrap();
+        let named = &spec["tools"][tool]["connection"];
+        connections.iter().find(|it| it["name"] == *named).unwrap()["auth"].clone()
+    };
+    assert_eq!(auth(0), json!({ "type": "bearer", "envVar": "THE_SHOP_TOKEN" }));
+    assert_eq!(auth(1), Value::Null);
+    assert_eq!(auth(2), json!({ "type": "header", "name": "X-Key", "envVar": "THE_SHOP_SHOP_KEY" }));
+    assert_eq!(auth(3), json!({ "type": "query", "name": "api_key", "envVar": "THE_SHOP_API_KEY" }));
+    assert_eq!(auth(4), json!({ "type": "bearer", "envVar": "THE_SHOP_JWT" }));
+    assert_eq!(auth(6)["passwordEnvVar"], "THE_SHOP_PASSWORD");
+    let told: String = proposal.findings.iter().map(|finding| format!("{finding}\n")).collect();
+    assert!(told.contains("`awsv4`") && told.contains("`Cookie`") && told.contains("1 scripts"), "{told}");
+}
+
+#[test]
+fn a_server_that_is_not_said_is_a_variable_and_what_is_no_collection_is_told() {
+    let collection = with(
+        json!([{ "name": "a", "request": { "url": { "raw": "{{apiHost}}:8080/x/{{id}}", "path": ["x", "{{id}}"] } } }, { "name": "b", "request": { "url": { "host": ["127", "0", "0", "1"], "port": "9", "path": ["y"], "protocol": "http" } } }]),
+        json!({}),
+    );
+    let spec = proposal(&collection).spec.canonical();
+    assert_eq!(spec["connections"][0]["envVar"], "THE_SHOP_URL");
+    assert_eq!(
+        (&spec["connections"][1]["url"], &spec["connections"][1]["allowPrivateNetwork"]),
+        (&json!("http://127.0.0.1:9"), &json!(true))
+    );
+    assert_eq!(spec["tools"][0]["http"]["path"], "/x/{id}");
+    let error = |value: &Value| {
+        of(value).expect_err("it is none").iter().find(|it| it.level == Level::Error).unwrap().to_string()
+    };
+    assert!(error(&json!({ "openapi": "3.0.0" })).contains("no Postman collection"));
+    assert!(error(&with(json!([]), json!({}))).contains("has no requests"));
+    assert!(import(b"{", &Options::default()).is_err());
+}

@@ -1,0 +1,6 @@
+CREATE TABLE hotels (id INTEGER PRIMARY KEY, name TEXT NOT NULL, city TEXT NOT NULL, stars INTEGER, price REAL, opened TEXT);
+INSERT INTO hotels (id, name, city, stars, price, opened) VALUES
+  (1, 'Grand Hotel', 'Basel', 5, 310.50, '2024-01-01'), (2, 'The Grand Inn', 'Zürich', 3, 120, '2024-02-01'),
+  (3, 'Pension Rhein', 'Basel', NULL, 80.25, '2024-03-01'), (4, 'Alps and More', 'Bern', 4, NULL, '2023-03-01');
+CREATE TABLE rooms (id INTEGER PRIMARY KEY, hotel_id INTEGER NOT NULL REFERENCES hotels (id), beds INTEGER);
+INSERT INTO rooms (id, hotel_id, beds) VALUES (1, 1, 2), (2, 1, 1), (3, 2, 2);
