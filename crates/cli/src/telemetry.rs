@@ -1,9 +1,9 @@
 //! OpenTelemetry, where the environment asks for it and this build has it.
 
-use mcp_factory::deploy::LocalOptions;
 #[cfg(feature = "telemetry")]
 use mcp_factory::telemetry;
-use mcp_serve::http::Config;
+use mcp_factory::{Caller, Factory, Standalone, deploy::LocalOptions};
+use mcp_serve::{Live, http::Config};
 
 /// What calls are told to. Without the feature, and where nobody asked, it is nothing.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +37,15 @@ impl Telemetry {
         }
         #[cfg(not(feature = "telemetry"))]
         let _ = (config, server);
+    }
+
+    /// Calls of a server of the factory, for one caller.
+    pub fn live(&self, factory: &Factory, caller: &Caller, server: &Standalone) -> Live {
+        #[cfg(feature = "telemetry")]
+        if let Some(telemetry) = &self.sends {
+            return factory.live_traced(caller, server, telemetry);
+        }
+        factory.live(caller, server)
     }
 
     /// Calls of all servers of a factory.

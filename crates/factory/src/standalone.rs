@@ -40,14 +40,24 @@ impl Factory {
     /// For one caller, who is not asked who they are. Calls count as those of the server do anywhere.
     #[must_use]
     pub fn live(&self, caller: &Caller, server: &Standalone) -> Live {
-        let counting =
-            Counting { factory: self.clone(), owner: caller.owner().clone(), server: server.spec.name.to_string() };
-        let config = Config {
-            limits: server.limits.clone(),
-            middleware: Some(Middleware::new(ObserveLayer::new(counting))),
-            ..Config::default()
-        };
+        let middleware = Some(Middleware::new(self.counted(caller, server)));
+        let config = Config { limits: server.limits.clone(), middleware, ..Config::default() };
         Live::new(server.exposed(), Arc::new(NoAuthentication::default()), config)
+    }
+
+    /// The same, with its calls told to whom the environment says.
+    #[cfg(feature = "telemetry")]
+    #[must_use]
+    pub fn live_traced(&self, caller: &Caller, server: &Standalone, telemetry: &crate::telemetry::Telemetry) -> Live {
+        let layers = (telemetry.layer(server.spec.name.as_str()), self.counted(caller, server));
+        let (limits, middleware) = (server.limits.clone(), Some(Middleware::new(layers)));
+        let config = Config { limits, middleware, trace_context: true, ..Config::default() };
+        Live::new(server.exposed(), Arc::new(NoAuthentication::default()), config)
+    }
+
+    fn counted(&self, caller: &Caller, server: &Standalone) -> ObserveLayer<Counting> {
+        let (owner, server) = (caller.owner().clone(), server.spec.name.to_string());
+        ObserveLayer::new(Counting { factory: self.clone(), owner, server })
     }
 
     /// What whoever starts a server by themselves gets: the version that is meant to run, else the latest.

@@ -36,6 +36,8 @@ pub struct CallContext {
     pub context: SessionContext,
     /// Where the call belongs in a trace, where [`Config::trace_context`](crate::http::Config::trace_context) has it read.
     pub trace: Option<TraceParent>,
+    /// What vendors say of that trace (`tracestate`), as it came.
+    pub trace_state: Option<Arc<str>>,
     pub(crate) input: Input,
 }
 
@@ -72,6 +74,7 @@ impl CallContext {
             grant: None,
             context: SessionContext::default(),
             trace: None,
+            trace_state: None,
             input: Input::default(),
         }
     }

@@ -136,7 +136,12 @@ impl Live {
     /// For [`stdio`](crate::stdio), where one caller is known from the start. Over HTTP it answers nobody.
     #[must_use]
     pub fn of_one_caller(server: Arc<dyn Server>, limits: &Limits) -> Self {
-        let config = Config { limits: limits.clone(), ..Config::default() };
+        Self::for_one_caller(server, Config { limits: limits.clone(), ..Config::default() })
+    }
+
+    /// The same with layers around its calls.
+    #[must_use]
+    pub fn for_one_caller(server: Arc<dyn Server>, config: Config) -> Self {
         Self::over(Source::One(Arc::new(Served::new(server))), Arc::new(Nobody), config, true)
     }
 

@@ -47,6 +47,7 @@ use crate::{
     input::Settled,
     limits::Permit,
     live::Serving,
+    trace,
     wire::{Refusal, Version, code},
 };
 
@@ -326,7 +327,11 @@ impl ServerHandler for Adapter {
         self.bring_input(&serving, &cx, &mut call, subject, brought).map_err(|error| refuse(&error, &call, version))?;
         if self.shared.live.config().trace_context {
             let headers = cx.extensions.get::<http::request::Parts>().map(|head| &head.headers);
-            call.trace = TraceParent::of(headers, cx.meta.get(TraceParent::HEADER).and_then(serde_json::Value::as_str));
+            let said = |name| cx.meta.get(name).and_then(serde_json::Value::as_str);
+            call.trace = TraceParent::of(headers, said(TraceParent::HEADER));
+            if call.trace.is_some() {
+                call.trace_state = trace::state_of(headers, said(trace::STATE));
+            }
         }
         let arguments = request.arguments.unwrap_or_default();
         let token = cx.meta.get_progress_token();

@@ -1,7 +1,7 @@
 //! Where a call belongs in a trace that somebody else keeps: W3C Trace Context, level 1. It is the client's word, and says
 //! nothing about who calls.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use http::HeaderMap;
 
@@ -31,6 +31,25 @@ impl TraceParent {
         first.to_str().ok()?.parse().ok()
     }
 }
+
+/// What vendors say of a trace (`tracestate`), to be passed on as it is; only where there is a `traceparent`, and no longer than
+/// everybody has to pass on.
+pub(crate) fn state_of(headers: Option<&HeaderMap>, meta: Option<&str>) -> Option<Arc<str>> {
+    let said = match (meta, headers) {
+        (Some(said), _) => said.to_owned(),
+        (None, Some(headers)) => {
+            let values: Result<Vec<&str>, _> = headers.get_all(STATE).iter().map(|value| value.to_str()).collect();
+            values.ok()?.join(",")
+        }
+        (None, None) => return None,
+    };
+    let said = said.trim();
+    let is_whole = said.len() <= LONGEST_STATE && said.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+    (is_whole && !said.is_empty()).then(|| said.into())
+}
+
+pub(crate) const STATE: &str = "tracestate";
+const LONGEST_STATE: usize = 512;
 
 impl FromStr for TraceParent {
     type Err = NoTraceParent;
@@ -64,6 +83,19 @@ mod tests {
     use super::*;
 
     const GOOD: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    #[test]
+    fn a_tracestate_is_passed_on_whole_or_not_at_all() {
+        let headers: HeaderMap = [("a=1", "tracestate"), ("b=2", "tracestate")]
+            .into_iter()
+            .map(|(value, name)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)))
+            .collect();
+        assert_eq!(state_of(Some(&headers), None).as_deref(), Some("a=1,b=2"));
+        assert_eq!(state_of(Some(&headers), Some("c=3")).as_deref(), Some("c=3"));
+        for none in ["", " ", "a=\u{e4}", "a=1\nb: 2", &"a".repeat(LONGEST_STATE + 1)] {
+            assert_eq!(state_of(None, Some(none)), None, "{none}");
+        }
+    }
 
     /// The examples of the recommendation.
     #[test]

@@ -6,7 +6,7 @@ mod registered;
 
 use std::{process::ExitCode, sync::Arc};
 
-use mcp_serve::{Live, Principal, StateKey, stdio};
+use mcp_serve::{Live, Principal, StateKey, http::Config, stdio};
 
 use crate::{
     api::Api,
@@ -16,6 +16,7 @@ use crate::{
     relay,
     reload::Reloader,
     signals, start,
+    telemetry::Telemetry,
 };
 
 pub fn run(args: &args::Stdio) -> anyhow::Result<ExitCode> {
@@ -43,13 +44,18 @@ pub fn run(args: &args::Stdio) -> anyhow::Result<ExitCode> {
     let outcome = runtime.block_on(async move {
         let (shutdown, hangups) = (signals::shutdown()?, signals::Hangups::listen()?);
         tracing::info!(server = %spec.name, version = %spec.version, tools = spec.tools.len(), "serving on stdio");
-        let live = Live::of_one_caller(engine.exposed(&states), &limits);
+        let telemetry = Telemetry::start()?;
+        let mut config = Config { limits, ..Config::default() };
+        telemetry.hear(&mut config, spec.name.as_str());
+        let live = Live::for_one_caller(engine.exposed(&states), config);
         let next = live.clone();
         tokio::spawn(reloader.follow(hangups, move |spec, engine| {
             next.replace_server(engine.exposed(&states), &mcp_factory_engine::limits(spec));
             Ok(())
         }));
-        stdio::serve_live(live, principal, shutdown).await?;
+        let served = stdio::serve_live(live, principal, shutdown).await;
+        telemetry.end().await;
+        served?;
         Ok(ExitCode::SUCCESS)
     });
     // A read of standard input can't be cancelled; waiting for it would keep the process after a signal.

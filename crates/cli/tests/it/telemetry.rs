@@ -21,6 +21,7 @@ use crate::run::{Place, Serving};
 struct Got {
     path: String,
     traceparent: Option<String>,
+    tracestate: Option<String>,
     content_type: Option<String>,
     body: Vec<u8>,
 }
@@ -43,8 +44,8 @@ fn answer(mut stream: &TcpStream) -> Option<Got> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-    let mut got =
-        Got { path: line.split(' ').nth(1)?.to_owned(), traceparent: None, content_type: None, body: Vec::new() };
+    let path = line.split(' ').nth(1)?.to_owned();
+    let mut got = Got { path, traceparent: None, tracestate: None, content_type: None, body: Vec::new() };
     let mut length = 0;
     loop {
         let mut line = String::new();
@@ -53,6 +54,7 @@ fn answer(mut stream: &TcpStream) -> Option<Got> {
         match name.to_lowercase().as_str() {
             "content-length" => length = value.parse().ok()?,
             "traceparent" => got.traceparent = Some(value.to_owned()),
+            "tracestate" => got.tracestate = Some(value.to_owned()),
             "content-type" => got.content_type = Some(value.to_owned()),
             _ => {}
         }
@@ -120,17 +122,27 @@ fn a_callers_trace_goes_on_through_the_call_to_its_upstream() {
         .environment("OTEL_BSP_SCHEDULE_DELAY", "20")
         .environment("OTEL_SERVICE_NAME", "our-tools");
     let server = place.serve(&["shop.yaml"]);
-    let meta = format!("\"traceparent\":\"{PARENT}\",");
+    let meta = format!("\"traceparent\":\"{PARENT}\",\"tracestate\":\"a=1,b=2\",");
     let ways: [&dyn Fn() -> String; 3] = [
         &|| modern(&server, "ask", &meta, &[]),
-        &|| modern(&server, "ask", "", &[("traceparent", PARENT)]),
+        &|| modern(&server, "ask", "", &[("traceparent", PARENT), ("tracestate", "a=1,b=2")]),
         // Older clients, without a session.
-        &|| server.call(&[("MCP-Protocol-Version", "2025-11-25"), ("traceparent", PARENT)], "ask", "{}").1,
+        &|| {
+            server
+                .call(
+                    &[("MCP-Protocol-Version", "2025-11-25"), ("traceparent", PARENT), ("tracestate", "a=1,b=2")],
+                    "ask",
+                    "{}",
+                )
+                .1
+        },
     ];
     for way in ways {
         let answer = way();
         assert!(answer.contains("\"result\"") && !answer.contains("\"isError\":true"), "{answer}");
-        let upstream = next(&asked, "/stock").traceparent.expect("the trace goes on");
+        let asked = next(&asked, "/stock");
+        assert_eq!(asked.tracestate.as_deref(), Some("a=1,b=2"), "what vendors say goes on as it is");
+        let upstream = asked.traceparent.expect("the trace goes on");
         let span = spans(&next(&collected, "/v1/traces")).remove(0);
         assert_eq!((hex(&span.trace_id).as_str(), hex(&span.parent_span_id).as_str()), (TRACE, "b7ad6b7169203331"));
         assert_eq!(upstream, format!("00-{TRACE}-{}-01", hex(&span.span_id)), "the upstream's parent is the call");
@@ -152,8 +164,9 @@ fn a_callers_trace_goes_on_through_the_call_to_its_upstream() {
     assert_eq!(hex(&spans(&next(&collected, "/v1/traces"))[0].trace_id), TRACE);
 
     // Nobody's trace is one of its own, and what is no `traceparent` is none.
-    modern(&server, "ask", "\"traceparent\":\"00-nonsense\",", &[]);
-    assert!(next(&asked, "/stock").traceparent.is_some_and(|it| !it.contains(TRACE)));
+    modern(&server, "ask", "\"traceparent\":\"00-nonsense\",\"tracestate\":\"a=1\",", &[]);
+    let own = next(&asked, "/stock");
+    assert!(own.traceparent.is_some_and(|it| !it.contains(TRACE)) && own.tracestate.is_none());
     let own = spans(&next(&collected, "/v1/traces")).remove(0);
     assert!(own.parent_span_id.is_empty() && hex(&own.trace_id) != TRACE, "{own:?}");
     modern(&server, "fail", "", &[]);
@@ -172,6 +185,33 @@ fn a_callers_trace_goes_on_through_the_call_to_its_upstream() {
     assert_eq!((metric.name.as_str(), metric.unit.as_str()), ("mcp.server.operation.duration", "s"));
     let good = histogram.data_points.iter().find(|it| text(&it.attributes, "error.type").is_none()).expect("good ones");
     assert_eq!(good.count, 5);
+}
+
+/// X-8, for clients that start their servers: of a file, and of a server of the factory.
+#[test]
+fn calls_over_standard_input_are_traced_too() {
+    let ((collector, collected), (upstream, asked)) = (listener(), listener());
+    let place = Place::new()
+        .file("shop.yaml", &spec(&upstream))
+        .environment("OTEL_EXPORTER_OTLP_ENDPOINT", &collector)
+        .environment("OTEL_BSP_SCHEDULE_DELAY", "20");
+    assert_eq!(place.run(&["create", "shop.yaml", "--data", "data"]).code, Some(0));
+    let opening = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}
+{"jsonrpc":"2.0","method":"notifications/initialized"}
+"#;
+    let call = format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{{\"name\":\"ask\",\"_meta\":{{\"traceparent\":\"{PARENT}\",\
+         \"tracestate\":\"a=1\"}}}}}}\n"
+    );
+    for args in [&["stdio", "shop.yaml"][..], &["stdio", "shop", "--data", "data"]] {
+        let said = place.run_with(args, &format!("{opening}{call}"));
+        assert!(said.code == Some(0) && said.out.contains("\"id\":2"), "{said:?}");
+        let asked = next(&asked, "/stock");
+        let span = spans(&next(&collected, "/v1/traces")).remove(0);
+        assert_eq!((span.name.as_str(), hex(&span.trace_id).as_str()), ("tools/call ask", TRACE));
+        assert_eq!(asked.traceparent, Some(format!("00-{TRACE}-{}-01", hex(&span.span_id))));
+        assert_eq!(asked.tracestate.as_deref(), Some("a=1"));
+    }
 }
 
 #[test]

@@ -200,10 +200,11 @@ impl Client {
     ) -> Result<reqwest::Response, Error> {
         self.guard.check_literal(url).map_err(|forbidden| Error::new(Class::Refused, forbidden.to_string()))?;
         let mut request = self.inner().request(method.clone(), url.clone()).headers(headers.clone());
-        if let Some(traceparent) = trace::current() {
+        if let Some(trace) = trace::current() {
             // In place of one that a spec says.
-            let own = HeaderMap::from_iter([(HeaderName::from_static("traceparent"), traceparent)]);
-            request = request.headers(own);
+            let state = trace.state.map(|state| (HeaderName::from_static("tracestate"), state));
+            let parent = (HeaderName::from_static("traceparent"), trace.parent);
+            request = request.headers(HeaderMap::from_iter([parent].into_iter().chain(state)));
         }
         if let Some(body) = body {
             request = request.body(body.clone());

@@ -66,11 +66,13 @@ where
         let mut running = Running::begin(&self.layer, &call);
         let parent = running.span.as_ref().map(|span| parent_of(span.span_context())).or(call.cx.trace);
         call.cx.trace = parent;
+        let state = call.cx.trace_state.as_deref().and_then(|state| HeaderValue::try_from(state).ok());
         let work = self.inner.call(call);
-        let header = parent.and_then(|parent| HeaderValue::try_from(parent.to_string()).ok());
+        let parent = parent.and_then(|parent| HeaderValue::try_from(parent.to_string()).ok());
+        let trace = parent.map(|parent| trace::Trace { parent, state });
         Box::pin(async move {
-            let answer = match header {
-                Some(header) => trace::within(header, work).await,
+            let answer = match trace {
+                Some(trace) => trace::within(trace, work).await,
                 None => work.await,
             };
             running.end(Outcome::of(&answer));
@@ -100,7 +102,10 @@ impl Running {
             let mut attributes = attributes(server, &tool);
             attributes.push(KeyValue::new("mcp.call.id", call.cx.call_id.to_string()));
             let parent = match call.cx.trace {
-                Some(parent) => Trace::new().with_remote_span_context(context_of(parent)),
+                Some(parent) => {
+                    let state = call.cx.trace_state.as_deref().and_then(|state| state.parse().ok());
+                    Trace::new().with_remote_span_context(context_of(parent, state.unwrap_or_default()))
+                }
                 None => Trace::new(),
             };
             tracer.build_with_context(builder.with_attributes(attributes), &parent)
@@ -152,10 +157,10 @@ fn attributes(server: &Arc<str>, tool: &str) -> Vec<KeyValue> {
     ]
 }
 
-fn context_of(parent: TraceParent) -> SpanContext {
+fn context_of(parent: TraceParent, state: TraceState) -> SpanContext {
     let flags = if parent.sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
     let (trace, span) = (TraceId::from(parent.trace_id), SpanId::from(parent.span_id));
-    SpanContext::new(trace, span, flags, true, TraceState::default())
+    SpanContext::new(trace, span, flags, true, state)
 }
 
 fn parent_of(context: &SpanContext) -> TraceParent {

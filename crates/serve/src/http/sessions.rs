@@ -215,11 +215,12 @@ fn until(body: Body, standing: Standing) -> Body {
 }
 
 /// What the SDK reads. Credentials are not among it: who calls is known by now.
-const FORWARDED: [HeaderName; 8] = [
+const FORWARDED: [HeaderName; 9] = [
     HOST,
     CONTENT_TYPE,
     HeaderName::from_static(SESSION_ID),
     HeaderName::from_static(TraceParent::HEADER),
+    HeaderName::from_static(crate::trace::STATE),
     HeaderName::from_static(PROTOCOL_VERSION),
     HeaderName::from_static("mcp-method"),
     HeaderName::from_static("mcp-name"),

@@ -21,7 +21,7 @@ use crate::{
     input::{Asks, OwnedSubject, Round, Settled, settle},
     limits::Permit,
     live::Serving,
-    news,
+    news, trace,
     wire::{Mismatch, Params, Refusal, Request, Version, agree, code, sse_event},
 };
 
@@ -187,8 +187,11 @@ async fn call_tool(
     }
     let (mut cx, permit) = enter(serving, caller, version, request)?;
     if shared.config().trace_context {
-        let said = request.params.meta.as_ref().and_then(|meta| meta.traceparent.as_deref());
-        cx.trace = TraceParent::of(Some(headers), said);
+        let meta = request.params.meta.as_ref();
+        cx.trace = TraceParent::of(Some(headers), meta.and_then(|meta| meta.traceparent.as_deref()));
+        if cx.trace.is_some() {
+            cx.trace_state = trace::state_of(Some(headers), meta.and_then(|meta| meta.tracestate.as_deref()));
+        }
     }
     bring_input(shared, serving, version, request, ("tools/call", name), &mut cx)?;
     let token = request.params.meta.as_ref().and_then(|meta| meta.progress_token);

@@ -75,6 +75,8 @@ pub struct Meta<'a> {
     /// Of W3C Trace Context.
     #[serde(borrow)]
     pub traceparent: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub tracestate: Option<Text<'a>>,
 }
 
 /// A string, borrowed unless it holds escapes. (`Option<Cow<str>>` would always be owned.)

@@ -12,6 +12,7 @@ use crate::{
     args::Stdio,
     exit,
     signals::{self, Hangups},
+    telemetry::Telemetry,
 };
 
 /// Another version is noticed within this time.
@@ -38,14 +39,17 @@ async fn serve(name: &str, args: &Stdio) -> anyhow::Result<ExitCode> {
     let server = current(&factory, name, &changes).await.map_err(told)?;
     approvals::of_this_program().open_on_loopback(server.people.clone());
     tracing::info!(server = name, version = %server.spec.version, tools = server.spec.tools.len(), "serving on stdio");
-    let live = factory.live(&Caller::local(), &server);
+    let telemetry = Telemetry::start()?;
+    let live = telemetry.live(&factory, &Caller::local(), &server);
     if !args.no_reload {
         let following =
             Following { factory: factory.clone(), name: name.to_owned(), server, live: live.clone(), changes };
         tokio::spawn(following.follow(hangups));
     }
-    stdio::serve_live(live, Principal::trusted(&args.principal), shutdown).await?;
+    let served = stdio::serve_live(live, Principal::trusted(&args.principal), shutdown).await;
+    telemetry.end().await;
     factory.flush().await?;
+    served?;
     Ok(ExitCode::SUCCESS)
 }
 
