@@ -1,6 +1,6 @@
 //! Exit codes, and how an error is told: `error:`, its causes, and a hint that can be typed.
 
-use std::{error::Error, fmt, io::IsTerminal as _, process::ExitCode};
+use std::{error::Error, fmt, process::ExitCode};
 
 use serde_json::Value;
 
@@ -110,7 +110,7 @@ fn code(error: &anyhow::Error) -> u8 {
 pub fn report(error: &anyhow::Error) -> ExitCode {
     use std::io::Write as _;
     let mut out = std::io::stderr().lock();
-    let coloured = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let coloured = crate::terminal::colours(&out);
     let word = |code: u8, word: &str| if coloured { format!("\x1b[1;{code}m{word}\x1b[0m") } else { word.to_owned() };
     let mut causes = error.chain();
     if let Some(first) = causes.next() {

@@ -188,8 +188,7 @@ fn secrets(args: &args::Spec, spec: &Spec) -> anyhow::Result<Arc<dyn Secrets>> {
 
 /// Whether people look at standard error and want colours.
 pub fn colour() -> bool {
-    use std::io::IsTerminal as _;
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    crate::terminal::colours(&std::io::stderr())
 }
 
 fn read(source: impl std::io::Read) -> std::io::Result<Vec<u8>> {

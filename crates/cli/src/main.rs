@@ -19,6 +19,7 @@ mod running;
 mod signals;
 mod start;
 mod telemetry;
+mod terminal;
 mod watch;
 
 use std::process::ExitCode;

@@ -1,10 +1,10 @@
 //! What commands print: for people as text and tables, for programs as JSON or YAML. Colours only where a terminal shows them.
 
-use std::{fmt::Write as _, io::IsTerminal as _, sync::LazyLock};
+use std::{fmt::Write as _, sync::LazyLock};
 
 use serde_json::Value;
 
-use crate::args::Output;
+use crate::{args::Output, terminal};
 
 /// `text` is what people are shown of it.
 pub fn print(output: Output, value: &Value, text: impl FnOnce(&Value) -> String) -> anyhow::Result<()> {
@@ -41,6 +41,11 @@ impl Table {
 
     /// `otherwise` is said where there is no row.
     pub fn shown(&self, otherwise: &str) -> String {
+        self.shown_in(terminal::width(&std::io::stdout()), otherwise)
+    }
+
+    /// As wide as the terminal, where it is one.
+    fn shown_in(&self, room: Option<usize>, otherwise: &str) -> String {
         if self.rows.is_empty() {
             return format!("{otherwise}\n");
         }
@@ -48,7 +53,10 @@ impl Table {
             let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
             cells.chain([self.head[column].len()]).max().unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
+        let mut widths: Vec<usize> = (0..self.head.len()).map(width).collect();
+        if let Some(room) = room {
+            fit(&mut widths, room);
+        }
         let head = self.head.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let mut shown = line(&head, &widths, |cell| paint(Colour::Bold, cell));
         for row in &self.rows {
@@ -58,10 +66,23 @@ impl Table {
     }
 }
 
+/// What is widest becomes narrower, as long as something can be read in it.
+fn fit(widths: &mut [usize], room: usize) {
+    const NARROWEST: usize = 8;
+    let gaps = 2 * widths.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > room {
+        match widths.iter_mut().max() {
+            Some(widest) if *widest > NARROWEST => *widest -= 1,
+            _ => return,
+        }
+    }
+}
+
 fn line(cells: &[String], widths: &[usize], paint: impl Fn(&str) -> String) -> String {
     let mut line = String::new();
     for (number, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        line.push_str(&paint(cell));
+        let cell = terminal::cut(cell, *width);
+        line.push_str(&paint(&cell));
         if number + 1 < cells.len() {
             let gap = width.saturating_sub(cell.chars().count()) + 2;
             line.extend(std::iter::repeat_n(' ', gap));
@@ -90,9 +111,7 @@ pub enum Colour {
 
 /// On standard output.
 pub fn paint(colour: Colour, text: &str) -> String {
-    static COLOURS: LazyLock<bool> = LazyLock::new(|| {
-        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-    });
+    static COLOURS: LazyLock<bool> = LazyLock::new(|| terminal::colours(&std::io::stdout()));
     if !*COLOURS {
         return text.to_owned();
     }
@@ -112,13 +131,7 @@ pub fn plain(text: &str) -> String {
 }
 
 fn short(text: &str) -> String {
-    let text = plain(text);
-    if text.chars().count() <= WIDEST {
-        return text;
-    }
-    let mut short: String = text.chars().take(WIDEST - 1).collect();
-    short.push('…');
-    short
+    terminal::cut(&plain(text), WIDEST)
 }
 
 /// A cell of a field; `-` where there is nothing.
@@ -239,6 +252,18 @@ mod tests {
         assert_eq!(lines[..2], ["NAME       DESCRIPTION", "a          one [2Jtwo three"]);
         assert!(lines[2].ends_with('…') && lines[2].chars().count() == 71, "{shown}");
         assert_eq!(Table::new(&["A"]).shown("nothing"), "nothing\n");
+    }
+
+    #[test]
+    fn a_table_is_no_wider_than_the_terminal_as_long_as_it_can_be_read() {
+        let mut table = Table::new(&["NAME", "STATE", "DESCRIPTION"]);
+        table.row(["shop".to_owned(), "running".to_owned(), "x".repeat(50)]);
+        table.row(["a-very-long-name-of-a-server".to_owned(), "stopped".to_owned(), "y".to_owned()]);
+        for (room, widest) in [(None, 89), (Some(120), 89), (Some(60), 60), (Some(40), 40), (Some(10), 27)] {
+            let shown = table.shown_in(room, "");
+            assert_eq!(shown.lines().map(|line| line.chars().count()).max(), Some(widest), "{room:?}\n{shown}");
+            assert!(shown.contains("shop") && shown.contains("running"), "{shown}");
+        }
     }
 
     fn any_value() -> impl Strategy<Value = Value> {

@@ -8,6 +8,8 @@ use std::{
 
 use tokio::time::interval;
 
+use crate::terminal;
+
 const PATIENCE: Duration = Duration::from_millis(500);
 const TURN: Duration = Duration::from_millis(100);
 
@@ -20,6 +22,8 @@ pub async fn tell<T>(what: &str, work: impl Future<Output = T>) -> T {
     if let Ok(done) = tokio::time::timeout(PATIENCE, &mut work).await {
         return done;
     }
+    // A line that is broken would stay.
+    let room = terminal::width(&std::io::stderr()).unwrap_or(80).saturating_sub(3);
     let mut turns = interval(TURN);
     let mut signs = ['|', '/', '-', '\\'].into_iter().cycle();
     let done = loop {
@@ -28,7 +32,7 @@ pub async fn tell<T>(what: &str, work: impl Future<Output = T>) -> T {
             done = &mut work => break done,
             _ = turns.tick() => {
                 let sign = signs.next().unwrap_or('|');
-                let _ = write!(std::io::stderr(), "\r{sign} {what}");
+                let _ = write!(std::io::stderr(), "\r{sign} {}", terminal::cut(what, room));
             }
         }
     };

@@ -21,6 +21,10 @@ pub struct Isolation {
     /// The servers to try it on. Default: some that come with the program.
     #[arg(value_hint = ValueHint::FilePath, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Also in this PostgreSQL, by `scope` and by row security: in a schema and as a role of the proof's own, which are dropped
+    /// after it. The user makes both.
+    #[arg(long, env = "MCP_FACTORY_PROOF_POSTGRES", hide_env_values = true, value_name = "URL")]
+    pub postgres: Option<String>,
     /// How many tenants there are.
     #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u8).range(2..=20))]
     pub tenants: u8,

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api,
+    api::{self, Api},
     args::connect::{Client, Connect},
     exit, output, program,
 };
@@ -35,7 +35,7 @@ pub fn run(args: &Connect) -> anyhow::Result<ExitCode> {
     }
     api::with(&args.reach, args.output, async |api| {
         let server = api.get(&["mcp", "servers", &args.name]).send().await?;
-        let entry = if args.http { by_url(args, &server)? } else { by_program(args)? };
+        let entry = if args.http { by_url(args, api, &server).await? } else { by_program(args)? };
         let file = args.client.file()?;
         let list = args.client.list();
         let mut config = json!({ list: { &args.name: entry } });
@@ -65,9 +65,10 @@ fn by_program(args: &Connect) -> anyhow::Result<Value> {
     Ok(entry)
 }
 
-fn by_url(args: &Connect, server: &Value) -> anyhow::Result<Value> {
+async fn by_url(args: &Connect, api: &Api, server: &Value) -> anyhow::Result<Value> {
     let name = &args.name;
-    let endpoint = server["deployment"]["serving"]["endpoint"].as_str().ok_or_else(|| {
+    let serving = &server["deployment"]["serving"];
+    let endpoint = serving["endpoint"].as_str().ok_or_else(|| {
         exit::hinted(format!("`{name}` does not run, so that it has no URL"), format!("`mcp-factory deploy {name}`"))
     })?;
     let mut entry = match args.client {
@@ -79,11 +80,18 @@ fn by_url(args: &Connect, server: &Value) -> anyhow::Result<Value> {
         Client::Vscode => format!("${{input:{KEY}}}"),
         Client::ClaudeCode | Client::ClaudeDesktop => format!("${{{KEY}}}"),
     };
-    match server["auth"].as_str() {
-        Some("bearer" | "jwt") => entry["headers"] = json!({ "Authorization": format!("Bearer {key}") }),
-        Some("api_key") => entry["headers"] = json!({ "X-API-Key": key }),
-        // It asks for nothing, or the client finds out by itself whom to ask.
-        _ => {}
+    // What runs says itself what callers bring. It asks for nothing, or the client finds out by itself whom to ask, where it
+    // says nothing.
+    let ask = || api.get(&["mcp", "servers", name, "export"]).query("format", Some("server.json"));
+    let declared = match ask().query("version", serving["version"].as_str()).send().await {
+        Ok(declared) => declared,
+        // What is edited is not registered.
+        Err(_) => ask().send().await?,
+    };
+    for header in declared["remotes"][0]["headers"].as_array().into_iter().flatten() {
+        let Some(name) = header["name"].as_str() else { continue };
+        let scheme = header["value"].as_str().and_then(|value| Some(value.split_once('{')?.0)).unwrap_or_default();
+        entry["headers"] = json!({ name: format!("{scheme}{key}") });
     }
     Ok(entry)
 }

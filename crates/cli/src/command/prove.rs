@@ -6,15 +6,17 @@
 
 mod ask;
 mod ground;
+mod postgres;
 mod report;
 mod rows;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 
 use crate::{args, exit};
 use ground::Ground;
+use postgres::Postgres;
 use report::Report;
 
 pub fn run(args: &args::prove::Prove) -> anyhow::Result<ExitCode> {
@@ -26,7 +28,25 @@ pub fn run(args: &args::prove::Prove) -> anyhow::Result<ExitCode> {
 
 async fn isolation(args: &args::prove::Isolation) -> anyhow::Result<ExitCode> {
     let folder = tempfile::Builder::new().prefix("mcp-factory-prove-").tempdir().context("can't make a folder")?;
-    let ground = Ground::prepare(folder.path(), args.tenants.into(), &args.files).await?;
+    let postgres = match &args.postgres {
+        Some(url) => Some(Arc::new(Postgres::prepare(url).await?)),
+        None => None,
+    };
+    let proven = prove(folder.path(), args, postgres.clone()).await;
+    if let Some(postgres) = postgres {
+        postgres.end().await;
+    }
+    let report = proven?;
+    super::print(&report.rendered(args.output))?;
+    Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILURE) })
+}
+
+async fn prove(
+    folder: &Path,
+    args: &args::prove::Isolation,
+    postgres: Option<Arc<Postgres>>,
+) -> anyhow::Result<Report> {
+    let ground = Ground::prepare(folder, args.tenants.into(), &args.files, postgres).await?;
     let mut report = Report::new(&ground);
     for server in &ground.servers {
         ask::every_tool(&ground, server, &mut report).await?;
@@ -34,6 +54,5 @@ async fn isolation(args: &args::prove::Isolation) -> anyhow::Result<ExitCode> {
     }
     ask::everything_else(&ground, &mut report).await?;
     ground.end().await;
-    super::print(&report.rendered(args.output))?;
-    Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILURE) })
+    Ok(report)
 }

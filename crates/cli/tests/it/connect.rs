@@ -126,6 +126,15 @@ fn a_client_of_a_url_is_told_where_the_key_is_and_not_the_key() {
         assert!(entry["url"].as_str().unwrap().ends_with("/servers/shop/mcp"), "{said:?}");
         assert_eq!(entry["headers"]["Authorization"], key);
     }
+    // The header is what the spec says.
+    let other = SHOP.replace("shop", "desk").replace("tools:", "auth: { type: api_key, header: X-Desk-Key }\ntools:");
+    let place = place.file("desk.yaml", &other);
+    for args in [["create", "desk.yaml"], ["deploy", "desk"]] {
+        assert_eq!(place.run(&[&args[..], &["--data", "data"]].concat()).code, Some(0));
+    }
+    let said = place.run(&["connect", "desk", "--client", "cursor", "--http", "--data", "data", "--output", "json"]);
+    let headers = &json(&said.out)["config"]["mcpServers"]["desk"]["headers"];
+    assert_eq!(*headers, json!({ "X-Desk-Key": "${env:MCP_FACTORY_KEY}" }), "{said:?}");
     assert_eq!(place.run(&["down", "--data", "data"]).code, Some(0));
     for (args, code) in [
         (&["connect", "shop", "--client", "claude-desktop", "--http"][..], Some(2)),

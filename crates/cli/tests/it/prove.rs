@@ -1,5 +1,13 @@
 //! `prove isolation`, and that it finds what it is for.
 
+use std::{sync::Arc, time::Duration};
+
+use mcp_factory_connect::{
+    FixedSecrets, Policy,
+    sql::{Backend, Database, DatabaseConfig, Source},
+};
+use mcp_factory_testing::Postgres;
+
 use crate::{factory::json, run::Place};
 
 /// Issue §5: as many as there are cross, which is nobody.
@@ -13,6 +21,26 @@ fn nobody_crosses_on_the_servers_of_the_proof() {
     assert!(proof["of"].as_u64() > Some(300), "{proof}");
     let notes = proof["parts"].as_array().unwrap().iter().find(|part| part["name"] == "proof-notes").unwrap();
     assert_eq!((notes["tools"].as_u64(), notes["sawTheirOwn"].as_u64()), (Some(9), Some(3)), "{proof}");
+}
+
+/// The same in PostgreSQL, by `scope` and by row security that asks `session`; nothing of the proof is left there.
+#[test]
+fn nobody_crosses_in_postgresql() {
+    let postgres = Postgres::start();
+    let place = Place::new().environment("MCP_FACTORY_PROOF_POSTGRES", &postgres.url());
+    let said = place.run(&["prove", "isolation", "--tenants", "2", "--output", "json"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let proof = json(&said.out);
+    let part = proof["parts"].as_array().unwrap().iter().find(|part| part["name"] == "proof-postgres").unwrap();
+    assert_eq!((part["tools"].as_u64(), part["sawTheirOwn"].as_u64()), (Some(9), Some(2)), "{proof}");
+    assert_eq!((&proof["holds"], proof["crossed"].as_u64()), (&true.into(), Some(0)), "{proof}");
+    let left = "SELECT (SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'mcp_factory_proof%') \
+                + (SELECT count(*) FROM pg_roles WHERE rolname LIKE 'mcp_factory_proof%')";
+    let config = DatabaseConfig::new("db", Backend::Postgres, Source::Url(postgres.url()));
+    let database = Database::new(config, Arc::new(FixedSecrets::default()), Arc::new(Policy::operator())).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let rows = runtime.block_on(database.table(left, Vec::new(), Duration::from_secs(20))).unwrap();
+    assert_eq!(rows, [[serde_json::json!(0)]]);
 }
 
 const BROKEN: &str = "name: broken\nversion: 1.0.0\nconnections:\n  - name: db\n    type: sqlite\n    path: ./notes.db\n    \

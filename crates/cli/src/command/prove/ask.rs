@@ -89,7 +89,7 @@ pub async fn every_tool(ground: &Ground, server: &Shared, report: &mut Report) -
     let mut planted = Vec::new();
     for rows in &server.rows {
         for tenant in &ground.tenants {
-            planted.extend(rows.plant(tenant).with_context(|| format!("in a database of `{}`", server.name))?);
+            planted.extend(rows.plant(tenant).await.with_context(|| format!("in a database of `{}`", server.name))?);
         }
     }
     report.begin(server, tools.len());
@@ -128,10 +128,10 @@ pub async fn every_tool(ground: &Ground, server: &Shared, report: &mut Report) -
     for tool in writing {
         for call in asked(tool, &planted) {
             for (place, tenant) in ground.tenants.iter().enumerate() {
-                let before = all_rows(ground, server)?;
+                let before = all_rows(ground, server).await?;
                 let answer = ask(ground, &server.name, tenant, None, "tools/call", call.clone()).await?;
                 report.answered(ground, place, &call.to_string(), &answer.whole);
-                let after = all_rows(ground, server)?;
+                let after = all_rows(ground, server).await?;
                 for (other, (before, after)) in before.iter().zip(&after).enumerate() {
                     if before == after {
                         continue;
@@ -141,7 +141,7 @@ pub async fn every_tool(ground: &Ground, server: &Shared, report: &mut Report) -
                     }
                     // There is always something to find.
                     for rows in &server.rows {
-                        planted.extend(rows.plant(&ground.tenants[other])?);
+                        planted.extend(rows.plant(&ground.tenants[other]).await?);
                     }
                 }
             }
@@ -151,12 +151,16 @@ pub async fn every_tool(ground: &Ground, server: &Shared, report: &mut Report) -
 }
 
 /// By tenants.
-fn all_rows(ground: &Ground, server: &Shared) -> anyhow::Result<Vec<Vec<String>>> {
-    let of_tenant = |tenant| {
-        let rows = server.rows.iter().map(|rows| rows.of_tenant(tenant)).collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(rows.concat())
-    };
-    ground.tenants.iter().map(of_tenant).collect()
+async fn all_rows(ground: &Ground, server: &Shared) -> anyhow::Result<Vec<Vec<String>>> {
+    let mut all = Vec::new();
+    for tenant in &ground.tenants {
+        let mut theirs = Vec::new();
+        for rows in &server.rows {
+            theirs.extend(rows.of_tenant(tenant).await?);
+        }
+        all.push(theirs);
+    }
+    Ok(all)
 }
 
 fn only_reads(tool: &Value) -> bool {

@@ -4,6 +4,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -22,7 +23,10 @@ use mcp_serve::{
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::rows::Rows;
+use super::{
+    postgres::{self, Postgres},
+    rows::Rows,
+};
 use crate::{exit, key, load};
 
 /// Who may do everything with what is theirs, and nothing else.
@@ -50,6 +54,7 @@ pub struct Ground {
     pub servers: Vec<Shared>,
     factory: Factory,
     stop: oneshot::Sender<()>,
+    postgres: Option<Arc<Postgres>>,
 }
 
 const KEYS: &str = "PROOF_KEYS";
@@ -59,7 +64,12 @@ const MOST_BYTES: u64 = 64 << 20;
 
 impl Ground {
     /// Without files, servers that come with the program.
-    pub async fn prepare(folder: &Path, tenants: usize, files: &[PathBuf]) -> anyhow::Result<Self> {
+    pub async fn prepare(
+        folder: &Path,
+        tenants: usize,
+        files: &[PathBuf],
+        postgres: Option<Arc<Postgres>>,
+    ) -> anyhow::Result<Self> {
         let config = Config {
             data: folder.join("data"),
             registry: None,
@@ -79,7 +89,7 @@ impl Ground {
         let options = LocalOptions { grace: Duration::ZERO, ..LocalOptions::new(format!("http://{address}").parse()?) };
         factory.host(host, options).await?;
 
-        let mut ground = Self { address, tenants: Vec::new(), servers: Vec::new(), factory, stop };
+        let mut ground = Self { address, tenants: Vec::new(), servers: Vec::new(), factory, stop, postgres };
         for number in 1..=tenants {
             ground.add_tenant(format!("tenant-{number}")).await?;
         }
@@ -93,6 +103,16 @@ impl Ground {
                 fs::write(own.join(name), text)?;
             }
             ground.share(&own.join("notes.yaml"), &folder.join("0")).await?;
+        }
+        if let Some(postgres) = ground.postgres.clone() {
+            ground.factory.set_secret(&Caller::local(), None, postgres::URL, postgres.url()).await?;
+            let own = folder.join("own-postgres");
+            fs::create_dir(&own)?;
+            fs::write(own.join("notes.yaml"), postgres.spec())?;
+            ground.share(&own.join("notes.yaml"), &folder.join("postgres")).await?;
+            if let Some(server) = ground.servers.last_mut() {
+                server.rows.push(Rows::Postgres(postgres));
+            }
         }
         for (number, file) in files.iter().enumerate() {
             ground.share(file, &folder.join(number.to_string())).await?;
@@ -171,7 +191,7 @@ impl Ground {
     }
 }
 
-fn word() -> anyhow::Result<String> {
+pub fn word() -> anyhow::Result<String> {
     Ok(key::random()?.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

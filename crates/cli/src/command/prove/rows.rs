@@ -1,23 +1,54 @@
 //! Rows that belong to tenants, in databases that were made for the proof.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use rusqlite::{Connection, params_from_iter, types::Value};
 use serde_json::Value as Json;
 
-use super::ground::Tenant;
+use super::{ground::Tenant, postgres::Postgres};
+
+/// Where rows are that belong to somebody.
+pub enum Rows {
+    Sqlite(Sqlite),
+    Postgres(Arc<Postgres>),
+}
+
+impl Rows {
+    /// SQLite alone: other databases of a spec are not the proof's to write to.
+    pub fn of(spec: &Json, folder: &Path) -> Vec<Self> {
+        Sqlite::of(spec, folder).into_iter().map(Self::Sqlite).collect()
+    }
+
+    /// A row in each table, with the canary wherever there is room for a text. Returns their numbers.
+    pub async fn plant(&self, tenant: &Tenant) -> anyhow::Result<Vec<i64>> {
+        match self {
+            Self::Sqlite(rows) => rows.plant(tenant),
+            Self::Postgres(rows) => rows.plant(tenant).await,
+        }
+    }
+
+    /// All that is this one's, to see whether it was changed.
+    pub async fn of_tenant(&self, tenant: &Tenant) -> anyhow::Result<Vec<String>> {
+        match self {
+            Self::Sqlite(rows) => rows.of_tenant(tenant),
+            Self::Postgres(rows) => rows.of_tenant(tenant).await,
+        }
+    }
+}
 
 /// The tables of one database whose rows belong to somebody.
-pub struct Rows {
+pub struct Sqlite {
     file: PathBuf,
     column: String,
     tables: Vec<String>,
 }
 
-impl Rows {
-    /// SQLite alone: other databases are not the proof's to write to.
-    pub fn of(spec: &Json, folder: &Path) -> Vec<Self> {
+impl Sqlite {
+    fn of(spec: &Json, folder: &Path) -> Vec<Self> {
         let connections = spec.get("connections").and_then(Json::as_array).into_iter().flatten();
         let rows = connections.filter_map(|connection| {
             let (scope, path) = (connection.get("scope")?, connection.get("path")?.as_str()?);
@@ -36,8 +67,7 @@ impl Rows {
         Ok(database)
     }
 
-    /// A row in each table, with the canary wherever there is room for a text. Returns their numbers.
-    pub fn plant(&self, tenant: &Tenant) -> anyhow::Result<Vec<i64>> {
+    fn plant(&self, tenant: &Tenant) -> anyhow::Result<Vec<i64>> {
         let database = self.open()?;
         let mut planted = Vec::new();
         for table in &self.tables {
@@ -82,8 +112,7 @@ impl Rows {
         Ok(row)
     }
 
-    /// All that is this one's, to see whether it was changed.
-    pub fn of_tenant(&self, tenant: &Tenant) -> anyhow::Result<Vec<String>> {
+    fn of_tenant(&self, tenant: &Tenant) -> anyhow::Result<Vec<String>> {
         let database = self.open()?;
         let mut found = Vec::new();
         for table in &self.tables {
