@@ -133,7 +133,8 @@ impl Client {
         if config.allow_private_network {
             policy.check(Grant::PrivateNetworks)?;
         }
-        let guard = Guard { resolver, allow_private: config.allow_private_network };
+        let policy = Arc::new(policy.clone());
+        let guard = Guard { resolver, allow_private: config.allow_private_network, policy };
         let (inner, tokens, cache) = (OnceLock::new(), Tokens::default(), Arc::new(Cache::new(config.kept_bytes)));
         Ok(Self { config, secrets, guard, inner, tokens, cache })
     }

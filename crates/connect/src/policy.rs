@@ -5,6 +5,7 @@ use std::{
     collections::BTreeSet,
     fmt,
     path::{Component, Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::command::{Launcher, ProcessLimits};
@@ -20,6 +21,17 @@ pub struct Policy {
     launcher: Option<Launcher>,
     process_limits: Option<ProcessLimits>,
     shared_connections: BTreeSet<String>,
+    watch: Option<Watch>,
+}
+
+/// Is told of what is not granted.
+#[derive(Clone)]
+struct Watch(Arc<dyn Fn(&Grant) + Send + Sync>);
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
 }
 
 /// One thing that can be granted. Its [`code`](Grant::code) is the diagnostic's.
@@ -71,6 +83,13 @@ impl Policy {
         self
     }
 
+    /// Whatever is checked and not granted is told, too. It must not wait.
+    #[must_use]
+    pub fn watched(mut self, watch: impl Fn(&Grant) + Send + Sync + 'static) -> Self {
+        self.watch = Some(Watch(Arc::new(watch)));
+        self
+    }
+
     /// Programs are started through this, which lets them die with us.
     #[must_use]
     pub fn with_launcher(mut self, launcher: Launcher) -> Self {
@@ -108,7 +127,13 @@ impl Policy {
     }
 
     pub fn check(&self, grant: Grant) -> Result<(), Denied> {
-        if self.grants(&grant) { Ok(()) } else { Err(Denied { grant }) }
+        if self.grants(&grant) {
+            return Ok(());
+        }
+        if let Some(Watch(watch)) = &self.watch {
+            watch(&grant);
+        }
+        Err(Denied { grant })
     }
 
     /// Judges the path as it is written: one that climbs with `..` is in no granted folder.

@@ -41,7 +41,7 @@ const LOOK: Duration = Duration::from_secs(1);
 impl Access {
     #[must_use]
     pub fn new(factory: Factory) -> Self {
-        let tokens = BearerTokens::new(factory.tokens().clone());
+        let tokens = BearerTokens::new(factory.api_tokens());
         Self(Arc::new(Inner { factory, tokens, rates: Mutex::default(), seats: Mutex::default() }))
     }
 

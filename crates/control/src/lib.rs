@@ -9,6 +9,7 @@ mod conditions;
 mod health;
 mod mcp;
 mod openapi;
+mod paging;
 mod problem;
 mod requests;
 mod rest;
@@ -85,7 +86,7 @@ impl Control {
 
     /// From now on agents find the factory at `/factory/mcp` of this host, with the tokens of the REST API.
     pub fn mount(&self, host: &Host) -> Result<(), MountError> {
-        let tokens = BearerTokens::new(self.factory.tokens().clone());
+        let tokens = BearerTokens::new(self.factory.api_tokens());
         // How often somebody may ask is decided as they are admitted, as for the routes.
         let limits = Limits { rate: None, ..Limits::default() };
         let config = Config { limits, state_key: self.factory.state_key(), ..Config::default() };

@@ -10,6 +10,7 @@ impl Factory {
     /// What was done with the caller's things, the newest first.
     pub async fn audit(&self, caller: &Caller, page: &Page) -> Result<Paged<AuditEntry>, Error> {
         let page = page.clone();
+        self.refusals().flush(self.registry()).await?;
         self.look(caller, move |transaction, owner| Ok(transaction.audited(owner, &page)?)).await
     }
 

@@ -22,18 +22,7 @@ impl Factory {
         tool: &str,
         arguments: Map<String, Value>,
     ) -> Result<Value, Error> {
-        let (wanted, called) = (server.to_owned(), tool.to_owned());
-        let short: String = tool.chars().take(128).flat_map(char::escape_debug).collect();
-        let subject = format!("{server}/{short}");
-        // Written down before: what a call does can't be undone.
-        let work = move |transaction: &mut Transaction<'_>, owner: &Owner| {
-            let server = transaction.server(owner, &wanted)?.ok_or_else(|| Error::no_server(&wanted))?;
-            if called.is_empty() {
-                return Err(Error::argument("`tool`", "names the tool to call"));
-            }
-            Ok(server.latest)
-        };
-        let latest = self.change(caller, Role::Developer, "servers.invoke", &subject, work).await?;
+        let latest = self.is_to_call(caller, server, tool).await?;
         let running = self.local_of(caller, server).and_then(|local| local.running(server));
         let counted = running.is_some();
         let (engine, config) = match running {
@@ -41,7 +30,7 @@ impl Factory {
             None => (self.engine_of(caller.owner(), server, &latest).await?, http::Config::default()),
         };
         if !engine.has_tool(tool) {
-            return Err(Error::NotFound { what: "tool", name: short });
+            return Err(Error::NotFound { what: "tool", name: short(tool) });
         }
         let probe = Probe::with(&engine, config);
         let principal = Principal::clone(&Principal::trusted(caller.actor().as_str()));
@@ -66,6 +55,20 @@ impl Factory {
         }
     }
 
+    /// Written down before: what a call does can't be undone. Returns the latest version of the server.
+    pub(crate) async fn is_to_call(&self, caller: &Caller, server: &str, tool: &str) -> Result<semver::Version, Error> {
+        let (wanted, is_named) = (server.to_owned(), !tool.is_empty());
+        let work = move |transaction: &mut Transaction<'_>, owner: &Owner| {
+            let server = transaction.server(owner, &wanted)?.ok_or_else(|| Error::no_server(&wanted))?;
+            if !is_named {
+                return Err(Error::argument("`tool`", "names the tool to call"));
+            }
+            Ok(server.latest)
+        };
+        let subject = format!("{server}/{}", short(tool));
+        self.change(caller, Role::Developer, "servers.invoke", &subject, work).await
+    }
+
     /// Put together for a call, and let go after it.
     async fn engine_of(&self, owner: &Owner, server: &str, version: &semver::Version) -> Result<Arc<Engine>, Error> {
         let release = self.release(owner, server, version).await?;
@@ -77,4 +80,8 @@ impl Factory {
         .await?;
         Ok(Arc::new(planned.map_err(|problems| Error::Unplanned(Arc::new(problems)))?.build()))
     }
+}
+
+fn short(tool: &str) -> String {
+    tool.chars().take(128).flat_map(char::escape_debug).collect()
 }

@@ -30,6 +30,13 @@ pub struct GrantedConnection {
     pub read_only: bool,
 }
 
+impl GrantedConnection {
+    pub(crate) fn of(row: SharedRow) -> Self {
+        let definition: Value = serde_json::from_str(&row.definition).unwrap_or_default();
+        Self { name: row.name, kind: row.kind, read_only: definition["readOnly"] == true }
+    }
+}
+
 /// A spec with what its `use:` stands for.
 pub(crate) struct Resolved {
     /// `None` where it can't be put together: `problems` say why.
@@ -81,16 +88,16 @@ impl Factory {
 
     /// Those that the caller's specs may use: names and types, and nothing of where they lead.
     pub async fn granted_connections(&self, caller: &Caller) -> Result<Vec<GrantedConnection>, Error> {
+        Ok(self.granted_rows(caller).await?.into_iter().map(GrantedConnection::of).collect())
+    }
+
+    pub(crate) async fn granted_rows(&self, caller: &Caller) -> Result<Vec<SharedRow>, Error> {
         caller.needs(Role::Viewer)?;
         let policy = self.policy_of(caller.owner()).await?;
         let rows: Vec<SharedRow> =
             self.registry().read(|it| it.shared(crate::Operator::acting())).await.map_err(Error::Registry)?;
-        let granted = rows.into_iter().filter(|row| policy.grants(&Grant::SharedConnection(row.name.clone())));
-        let shown = granted.map(|row| {
-            let definition: Value = serde_json::from_str(&row.definition).unwrap_or_default();
-            GrantedConnection { name: row.name, kind: row.kind, read_only: definition["readOnly"] == true }
-        });
-        Ok(shown.collect())
+        let is_granted = |row: &SharedRow| policy.grants(&Grant::SharedConnection(row.name.clone()));
+        Ok(rows.into_iter().filter(is_granted).collect())
     }
 
     /// Refused while servers use it, unless forced. Those that run and use it are stopped.
@@ -139,7 +146,7 @@ impl Factory {
             };
             let definition: Value =
                 serde_json::from_str(&row.definition).map_err(|_| crate::registry::Error::Content)?;
-            if !definition["scope"].is_null() {
+            if !definition["scope"].is_null() || !definition["session"].is_null() {
                 scoped.push(name.clone());
             }
             let ground = SharedGround {
@@ -224,7 +231,7 @@ fn exceptions(spec: &Spec, scoped: &[String]) -> Vec<Problem> {
 }
 
 /// No more of what an operator may than this one connection needs.
-fn needed(definition: &Value) -> Policy {
+pub(crate) fn needed(definition: &Value) -> Policy {
     let policy = Policy::none();
     match definition["type"].as_str() {
         Some("sqlite") => match definition["path"].as_str() {

@@ -15,6 +15,7 @@ use crate::{
     deploy::{Fault, Ground, Ledger, Local, LogRing, News, Observed, Release},
     factory::make_folder,
     grants::denied,
+    ground::stands_on,
     hosting::{Hosting, Known},
     lifecycle::{Action, Command, Desired, Fallback, Lifecycle, Reply, State},
     registry::{self, Deployment, Role, Transaction},
@@ -132,6 +133,7 @@ impl Factory {
         command: impl Fn(&mut Transaction<'_>, &Owner, &str) -> Result<Command, Error> + Send + 'static,
     ) -> Result<Commanded, Error> {
         let (server, me) = (name.to_owned(), self.hosting().map(|hosting| hosting.id.clone()));
+        let stood_on = self.hosting_of(caller, name).and_then(|hosting| hosting.known.stands_on(name));
         let work = move |transaction: &mut Transaction<'_>, owner: &Owner| {
             let command = command(transaction, owner, &server)?;
             transaction.server(owner, &server)?.ok_or_else(|| Error::no_server(&server))?;
@@ -147,6 +149,21 @@ impl Factory {
                 (None, _) => return Err(Error::NeverDeployed { name: server.clone() }),
                 (Some(known), command) => {
                     let mut lifecycle = lifecycle_of(&known)?;
+                    let runs_it = lifecycle.state() == State::Running
+                        && match &command {
+                            Command::Start => true,
+                            Command::Deploy(version) => version == lifecycle.version(),
+                            _ => false,
+                        };
+                    // It would be so already, but for what it is made of.
+                    let command = match &stood_on {
+                        Some(stood_on)
+                            if runs_it && stands_on(transaction, owner, &server, lifecycle.version())? != *stood_on =>
+                        {
+                            Command::Renew
+                        }
+                        _ => command,
+                    };
                     let reply = lifecycle.command(command)?;
                     (lifecycle, reply, Some(known))
                 }
@@ -166,6 +183,8 @@ impl Factory {
             // A version that was tried since and did not serve is another one's.
             let awaited = match lifecycle.state() {
                 State::Running => lifecycle.generation(),
+                // What is to run begins when what ends has ended.
+                State::Stopping => lifecycle.launched() + 1,
                 _ => lifecycle.launched(),
             };
             Ok((deployment, reply, awaited))
@@ -235,7 +254,12 @@ impl Ledger for Books {
                 Error::Unplanned(problems) => Fault::Plan(problems),
                 error => Fault::Release(error.to_string().into()),
             };
+            let (of, named, number) = (owner.clone(), server.to_owned(), version.clone());
+            // Looked at before: what changes meanwhile is news.
+            let stands = factory.registry().read(move |it| stands_on(it, &of, &named, &number)).await;
+            let stands = stands.map_err(|error| failed(Error::Registry(error)))?;
             let release = factory.release(&owner, server, version).await.map_err(failed)?;
+            self.known.is_made_of(server, stands);
             Ok(Release { proven: self.known.was_healthy(server, version), ..release })
         })
     }
@@ -294,6 +318,16 @@ impl Factory {
         self.release_of(owner, server, spec, info.folder).await
     }
 
+    /// What is tried and was not granted is written down.
+    fn watched(&self, policy: mcp_factory_connect::Policy, owner: &Owner, server: &str) -> mcp_factory_connect::Policy {
+        let (factory, owner, server) = (self.downgrade(), owner.clone(), server.to_owned());
+        policy.watched(move |grant| {
+            if let Some(factory) = factory.upgrade() {
+                factory.note_refusal(&owner, &server, grant.code());
+            }
+        })
+    }
+
     /// The same of a spec, whether or not it is registered; without a folder of its own, in the factory's for the server.
     pub(crate) async fn release_of(
         &self,
@@ -315,7 +349,7 @@ impl Factory {
         };
         let secrets = self.secrets_of(owner).await?;
         let ground = Ground {
-            policy: self.policy_of(owner).await?.with(Grant::Path(folder.clone())),
+            policy: self.watched(self.policy_of(owner).await?, owner, server).with(Grant::Path(folder.clone())),
             folder,
             secrets: Arc::new(secrets),
             keys: self.issued_keys(owner, &name),

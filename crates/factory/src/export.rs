@@ -154,7 +154,7 @@ fn manifest(owner: &Owner, spec: &Spec, info: &VersionInfo) -> Result<Value, Err
         }
     }
     let (mut environment, mut settings) = (Map::new(), Map::new());
-    for dependency in dependencies_of(&canonical) {
+    for dependency in dependencies_of(&canonical, None) {
         let name = dependency.name;
         match dependency.kind {
             DependencyKind::Server => {}

@@ -21,7 +21,9 @@ use crate::{
     hosting::Hosting,
     keeping::keep,
     key::FactoryKey,
+    refusals::Refusals,
     registry::{self, Deed, Limits, Place, PostgresUrl, Registry, Role, Transaction},
+    schemas::Schemas,
     search::Searches,
     telling::Telling,
     usage::Usage,
@@ -38,7 +40,9 @@ struct Inner {
     tokens: SharedTokens,
     vault: Arc<Vault>,
     usage: Arc<Usage>,
+    refusals: Arc<Refusals>,
     searches: Searches,
+    schemas: Schemas,
     telling: Telling,
     cursors: CursorKey,
     tasks: Tasks,
@@ -116,11 +120,15 @@ impl Factory {
         let key_of_hashes = HashKey::from_base64(&hashes).map_err(|_| registry::Error::Content)?;
         let options = RegistryOptions { key: key_of_hashes, max_tokens: MOST_TOKENS, ..RegistryOptions::default() };
         let tokens = SharedTokens::follow(TokenRegistry::new(options), store).await.map_err(Error::Tokens)?;
+        let refusals = Arc::<Refusals>::default();
+        let keeping = keep(registry.clone(), vault.clone(), usage.clone(), refusals.clone());
         let factory = Self(Arc::new(Inner {
-            keeping: AbortOnDropHandle::new(tokio::spawn(keep(registry.clone(), vault.clone(), usage.clone()))),
+            keeping: AbortOnDropHandle::new(tokio::spawn(keeping)),
             vault,
             usage,
+            refusals,
             searches: Searches::default(),
+            schemas: Schemas::default(),
             telling: Telling::default(),
             cursors: key.cursors(),
             states: key.states(),
@@ -160,8 +168,16 @@ impl Factory {
         &self.0.usage
     }
 
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
+    }
+
     pub(crate) fn searches(&self) -> &Searches {
         &self.0.searches
+    }
+
+    pub(crate) fn schemas(&self) -> &Schemas {
+        &self.0.schemas
     }
 
     pub(crate) fn telling(&self) -> &Telling {

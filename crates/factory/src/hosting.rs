@@ -1,7 +1,7 @@
 //! What runs in this process: beginning, orders to its drivers, and what they are known to run.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{File, OpenOptions, TryLockError},
     io::{Read as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -19,6 +19,7 @@ use crate::{
     Error, Factory, Operator, Owner,
     deploy::{Local, LocalOptions},
     deployments::{Books, lifecycle_of, written},
+    ground::Stands,
     lifecycle::{Action, Event},
     registry::{self, Deployment, Timestamp, Transaction},
     replicas,
@@ -40,7 +41,11 @@ pub(crate) struct Hosting {
 
 /// What the drivers of this process run, and for whom.
 #[derive(Debug, Default)]
-pub(crate) struct Known(Mutex<HashMap<String, Entry>>);
+pub(crate) struct Known {
+    entries: Mutex<HashMap<String, Entry>>,
+    /// What serves of these is another since it was last told to other factories.
+    untold: Mutex<HashSet<String>>,
+}
 
 /// One deployment. Another of the same name was made at another time, or is somebody else's.
 #[derive(Debug, Clone)]
@@ -50,13 +55,25 @@ struct Entry {
     healthy: Option<Version>,
     /// The instance that serves here.
     serving: Option<u64>,
+    /// The version of that.
+    runs: Option<Version>,
     /// The last instance that was to be started here.
     started: u64,
     /// What runs here as it does in the factory that drives it.
     mirrored: Option<Mirrored>,
+    /// What the last instance was made of.
+    stands_on: Option<Stands>,
 }
 
 pub(crate) type Which = (Owner, Timestamp);
+
+/// What serves of a server in this process.
+#[derive(Debug, Clone)]
+pub(crate) struct Served {
+    pub(crate) owner: Owner,
+    pub(crate) server: String,
+    pub(crate) runs: Option<(Version, u64)>,
+}
 
 #[derive(Debug, Clone)]
 struct Mirrored {
@@ -79,7 +96,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 impl Known {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn untold(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on this process drives it, and is to do this. `false` when it was another deployment until now.
@@ -168,6 +189,16 @@ impl Known {
         self.lock().get(server)?.serving
     }
 
+    pub(crate) fn stands_on(&self, server: &str) -> Option<Stands> {
+        self.lock().get(server)?.stands_on.clone()
+    }
+
+    pub(crate) fn is_made_of(&self, server: &str, stands: Stands) {
+        if let Some(entry) = self.lock().get_mut(server) {
+            entry.stands_on = Some(stands);
+        }
+    }
+
     pub(crate) fn was_healthy(&self, server: &str, version: &Version) -> bool {
         self.lock().get(server).is_some_and(|it| it.healthy.as_ref() == Some(version))
     }
@@ -186,10 +217,37 @@ impl Known {
             Event::Healthy => {
                 entry.serving = Some(generation);
                 entry.healthy = version.cloned().or(entry.healthy.take());
+                entry.runs = entry.healthy.clone();
             }
             Event::Stopped | Event::Exited if entry.serving == Some(generation) => entry.serving = None,
-            _ => {}
+            Event::Stopped | Event::Exited => {}
+            _ => return,
         }
+        drop(known);
+        self.untold().insert(server.to_owned());
+    }
+
+    /// What serves here, as far as it is another than was told.
+    pub(crate) fn to_tell(&self) -> Vec<Served> {
+        let untold = std::mem::take(&mut *self.untold());
+        let known = self.lock();
+        let told = untold.into_iter().filter_map(|server| {
+            let entry = known.get(&server)?;
+            let runs = entry.runs.clone().zip(entry.serving);
+            Some(Served { owner: entry.which.0.clone(), server, runs })
+        });
+        told.collect()
+    }
+
+    /// It is to be told later.
+    pub(crate) fn not_told(&self, served: Vec<Served>) {
+        self.untold().extend(served.into_iter().map(|it| it.server));
+    }
+
+    /// Nobody knows of it any more.
+    pub(crate) fn tell_all(&self) {
+        let all: Vec<String> = self.lock().keys().cloned().collect();
+        self.untold().extend(all);
     }
 
     /// `false` when it is not this one's.
@@ -219,7 +277,15 @@ impl Known {
 
 impl Entry {
     fn new(which: &Which) -> Self {
-        Self { which: which.clone(), healthy: None, serving: None, started: 0, mirrored: None }
+        Self {
+            which: which.clone(),
+            healthy: None,
+            serving: None,
+            runs: None,
+            started: 0,
+            mirrored: None,
+            stands_on: None,
+        }
     }
 
     fn note(&mut self, actions: &[Action]) {
@@ -251,6 +317,13 @@ impl Factory {
         let (lock, id) = tokio::task::spawn_blocking(move || take(&data)).await??;
         let id: Arc<str> = id.into();
         let known = Arc::new(Known::default());
+        let (factory, of) = (self.downgrade(), known.clone());
+        host.observe_refusals(move |server, status| {
+            let why = if status == http::StatusCode::UNAUTHORIZED { "unauthenticated" } else { "forbidden" };
+            if let (Some(factory), Some(owner)) = (factory.upgrade(), of.of(server)) {
+                factory.note_refusal(&owner, server, why);
+            }
+        });
         let books = Books { factory: self.downgrade(), known: known.clone() };
         let lease = options.lease;
         let local = Local::new(host, options, Arc::new(books));

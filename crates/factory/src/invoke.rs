@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mcp_serve::{CallContext, Principal, ToolResult};
 use serde_json::{Map, Value};
 
-use crate::{Caller, Error, Factory, registry::Role};
+use crate::{Caller, Error, Factory};
 
 impl Factory {
     /// As the caller of the factory, with every scope: whose server it is may do what its callers may. `cx` is that of the call
@@ -20,14 +20,7 @@ impl Factory {
         arguments: Map<String, Value>,
         cx: &CallContext,
     ) -> Result<Result<ToolResult, mcp_serve::Error>, Error> {
-        if let Err(error) = caller.needs(Role::Developer) {
-            return Err(self.refused(caller, "servers.invoke", server, error).await);
-        }
-        let wanted = server.to_owned();
-        self.look(caller, move |transaction, owner| {
-            transaction.server(owner, &wanted)?.ok_or_else(|| Error::no_server(&wanted)).map(drop)
-        })
-        .await?;
+        self.is_to_call(caller, server, tool).await?;
         let principal = Principal::clone(&Principal::trusted(caller.actor().as_str()));
         let principal = Principal { tenant: Some(caller.owner().to_string()), ..principal };
         let mut cx = cx.clone();

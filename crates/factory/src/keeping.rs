@@ -7,6 +7,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::{
     Operator,
+    refusals::Refusals,
     registry::{Error, Page, Registry},
     usage::Usage,
     vault::Vault,
@@ -18,7 +19,7 @@ const FLUSH: Duration = Duration::from_secs(10);
 const SWEEP: Duration = Duration::from_secs(60 * 60);
 
 /// Never ends by itself: whoever began it ends it.
-pub(crate) async fn keep(registry: Registry, vault: Arc<Vault>, usage: Arc<Usage>) {
+pub(crate) async fn keep(registry: Registry, vault: Arc<Vault>, usage: Arc<Usage>, refusals: Arc<Refusals>) {
     let mut ticks = tokio::time::interval(FOLLOW);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut flushed, mut swept) = (Instant::now(), Instant::now());
@@ -27,6 +28,7 @@ pub(crate) async fn keep(registry: Registry, vault: Arc<Vault>, usage: Arc<Usage
         ticks.tick().await;
         let kept = async {
             vault.follow(Operator::acting()).await?;
+            refusals.flush(&registry).await?;
             if flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();
                 usage.flush(&registry).await?;

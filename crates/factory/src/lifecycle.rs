@@ -82,6 +82,8 @@ pub enum Command {
     Start,
     Stop,
     Restart,
+    /// The same version in place of itself, where it runs: what it stands on changed.
+    Renew,
 }
 
 /// What happened to the instance of a generation.
@@ -239,6 +241,7 @@ impl Lifecycle {
             Command::Start => Ok(self.start()),
             Command::Stop => Ok(self.stop()),
             Command::Restart => Ok(self.restart()),
+            Command::Renew => Ok(self.renew()),
         }
     }
 
@@ -248,14 +251,7 @@ impl Lifecycle {
             State::Running if is_same => Ok(Reply::AlreadySo("this version is running")),
             State::Starting | State::Updating if is_same => Ok(Reply::AlreadySo("this version is being deployed")),
             State::Starting | State::Updating => Err(Refusal::Busy),
-            State::Running => {
-                let old = std::mem::replace(&mut self.version, version);
-                self.fallback = Some(Fallback { version: old, generation: Some(self.generation) });
-                self.failures = 0;
-                let action = self.launch();
-                self.state = State::Updating;
-                Ok(Reply::Done(vec![action]))
-            }
+            State::Running => Ok(self.replace(version)),
             State::Stopping => {
                 // It begins when the old one has ended.
                 let is_so = is_same && self.desired == Desired::Running;
@@ -306,6 +302,23 @@ impl Lifecycle {
             State::Running | State::Updating => Reply::Done(self.end()),
             _ => self.start(),
         }
+    }
+
+    fn renew(&mut self) -> Reply {
+        match self.state {
+            State::Running => self.replace(self.version.clone()),
+            _ => self.start(),
+        }
+    }
+
+    /// What runs goes on until the other one is healthy.
+    fn replace(&mut self, version: Version) -> Reply {
+        let old = std::mem::replace(&mut self.version, version);
+        self.fallback = Some(Fallback { version: old, generation: Some(self.generation) });
+        self.failures = 0;
+        let action = self.launch();
+        self.state = State::Updating;
+        Reply::Done(vec![action])
     }
 
     /// From nothing.

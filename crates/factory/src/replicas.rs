@@ -15,12 +15,12 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    Error, Factory, Operator, Owner,
+    Caller, Error, Factory, Operator, Owner,
     deployments::lifecycle_of,
     factory::Weak,
-    hosting::PAGE,
+    hosting::{Hosting, PAGE, Served},
     lifecycle::{Action, Lifecycle, State},
-    registry::{self, Beat, Deployment, Transaction},
+    registry::{self, Beat, Deployment, Replica, Transaction},
 };
 
 /// What others did is noticed within this time.
@@ -76,9 +76,14 @@ async fn look(factory: &Factory, seen: &mut Seen, lease: Duration) -> Result<(),
     let operator = Operator::acting();
     if seen.beaten.is_none_or(|beaten| beaten.elapsed() >= lease / 5) {
         let me = hosting.id.clone();
-        factory.registry().write(move |transaction| transaction.beat(operator, &me)).await.map_err(Error::Registry)?;
+        let beats = factory.registry().write(move |transaction| transaction.beat(operator, &me)).await;
+        if beats.map_err(Error::Registry)? == 1 {
+            // It was thought to be gone, and what it ran with it.
+            hosting.known.tell_all();
+        }
         seen.beaten = Some(Instant::now());
     }
+    tell(factory, hosting).await?;
     let both = move |transaction: &mut Transaction<'_>| {
         Ok::<_, registry::Error>((transaction.revision_of_deployments(operator)?, transaction.factories(operator)?))
     };
@@ -96,6 +101,44 @@ async fn look(factory: &Factory, seen: &mut Seen, lease: Duration) -> Result<(),
     mirror(factory).await?;
     seen.revision = Some(revision);
     Ok(())
+}
+
+/// What serves here is written down, for whoever asks another factory.
+async fn tell(factory: &Factory, hosting: &Hosting) -> Result<(), Error> {
+    let served = hosting.known.to_tell();
+    if served.is_empty() {
+        return Ok(());
+    }
+    let (me, told) = (hosting.id.clone(), served.clone());
+    let written = factory.registry().write(move |transaction| {
+        for Served { owner, server, runs } in &told {
+            let runs = runs.as_ref().map(|(version, generation)| (version, *generation));
+            transaction.put_replica(owner, server, &me, runs)?;
+        }
+        Ok::<_, registry::Error>(())
+    });
+    if let Err(error) = written.await {
+        hosting.known.not_told(served);
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+impl Factory {
+    /// What each of several factories runs of a server; nothing where there is one only.
+    pub async fn replicas(&self, caller: &Caller, name: &str) -> Result<Vec<Replica>, Error> {
+        if !self.registry().is_shared() {
+            return Ok(Vec::new());
+        }
+        let name = name.to_owned();
+        self.look(caller, move |transaction, owner| Ok(transaction.replicas(owner, &name)?)).await
+    }
+
+    /// This factory, among those that share a registry.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.hosting().map(|hosting| &*hosting.id)
+    }
 }
 
 impl Seen {

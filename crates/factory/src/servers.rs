@@ -75,7 +75,7 @@ impl Factory {
             return Err(Error::argument("an idempotency key", "has 1 to 255 bytes"));
         }
         let name = spec.name.clone();
-        let new = version_of(&spec, &diagnostics, in_place.then(|| folder.clone()));
+        let new = version_of(&spec, &diagnostics, in_place.then(|| folder.clone()), self.public_url());
         let stored = move |transaction: &mut Transaction<'_>, owner: &Owner| {
             if let Some((key, digest)) = &key
                 && let Some(known) = transaction.answered(owner, key)?

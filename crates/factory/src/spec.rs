@@ -7,6 +7,7 @@ use mcp_factory_engine::{Folder, Plan, Problem, Shared, Surroundings};
 use mcp_factory_spec::{Diagnostic, Format, Probe, Reading, Severity, Source, Spec, Verdict};
 use ring::digest;
 use serde_json::Value;
+use url::{Host, Url};
 
 use crate::{
     Caller, Error, Factory, Owner,
@@ -157,7 +158,12 @@ impl Factory {
 }
 
 /// What is kept of a spec.
-pub(crate) fn version_of(spec: &Spec, diagnostics: &[Diagnostic], folder: Option<PathBuf>) -> NewVersion {
+pub(crate) fn version_of(
+    spec: &Spec,
+    diagnostics: &[Diagnostic],
+    folder: Option<PathBuf>,
+    here: Option<&Url>,
+) -> NewVersion {
     let canonical = spec.canonical();
     let text = canonical.to_string();
     let blockers = diagnostics.iter().filter(|it| it.code.severity() == Severity::Blocker).count();
@@ -171,7 +177,7 @@ pub(crate) fn version_of(spec: &Spec, diagnostics: &[Diagnostic], folder: Option
         blockers: u32::try_from(blockers).unwrap_or(u32::MAX),
         folder,
         capabilities: capabilities_of(spec),
-        dependencies: dependencies_of(&canonical),
+        dependencies: dependencies_of(&canonical, here),
     }
 }
 
@@ -190,8 +196,8 @@ pub(crate) fn capabilities_of(spec: &Spec) -> Capabilities {
     Capabilities { tags: spec.tags.clone(), tools: tools.collect() }
 }
 
-/// Secrets by the fields that name them, shared connections, and servers by their URLs here.
-pub(crate) fn dependencies_of(canonical: &Value) -> Vec<Dependency> {
+/// Secrets by the fields that name them, shared connections, and servers by their URLs where this factory is reached (`here`).
+pub(crate) fn dependencies_of(canonical: &Value, here: Option<&Url>) -> Vec<Dependency> {
     let mut found = Vec::new();
     for section in ["auth", "connections", "triggers", "environments"] {
         secrets_in(canonical.get(section), &mut found);
@@ -204,9 +210,9 @@ pub(crate) fn dependencies_of(canonical: &Value) -> Vec<Dependency> {
         if let Some(name) = connection.get("use").and_then(Value::as_str) {
             found.push(Dependency { kind: DependencyKind::Connection, name: name.to_owned() });
         }
-        let path = connection.get("url").and_then(Value::as_str).and_then(|url| url.split_once("/servers/"));
-        if let Some((name, "mcp")) = path.and_then(|(_, rest)| rest.split_once('/')) {
-            found.push(Dependency { kind: DependencyKind::Server, name: name.to_owned() });
+        let url = connection.get("url").and_then(Value::as_str).and_then(|url| Url::parse(url).ok());
+        if let Some(name) = url.zip(here).and_then(|(url, here)| hosted_here(&url, here)) {
+            found.push(Dependency { kind: DependencyKind::Server, name });
         }
     }
     found.sort();
@@ -214,7 +220,23 @@ pub(crate) fn dependencies_of(canonical: &Value) -> Vec<Dependency> {
     found
 }
 
-fn secrets_in(value: Option<&Value>, found: &mut Vec<Dependency>) {
+/// The server of this factory that is at this URL.
+fn hosted_here(url: &Url, here: &Url) -> Option<String> {
+    let is_loopback = |url: &Url| match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    let is_here = (url.host() == here.host() || is_loopback(url) && is_loopback(here))
+        && url.port_or_known_default() == here.port_or_known_default();
+    let below = url.path().strip_prefix(here.path().trim_end_matches('/'))?.strip_prefix("/servers/")?;
+    let (name, path) = below.split_once('/')?;
+    let is_mcp = path == "mcp" || path.starts_with("mcp/");
+    (is_here && is_mcp).then(|| name.to_owned())
+}
+
+pub(crate) fn secrets_in(value: Option<&Value>, found: &mut Vec<Dependency>) {
     match value {
         // Those are looked up in the stores of callers.
         Some(Value::Object(fields)) if !fields.contains_key("per") => {
@@ -253,11 +275,19 @@ mod tests {
                 { "use": "shared" },
                 { "name": "other", "type": "mcp", "url": "http://localhost:1/servers/stock/mcp" },
                 { "name": "away", "type": "mcp", "url": "http://example.com/mcp" },
+                { "name": "elsewhere", "type": "mcp", "url": "https://example.com/servers/others/mcp" },
+                { "name": "port", "type": "mcp", "url": "http://localhost:2/servers/others/mcp" },
+                { "name": "set", "type": "mcp", "url": "http://127.0.0.1:1/servers/sets/mcp/reading" },
+                { "name": "none", "type": "http", "url": "http://127.0.0.1:1/servers/sets/other" },
             ],
             "tools": [{ "name": "t", "description": "", "parameters": { "envVar": "NOT_THIS" }, "static": { "envVar": "NOR" } }],
         });
-        let found: Vec<_> =
-            dependencies_of(&spec).into_iter().map(|it| format!("{} {}", it.kind.as_str(), it.name)).collect();
-        assert_eq!(found, ["secret DATABASE_URL", "secret KEYS", "connection shared", "server stock"]);
+        let here = Url::parse("http://127.0.0.1:1").ok();
+        let found: Vec<_> = dependencies_of(&spec, here.as_ref())
+            .into_iter()
+            .map(|it| format!("{} {}", it.kind.as_str(), it.name))
+            .collect();
+        assert_eq!(found, ["secret DATABASE_URL", "secret KEYS", "connection shared", "server sets", "server stock"]);
+        assert!(!dependencies_of(&spec, None).iter().any(|it| it.kind == DependencyKind::Server));
     }
 }

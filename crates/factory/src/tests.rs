@@ -9,17 +9,17 @@ use mcp_factory_connect::Grant;
 use mcp_factory_engine::{Plan, Surroundings, Tasks};
 use semver::Version;
 use serde_json::{Map, Value};
-use tokio::sync::Semaphore;
 
 use crate::{
     Caller, Error, Factory, Owner,
     deploy::Release,
     registry::{Page, Paged, Role, TestRun, Transaction},
     suite::{self, Answer, Ground, Options, Origin, Outcome, Report, Row, Subject},
+    turns::Turns,
 };
 
 /// Suites at once in this process: they take all of a machine that they get.
-static TURNS: Semaphore = Semaphore::const_new(2);
+static TURNS: Turns = Turns::new(2);
 /// What a caller may ask for.
 const MOST_CASES: usize = 1_000;
 const LONGEST: Duration = Duration::from_secs(60);
@@ -41,7 +41,7 @@ impl Factory {
             return Err(Error::argument("a test", why));
         }
         let version = self.tested(caller, name, version).await?;
-        let _turn = TURNS.acquire().await.expect("nobody closes it");
+        let _turn = TURNS.enter(caller.owner()).await;
         let release = self.release(caller.owner(), name, &version).await?;
         let run = suite::run(options, |ground| subject(release.clone(), ground));
         let late = |_| Error::argument("a test", format!("may take {WHOLE:?}, and this one did not end"));
@@ -62,7 +62,7 @@ impl Factory {
         writes: bool,
     ) -> Result<Answer, Error> {
         let version = self.tested(caller, name, version).await?;
-        let _turn = TURNS.acquire().await.expect("nobody closes it");
+        let _turn = TURNS.enter(caller.owner()).await;
         let release = self.release(caller.owner(), name, &version).await?;
         let (input, began) = (Value::Object(arguments.clone()).to_string(), Instant::now());
         let call = suite::call(tool, arguments, writes, |ground| subject(release.clone(), ground));

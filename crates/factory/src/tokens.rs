@@ -9,7 +9,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use mcp_serve::tokens::{Secret, Token, TokenInfo};
+use mcp_serve::{
+    Keys,
+    tokens::{Secret, Token, TokenInfo},
+};
 use zeroize::Zeroizing;
 
 use crate::{Caller, Change, Error, Factory, Owner, registry::Role};
@@ -106,6 +109,12 @@ impl Factory {
         self.told(caller, "tokens.revoke", name, revoked).await
     }
 
+    /// What opens the factory itself. A key of one of its servers is no credential here.
+    #[must_use]
+    pub fn api_tokens(&self) -> Keys {
+        Keys::such_as(self.tokens().clone(), is_api_token)
+    }
+
     pub(crate) fn tokens_of(&self, owner: &Owner) -> Vec<TokenInfo> {
         let theirs = |token: &TokenInfo| is_of(token.token.as_str(), owner);
         self.tokens().list().into_iter().filter(theirs).collect()
@@ -163,6 +172,11 @@ fn replace(file: &Path, secret: &str) -> std::io::Result<()> {
 /// The public name of a token: nobody has one of another user's.
 fn id_of(owner: &Owner, name: &str) -> Result<String, Error> {
     Ok(format!("{owner}/{}", checked("the name of a token", name)?))
+}
+
+/// Whether this is an API token, and no key of a server.
+pub(crate) fn is_api_token(id: &str) -> bool {
+    id.bytes().filter(|byte| *byte == b'/').count() == 1
 }
 
 /// Such a name is part of an id, between `/`.

@@ -196,6 +196,7 @@ impl Factory {
 
     /// Before a factory ends: what is counted in memory is written down.
     pub async fn flush(&self) -> Result<(), Error> {
-        Ok(self.usage_counted().flush(self.registry()).await?)
+        self.usage_counted().flush(self.registry()).await?;
+        Ok(self.refusals().flush(self.registry()).await?)
     }
 }

@@ -120,6 +120,8 @@ struct Issued {
     registry: TokenRegistry,
     /// Their ids begin with it.
     prefix: Box<str>,
+    /// And are such as these.
+    fits: fn(&str) -> bool,
 }
 
 impl From<KeyList> for Keys {
@@ -139,8 +141,14 @@ impl Keys {
     /// as unknown as if there were none.
     #[must_use]
     pub fn below(registry: TokenRegistry, prefix: impl Into<Box<str>>) -> Self {
-        let issued = Issued { registry, prefix: prefix.into() };
+        let issued = Issued { registry, prefix: prefix.into(), fits: |_| true };
         Self { list: None, issued: Some(issued), issuer: String::new() }
+    }
+
+    /// Those tokens alone whose ids are such as these. All others are as unknown as if there were none.
+    #[must_use]
+    pub fn such_as(registry: TokenRegistry, fits: fn(&str) -> bool) -> Self {
+        Self { list: None, issued: Some(Issued { registry, prefix: "".into(), fits }), issuer: String::new() }
     }
 
     /// Those of a list too.
@@ -196,7 +204,10 @@ impl Issued {
     }
 
     fn has(&self, principal: &Principal) -> bool {
-        principal.token.as_ref().is_some_and(|token| token.as_str().starts_with(&*self.prefix))
+        principal
+            .token
+            .as_ref()
+            .is_some_and(|token| token.as_str().starts_with(&*self.prefix) && (self.fits)(token.as_str()))
     }
 }
 

@@ -31,13 +31,8 @@ pub enum KeysVerb {
     Rotate {
         #[arg(value_name = "SERVER")]
         server: String,
-        #[arg(value_name = "NAME")]
-        name: String,
-        /// For how long the secret before is good still.
-        #[arg(long, value_name = "DURATION")]
-        overlap: Option<Duration>,
         #[command(flatten)]
-        asking: Asking,
+        rotation: Rotation,
     },
     /// Take a key back, from the next request on.
     Revoke {
@@ -48,6 +43,18 @@ pub enum KeysVerb {
         #[command(flatten)]
         asking: Asking,
     },
+}
+
+/// Another secret for a key or a token.
+#[derive(Debug, clap::Args)]
+pub struct Rotation {
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// For how long the secret before is good still.
+    #[arg(long, value_name = "DURATION")]
+    pub overlap: Option<Duration>,
+    #[command(flatten)]
+    pub asking: Asking,
 }
 
 #[derive(Debug, clap::Args)]
@@ -219,15 +226,7 @@ pub enum TokensVerb {
         asking: Asking,
     },
     /// Give a token of yours another secret.
-    Rotate {
-        #[arg(value_name = "NAME")]
-        name: String,
-        /// For how long the secret before is good still.
-        #[arg(long, value_name = "DURATION")]
-        overlap: Option<Duration>,
-        #[command(flatten)]
-        asking: Asking,
-    },
+    Rotate(Rotation),
     /// Take a token back, from the next request on.
     Revoke {
         #[arg(value_name = "NAME")]
@@ -315,6 +314,9 @@ pub enum ConnectionsVerb {
         /// All there are and who shares them, for an admin.
         #[arg(long)]
         all: bool,
+        /// With the tables and columns of databases.
+        #[arg(long, conflicts_with = "all")]
+        tables: bool,
         #[command(flatten)]
         asking: Asking,
     },

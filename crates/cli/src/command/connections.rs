@@ -10,7 +10,7 @@ use crate::{
     api,
     args::access::{Connections, ConnectionsVerb},
     load,
-    output::{self, Table, cell, time},
+    output::{self, Table, cell, plain, time},
 };
 
 pub fn run(args: &Connections) -> anyhow::Result<ExitCode> {
@@ -24,14 +24,21 @@ pub fn run(args: &Connections) -> anyhow::Result<ExitCode> {
                 let name = cell(&shared["name"]);
                 let said = match shared["changed"].as_bool() {
                     Some(false) => format!("`{name}` was shared already, as this"),
-                    _ => format!("`{name}` is shared; next: mcp-factory grants add USER shared-connection {name}"),
+                    _ => match super::secrets::until_restarted(&shared) {
+                        none if none.is_empty() => {
+                            format!("`{name}` is shared; next: mcp-factory grants add USER shared-connection {name}")
+                        }
+                        users => format!("`{name}` is shared{users}"),
+                    },
                 };
                 done(api, &shared, &said)
             })
         }
-        ConnectionsVerb::List { all, asking } => api::with(&asking.reach, asking.output, async |api| {
-            let shared = api.get(&["mcp", "connections"]).query("all", all.then_some(true)).send().await?;
-            output::print(api.output(), &shared, |shared| shown(shared, *all))?;
+        ConnectionsVerb::List { all, tables, asking } => api::with(&asking.reach, asking.output, async |api| {
+            let ask = api.get(&["mcp", "connections"]).query("all", all.then_some(true));
+            let shared = ask.query("tables", tables.then_some(true)).doing("asking databases for their tables").send();
+            let shared = shared.await?;
+            output::print(api.output(), &shared, |all_of| shown(all_of, *all) + &tables_of(all_of))?;
             Ok(ExitCode::SUCCESS)
         }),
         ConnectionsVerb::Remove { name, force, asking } => api::with(&asking.reach, asking.output, async |api| {
@@ -52,6 +59,29 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
         from.take(load::MOST).read_to_end(&mut text).with_context(failed)?;
     }
     Ok(text)
+}
+
+/// A line for each table.
+fn tables_of(shared: &Value) -> String {
+    let mut text = String::new();
+    for connection in shared["connections"].as_array().into_iter().flatten() {
+        let Some(tables) = connection["tables"].as_array() else { continue };
+        text.push_str(&format!("\n{}:\n", cell(&connection["name"])));
+        for table in tables {
+            let columns = table["columns"].as_array().into_iter().flatten().map(|column| {
+                let key = if column["key"] == true { "*" } else { "" };
+                format!("{}{key} {}", plain(&cell(&column["name"])), cell(&column["type"]))
+            });
+            let columns: Vec<String> = columns.chain(more(table, "columns")).collect();
+            text.push_str(&format!("  {}: {}\n", plain(&cell(&table["name"])), columns.join(", ")));
+        }
+        more(connection, "tables").into_iter().for_each(|more| text.push_str(&format!("  {more}\n")));
+    }
+    text
+}
+
+fn more(of: &Value, what: &str) -> Option<String> {
+    of["more"].as_u64().map(|more| format!("… and {more} more {what}"))
 }
 
 fn shown(shared: &Value, all: bool) -> String {

@@ -8,7 +8,7 @@ use crate::{
     api::{self, Api},
     args::{
         Output,
-        access::{IssueKey, Keys, KeysVerb},
+        access::{IssueKey, Keys, KeysVerb, Rotation},
     },
     output::{self, Table, cell, time},
 };
@@ -17,17 +17,20 @@ pub fn run(args: &Keys) -> anyhow::Result<ExitCode> {
     match &args.what {
         KeysVerb::Issue(args) => issue(args),
         KeysVerb::List { server, asking } => api::with(&asking.reach, asking.output, async |api| {
-            let keys = api.get(&["mcp", "servers", server, "keys"]).send().await?;
+            let keys = api.get(&["mcp", "servers", server, "keys"]).send_all("keys").await?;
             output::print(api.output(), &keys, |keys| {
                 shown(keys, "keys", "there are no keys; `mcp-factory keys issue SERVER NAME` makes one")
             })?;
             Ok(ExitCode::SUCCESS)
         }),
-        KeysVerb::Rotate { server, name, overlap, asking } => api::with(&asking.reach, asking.output, async |api| {
-            let body = json!({ "overlap": overlap.map_or(0, |overlap| overlap.get().as_secs()) });
-            let path = ["mcp", "servers", server, "keys", name, "rotate"];
-            once(api, &api.post(&path).json(&body).send().await?, &format!("the key `{name}` of `{server}`"))
-        }),
+        KeysVerb::Rotate { server, rotation } => {
+            let name = &rotation.name;
+            rotate(
+                rotation,
+                &["mcp", "servers", server, "keys", name, "rotate"],
+                &format!("the key `{name}` of `{server}`"),
+            )
+        }
         KeysVerb::Revoke { server, name, asking } => api::with(&asking.reach, asking.output, async |api| {
             api.delete(&["mcp", "servers", server, "keys", name]).send().await?;
             done(
@@ -48,6 +51,14 @@ fn issue(args: &IssueKey) -> anyhow::Result<ExitCode> {
         });
         let issued = api.post(&["mcp", "servers", server, "keys"]).json(&body).send().await?;
         once(api, &issued, &format!("the key `{name}` of `{server}`"))
+    })
+}
+
+/// Of a key or a token.
+pub fn rotate(Rotation { overlap, asking, .. }: &Rotation, path: &[&str], what: &str) -> anyhow::Result<ExitCode> {
+    api::with(&asking.reach, asking.output, async |api| {
+        let body = json!({ "overlap": overlap.map_or(0, |overlap| overlap.get().as_secs()) });
+        once(api, &api.post(path).json(&body).send().await?, what)
     })
 }
 

@@ -27,12 +27,12 @@ pub fn run(args: &Secrets) -> anyhow::Result<ExitCode> {
         SecretsVerb::Set { name, from_file, asking } => {
             let value = read(name, from_file.as_deref())?;
             api::with(&asking.reach, asking.output, async |api| {
-                api.put(&["mcp", "secrets", name]).json(&json!({ "value": &**value })).send().await?;
-                done(api, &json!({ "name": name, "set": true }), &format!("`{name}` is set"))
+                let set = api.put(&["mcp", "secrets", name]).json(&json!({ "value": &**value })).send().await?;
+                done(api, &set, &format!("`{name}` is set{}", until_restarted(&set)))
             })
         }
         SecretsVerb::List { asking } => api::with(&asking.reach, asking.output, async |api| {
-            let secrets = api.get(&["mcp", "secrets"]).send().await?;
+            let secrets = api.get(&["mcp", "secrets"]).send_all("secrets").await?;
             output::print(api.output(), &secrets, shown)?;
             Ok(ExitCode::SUCCESS)
         }),
@@ -40,6 +40,19 @@ pub fn run(args: &Secrets) -> anyhow::Result<ExitCode> {
             api.delete(&["mcp", "secrets", name]).send().await?;
             done(api, &json!({ "name": name, "removed": true }), &format!("`{name}` is forgotten"))
         }),
+    }
+}
+
+/// Who still runs with what it was before, and what to type.
+pub fn until_restarted(changed: &Value) -> String {
+    let names: Vec<&str> = changed["usedBy"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => format!("; `{one}` has it from its next start on: mcp-factory restart {one}"),
+        many => {
+            let named = many.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            format!("; these have it from their next start on (mcp-factory restart NAME): {named}")
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::{
-    keys::{done, once, shown},
+    keys::{done, once, rotate, shown},
     users::word,
 };
 use crate::{
@@ -28,17 +28,16 @@ pub fn run(args: &Tokens) -> anyhow::Result<ExitCode> {
             })
         }
         TokensVerb::List { user, asking } => api::with(&asking.reach, asking.output, async |api| {
-            let tokens = api.get(&of(user.as_deref(), &[])).send().await?;
+            let tokens = api.get(&of(user.as_deref(), &[])).send_all("tokens").await?;
             output::print(api.output(), &tokens, |tokens| {
                 shown(tokens, "tokens", "there are no tokens; `mcp-factory tokens issue NAME` makes one")
             })?;
             Ok(ExitCode::SUCCESS)
         }),
-        TokensVerb::Rotate { name, overlap, asking } => api::with(&asking.reach, asking.output, async |api| {
-            let body = json!({ "overlap": overlap.map_or(0, |overlap| overlap.get().as_secs()) });
-            let rotated = api.post(&["mcp", "tokens", name, "rotate"]).json(&body).send().await?;
-            once(api, &rotated, &format!("the token `{name}`"))
-        }),
+        TokensVerb::Rotate(rotation) => {
+            let name = &rotation.name;
+            rotate(rotation, &["mcp", "tokens", name, "rotate"], &format!("the token `{name}`"))
+        }
         TokensVerb::Revoke { name, user, asking } => api::with(&asking.reach, asking.output, async |api| {
             api.delete(&of(user.as_deref(), &[name])).send().await?;
             done(api, &json!({ "token": name, "revoked": true }), &format!("`{name}` is no token now"))

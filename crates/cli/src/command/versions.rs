@@ -12,7 +12,8 @@ use crate::{
 
 pub fn run(args: &Named) -> anyhow::Result<ExitCode> {
     api::with(&args.asking.reach, args.asking.output, async |api| {
-        let versions = api.get(&["mcp", "servers", &args.name, "versions"]).doing("listing versions").send().await?;
+        let versions = api.get(&["mcp", "servers", &args.name, "versions"]).doing("listing versions");
+        let versions = versions.send_all("versions").await?;
         output::print(api.output(), &versions, shown)?;
         Ok(ExitCode::SUCCESS)
     })

@@ -11,7 +11,7 @@ use std::{
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-use crate::address;
+use crate::{Grant, Policy, address};
 
 pub type ResolveFuture = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
@@ -29,6 +29,8 @@ pub struct SystemResolver;
 pub(super) struct Guard {
     pub resolver: Arc<dyn Resolver>,
     pub allow_private: bool,
+    /// Is told of what is not granted.
+    pub policy: Arc<Policy>,
 }
 
 /// An address that may not be connected to.
@@ -71,6 +73,7 @@ impl Guard {
         if self.allow_private || address::is_public(address) {
             Ok(())
         } else {
+            let _ = self.policy.check(Grant::PrivateNetworks);
             Err(Forbidden { host: host.to_owned(), address })
         }
     }

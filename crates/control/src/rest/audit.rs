@@ -1,16 +1,17 @@
 //! Who did what.
 
 use axum::{Json, extract::State};
-use mcp_factory::{
-    Factory,
-    registry::{AuditEntry, Page},
-};
+use mcp_factory::{Factory, registry::AuditEntry};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shown;
-use crate::{Control, Problem, access::Admitted, body::Asked};
+use crate::{
+    Control, Problem,
+    access::Admitted,
+    paging::{Listed, Paging},
+};
 
 pub fn routes() -> OpenApiRouter<Control> {
     OpenApiRouter::new().routes(routes!(list))
@@ -20,10 +21,6 @@ pub fn routes() -> OpenApiRouter<Control> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Listing {
-    /// The `next` of the page before.
-    after: Option<String>,
-    /// Default 50, at most 200.
-    limit: Option<u32>,
     /// Everybody's, for an admin.
     #[serde(default)]
     all: bool,
@@ -56,15 +53,15 @@ struct Entry {
 
 /// What was done with one's things, and what was refused.
 #[utoipa::path(
-    get, path = "/mcp/audit", params(Listing), security(("bearer" = ["viewer"])),
+    get, path = "/mcp/audit", params(Paging, Listing), security(("bearer" = ["viewer"])),
     responses((status = 200, body = Audit)),
 )]
 async fn list(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
-    Asked(Listing { after, limit, all }): Asked<Listing>,
+    Listed(paging, Listing { all }): Listed<Listing>,
 ) -> Result<Json<Audit>, Problem> {
-    let page = Page { after: after.unwrap_or_default(), limit: limit.unwrap_or(Page::default().limit) };
+    let page = paging.page();
     let entries = if all { factory.audit_of_all(&caller, &page).await? } else { factory.audit(&caller, &page).await? };
     let shown = entries.entries.into_iter().map(|it| {
         let AuditEntry { owner, at, actor, token, verb, subject, outcome, .. } = it;

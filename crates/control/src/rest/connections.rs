@@ -5,7 +5,7 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
 };
-use mcp_factory::{Change, Factory, registry::SharedRow};
+use mcp_factory::{Change, ColumnShown, ConnectionSchema, Factory, GrantedConnection, TableShown, registry::SharedRow};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -29,6 +29,9 @@ struct Listing {
     /// Everybody's with what they are, for an admin; else those that one's specs may use.
     #[serde(default)]
     all: bool,
+    /// With the tables of those that are databases, of which some are shown.
+    #[serde(default)]
+    tables: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -53,6 +56,54 @@ struct SharedConnection {
     shared_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     updated: Option<String>,
+    /// Where they were asked for, and the database answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tables: Option<Vec<Table>>,
+    /// So many tables are not shown.
+    #[serde(skip_serializing_if = "is_none")]
+    more: usize,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Table {
+    #[schema(example = "products")]
+    name: String,
+    /// `table` or `view`.
+    kind: &'static str,
+    columns: Vec<Column>,
+    /// So many columns are not shown.
+    #[serde(skip_serializing_if = "is_none")]
+    more: usize,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Column {
+    #[schema(example = "price")]
+    name: String,
+    #[serde(rename = "type")]
+    #[schema(example = "decimal")]
+    kind: &'static str,
+    nullable: bool,
+    /// Part of what a row is found by.
+    key: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde has it")]
+fn is_none(more: &usize) -> bool {
+    *more == 0
+}
+
+/// As agents are told them too.
+pub fn tables(schema: &ConnectionSchema) -> Vec<Table> {
+    let column =
+        |it: &ColumnShown| Column { name: it.name.clone(), kind: it.kind, nullable: it.nullable, key: it.is_key };
+    let table = |it: &TableShown| Table {
+        name: it.name.clone(),
+        kind: if it.is_view { "view" } else { "table" },
+        columns: it.columns.iter().map(column).collect(),
+        more: it.more,
+    };
+    schema.tables.iter().map(table).collect()
 }
 
 /// Lists the connections that one's specs may use, or for an admin all there are.
@@ -63,31 +114,31 @@ struct SharedConnection {
 async fn list(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
-    Asked(Listing { all }): Asked<Listing>,
+    Asked(Listing { all, tables }): Asked<Listing>,
 ) -> Result<Json<Connections>, Problem> {
-    let connections = if all {
-        factory.shared_connections(&caller).await?.into_iter().map(defined).collect()
-    } else {
-        let granted = factory.granted_connections(&caller).await?.into_iter();
-        granted
-            .map(|it| SharedConnection {
-                name: it.name,
-                kind: it.kind,
-                read_only: it.read_only,
-                definition: None,
-                shared_by: None,
-                updated: None,
-            })
-            .collect()
+    let connections = match (all, tables) {
+        (true, true) => return Err(Problem::argument("`tables` are of what one may use oneself: leave `all` out")),
+        (true, false) => factory.shared_connections(&caller).await?.into_iter().map(defined).collect(),
+        (false, true) => {
+            let granted = factory.granted_schemas(&caller).await?.into_iter();
+            granted.map(|(it, schema)| granted_to(it, schema.as_deref())).collect()
+        }
+        (false, false) => {
+            factory.granted_connections(&caller).await?.into_iter().map(|it| granted_to(it, None)).collect()
+        }
     };
     Ok(Json(Connections { connections }))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 struct Defined {
     name: String,
     /// Whether it was not so before.
     changed: bool,
+    /// Servers that run with what it was before, as `owner/server` where they are others', until they are deployed, started or
+    /// restarted.
+    used_by: Vec<String>,
 }
 
 fn example() -> Value {
@@ -116,7 +167,8 @@ async fn share(
     let (name, change) = factory.share_connection(&caller, &format_of(&headers, &text)?).await?;
     let changed = change == Change::Done;
     let status = if changed { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(Defined { name, changed })))
+    let used_by = if changed { factory.running_with_connection(&caller, &name).await? } else { Vec::new() };
+    Ok((status, Json(Defined { name, changed, used_by })))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -143,6 +195,19 @@ async fn unshare(
     Ok(StatusCode::NO_CONTENT)
 }
 
+fn granted_to(it: GrantedConnection, schema: Option<&ConnectionSchema>) -> SharedConnection {
+    SharedConnection {
+        name: it.name,
+        kind: it.kind,
+        read_only: it.read_only,
+        definition: None,
+        shared_by: None,
+        updated: None,
+        tables: schema.map(tables),
+        more: schema.map_or(0, |schema| schema.more),
+    }
+}
+
 fn defined(row: SharedRow) -> SharedConnection {
     let definition: Value = serde_json::from_str(&row.definition).unwrap_or_default();
     SharedConnection {
@@ -152,5 +217,7 @@ fn defined(row: SharedRow) -> SharedConnection {
         definition: Some(definition),
         shared_by: Some(row.owner.to_string()),
         updated: Some(shown::timestamp(row.updated)),
+        tables: None,
+        more: 0,
     }
 }

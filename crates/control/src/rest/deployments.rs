@@ -140,6 +140,7 @@ pub(crate) fn settled(commanded: Commanded) -> Result<(StatusCode, shown::Deploy
             Ok(_) => StatusCode::OK,
             Err(fault) => {
                 let code = match fault {
+                    Fault::Stopped => (StatusCode::CONFLICT, "stopped"),
                     Fault::Panicked | Fault::Release(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
                     _ => (StatusCode::UNPROCESSABLE_ENTITY, "unhealthy"),
                 };

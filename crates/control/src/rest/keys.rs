@@ -7,14 +7,19 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use mcp_factory::{Factory, Issued, NewKey, keys::name_of};
+use mcp_factory::{Factory, Issued, NewKey, keys::name_of, registry::Paged};
 use mcp_serve::tokens::TokenInfo;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shown;
-use crate::{Control, Problem, access::Admitted, body::Sent};
+use crate::{
+    Control, Problem,
+    access::Admitted,
+    body::{Asked, Sent},
+    paging::Paging,
+};
 
 pub fn routes() -> OpenApiRouter<Control> {
     OpenApiRouter::new().routes(routes!(list, issue)).routes(routes!(revoke)).routes(routes!(rotate))
@@ -22,7 +27,10 @@ pub fn routes() -> OpenApiRouter<Control> {
 
 #[derive(Debug, Serialize, ToSchema)]
 struct Keys {
+    /// In the order of their names.
     keys: Vec<Key>,
+    /// `after` of the next page, where there is one.
+    next: Option<String>,
 }
 
 /// What may be shown of a key.
@@ -40,17 +48,18 @@ struct Key {
 
 /// Lists the keys of a server, without their secrets.
 #[utoipa::path(
-    get, path = "/mcp/servers/{name}/keys", security(("bearer" = ["viewer"])),
+    get, path = "/mcp/servers/{name}/keys", params(Paging), security(("bearer" = ["viewer"])),
     responses((status = 200, body = Keys)),
 )]
-
 async fn list(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path(name): Path<String>,
+    Asked(paging): Asked<Paging>,
 ) -> Result<Json<Keys>, Problem> {
     let keys = factory.list_keys(&caller, &name).await?;
-    Ok(Json(Keys { keys: keys.iter().map(key).collect() }))
+    let Paged { entries, next } = paging.sorted(keys, |key| name_of(key).to_owned());
+    Ok(Json(Keys { keys: entries.iter().map(key).collect(), next }))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

@@ -5,13 +5,21 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use mcp_factory::{Factory, Secret};
+use mcp_factory::{
+    Factory, Secret,
+    registry::{Paged, SecretInfo},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shown;
-use crate::{Control, Problem, access::Admitted, body::Sent};
+use crate::{
+    Control, Problem,
+    access::Admitted,
+    body::{Asked, Sent},
+    paging::Paging,
+};
 
 pub fn routes() -> OpenApiRouter<Control> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(set, remove))
@@ -19,7 +27,10 @@ pub fn routes() -> OpenApiRouter<Control> {
 
 #[derive(Debug, Serialize, ToSchema)]
 struct Secrets {
+    /// In the order of their names.
     secrets: Vec<Named>,
+    /// `after` of the next page, where there is one.
+    next: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,15 +42,20 @@ struct Named {
 
 /// Lists the names of one's secrets.
 #[utoipa::path(
-    get, path = "/mcp/secrets", security(("bearer" = ["viewer"])),
+    get, path = "/mcp/secrets", params(Paging), security(("bearer" = ["viewer"])),
     responses((status = 200, body = Secrets)),
 )]
-async fn list(State(factory): State<Factory>, Admitted(caller): Admitted) -> Result<Json<Secrets>, Problem> {
+async fn list(
+    State(factory): State<Factory>,
+    Admitted(caller): Admitted,
+    Asked(paging): Asked<Paging>,
+) -> Result<Json<Secrets>, Problem> {
     let secrets = factory.secrets(&caller).await?;
     // Those of callers are not the owner's to list here.
-    let own = secrets.into_iter().filter(|secret| secret.subject.is_empty());
-    let shown = own.map(|secret| Named { name: secret.name, updated: shown::timestamp(secret.updated) });
-    Ok(Json(Secrets { secrets: shown.collect() }))
+    let own = secrets.into_iter().filter(|secret| secret.subject.is_empty()).collect();
+    let Paged { entries, next } = paging.sorted(own, |secret: &SecretInfo| secret.name.clone());
+    let shown = entries.into_iter().map(|it| Named { name: it.name, updated: shown::timestamp(it.updated) });
+    Ok(Json(Secrets { secrets: shown.collect(), next }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -49,19 +65,29 @@ struct NewValue {
     value: String,
 }
 
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Set {
+    #[schema(example = "SHOP_KEY")]
+    name: String,
+    /// Servers that run with what it was before, as far as they have it open, until they are deployed, started or restarted.
+    used_by: Vec<String>,
+}
+
 /// Sets a secret, which never comes out again.
 #[utoipa::path(
     put, path = "/mcp/secrets/{name}", request_body = NewValue, security(("bearer" = ["developer"])),
-    responses((status = 204, description = "It is set")),
+    responses((status = 200, body = Set)),
 )]
 async fn set(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path(name): Path<String>,
     Sent(NewValue { value }): Sent<NewValue>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Json<Set>, Problem> {
     factory.set_secret(&caller, None, &name, &Secret::new(value)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let used_by = factory.running_with_secret(&caller, &name).await?;
+    Ok(Json(Set { name, used_by }))
 }
 
 /// Removes a secret. Harmless where there is none.

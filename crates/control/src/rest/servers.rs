@@ -8,11 +8,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use mcp_factory::{
-    Error, Factory, Outcome, Submission,
-    language::Format,
-    registry::{Filter, Page},
-};
+use mcp_factory::{Error, Factory, Outcome, Submission, language::Format, registry::Filter};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -24,6 +20,7 @@ use crate::{
     access::Admitted,
     body::{Asked, Whole, media_type},
     conditions::{Expecting, etag},
+    paging::{Listed, Paging},
 };
 
 pub fn routes() -> OpenApiRouter<Control> {
@@ -190,10 +187,6 @@ async fn validate(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Listing {
-    /// The `next` of the page before.
-    after: Option<String>,
-    /// Default 50, at most 200.
-    limit: Option<u32>,
     tag: Option<String>,
     /// Part of a name.
     name: Option<String>,
@@ -211,23 +204,22 @@ struct Servers {
 
 /// Lists one's servers, in the order of their names.
 #[utoipa::path(
-    get, path = "/mcp/servers", params(Listing), security(("bearer" = ["viewer"])),
+    get, path = "/mcp/servers", params(Paging, Listing), security(("bearer" = ["viewer"])),
     responses((status = 200, body = Servers)),
 )]
 async fn list(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
-    Asked(Listing { after, limit, tag, name, state }): Asked<Listing>,
+    Listed(paging, Listing { tag, name, state }): Listed<Listing>,
 ) -> Result<Json<Servers>, Problem> {
-    let page = Page { after: after.unwrap_or_default(), limit: limit.unwrap_or(Page::default().limit) };
-    let servers = factory.list(&caller, &Filter { tag, name, state }, &page).await?;
+    let servers = factory.list(&caller, &Filter { tag, name, state }, &paging.page()).await?;
     Ok(Json(Servers { servers: servers.entries.iter().map(shown::server).collect(), next: servers.next }))
 }
 
 /// Everything about one server.
 ///
 /// Its `ETag` is another one after each change of what is written down of it; what is just seen of it (`serving`, `health`,
-/// `uptimeSeconds`, `checks`) does not count.
+/// `uptimeSeconds`, `checks`, `factories`) does not count.
 #[utoipa::path(
     get, path = "/mcp/servers/{name}", security(("bearer" = ["viewer"])),
     responses((status = 200, body = shown::ServerDetails)),
@@ -239,7 +231,12 @@ async fn show(
 ) -> Result<impl IntoResponse, Problem> {
     let details = factory.get(&caller, &name).await?;
     let observed = factory.observed(&caller, &name);
-    Ok((etag(&details.tag()), Json(shown::details(&details, observed.as_ref()))))
+    let mut body = shown::details(&details, observed.as_ref());
+    if let (Some(shown), Some(known)) = (&mut body.deployment, &details.deployment) {
+        let replicas = factory.replicas(&caller, &name).await?;
+        shown.factories = shown::replicas(known, factory.id(), &replicas);
+    }
+    Ok((etag(&details.tag()), Json(body)))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

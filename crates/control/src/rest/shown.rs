@@ -164,7 +164,7 @@ pub struct ServerDetails {
     dependencies: Vec<Dependency>,
     /// Servers that can't do without it.
     dependents: Vec<String>,
-    deployment: Option<Deployment>,
+    pub deployment: Option<Deployment>,
 }
 
 /// What a server can't do without.
@@ -207,6 +207,9 @@ pub struct Deployment {
     updated: String,
     serving: Option<Serving>,
     checks: Option<Checks>,
+    /// What each factory runs, where several share a registry.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub factories: Vec<Replica>,
     /// Why nothing was to be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unchanged: Option<&'static str>,
@@ -218,6 +221,30 @@ pub struct Serving {
     version: String,
     endpoint: String,
     since: String,
+}
+
+/// What one of several factories runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Replica {
+    #[schema(example = "0c8a5d7e1f2b3a49")]
+    factory: String,
+    version: String,
+    /// Whether it is the instance that is meant to run: one that is behind takes it up within a moment.
+    current: bool,
+    /// Whether it is the one that answers this.
+    here: bool,
+    updated: String,
+}
+
+pub fn replicas(deployment: &registry::Deployment, here: Option<&str>, found: &[registry::Replica]) -> Vec<Replica> {
+    let shown = |it: &registry::Replica| Replica {
+        factory: it.factory.clone(),
+        version: it.version.to_string(),
+        current: it.generation == deployment.generation,
+        here: here == Some(&it.factory),
+        updated: timestamp(it.updated),
+    };
+    found.iter().map(shown).collect()
 }
 
 /// How many checks it passed before it served.
@@ -256,6 +283,7 @@ pub fn deployment(deployment: &registry::Deployment, observed: Option<&Observed>
         updated: timestamp(deployment.updated),
         serving: observed.and_then(|observed| observed.serving.as_ref()).map(serving),
         checks: report.map(|it| Checks { protocol: it.checks, examples: it.examples, skipped: it.skipped }),
+        factories: Vec::new(),
         unchanged: None,
     }
 }

@@ -6,13 +6,13 @@ use axum::{
 };
 use mcp_factory::{
     Factory,
-    registry::{Page, Paged, TestRun},
+    registry::{Paged, TestRun},
     suite::Options,
 };
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shown;
@@ -20,6 +20,7 @@ use crate::{
     Control, Problem,
     access::Admitted,
     body::{Asked, Sent},
+    paging::Paging,
 };
 
 pub fn routes() -> OpenApiRouter<Control> {
@@ -110,29 +111,18 @@ struct Runs {
     next: Option<String>,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Listing {
-    /// The `next` of the page before.
-    after: Option<String>,
-    /// Default 50, at most 200.
-    limit: Option<u32>,
-}
-
 /// Lists what came of a server's tests.
 #[utoipa::path(
-    get, path = "/mcp/servers/{name}/tests", params(Listing), security(("bearer" = ["viewer"])),
+    get, path = "/mcp/servers/{name}/tests", params(Paging), security(("bearer" = ["viewer"])),
     responses((status = 200, body = Runs)),
 )]
 async fn history(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path(name): Path<String>,
-    Asked(Listing { after, limit }): Asked<Listing>,
+    Asked(paging): Asked<Paging>,
 ) -> Result<Json<Runs>, Problem> {
-    let page = Page { after: after.unwrap_or_default(), limit: limit.unwrap_or(Page::default().limit) };
-    let Paged { entries, next } = factory.test_runs(&caller, &name, &page).await?;
+    let Paged { entries, next } = factory.test_runs(&caller, &name, &paging.page()).await?;
     let shown = |it: TestRun| Run {
         at: shown::timestamp(it.at),
         version: it.version.to_string(),

@@ -7,13 +7,21 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use mcp_factory::{Caller, Factory, Issued, registry::Role};
+use mcp_factory::{
+    Caller, Factory, Issued,
+    registry::{Paged, Role},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Control, Problem, access::Admitted, body::Sent};
+use crate::{
+    Control, Problem,
+    access::Admitted,
+    body::{Asked, Sent},
+    paging::Paging,
+};
 
 pub fn routes() -> OpenApiRouter<Control> {
     OpenApiRouter::new().routes(routes!(list, issue)).routes(routes!(revoke)).routes(routes!(rotate))
@@ -38,18 +46,31 @@ pub struct TokenInfo {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Tokens {
+    /// In the order of their ids.
     #[schema(value_type = Vec<TokenInfo>)]
-    pub tokens: Value,
+    tokens: Value,
+    /// `after` of the next page, where there is one.
+    next: Option<String>,
 }
 
 /// Lists one's API tokens, without their secrets.
 #[utoipa::path(
-    get, path = "/mcp/tokens", security(("bearer" = ["viewer"])),
+    get, path = "/mcp/tokens", params(Paging), security(("bearer" = ["viewer"])),
     responses((status = 200, body = Tokens)),
 )]
-async fn list(State(factory): State<Factory>, Admitted(caller): Admitted) -> Result<Json<Tokens>, Problem> {
-    let tokens = factory.list_tokens(&caller).await?;
-    Ok(Json(Tokens { tokens: serde_json::json!(tokens) }))
+async fn list(
+    State(factory): State<Factory>,
+    Admitted(caller): Admitted,
+    Asked(paging): Asked<Paging>,
+) -> Result<Json<Tokens>, Problem> {
+    listed(&factory, &caller, paging).await
+}
+
+/// Of the caller, or of whom they act for.
+pub async fn listed(factory: &Factory, caller: &Caller, paging: Paging) -> Result<Json<Tokens>, Problem> {
+    let tokens = factory.list_tokens(caller).await?;
+    let Paged { entries, next } = paging.sorted(tokens, |it| it.token.as_str().to_owned());
+    Ok(Json(Tokens { tokens: serde_json::json!(entries), next }))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

@@ -1,13 +1,20 @@
 //! How often tools were called, how many calls failed, and how long they took.
 
 use axum::{Json, extract::State};
-use mcp_factory::{Factory, registry::Calls};
+use mcp_factory::{
+    Factory,
+    registry::{Calls, Paged},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shown;
-use crate::{Control, Problem, access::Admitted, body::Asked};
+use crate::{
+    Control, Problem,
+    access::Admitted,
+    paging::{Listed, Paging},
+};
 
 pub fn routes() -> OpenApiRouter<Control> {
     OpenApiRouter::new().routes(routes!(list))
@@ -28,6 +35,8 @@ struct Wanted {
 #[derive(Debug, Serialize, ToSchema)]
 struct Usage {
     usage: Vec<Counted>,
+    /// `after` of the next page, where there is one.
+    next: Option<String>,
 }
 
 /// Calls of one tool on one day that took about as long.
@@ -48,17 +57,19 @@ struct Counted {
 
 /// How often tools were called, by server, tool, day and how long it took.
 #[utoipa::path(
-    get, path = "/mcp/usage", params(Wanted), security(("bearer" = ["viewer"])),
+    get, path = "/mcp/usage", params(Paging, Wanted), security(("bearer" = ["viewer"])),
     responses((status = 200, body = Usage)),
 )]
 async fn list(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
-    Asked(Wanted { server, days }): Asked<Wanted>,
+    Listed(paging, Wanted { server, days }): Listed<Wanted>,
 ) -> Result<Json<Usage>, Problem> {
     let since = factory.registry().now().day() + 1 - i64::from(days.unwrap_or(30));
     let counted = factory.usage(&caller, server.as_deref(), since).await?;
-    let shown = counted.into_iter().map(|Calls { server, tool, day, latency, calls, errors, micros }| Counted {
+    let key = |it: &Calls| format!("{}/{}/{}/{}", it.server, it.day, it.latency, it.tool);
+    let Paged { entries, next } = paging.behind(counted, key)?;
+    let shown = entries.into_iter().map(|Calls { server, tool, day, latency, calls, errors, micros }| Counted {
         server,
         tool,
         day: shown::day(day),
@@ -68,5 +79,5 @@ async fn list(
         errors,
         took_ms: micros as f64 / 1_000.0,
     });
-    Ok(Json(Usage { usage: shown.collect() }))
+    Ok(Json(Usage { usage: shown.collect(), next }))
 }

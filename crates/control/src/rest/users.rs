@@ -9,10 +9,10 @@ use axum::{
 };
 use mcp_factory::{
     Caller, Factory, Owner,
-    registry::{Limits, Page, Role, User},
+    registry::{Limits, Role, User},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -23,6 +23,7 @@ use crate::{
     Control, Problem,
     access::Admitted,
     body::{Asked, Sent},
+    paging::Paging,
 };
 
 pub fn routes() -> OpenApiRouter<Control> {
@@ -54,16 +55,6 @@ async fn whoami(State(factory): State<Factory>, Admitted(caller): Admitted) -> R
     Ok(Json(UserOf { role: caller.role().as_str(), ..user }))
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Listing {
-    /// The `next` of the page before.
-    after: Option<String>,
-    /// Default 50, at most 200.
-    limit: Option<u32>,
-}
-
 #[derive(Debug, Serialize, ToSchema)]
 struct Users {
     users: Vec<UserOf>,
@@ -73,59 +64,60 @@ struct Users {
 
 /// Lists the users of the factory.
 #[utoipa::path(
-    get, path = "/mcp/users", params(Listing), security(("bearer" = ["admin"])),
+    get, path = "/mcp/users", params(Paging), security(("bearer" = ["admin"])),
     responses((status = 200, body = Users)),
 )]
 async fn list(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
-    Asked(Listing { after, limit }): Asked<Listing>,
+    Asked(paging): Asked<Paging>,
 ) -> Result<Json<Users>, Problem> {
-    let page = Page { after: after.unwrap_or_default(), limit: limit.unwrap_or(Page::default().limit) };
-    let users = factory.users(&caller, &page).await?;
+    let users = factory.users(&caller, &paging.page()).await?;
     Ok(Json(Users { users: users.entries.iter().map(shown_user).collect(), next: users.next }))
 }
 
-/// What is left out stays as it is.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct ChangedUser {
-    #[schema(example = "developer")]
-    role: Option<String>,
-    #[schema(example = 100)]
-    max_servers: Option<u32>,
-    #[schema(value_type = Option<u32>, example = 600)]
-    requests_per_minute: Option<NonZeroU32>,
-    #[schema(example = 1048576)]
-    max_spec_bytes: Option<u32>,
+macro_rules! wanted {
+    ($(#[$doc:meta])* $name:ident { $($(#[$attribute:meta])* $field:ident: $kind:ty),* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields, rename_all = "camelCase")]
+        struct $name {
+            $($(#[$attribute])* $field: $kind,)*
+            #[schema(example = "developer")]
+            role: Option<String>,
+            #[schema(example = 100)]
+            max_servers: Option<u32>,
+            #[schema(value_type = Option<u32>, example = 600)]
+            requests_per_minute: Option<NonZeroU32>,
+            #[schema(example = 1048576)]
+            max_spec_bytes: Option<u32>,
+        }
+
+        impl $name {
+            fn onto(self, role: Role, limits: Limits) -> Result<(Role, Limits), Problem> {
+                let said = self.role.map(|role| role.parse().map_err(|error| Problem::argument(format!("{error}"))));
+                let limits = Limits {
+                    max_servers: self.max_servers.unwrap_or(limits.max_servers),
+                    requests_per_minute: self.requests_per_minute.unwrap_or(limits.requests_per_minute),
+                    max_spec_bytes: self.max_spec_bytes.unwrap_or(limits.max_spec_bytes),
+                };
+                Ok((said.transpose()?.unwrap_or(role), limits))
+            }
+        }
+    };
 }
 
-impl ChangedUser {
-    fn onto(self, role: Role, limits: Limits) -> Result<(Role, Limits), Problem> {
-        let said = self.role.map(|role| role.parse().map_err(|error| Problem::argument(format!("{error}"))));
-        let limits = Limits {
-            max_servers: self.max_servers.unwrap_or(limits.max_servers),
-            requests_per_minute: self.requests_per_minute.unwrap_or(limits.requests_per_minute),
-            max_spec_bytes: self.max_spec_bytes.unwrap_or(limits.max_spec_bytes),
-        };
-        Ok((said.transpose()?.unwrap_or(role), limits))
+wanted! {
+    /// What is left out stays as it is.
+    ChangedUser {}
+}
+
+wanted! {
+    /// What is left out is as usual: a developer with a hundred servers.
+    NewUser {
+        #[schema(example = "anna")]
+        name: String
     }
-}
-
-/// What is left out is as usual: a developer with a hundred servers.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct NewUser {
-    #[schema(example = "anna")]
-    name: String,
-    #[schema(example = "developer")]
-    role: Option<String>,
-    #[schema(example = 100)]
-    max_servers: Option<u32>,
-    #[schema(value_type = Option<u32>, example = 600)]
-    requests_per_minute: Option<NonZeroU32>,
-    #[schema(example = 1048576)]
-    max_spec_bytes: Option<u32>,
 }
 
 /// Adds a user, who needs a token to come in.
@@ -138,10 +130,9 @@ async fn add(
     Admitted(caller): Admitted,
     Sent(new): Sent<NewUser>,
 ) -> Result<(StatusCode, Json<UserOf>), Problem> {
-    let NewUser { name, role, max_servers, requests_per_minute, max_spec_bytes } = new;
-    let wanted = ChangedUser { role, max_servers, requests_per_minute, max_spec_bytes };
-    let (role, limits) = wanted.onto(Role::Developer, Limits::default())?;
-    let user = factory.add_user(&caller, &owner(&name)?, role, limits).await?;
+    let name = owner(&new.name)?;
+    let (role, limits) = new.onto(Role::Developer, Limits::default())?;
+    let user = factory.add_user(&caller, &name, role, limits).await?;
     Ok((StatusCode::CREATED, Json(shown_user(&user))))
 }
 
@@ -189,15 +180,16 @@ async fn remove(
 
 /// Lists the API tokens of a user, without their secrets.
 #[utoipa::path(
-    get, path = "/mcp/users/{user}/tokens", security(("bearer" = ["admin"])), responses((status = 200, body = Tokens)),
+    get, path = "/mcp/users/{user}/tokens", params(Paging), security(("bearer" = ["admin"])),
+    responses((status = 200, body = Tokens)),
 )]
 async fn list_tokens(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path(name): Path<String>,
+    Asked(paging): Asked<Paging>,
 ) -> Result<Json<Tokens>, Problem> {
-    let tokens = factory.list_tokens(&on_behalf(&caller, &name)?).await?;
-    Ok(Json(Tokens { tokens: serde_json::json!(tokens) }))
+    tokens::listed(&factory, &on_behalf(&caller, &name)?, paging).await
 }
 
 /// Makes an API token for a user, and shows its secret this once.

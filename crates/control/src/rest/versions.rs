@@ -4,14 +4,20 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use mcp_factory::{Change, Factory};
+use mcp_factory::{Change, Factory, registry::Paged};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::shown;
-use crate::{Control, Problem, access::Admitted, body::Sent, conditions::Expecting};
+use crate::{
+    Control, Problem,
+    access::Admitted,
+    body::{Asked, Sent},
+    conditions::Expecting,
+    paging::Paging,
+};
 
 pub fn routes() -> OpenApiRouter<Control> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(rollback))
@@ -21,20 +27,24 @@ pub fn routes() -> OpenApiRouter<Control> {
 struct Versions {
     /// The newest first.
     versions: Vec<shown::Version>,
+    /// `after` of the next page, where there is one.
+    next: Option<String>,
 }
 
 /// Lists the versions of a server.
 #[utoipa::path(
-    get, path = "/mcp/servers/{name}/versions", security(("bearer" = ["viewer"])),
+    get, path = "/mcp/servers/{name}/versions", params(Paging), security(("bearer" = ["viewer"])),
     responses((status = 200, body = Versions)),
 )]
 async fn list(
     State(factory): State<Factory>,
     Admitted(caller): Admitted,
     Path(name): Path<String>,
+    Asked(paging): Asked<Paging>,
 ) -> Result<Json<Versions>, Problem> {
     let versions = factory.versions(&caller, &name).await?;
-    Ok(Json(Versions { versions: versions.iter().map(shown::version).collect() }))
+    let Paged { entries, next } = paging.behind(versions, |it| it.version.to_string())?;
+    Ok(Json(Versions { versions: entries.iter().map(shown::version).collect(), next }))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

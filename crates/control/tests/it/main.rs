@@ -265,7 +265,7 @@ async fn secrets_are_set_and_named_and_never_shown() {
     let running = Running::start().await;
     let value = "a-secret-of-the-owner-1234";
     let body = json!({ "value": value }).to_string();
-    assert_eq!(running.ask("PUT", "/mcp/secrets/SHOP_KEYS", &body).await.status, 204);
+    assert_eq!(running.ask("PUT", "/mcp/secrets/SHOP_KEYS", &body).await.status, 200);
     let wrong = format!(r#"{{"valu": "{value}"}}"#);
     let refused = running.ask("PUT", "/mcp/secrets/SHOP_KEYS", &wrong).await;
     assert_eq!(refused.code(), (400, "invalid-argument".to_owned()));

@@ -119,7 +119,7 @@ impl Running {
         let spec = shop("1.0.0", "hello").replace("Greets", "Greets marked");
         assert_eq!(self.ask("POST", "/mcp/create", &spec).await.status, 201);
         assert_eq!(self.ask("POST", "/mcp/deploy/shop", "").await.status, 200);
-        assert_eq!(self.ask("PUT", "/mcp/secrets/SHOP_KEY", r#"{"value": "marked-secret"}"#).await.status, 204);
+        assert_eq!(self.ask("PUT", "/mcp/secrets/SHOP_KEY", r#"{"value": "marked-secret"}"#).await.status, 200);
         let token = r#"{"name": "shop", "role": "viewer"}"#;
         assert_eq!(self.ask("POST", "/mcp/tokens", token).await.status, 201);
         self

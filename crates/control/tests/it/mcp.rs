@@ -264,3 +264,99 @@ async fn kinds_that_can_be_deployed_are_told_from_those_that_cannot_yet() {
         assert_eq!(described["runs"], runs, "{kind}: {checked}");
     }
 }
+
+const KEYED: &str = "name: keyed\nversion: 1.0.0\nauth: { type: bearer }\n\
+    tools: [{ name: hello, description: Greets, static: { text: marked-hello } }]\n";
+
+/// S5-60, T4: every tool of it, with no token, a wrong one, the key of a server that is hosted here, another owner's and one for less.
+#[tokio::test]
+async fn whoever_has_no_token_for_a_tool_of_the_factory_does_not_get_it() {
+    let running = Running::start().await;
+    for spec in [shop("1.0.0", "hello").replace("Greets", "Greets marked"), KEYED.to_owned()] {
+        running.tool("create_server", json!({ "spec": spec })).await;
+    }
+    for server in ["shop", "keyed"] {
+        running.tool("deploy_server", json!({ "server": server })).await;
+    }
+    let issued = running.ask("POST", "/mcp/servers/keyed/keys", r#"{"name": "jane"}"#).await;
+    assert_eq!(issued.status, 201, "{issued:?}");
+    let key = issued.json()["secret"].as_str().unwrap().to_owned();
+    // One that calls itself what the operator is called.
+    let body = r#"{"name": "local", "principal": "local", "scopes": ["admin"]}"#;
+    let posing =
+        running.ask("POST", "/mcp/servers/keyed/keys", body).await.json()["secret"].as_str().unwrap().to_owned();
+    let stranger = running.stranger(Role::Developer, Limits::default()).await;
+    let issued = running.ask("POST", "/mcp/tokens", r#"{"name": "looks", "role": "viewer"}"#).await.json();
+    let viewer = issued["secret"].as_str().unwrap().to_owned();
+
+    let listed = running.rpc(&running.token, "tools/list", json!({})).await.1;
+    let tools = listed["result"]["tools"].as_array().unwrap();
+    assert!(tools.len() >= 14, "{listed}");
+    let arguments = |tool: &serde_json::Value| {
+        let given = [
+            ("server", json!("shop")),
+            ("tool", json!("hello")),
+            ("query", json!("greets")),
+            ("kind", json!("sql")),
+            ("confirm", json!("shop")),
+            ("spec", json!(shop("9.0.0", "hello"))),
+        ];
+        let takes = &tool["inputSchema"]["properties"];
+        let fits = given.into_iter().filter(|(name, _)| !takes[*name].is_null());
+        fits.map(|(name, value)| (name.to_owned(), value)).collect::<serde_json::Map<_, _>>()
+    };
+    for tool in tools {
+        let (name, arguments) = (&tool["name"], arguments(tool));
+        let call = json!({ "name": name, "arguments": arguments });
+        for token in ["", "a-wrong-token-that-is-long-enough", &key, &posing] {
+            for (method, params) in [("tools/call", &call), ("tools/list", &json!({})), ("server/discover", &json!({}))]
+            {
+                let (status, answer) = running.rpc(token, method, params.clone()).await;
+                assert_eq!(status, 401, "{method} {name}: {answer}");
+            }
+        }
+        let (_, answer) = running.rpc(&stranger, "tools/call", call.clone()).await;
+        let text = answer["result"]["content"][0]["text"].as_str().unwrap_or_default();
+        assert!(!answer.to_string().contains("marked"), "{name}: {answer}");
+        if arguments.contains_key("server") {
+            assert!(text.contains("not-found"), "{name}: {answer}");
+        }
+        if tool["annotations"]["readOnlyHint"] == false {
+            let (_, answer) = running.rpc(&viewer, "tools/call", call.clone()).await;
+            let text = answer["result"]["content"][0]["text"].as_str().unwrap_or_default();
+            assert!(text.contains("forbidden"), "{name}: {answer}");
+        }
+    }
+    for token in [&key, &posing] {
+        assert_eq!(running.ask_as(token, "GET", "/mcp/servers", "").await.code(), (401, "unauthenticated".to_owned()));
+    }
+    assert_eq!(running.call("hello").await.0, 200, "and nothing happened to it");
+}
+
+/// What is called through the factory is written down as over REST, and so is who was turned away from a server.
+#[tokio::test]
+async fn calls_and_refusals_are_in_the_audit_log() {
+    let running = Running::start().await;
+    running.tool("create_server", json!({ "spec": KEYED })).await;
+    running.tool("deploy_server", json!({ "server": "keyed" })).await;
+    running.tool("call_tool", json!({ "server": "keyed", "tool": "hello" })).await;
+    running.fails(&running.token, "call_tool", json!({ "server": "nobodys", "tool": "hello" })).await;
+    for _ in 0..3 {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }).to_string();
+        let more = "content-type: application/json\r\nmcp-protocol-version: 2025-11-25\r\n";
+        let reply = running.ask_with("wrong-key-wrong-key", "POST", "/servers/keyed/mcp", more, &body).await;
+        assert_eq!(reply.status, 401, "{reply:?}");
+    }
+    let log = running.ask("GET", "/mcp/audit?limit=50", "").await.json();
+    let lines: Vec<String> = log["audit"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{log}"))
+        .iter()
+        .map(|it| [&it["verb"], &it["subject"], &it["outcome"]].map(|it| it.as_str().unwrap_or_default()).join(" "))
+        .collect();
+    for expected in ["servers.invoke keyed/hello done", "servers.invoke nobodys/hello not-found"] {
+        assert!(lines.iter().any(|line| line == expected), "{expected}: {lines:#?}");
+    }
+    let refused: Vec<_> = lines.iter().filter(|line| line.ends_with("unauthenticated")).collect();
+    assert!(matches!(refused.as_slice(), [line] | [line, _] if line.starts_with("servers.call keyed")), "{lines:#?}");
+}

@@ -221,7 +221,10 @@ impl Driver {
             }
         };
         let outcome = match outcome {
-            None => return self.tell(generation, Event::Stopped, None).await,
+            None => {
+                self.tell(generation, Event::Stopped, None).await;
+                return self.never_ran(generation);
+            }
             Some(outcome) => outcome.and_then(|proven| {
                 let report = proven.report;
                 let Shared { host, options, .. } = &*self.shared;
@@ -254,6 +257,19 @@ impl Driver {
             self.end(mounted).await;
         }
         self.tell(generation, Event::Stopped, None).await;
+        self.never_ran(generation);
+    }
+
+    /// Whoever waits for an instance hears that it was given up before anything came of it.
+    fn never_ran(&self, generation: u64) {
+        self.observed.send_if_modified(|observed| {
+            let is_news = observed.as_ref().is_none_or(|observed| observed.generation < generation);
+            if is_news {
+                let serving = observed.take().and_then(|observed| observed.serving);
+                *observed = Some(Observed { generation, outcome: Err(Fault::Stopped), serving });
+            }
+            is_news
+        });
     }
 
     async fn end(&mut self, mounted: Mounted) {

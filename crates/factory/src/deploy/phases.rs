@@ -43,6 +43,8 @@ pub enum Fault {
     NotRunning,
     #[error("a later edit came before it")]
     Superseded,
+    #[error("it was stopped before it ran")]
+    Stopped,
     #[error("starting it panicked; the log of the factory says where")]
     Panicked,
 }

@@ -298,6 +298,21 @@ async fn a_server_is_stopped_started_and_removed_and_doing_so_twice_is_harmless(
     while within(follower.next()).await.is_some() {}
 }
 
+/// Who waits for it hears that it was stopped while it was first tried, or before.
+#[tokio::test]
+async fn nobody_waits_for_what_was_stopped_before_it_ran() {
+    let factory = Factory::start().await;
+    let wanted = factory.create("1.0.0", HELLO);
+    let generation = factory.command(Command::Deploy(wanted));
+    factory.command(Command::Stop);
+    let observed = within(factory.local.settled("shop", generation)).await.expect("a deployment");
+    within(factory.local.all_settled()).await;
+    assert!(observed.outcome.is_err() || observed.serving.is_none(), "{observed:?}");
+    factory.until("Stopped stopped").await;
+    factory.deploy("1.0.0", HELLO).await;
+    assert_eq!(factory.said("hello").await, "hello");
+}
+
 #[tokio::test]
 async fn what_is_wanted_last_is_what_comes_of_it() {
     let factory = Factory::start().await;

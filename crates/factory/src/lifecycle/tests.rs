@@ -206,6 +206,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Command::Start),
         Just(Command::Stop),
         Just(Command::Restart),
+        Just(Command::Renew),
     ];
     let event = prop_oneof![
         4 => Just(Event::Healthy),

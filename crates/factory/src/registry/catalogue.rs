@@ -40,8 +40,11 @@ pub enum Which {
     Only(Version),
 }
 
-const LIST: OfOwner = OfOwner::new(
-    "SELECT versions.server, versions.version, versions.title, versions.description, versions.auth, servers.latest,
+/// Versions of the owner for which a condition holds.
+macro_rules! listed {
+    ($condition:literal) => {
+        concat!(
+            "SELECT versions.server, versions.version, versions.title, versions.description, versions.auth, servers.latest,
          CASE WHEN deployments.state = 'running' AND deployments.version = versions.version
              OR deployments.state = 'updating' AND deployments.fallback = versions.version
              THEN deployments.endpoint END,
@@ -49,25 +52,24 @@ const LIST: OfOwner = OfOwner::new(
      FROM versions
      JOIN servers ON servers.owner = ?1 AND servers.name = versions.server
      LEFT JOIN deployments ON deployments.owner = ?1 AND deployments.server = versions.server
-     WHERE versions.owner = ?1 AND (versions.server > ?2 OR (versions.server = ?2 AND versions.sequence > ?3))
+     WHERE versions.owner = ?1 AND ",
+            $condition
+        )
+    };
+}
+
+const LIST: OfOwner = OfOwner::new(listed!(
+    "(versions.server > ?2 OR (versions.server = ?2 AND versions.sequence > ?3))
          AND (?4 = '' OR versions.server LIKE '%' || ?4 || '%')
          AND (?5 = '' OR versions.version = ?5 OR (?5 = 'latest' AND versions.version = servers.latest))
          AND servers.updated >= ?6
-     ORDER BY versions.server, versions.sequence LIMIT ?7",
-);
-const ONE: OfOwner = OfOwner::new(
-    "SELECT versions.server, versions.version, versions.title, versions.description, versions.auth, servers.latest,
-         CASE WHEN deployments.state = 'running' AND deployments.version = versions.version
-             OR deployments.state = 'updating' AND deployments.fallback = versions.version
-             THEN deployments.endpoint END,
-         versions.created, servers.updated, versions.sequence
-     FROM versions
-     JOIN servers ON servers.owner = ?1 AND servers.name = versions.server
-     LEFT JOIN deployments ON deployments.owner = ?1 AND deployments.server = versions.server
-     WHERE versions.owner = ?1 AND versions.server = ?2
+     ORDER BY versions.server, versions.sequence LIMIT ?7"
+));
+const ONE: OfOwner = OfOwner::new(listed!(
+    "versions.server = ?2
          AND (?3 = '' OR versions.version = ?3 OR (?3 = 'latest' AND versions.version = servers.latest))
-     ORDER BY versions.sequence DESC",
-);
+     ORDER BY versions.sequence DESC"
+));
 
 impl Transaction<'_> {
     /// In the order of names, and of each the oldest first. `page.after` is what an earlier page said.

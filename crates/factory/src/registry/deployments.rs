@@ -2,7 +2,7 @@
 
 use semver::Version;
 
-use super::{Error, OfAll, OfOwner, Row, Timestamp, Transaction, value::values};
+use super::{Dependency, Error, OfAll, OfOwner, Row, Timestamp, Transaction, value::values};
 use crate::{Operator, Owner};
 
 /// A deployment as it is written down.
@@ -63,6 +63,20 @@ const PUT: OfOwner = OfOwner::new(
 );
 const RUNNING: OfOwner =
     OfOwner::new("SELECT server, version FROM deployments WHERE owner = ?1 AND desired = 'running' ORDER BY server");
+const RUNNING_WITH: OfOwner = OfOwner::new(
+    "SELECT DISTINCT deployments.server FROM deployments
+     JOIN dependencies ON dependencies.server = deployments.server AND dependencies.version = deployments.version
+     WHERE deployments.owner = ?1 AND dependencies.owner = ?1 AND deployments.desired = 'running'
+         AND dependencies.kind = ?2 AND dependencies.name = ?3
+     ORDER BY deployments.server LIMIT 100",
+);
+const RUNNING_WITH_SHARED: OfAll = OfAll::new(
+    "SELECT DISTINCT deployments.owner, deployments.server FROM deployments
+     JOIN dependencies ON dependencies.owner = deployments.owner AND dependencies.server = deployments.server
+         AND dependencies.version = deployments.version
+     WHERE deployments.desired = 'running' AND dependencies.kind = 'connection' AND dependencies.name = ?1
+     ORDER BY deployments.owner, deployments.server LIMIT 100",
+);
 const REMOVE: OfOwner = OfOwner::new("DELETE FROM deployments WHERE owner = ?1 AND server = ?2");
 
 impl Transaction<'_> {
@@ -73,6 +87,18 @@ impl Transaction<'_> {
     /// What is meant to run, and which version of it.
     pub fn running(&mut self, owner: &Owner) -> Result<Vec<(String, Version)>, Error> {
         let rows = self.rows(RUNNING, owner, &[])?;
+        rows.into_iter().map(|mut row| Ok((row.take()?, row.take()?))).collect()
+    }
+
+    /// The first hundred of what is meant to run and needs this.
+    pub fn running_with(&mut self, owner: &Owner, needed: &Dependency) -> Result<Vec<String>, Error> {
+        let rows = self.rows(RUNNING_WITH, owner, values![needed.kind.as_str(), &needed.name])?;
+        rows.into_iter().map(|mut row| row.take()).collect()
+    }
+
+    /// The same of a shared connection, whoever uses it.
+    pub fn running_with_shared(&mut self, operator: Operator, name: &str) -> Result<Vec<(Owner, String)>, Error> {
+        let rows = self.all(RUNNING_WITH_SHARED, operator, values![name])?;
         rows.into_iter().map(|mut row| Ok((row.take()?, row.take()?))).collect()
     }
 

@@ -23,9 +23,9 @@ const REVISE: OfAll =
     OfAll::new("UPDATE revisions SET revision = revision + 1 WHERE subject = 'deployments' RETURNING revision");
 
 impl Transaction<'_> {
-    /// This factory is there.
-    pub fn beat(&mut self, operator: Operator, factory: &str) -> Result<(), Error> {
-        self.all(BEAT, operator, values![factory]).map(drop)
+    /// This factory is there. Returns how often it said so: once, where others forgot it or never knew it.
+    pub fn beat(&mut self, operator: Operator, factory: &str) -> Result<u64, Error> {
+        self.all(BEAT, operator, values![factory])?.pop().ok_or(Error::Content)?.take()
     }
 
     pub fn factories(&mut self, operator: Operator) -> Result<Vec<Beat>, Error> {

@@ -5,7 +5,10 @@ use mcp_factory::{
     registry::{DependencyKind, Filter, Limits, Page, Role},
 };
 
-use crate::kept::{Kept, on_both, user};
+use crate::{
+    hosted::Hosted,
+    kept::{Kept, on_both, user},
+};
 
 on_both! {
     the_same_spec_twice_changes_nothing_and_says_so;
@@ -185,12 +188,18 @@ async fn nobody_has_more_than_they_may(kept: Kept) {
 
 /// S5-51.
 async fn a_server_that_others_need_stays_unless_it_is_forced(kept: Kept) {
-    let factory = kept.factory().await;
+    let Hosted { factory, address } = Hosted::start(&kept).await;
     let jane = user(&factory, "jane", Role::Developer).await;
     create(&factory, &jane, spec("stock", "1.0.0", "x")).await.expect("created");
-    let needing = "name: shop\nconnections: [{ name: stock, type: mcp, url: 'https://factory.example/servers/stock/mcp' }]\n\
-                   tools:\n  - { name: count, description: counts, connection: stock, mcp: { tool: say_stock } }\n";
-    factory.create(&jane, Submission::new(needing), None).await.expect("created");
+    let needing = |name: &str, base: &str| {
+        Submission::new(format!(
+            "name: {name}\nconnections: [{{ name: stock, type: mcp, url: '{base}/servers/stock/mcp' }}]\n\
+             tools:\n  - {{ name: count, description: counts, connection: stock, mcp: {{ tool: say_stock }} }}\n"
+        ))
+    };
+    // One of that name elsewhere is another one.
+    factory.create(&jane, needing("away", "https://factory.example"), None).await.expect("created");
+    factory.create(&jane, needing("shop", &format!("http://{address}")), None).await.expect("created");
     let error = factory.remove(&jane, "stock", false).await.expect_err("needed");
     assert_eq!(error.to_string(), "`stock` is needed by `shop`; remove those first, or force it");
     assert_eq!(factory.get(&jane, "stock").await.expect("there").dependents, ["shop"]);

@@ -93,6 +93,26 @@ impl Replica {
         done.observed.expect("in time").outcome.expect("healthy");
     }
 
+    /// Waits until this is what factories run of the server, as this one is told.
+    async fn until_runs(&self, server: &str, expected: &[(&Replica, &str)]) {
+        let mut expected: Vec<_> = expected
+            .iter()
+            .map(|(it, version)| (it.factory.id().expect("it hosts").to_owned(), (*version).to_owned()))
+            .collect();
+        expected.sort();
+        let same = async {
+            loop {
+                let found = self.factory.replicas(&Caller::local(), server).await.expect("told");
+                let found: Vec<_> = found.into_iter().map(|it| (it.factory, it.version.to_string())).collect();
+                if found == expected {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(WAIT, same).await.unwrap_or_else(|_| panic!("not {expected:?} in time"));
+    }
+
     /// As if its process were killed. Returns its folder.
     fn kill(self) -> TempDir {
         self.serving.abort();
@@ -221,6 +241,25 @@ async fn another_factory_goes_on_with_what_one_drove_that_is_gone() {
 }
 
 /// Sent back and forth: whatever was said last is what all do.
+/// Whoever asks one factory hears what each of them runs, and nothing of one that is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_factory_says_what_it_runs() {
+    let postgres = Postgres::start();
+    let (a, b) = (Replica::start(Some(postgres.url())).await, Replica::start(Some(postgres.url())).await);
+    a.create("shop", "1.0.0", "one").await;
+    a.deploy("shop").await;
+    a.until_runs("shop", &[(&a, "1.0.0"), (&b, "1.0.0")]).await;
+    b.create("shop", "1.1.0", "two").await;
+    b.deploy("shop").await;
+    a.until_runs("shop", &[(&a, "1.1.0"), (&b, "1.1.0")]).await;
+    let (id, _folder) = (b.factory.id().expect("it hosts").to_owned(), b.kill());
+    // Its factory goes with the last clone; a lease later nobody knows of it.
+    a.until_runs("shop", &[(&a, "1.1.0")]).await;
+    assert_ne!(a.factory.id(), Some(&*id));
+    a.factory.stop(&Caller::local(), "shop").await.expect("stopped");
+    a.until_runs("shop", &[]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_to_many_factories_at_once_end_in_one_state() {
     let postgres = Postgres::start();

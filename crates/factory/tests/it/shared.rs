@@ -26,8 +26,10 @@ on_both! {
     a_shared_connection_is_used_by_whom_it_is_granted_to_until_it_is_taken_back;
     no_way_leads_around_a_grant;
     what_a_shared_connection_says_of_rows_holds_for_whoever_uses_it;
+    who_calls_is_told_to_a_shared_database_by_nobody_but_us;
     who_shares_says_it_all_and_is_an_operator;
     an_owner_calls_tools_of_their_servers_deployed_or_not;
+    what_changed_is_taken_up_by_the_next_deployment_start_or_restart;
 }
 
 const TOKEN: &str = "canary-of-the-operator-4711";
@@ -283,6 +285,144 @@ async fn what_a_shared_connection_says_of_rows_holds_for_whoever_uses_it(kept: K
     hosted.deploy(&jane, "mine").await;
     let (_, answer) = hosted.call("mine", "", "t").await;
     assert_eq!(answer["result"]["structuredContent"]["items"], json!([]), "nobody's: {answer}");
+}
+
+/// Row security by `session`: an author is granted the connection, and not the rows of others (S5, decision 13).
+async fn who_calls_is_told_to_a_shared_database_by_nobody_but_us(kept: Kept) {
+    let hosted = Hosted::start(&kept).await;
+    let factory = &hosted.factory;
+    let postgres = mcp_factory_testing::Postgres::start();
+    let (client, connection) = tokio_postgres::connect(&postgres.url(), tokio_postgres::NoTls).await.expect("reached");
+    tokio::spawn(connection);
+    let rows = "CREATE ROLE app LOGIN; CREATE TABLE orders (owner text, item text); \
+                INSERT INTO orders VALUES ('jane', 'hat'), ('bob', 'bag'); GRANT ALL ON orders TO app; \
+                GRANT CREATE, USAGE ON SCHEMA public TO app; ALTER TABLE orders ENABLE ROW LEVEL SECURITY; \
+                CREATE POLICY own ON orders USING (owner = current_setting('app.user'))";
+    client.batch_execute(rows).await.expect("made");
+    let url = postgres.url().replace("//factory@", "//app@");
+    factory.set_secret(&Caller::local(), None, "ORDERS_DB", &Secret::new(url)).await.expect("set");
+    let orders = "name: orders\ntype: postgresql\nenvVar: ORDERS_DB\nsession: { app.user: '{principal.id}' }\n";
+    factory.share_connection(&Caller::local(), &Submission::new(orders)).await.expect("shared");
+    let jane = user(factory, "jane", Role::Developer).await;
+    let for_jane = Caller::local().acting_for(jane.owner().clone()).expect("an admin may");
+    factory.grant(&for_jane, &Grant::SharedConnection("orders".to_owned())).await.expect("granted");
+    let with = |name: &str, tools: &str| {
+        let tool = |sql: &str| format!("connections: [{{ use: orders }}]\ntools:\n{sql}");
+        server(name, &tool(tools))
+    };
+    for (position, sql) in [
+        "SELECT owner, set_config('app.user', 'bob', true) AS x FROM orders",
+        "WITH x AS MATERIALIZED (SELECT set_config('app.user', 'bob', true)) SELECT owner FROM orders, x",
+        "SELECT owner FROM orders, LATERAL set_config('app.user', 'bob', true)",
+        "UPDATE pg_settings SET setting = 'bob' WHERE name = 'app.user'",
+        "SELECT query_to_xml('SELECT set_config(''app.user'', ''bob'', false)', true, true, '')::text AS x",
+        "CREATE FUNCTION become() RETURNS text LANGUAGE sql AS $$ SELECT set_config('app.user', 'bob', true) $$",
+        "CREATE TEMP TABLE orders (owner text, item text)",
+        "SET app.user = 'bob'",
+        "SET ROLE postgres",
+        "RESET ALL",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for scope in ["", ", scope: none"] {
+            let name = format!("evil-{position}{}", if scope.is_empty() { "" } else { "-none" });
+            let tool = format!("  - {{ name: t, description: d, sql: {}{scope} }}", json!(sql));
+            match factory.create(&jane, with(&name, &tool), None).await {
+                // Not SQL at all to who reads it.
+                Err(error) => assert_eq!(error.code(), "invalid-spec", "{sql}: {error:?}"),
+                Ok(created) => {
+                    let codes: Vec<_> = created.problems.iter().map(|it| it.code).collect();
+                    assert!(
+                        codes.contains(&if scope.is_empty() { "tenant/unscoped" } else { "policy/shared-connection" }),
+                        "{sql}{scope}: {codes:?}"
+                    );
+                    let deployed = factory.deploy(&jane, &name, None, Duration::from_secs(20)).await.expect("ordered");
+                    assert!(deployed.observed.expect("in time").serving.is_none(), "{sql}");
+                    assert_eq!(code(factory.call(&jane, &name, "t", Map::new()).await), "not-deployable", "{sql}");
+                }
+            }
+        }
+    }
+    // What tables there are, and nothing of what opens them.
+    client
+        .batch_execute("CREATE TABLE items (id int PRIMARY KEY, price numeric NOT NULL); GRANT SELECT ON items TO app")
+        .await
+        .expect("made");
+    let [(connection, Some(schema))] = &factory.granted_schemas(&jane).await.expect("listed")[..] else {
+        panic!("one connection with its tables")
+    };
+    assert_eq!((connection.name.as_str(), schema.more), ("orders", 0));
+    let items = schema.tables.iter().find(|table| table.name == "items").expect("a table");
+    let columns: Vec<_> = items.columns.iter().map(|it| (it.name.as_str(), it.kind, it.is_key, it.nullable)).collect();
+    assert_eq!(columns, [("id", "integer", true, false), ("price", "decimal", false, false)]);
+    assert!(schema.tables.iter().any(|table| table.name == "orders"), "{schema:?}");
+    let bob = user(factory, "bob", Role::Developer).await;
+    assert!(factory.granted_schemas(&bob).await.expect("listed").is_empty());
+    assert_eq!(code(factory.granted_schema(&bob, "orders").await), "not-found");
+
+    let mine = "  - { name: t, description: d, sql: SELECT item FROM orders, annotations: { readOnly: true } }\n  \
+                - { name: become, description: d, sql: SELECT item FROM orders WHERE become() IS NOT NULL }";
+    create(factory, &jane, with("mine", mine)).await.expect("created");
+    // A function that the database has, by whomever.
+    let become_bob = "CREATE FUNCTION become() RETURNS text LANGUAGE sql VOLATILE AS $$ SELECT set_config('app.user', 'bob', false) $$";
+    client.batch_execute(become_bob).await.expect("made");
+    for _ in 0..2 {
+        let answer = factory.call(&jane, "mine", "t", Map::new()).await.expect("called");
+        assert_eq!(answer["structuredContent"]["items"], json!([{ "item": "hat" }]), "{answer}");
+        let answer = factory.call(&jane, "mine", "become", Map::new()).await.expect("called");
+        assert!(answer["isError"] == true && !answer.to_string().contains("bag"), "{answer}");
+    }
+}
+
+async fn what_changed_is_taken_up_by_the_next_deployment_start_or_restart(kept: Kept) {
+    let hosted = Hosted::start(&kept).await;
+    let factory = &hosted.factory;
+    let (first, second) = (Upstream::start(String::new()).await, Upstream::start(String::new()).await);
+    share(&hosted, &first).await;
+    let jane = user(factory, "jane", Role::Developer).await;
+    let for_jane = Caller::local().acting_for(jane.owner().clone()).expect("an admin may");
+    factory.grant(&for_jane, &Grant::SharedConnection("crm".to_owned())).await.expect("granted");
+    let keys = |keys: &'static str| {
+        let jane = jane.clone();
+        async move { factory.set_secret(&jane, None, "SHOP_KEYS", &Secret::new(keys)).await.expect("set") }
+    };
+    keys("the-first-key-of-all").await;
+    let spec = format!("auth: {{ type: bearer, envVar: SHOP_KEYS }}\n{USES}");
+    create(factory, &jane, server("shop", &spec)).await.expect("created");
+    hosted.deploy(&jane, "shop").await;
+    let generation = async || factory.observed(&jane, "shop").expect("it runs").serving.expect("it serves").generation;
+    assert_eq!(generation().await, 1);
+    let wait = Duration::from_secs(20);
+    let again = factory.deploy(&jane, "shop", None, wait).await.expect("ordered");
+    assert_eq!((again.already, generation().await), (Some("this version is running"), 1));
+
+    // A secret of its owner's: named by what is said of it, and taken up in place of what runs.
+    keys("another-key-than-that").await;
+    assert_eq!(factory.running_with_secret(&jane, "SHOP_KEYS").await.expect("told"), ["shop"]);
+    assert_eq!(factory.running_with_secret(&jane, "OTHER").await.expect("told"), [""; 0]);
+    assert_eq!(hosted.status("shop", "the-first-key-of-all", "find").await, 200, "until then");
+    let deployed = factory.deploy(&jane, "shop", None, wait).await.expect("ordered");
+    assert_eq!((deployed.already, generation().await), (None, 2));
+    assert_eq!(hosted.status("shop", "the-first-key-of-all", "find").await, 401);
+    assert_eq!(hosted.status("shop", "another-key-than-that", "find").await, 200);
+
+    // A shared connection, and a secret of it.
+    share(&hosted, &second).await;
+    assert_eq!(factory.running_with_connection(&Caller::local(), "crm").await.expect("told"), ["jane/shop"]);
+    assert_eq!(factory.running_with_secret(&Caller::local(), "CRM_TOKEN").await.expect("told"), ["jane/shop"]);
+    assert_eq!(code(factory.running_with_connection(&jane, "crm").await), "forbidden");
+    let heard = first.heard().len();
+    let started = factory.start(&jane, "shop", wait).await.expect("ordered");
+    assert_eq!((started.already, generation().await), (None, 3));
+    assert_eq!(hosted.status("shop", "another-key-than-that", "find").await, 200);
+    assert_eq!((first.heard().len(), second.heard().len()), (heard, 1));
+
+    // A restart that is waited for ends with the next instance.
+    let restarted = factory.restart(&jane, "shop", wait).await.expect("ordered");
+    let serving = restarted.observed.expect("in time").serving.expect("it serves");
+    assert_eq!((serving.generation, generation().await), (4, 4));
+    assert_eq!(factory.start(&jane, "shop", wait).await.expect("ordered").already, Some("it is running"));
 }
 
 async fn who_shares_says_it_all_and_is_an_operator(kept: Kept) {

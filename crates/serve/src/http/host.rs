@@ -10,7 +10,7 @@ pub(super) mod conversations;
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -54,7 +54,10 @@ struct Inner {
     /// Ends listen streams, of all servers.
     stopping: CancellationToken,
     large: Arc<LargeBodies>,
+    refusals: OnceLock<RefusalObserver>,
 }
+
+type RefusalObserver = Box<dyn Fn(&str, StatusCode) + Send + Sync>;
 
 /// Locked by whoever mounts, unmounts or begins to listen; by no request.
 #[derive(Default)]
@@ -65,6 +68,7 @@ struct Changing {
 }
 
 struct Mounted {
+    name: Arc<str>,
     number: u64,
     endpoint: Endpoint,
     /// Nothing of it answers any more, and what still ran is dropped.
@@ -107,6 +111,7 @@ impl Host {
             draining: TaskTracker::new(),
             stopping: CancellationToken::new(),
             large: Arc::default(),
+            refusals: OnceLock::new(),
         })))
     }
 
@@ -127,7 +132,8 @@ impl Host {
         }
         changing.numbers += 1;
         let endpoint = Endpoint::hosted(live, self.0.stopping.child_token(), self.0.large.clone());
-        let mounted = Arc::new(Mounted { number: changing.numbers, endpoint, cut: CancellationToken::new() });
+        let cut = CancellationToken::new();
+        let mounted = Arc::new(Mounted { name: name.clone(), number: changing.numbers, endpoint, cut });
         self.0.mounts.change([(name, mounted)], []);
         Ok(())
     }
@@ -137,6 +143,11 @@ impl Host {
     pub fn mount_own(&self, name: &str, live: Live) -> Result<(), MountError> {
         check_name(name)?;
         self.mount_as(own(name), live)
+    }
+
+    /// Is told of whoever is turned away from a server: its name, and 401 or 403. It must not wait. Only the first counts.
+    pub fn observe_refusals(&self, observer: impl Fn(&str, StatusCode) + Send + Sync + 'static) {
+        let _ = self.0.refusals.set(Box::new(observer));
     }
 
     /// From now on nothing answers under this name. Listen streams end at once, sessions when no call runs any more, and
@@ -234,7 +245,14 @@ impl Host {
             let Some((part, mounted)) = found.and_then(|it| Some((it.endpoint.at(below)?, it))) else {
                 return unknown();
             };
-            return mounted.answer(request, part, origin, peer, conversation).await;
+            let name = mounted.name.clone();
+            let response = mounted.answer(request, part, origin, peer, conversation).await;
+            if let StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN = response.status()
+                && let Some(observer) = self.0.refusals.get()
+            {
+                observer(&name, response.status());
+            }
+            return response;
         }
         if let Some((mounted, below)) = self.own_below(path)
             && let Some(part) = mounted.endpoint.at(below)

@@ -38,6 +38,11 @@ fn shown(api: &Api, server: &Value) -> String {
     if deployment["checks"].is_object() {
         line("health", checks(&deployment["checks"]));
     }
+    for factory in deployment["factories"].as_array().into_iter().flatten() {
+        let here = if factory["here"] == true { ", this one" } else { "" };
+        let behind = if factory["current"] == true { "" } else { ", not the one that is meant to run yet" };
+        line("factory", format!("{}: {}{here}{behind}", cell(&factory["factory"]), cell(&factory["version"])));
+    }
     line("problem", plain(&cell(&deployment["problem"])));
     line("tools", cell(&server["tools"]));
     if server["blockers"] != 0 {
