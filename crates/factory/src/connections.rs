@@ -176,6 +176,23 @@ impl Factory {
         Ok(Some(Resolved { spec: spec.filter(|_| problems.is_empty()), shared, problems }))
     }
 
+    /// What a shared connection is and what it stands on, for an owner to whom it is granted.
+    pub(crate) async fn granted(&self, owner: &Owner, name: &str) -> Result<(Value, SharedGround), Error> {
+        // The same whether or not there is one of this name.
+        let grant = Grant::SharedConnection(name.to_owned());
+        self.policy_of(owner).await?.check(grant).map_err(crate::intake::IntakeError::from)?;
+        let Some(row) = self.defined(name).await? else {
+            return Err(Error::argument(WHAT, format!("`{name}` is shared by no operator")));
+        };
+        let definition = serde_json::from_str(&row.definition).map_err(|_| crate::registry::Error::Content)?;
+        let ground = SharedGround {
+            folder: self.data().join("shared"),
+            secrets: Arc::new(self.secrets_of(&row.owner).await?),
+            policy: needed(&definition),
+        };
+        Ok((definition, ground))
+    }
+
     /// Of somebody who is an operator still.
     async fn defined(&self, name: &str) -> Result<Option<SharedRow>, Error> {
         let name = name.to_owned();

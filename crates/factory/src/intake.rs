@@ -4,7 +4,9 @@
 //! The command line proposes by itself, as whoever typed it, and sends the spec that comes out. REST and agents have the factory
 //! propose, with what their owner was granted.
 
+mod database;
 mod document;
+pub mod infer;
 mod mcp;
 mod openapi;
 mod postman;
@@ -18,7 +20,15 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
-pub use self::{document::Document, mcp::Mcp, openapi::Openapi, postman::Postman, reach::Reach, toolbox::Toolbox};
+pub use self::{
+    database::{Database, Place},
+    document::Document,
+    mcp::Mcp,
+    openapi::Openapi,
+    postman::Postman,
+    reach::Reach,
+    toolbox::Toolbox,
+};
 use crate::{Caller, Created, Error, Factory, Submission, registry::Role};
 
 /// One thing that a server can be made of. Another kind is another file here, and another arm.
@@ -33,6 +43,8 @@ pub enum Intake {
     Mcp(#[schema(inline)] Mcp),
     /// A Postman collection, v2.0 or v2.1.
     Postman(#[schema(inline)] Postman),
+    /// A live database: PostgreSQL, MySQL, MariaDB or SQLite.
+    Database(#[schema(inline)] Database),
 }
 
 /// What is to be made of it.
@@ -89,6 +101,7 @@ impl Intake {
             Self::Mcp(it) => it.propose(name, reach).await,
             Self::Toolbox(it) => it.propose(name, reach).await,
             Self::Postman(it) => it.propose(name, reach).await,
+            Self::Database(it) => it.propose(name, reach).await,
         }
     }
 }
@@ -101,7 +114,12 @@ impl Factory {
         }
         let owner = caller.owner();
         let reach = Reach::of(self.policy_of(owner).await?, self.secrets_of(owner).await?);
-        let Import { from, name, dry_run } = import;
+        let Import { mut from, name, dry_run } = import;
+        if let Intake::Database(it) = &mut from
+            && let Err(error) = self.find_shared(owner, it).await
+        {
+            return Err(self.refused(caller, "servers.import", "", error).await);
+        }
         let Proposed { proposal, .. } = match from.propose(name, &reach).await {
             Ok(proposed) => proposed,
             Err(IntakeError::Broken(error)) => return Err(error.into()),

@@ -7,6 +7,7 @@
 mod answer;
 pub mod catalogue;
 mod choose;
+pub mod infer;
 mod quote;
 pub mod schema;
 mod statement;
@@ -32,8 +33,8 @@ pub struct Options {
     pub name: Option<String>,
     /// What the database is called, for the name where none is given.
     pub database: String,
-    /// The variable that holds the URL. Left out: made of the server's name.
-    pub variable: Option<String>,
+    /// Where the spec finds the database.
+    pub connection: Connection,
     /// Only tables and views that fit one of these; `*` stands for anything.
     pub tables: Vec<String>,
     /// The schema, where it is not the one that unqualified names mean.
@@ -42,6 +43,35 @@ pub struct Options {
     pub writes: bool,
     /// The column that says to whom a row belongs: callers see and change their own rows only.
     pub scope: Option<String>,
+    /// What of the caller that column holds.
+    pub by: Identity,
+}
+
+/// Where the spec finds the database. Its URL is never written.
+#[derive(Debug, Clone, Default)]
+pub enum Connection {
+    /// In a variable, or a secret, that is named after the server.
+    #[default]
+    OfServer,
+    Variable(String),
+    /// The operator shares it by this name, and says whose rows its tables hold.
+    Shared(String),
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Identity {
+    #[default]
+    Principal,
+    Tenant,
+}
+
+impl Identity {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Principal => "principal.id",
+            Self::Tenant => "principal.tenant",
+        }
+    }
 }
 
 /// Makes a spec of a database. Without one the findings say why.
@@ -65,8 +95,20 @@ pub fn propose(schema: &Schema, options: &Options) -> Result<Proposal, Vec<Findi
         server if server == "api" => "database".to_owned(),
         server => server,
     });
-    let mut draft =
-        Draft { dialect: schema.dialect, options, answers_inserts: schema.answers_inserts, ..Draft::new(&mut found) };
+    let mut draft = Draft {
+        dialect: schema.dialect,
+        options,
+        connection: match &options.connection {
+            Connection::Shared(name) => name,
+            _ => "db",
+        },
+        answers_inserts: schema.answers_inserts,
+        found: &mut found,
+        names: Names::default(),
+        tools: Vec::new(),
+        places: Vec::new(),
+        toolsets: BTreeMap::new(),
+    };
     for table in &chosen {
         draft.reads(table, &chosen);
         if options.writes {
@@ -92,6 +134,8 @@ fn finding(level: Level, place: &str, message: String) -> Finding {
 struct Draft<'a> {
     dialect: Dialect,
     options: &'a Options,
+    /// The connection's name.
+    connection: &'a str,
     answers_inserts: bool,
     found: &'a mut Vec<Finding>,
     names: Names,
@@ -101,29 +145,7 @@ struct Draft<'a> {
     toolsets: BTreeMap<String, Vec<String>>,
 }
 
-impl<'a> Draft<'a> {
-    fn new(found: &'a mut Vec<Finding>) -> Self {
-        static DEFAULT: Options = Options {
-            name: None,
-            database: String::new(),
-            variable: None,
-            tables: Vec::new(),
-            schema: None,
-            writes: false,
-            scope: None,
-        };
-        Self {
-            dialect: Dialect::Sqlite,
-            options: &DEFAULT,
-            answers_inserts: false,
-            found,
-            names: Names::default(),
-            tools: Vec::new(),
-            places: Vec::new(),
-            toolsets: BTreeMap::new(),
-        }
-    }
-
+impl Draft<'_> {
     fn push(&mut self, table: &choose::Chosen<'_>, tool: Value) {
         let name = tool["name"].as_str().unwrap_or_default().to_owned();
         self.toolsets.entry(table.words.clone()).or_default().push(name);
@@ -131,30 +153,41 @@ impl<'a> Draft<'a> {
         self.tools.push(tool);
     }
 
-    fn finish(&mut self, name: &str, chosen: &[choose::Chosen<'_>]) -> Value {
-        let mut connection = Map::new();
-        connection.insert("name".to_owned(), "db".into());
+    fn declared(&self, variable: &str, chosen: &[choose::Chosen<'_>]) -> Value {
         let kind = match self.dialect {
             Dialect::Postgres => "postgresql",
             Dialect::Mysql => "mysql",
             Dialect::Sqlite => "sqlite",
         };
-        connection.insert("type".to_owned(), kind.into());
-        let variable =
-            self.options.variable.clone().unwrap_or_else(|| format!("{}_DATABASE_URL", name::variable(name)));
-        connection.insert("envVar".to_owned(), variable.into());
+        let mut connection = json!({ "name": self.connection, "type": kind, "envVar": variable });
         if !self.options.writes {
-            connection.insert("readOnly".to_owned(), true.into());
+            connection["readOnly"] = true.into();
         }
         if let Some(schema) = self.options.schema.as_ref().filter(|_| self.dialect != Dialect::Sqlite) {
-            connection.insert("schema".to_owned(), schema.clone().into());
+            connection["schema"] = schema.clone().into();
         }
-        if let Some(scope) = &self.options.scope {
-            let scoped = chosen.iter().filter(|chosen| chosen.owner.is_some());
+        let mut scoped = chosen.iter().filter(|chosen| chosen.owner.is_some()).peekable();
+        if let Some(owner) = scoped.peek().and_then(|chosen| chosen.owner) {
+            let (column, by) = (owner.name.clone(), self.options.by.word());
             let tables: Vec<&str> = scoped.map(|chosen| &*chosen.table.name).collect();
-            let column = chosen.iter().find_map(|chosen| chosen.owner).map_or(scope, |column| &column.name);
-            connection.insert("scope".to_owned(), json!({ "column": column, "by": "principal.id", "tables": tables }));
+            connection["scope"] = json!({ "column": column, "by": by, "tables": tables });
         }
+        connection
+    }
+
+    fn finish(&mut self, name: &str, chosen: &[choose::Chosen<'_>]) -> Value {
+        let connection = match &self.options.connection {
+            Connection::Shared(name) => json!({ "use": name }),
+            Connection::Variable(variable) => self.declared(variable, chosen),
+            Connection::OfServer => {
+                let variable = format!("{}_DATABASE_URL", name::variable(name));
+                let mut told =
+                    finding(Level::Note, "", format!("the spec reads the URL of the database from `{variable}`"));
+                told.hint = Some("set it where the server runs, or keep it as a secret of its owner".to_owned());
+                self.found.push(told);
+                self.declared(&variable, chosen)
+            }
+        };
         let mut spec = Map::new();
         spec.insert("name".to_owned(), name.into());
         spec.insert("connections".to_owned(), json!([connection]));

@@ -4,14 +4,14 @@
 use std::path::PathBuf;
 
 use clap::ValueHint;
-use mcp_factory::intake::{Document, Intake, Mcp, Openapi, Postman, Toolbox};
+use mcp_factory::intake::{Database, Document, Intake, Mcp, Openapi, Place, Postman, Toolbox};
 use url::Url;
 
 use super::servers::Create;
 use crate::exit;
 
-/// What of `create` takes a spec that is one already, or has the factory make it.
-const NO_IMPORT: [&str; 5] = ["file", "spec", "json", "prompt", "template"];
+/// What of `create` has the factory make a spec, or takes one that is no file.
+const NO_IMPORT: [&str; 3] = ["json", "prompt", "template"];
 
 /// For all kinds.
 #[derive(Debug, clap::Args)]
@@ -22,8 +22,14 @@ pub struct Import {
     /// Write the spec to a file that is not there yet, and make no server.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = NO_IMPORT, conflicts_with = "dry_run")]
     pub out: Option<PathBuf>,
+    /// Have tools of the spec that lack an implementation get one, as far as that is certain, from their names, their parameters
+    /// and the live database. Each is tried before it is written, and shown with its reason.
+    #[arg(long, conflicts_with_all = NO_IMPORT)]
+    pub infer: bool,
     #[command(flatten)]
     pub openapi: OpenapiOptions,
+    #[command(flatten)]
+    pub database: DatabaseOptions,
     #[command(flatten)]
     pub mcp: McpOptions,
 }
@@ -64,6 +70,24 @@ pub struct OpenapiOptions {
     fetch_references: bool,
 }
 
+/// What of a database becomes tools: all tables and views that it shows, or those that fit.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Of a database")]
+pub struct DatabaseOptions {
+    /// Only tables and views that fit one of these; `*` stands for anything.
+    #[arg(long, value_name = "GLOB", num_args = 1..)]
+    tables: Vec<String>,
+    /// The schema, where it is not the one that unqualified names mean.
+    #[arg(long, value_name = "NAME")]
+    schema: Option<String>,
+    /// Make tools that make, change and delete rows, too.
+    #[arg(long)]
+    writes: bool,
+    /// The column that says to whom a row belongs: callers see and change their own rows only.
+    #[arg(long, value_name = "COLUMN")]
+    scope: Option<String>,
+}
+
 impl Create {
     /// What is to be imported, if anything is. An option of another kind is refused.
     pub fn intake(&self) -> anyhow::Result<Option<Intake>> {
@@ -72,11 +96,21 @@ impl Create {
         let kinds = [
             ("--openapi", source.openapi.is_some(), import.openapi.given()),
             ("--mcp", source.mcp.is_some(), import.mcp.given()),
+            ("--database", source.database.is_some(), import.database.given()),
         ];
         for (kind, chosen, option) in kinds {
             if let (false, Some(option)) = (chosen, option) {
                 return Err(exit::usage(format!("`{option}` is about `{kind}`"), "see `mcp-factory create --help`"));
             }
+        }
+        let of_file = source.file.is_some() || source.spec.is_some();
+        if import.infer && !of_file {
+            return Err(exit::usage("`--infer` is about a spec in a file", "name a file"));
+        }
+        if of_file && !import.infer && (import.dry_run || import.out.is_some()) {
+            let option = if import.dry_run { "--dry-run" } else { "--out" };
+            let hint = "`mcp-factory validate` says what is wrong with a spec that is there already";
+            return Err(exit::usage(format!("`{option}` is about what becomes a spec"), hint));
         }
         if let Some(place) = &source.openapi {
             return Ok(Some(Intake::Openapi(import.openapi.intake(place))));
@@ -91,6 +125,9 @@ impl Create {
         if let Some(place) = &source.postman {
             let from = Some(Document::typed(place, false));
             return Ok(Some(Intake::Postman(Postman { from, ..Postman::default() })));
+        }
+        if let Some(place) = &source.database {
+            return Ok(Some(Intake::Database(import.database.intake(place))));
         }
         Ok(None)
     }
@@ -109,6 +146,29 @@ impl McpOptions {
             None => place.split_whitespace().map(str::to_owned).collect(),
         };
         Mcp { url, argv, token_env_var: self.token_env_var.clone(), tools: self.tool.clone() }
+    }
+}
+
+impl DatabaseOptions {
+    fn given(&self) -> Option<&'static str> {
+        let given = [
+            ("--tables", !self.tables.is_empty()),
+            ("--schema", self.schema.is_some()),
+            ("--writes", self.writes),
+            ("--scope", self.scope.is_some()),
+        ];
+        given.into_iter().find_map(|(option, given)| given.then_some(option))
+    }
+
+    fn intake(&self, place: &str) -> Database {
+        Database {
+            place: Some(Place::typed(place)),
+            tables: self.tables.clone(),
+            schema: self.schema.clone(),
+            writes: self.writes,
+            scope: self.scope.clone(),
+            ..Database::default()
+        }
     }
 }
 

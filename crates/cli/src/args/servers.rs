@@ -11,7 +11,8 @@ use super::{factory::Asking, intake::Import};
 #[command(after_help = "Examples:\n  mcp-factory create server.yaml\n  mcp-factory create --spec ./server.yaml\n  \
     mcp-factory create --json '{\"name\": \"test\", \"tools\": [...]}'\n  \
     mcp-factory create --openapi https://api.example.com/openapi.json --dry-run\n  \
-    mcp-factory create --openapi petstore.yaml --tag pets --method GET --out petstore-mcp.yaml\n\n\
+    mcp-factory create --openapi petstore.yaml --tag pets --method GET --out petstore-mcp.yaml\n  \
+    mcp-factory create --database DATABASE_URL --tables 'order*' --out orders-mcp.yaml\n\n\
     The same spec a second time changes nothing and says so; another text needs another `version`.")]
 pub struct Create {
     #[command(flatten)]
@@ -57,6 +58,9 @@ pub struct Source {
     /// A Postman collection, v2.0 or v2.1, a file or a URL.
     #[arg(long, value_name = "FILE|URL", value_hint = ValueHint::FilePath)]
     pub postman: Option<String>,
+    /// A live database: the URL of a PostgreSQL, MySQL or MariaDB, a file of SQLite, or the variable that holds either.
+    #[arg(long, value_name = "URL|FILE|VARIABLE", value_hint = ValueHint::FilePath)]
+    pub database: Option<String>,
     /// A template of the factory.
     #[arg(long, value_name = "TEMPLATE")]
     pub template: Option<String>,

@@ -1,5 +1,6 @@
 //! `mcp-factory create`: a spec becomes a server of the factory, or another version of one.
 
+mod infer;
 mod intake;
 mod watched;
 
@@ -25,6 +26,10 @@ pub fn run(args: &Create) -> anyhow::Result<ExitCode> {
         return watched::run(args, file);
     }
     let imported = match args.intake()? {
+        None if args.import.infer => match infer::run(args)? {
+            None => return Ok(ExitCode::SUCCESS),
+            spec => spec,
+        },
         None => None,
         Some(intake) => match intake::run(args, intake)? {
             None => return Ok(ExitCode::SUCCESS),
@@ -32,8 +37,9 @@ pub fn run(args: &Create) -> anyhow::Result<ExitCode> {
         },
     };
     api::with(&args.asking.reach, args.asking.output, async |api| {
-        let created = if let Some(intake::Spec { of, text }) = &imported {
-            let answer = of_text(api, &["mcp", "create"], of, "application/yaml", text.as_bytes(), None).await?;
+        let created = if let Some(intake::Spec { of, text, folder }) = &imported {
+            let folder = folder.as_deref().filter(|_| api.is_here());
+            let answer = of_text(api, &["mcp", "create"], of, "application/yaml", text.as_bytes(), folder).await?;
             answer.or_else(|problem| Err(api.refused(&problem)?))?
         } else {
             match (source.file.as_ref().or(source.spec.as_ref()), &source.json, &source.prompt, &source.template) {

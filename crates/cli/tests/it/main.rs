@@ -8,6 +8,7 @@ mod cancellation;
 mod commands;
 mod confirm;
 mod connect;
+mod database;
 mod doctor;
 mod document;
 mod factory;

@@ -33,6 +33,12 @@ impl Reach {
         Self { policy: Arc::new(Policy::operator()), secrets: Arc::new(Environment), here: true, largest: LARGEST.0 }
     }
 
+    /// The same, with secrets from elsewhere.
+    #[must_use]
+    pub fn with_secrets(self, secrets: impl Secrets + 'static) -> Self {
+        Self { secrets: Arc::new(secrets), ..self }
+    }
+
     /// Of an owner in a factory: what was granted to them, and their own secrets.
     pub(crate) fn of(policy: Policy, secrets: impl Secrets + 'static) -> Self {
         Self { policy: Arc::new(policy), secrets: Arc::new(secrets), here: false, largest: LARGEST.1 }

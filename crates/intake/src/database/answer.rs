@@ -1,5 +1,6 @@
 //! Columns as JSON schemas: of what callers give, and of what they are answered.
 
+use mcp_factory_spec::sql::Dialect;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -59,9 +60,10 @@ pub fn parameter(column: &Column) -> Map<String, Value> {
 }
 
 /// What a model reads of it, where its name does not say it all.
-pub fn about(column: &Column, more: Option<&str>) -> Option<String> {
+pub fn about(column: &Column, more: Option<&str>, dialect: Dialect) -> Option<String> {
     let comment = text::plain(&column.comment, 200);
     let form = match column.kind {
+        ColumnKind::Timestamp if dialect == Dialect::Sqlite => Some("as in 2026-11-21 04:47:15"),
         ColumnKind::Timestamp => Some("as in 2026-11-21T04:47:15"),
         ColumnKind::Time => Some("as in 04:47:15"),
         _ => None,

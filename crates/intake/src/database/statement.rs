@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use mcp_factory_spec::sql::Dialect;
 
 use super::{
+    Identity,
     choose::{Chosen, Field, is_readable},
     schema::ColumnKind,
 };
@@ -19,10 +20,14 @@ pub struct Select {
 }
 
 impl Select {
-    pub fn of(table: &Chosen<'_>, fields: &[&Field<'_>]) -> Self {
+    pub fn of(table: &Chosen<'_>, fields: &[&Field<'_>], by: Identity) -> Self {
         let columns: Vec<String> = fields.iter().map(|field| column(field)).collect();
+        Self::with(table, &columns, by)
+    }
+
+    pub fn with(table: &Chosen<'_>, columns: &[String], by: Identity) -> Self {
         let mut text = format!("SELECT {}\nFROM {}\n", columns.join(", "), table.quoted);
-        match owned(table) {
+        match owned(table, by) {
             Some(owned) => writeln!(text, "WHERE {owned}").expect("writing to a string can't fail"),
             None => text.push_str("WHERE 1 = 1\n"),
         }
@@ -42,11 +47,12 @@ impl Select {
 
     /// What holds where the argument is given.
     pub fn may_hold(&mut self, parameter: &str, condition: &str) {
+        // What it is compared with says what type it has, so that comes first.
         let written = if self.clauses < MOST_CLAUSES {
             self.clauses += 1;
             format!("  [[ AND {condition} ]]")
         } else {
-            format!("  AND (:{parameter} IS NULL OR {condition})")
+            format!("  AND ({condition} OR :{parameter} IS NULL)")
         };
         writeln!(self.text, "{written}").expect("writing to a string can't fail");
     }
@@ -63,12 +69,20 @@ impl Select {
 }
 
 /// `owner = :principal.id`
-pub fn owned(table: &Chosen<'_>) -> Option<String> {
-    table.owner.map(|_| format!("{} = :principal.id", table.owner_quoted))
+pub fn owned(table: &Chosen<'_>, by: Identity) -> Option<String> {
+    table.owner.map(|_| format!("{} = :{}", table.owner_quoted, by.word()))
 }
 
 pub fn equals(field: &Field<'_>) -> String {
     format!("{} = :{}", field.quoted, field.parameter)
+}
+
+/// `placed >= :placed_from`. SQLite compares times as texts, which have to be of one form then.
+pub fn bounded(field: &Field<'_>, sign: &str, parameter: &str, dialect: Dialect) -> String {
+    match (dialect, field.column.kind) {
+        (Dialect::Sqlite, ColumnKind::Timestamp) => format!("datetime({}) {sign} datetime(:{parameter})", field.quoted),
+        _ => format!("{} {sign} :{parameter}", field.quoted),
+    }
 }
 
 /// Whether the text stands anywhere in one of the columns.
@@ -82,7 +96,7 @@ pub fn contains(fields: &[&Field<'_>], parameter: &str, dialect: Dialect) -> Str
     if all.len() == 1 { all.concat() } else { format!("({})", all.join(" OR ")) }
 }
 
-fn column(field: &Field<'_>) -> String {
+pub fn column(field: &Field<'_>) -> String {
     match field.column.kind {
         ColumnKind::Opaque => format!("CAST({0} AS text) AS {0}", field.quoted),
         _ => field.quoted.clone(),

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use mcp_factory_spec::sql::Dialect;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -32,7 +33,7 @@ impl Draft<'_> {
 
     fn search(&mut self, table: &Chosen<'_>) {
         let fields = statement::answered(table, self.dialect);
-        let mut select = Select::of(table, &fields);
+        let mut select = Select::of(table, &fields, self.options.by);
         let mut parameters = Parameters::default();
         let mut properties = Map::new();
         let is_text = |field: &&&Field<'_>| field.column.kind == ColumnKind::Text && field.column.values.is_empty();
@@ -57,7 +58,7 @@ impl Draft<'_> {
                 _ if is_exact(table, column) => {
                     let parameter = parameters.name(&column.name);
                     let mut schema = answer::parameter(column);
-                    schema.extend(answer::about(column, refers(table, column).as_deref()).map(described));
+                    schema.extend(answer::about(column, refers(table, column).as_deref(), self.dialect).map(described));
                     select.may_hold(&parameter, &format!("{} = :{parameter}", field.quoted));
                     properties.insert(parameter, Value::Object(schema));
                     continue;
@@ -74,9 +75,10 @@ impl Draft<'_> {
                 let mut schema = answer::parameter(column);
                 schema.shift_remove("minimum");
                 schema.shift_remove("maximum");
-                let about = answer::about(column, None).map_or(about.to_owned(), |column| format!("{about}: {column}"));
+                let about = answer::about(column, None, self.dialect)
+                    .map_or(about.to_owned(), |column| format!("{about}: {column}"));
                 schema.extend([described(about)]);
-                select.may_hold(&parameter, &format!("{} {sign} :{parameter}", field.quoted));
+                select.may_hold(&parameter, &statement::bounded(field, sign, &parameter, self.dialect));
                 properties.insert(parameter, Value::Object(schema));
             }
         }
@@ -88,7 +90,7 @@ impl Draft<'_> {
     fn get(&mut self, table: &Chosen<'_>) {
         let Some(key) = table.key().filter(|_| table.table.kind == Kind::Table) else { return };
         let fields = statement::answered(table, self.dialect);
-        let mut select = Select::of(table, &fields);
+        let mut select = Select::of(table, &fields, self.options.by);
         for field in &key {
             select.holds(&statement::equals(field));
         }
@@ -99,9 +101,9 @@ impl Draft<'_> {
         let tool = json!({
             "name": name,
             "description": about,
-            "parameters": required(table, &key),
+            "parameters": required(table, &key, self.dialect),
             "returns": answer::row(&fields),
-            "connection": "db",
+            "connection": self.connection,
             "sql": select.ordered(&[]),
             "single": true,
             "annotations": { "readOnly": true },
@@ -123,7 +125,7 @@ impl Draft<'_> {
                 // One row at most, which is what getting it answers.
                 continue;
             }
-            let mut select = Select::of(table, &fields);
+            let mut select = Select::of(table, &fields, self.options.by);
             by.iter().for_each(|field| select.holds(&statement::equals(field)));
             let columns: Vec<String> = by.iter().map(|field| snake(&field.column.name)).collect();
             let name = self.names.give([format!("list_{}_by_{}", table.snake, columns.join("_and_"))]);
@@ -132,7 +134,7 @@ impl Draft<'_> {
                 table.words,
                 text::plain(&reference.table.replace('_', " "), 80)
             );
-            self.listing(table, table, name, about, required(table, &by), select, &fields);
+            self.listing(table, table, name, about, required(table, &by, self.dialect), select, &fields);
         }
     }
 
@@ -149,8 +151,9 @@ impl Draft<'_> {
             let Some(outer) = target.fields(&to.to) else { continue };
             let ([by], [inner], [outer]) = (by.as_slice(), inner.as_slice(), outer.as_slice()) else { continue };
             let fields = statement::answered(target, self.dialect);
-            let mut select = Select::of(target, &fields);
-            let owned = statement::owned(link).map(|owned| format!(" AND {owned}")).unwrap_or_default();
+            let mut select = Select::of(target, &fields, self.options.by);
+            let owned =
+                statement::owned(link, self.options.by).map(|owned| format!(" AND {owned}")).unwrap_or_default();
             select.holds(&format!(
                 "{} IN (SELECT {} FROM {} WHERE {}{owned})",
                 outer.quoted,
@@ -169,7 +172,7 @@ impl Draft<'_> {
                 link.words,
                 text::plain(&from.table.replace('_', " "), 80)
             );
-            self.listing(link, target, name, about, required(link, &[by]), select, &fields);
+            self.listing(link, target, name, about, required(link, &[by], self.dialect), select, &fields);
         }
     }
 
@@ -192,7 +195,7 @@ impl Draft<'_> {
             tool.insert("parameters".to_owned(), parameters.into());
         }
         tool.insert("returns".to_owned(), answer::rows(fields));
-        tool.insert("connection".to_owned(), "db".into());
+        tool.insert("connection".to_owned(), self.connection.into());
         tool.insert("sql".to_owned(), select.ordered(&order).into());
         if !order.is_empty() {
             tool.insert("paginate".to_owned(), json!({ "pageSize": 50 }));
@@ -242,12 +245,12 @@ fn refers(table: &Chosen<'_>, column: &Column) -> Option<String> {
 }
 
 /// Parameters that have to be given.
-pub fn required(table: &Chosen<'_>, fields: &[&Field<'_>]) -> Map<String, Value> {
+pub fn required(table: &Chosen<'_>, fields: &[&Field<'_>], dialect: Dialect) -> Map<String, Value> {
     let mut properties = Map::new();
     for field in fields {
         let mut schema = answer::parameter(field.column);
         schema.insert("required".to_owned(), true.into());
-        schema.extend(answer::about(field.column, refers(table, field.column).as_deref()).map(described));
+        schema.extend(answer::about(field.column, refers(table, field.column).as_deref(), dialect).map(described));
         properties.insert(field.parameter.clone(), Value::Object(schema));
     }
     properties

@@ -45,7 +45,7 @@ impl Draft<'_> {
         let (mut columns, mut values, mut properties) = (Vec::new(), Vec::new(), Map::new());
         if table.owner.is_some() {
             columns.push(table.owner_quoted.clone());
-            values.push(":principal.id".to_owned());
+            values.push(format!(":{}", self.options.by.word()));
         }
         for field in table.columns.iter().filter(|field| may_be_given(field)) {
             let placeholder = format!(":{}", field.parameter);
@@ -65,7 +65,7 @@ impl Draft<'_> {
             if field.is_required() {
                 schema.insert("required".to_owned(), true.into());
             }
-            schema.extend(answer::about(field.column, None).map(described));
+            schema.extend(answer::about(field.column, None, self.dialect).map(described));
             columns.push(field.quoted.clone());
             values.push(value);
             properties.insert(field.parameter.clone(), Value::Object(schema));
@@ -92,15 +92,15 @@ impl Draft<'_> {
         if changed.is_empty() || !table.table.updatable {
             return;
         }
-        let mut properties = required(table, key);
+        let mut properties = required(table, key, self.dialect);
         let mut set = Vec::new();
         for field in changed {
             let mut schema = answer::parameter(field.column);
-            schema.extend(answer::about(field.column, None).map(described));
+            schema.extend(answer::about(field.column, None, self.dialect).map(described));
             properties.insert(field.parameter.clone(), Value::Object(schema));
             set.push(format!("{0} = COALESCE(:{1}, {0})", field.quoted, field.parameter));
         }
-        let text = format!("UPDATE {}\nSET {}\nWHERE {}", table.quoted, set.join(", "), found_by(table, key));
+        let text = format!("UPDATE {}\nSET {}\nWHERE {}", table.quoted, set.join(", "), self.found_by(table, key));
         let one = singular(&table.snake);
         let name = self.names.give([format!("update_{one}"), format!("update_{}", table.snake)]);
         let about = with_comment(&format!("Change a row of {}; what is left out stays", table.words), table);
@@ -113,7 +113,7 @@ impl Draft<'_> {
         if !table.table.deletable {
             return;
         }
-        let text = format!("DELETE FROM {}\nWHERE {}", table.quoted, found_by(table, key));
+        let text = format!("DELETE FROM {}\nWHERE {}", table.quoted, self.found_by(table, key));
         let one = singular(&table.snake);
         let name = self.names.give([format!("delete_{one}"), format!("delete_{}", table.snake)]);
         let about = with_comment(&format!("Delete a row of {}", table.words), table);
@@ -122,7 +122,12 @@ impl Draft<'_> {
         let confirm = format!("Delete {} of {words}?", which.join(", "));
         let annotations = json!({ "destructive": true, "idempotent": true });
         let returning = (self.dialect != Dialect::Mysql).then_some(key);
-        self.write(table, name, about, required(table, key), text, returning, annotations, Some(confirm));
+        self.write(table, name, about, required(table, key, self.dialect), text, returning, annotations, Some(confirm));
+    }
+
+    fn found_by(&self, table: &Chosen<'_>, key: &[&Field<'_>]) -> String {
+        let conditions = statement::owned(table, self.options.by).into_iter();
+        conditions.chain(key.iter().map(|field| statement::equals(field))).collect::<Vec<_>>().join(" AND ")
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one tool")]
@@ -155,7 +160,7 @@ impl Draft<'_> {
             tool.insert("returns".to_owned(), answer::row(key));
             tool.insert("single".to_owned(), true.into());
         }
-        tool.insert("connection".to_owned(), "db".into());
+        tool.insert("connection".to_owned(), self.connection.into());
         tool.insert("sql".to_owned(), text.into());
         tool.insert("annotations".to_owned(), annotations);
         if let Some(confirm) = confirm {
@@ -163,11 +168,6 @@ impl Draft<'_> {
         }
         self.push(table, Value::Object(tool));
     }
-}
-
-fn found_by(table: &Chosen<'_>, key: &[&Field<'_>]) -> String {
-    let conditions = statement::owned(table).into_iter().chain(key.iter().map(|field| statement::equals(field)));
-    conditions.collect::<Vec<_>>().join(" AND ")
 }
 
 /// Whether a value of JSON can become one of the column.

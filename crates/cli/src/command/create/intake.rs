@@ -1,6 +1,10 @@
 //! `create` of what is there already: a spec is proposed, and shown, written, or made a server of. One way for all kinds.
 
-use std::{fs, io::Write as _, path::Path};
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use mcp_factory::{
     Error,
@@ -18,6 +22,8 @@ const TOLD: usize = 200;
 pub struct Spec {
     pub of: String,
     pub text: String,
+    /// Where the files are that it names, if it names any.
+    pub folder: Option<PathBuf>,
 }
 
 /// `None`: it was shown or written, and that was all.
@@ -35,14 +41,14 @@ pub fn run(args: &Create, intake: Intake) -> anyhow::Result<Option<Spec>> {
     if proposal.spec.exposure.mode == Mode::Dynamic {
         eprintln!(
             "that is more than a model reads at once: callers find them with `search_tools`, and turn toolsets on, one for each \
-             tag; `exposure: {{ mode: static }}` lists all"
+             group; `exposure: {{ mode: static }}` lists all"
         );
     }
     let text = proposal.spec.canonical_yaml();
     match &args.import.out {
         _ if args.import.dry_run => command::print(&text).map(|()| None),
         Some(out) => write(&text, out).map(|()| None),
-        None => Ok(Some(Spec { of, text })),
+        None => Ok(Some(Spec { of, text, folder: None })),
     }
 }
 
@@ -55,7 +61,7 @@ fn tell(findings: &[Finding]) {
     }
 }
 
-fn failed(error: IntakeError) -> anyhow::Error {
+pub fn failed(error: IntakeError) -> anyhow::Error {
     if let IntakeError::Nothing { findings, .. } = &error {
         tell(findings);
     }
@@ -64,7 +70,7 @@ fn failed(error: IntakeError) -> anyhow::Error {
 }
 
 /// Nothing that is there is written over.
-fn write(text: &str, out: &Path) -> anyhow::Result<()> {
+pub fn write(text: &str, out: &Path) -> anyhow::Result<()> {
     let made = fs::File::create_new(out).and_then(|mut file| file.write_all(text.as_bytes()));
     made.map_err(|error| {
         let is_there = error.kind() == std::io::ErrorKind::AlreadyExists;

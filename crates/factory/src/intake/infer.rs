@@ -1,0 +1,233 @@
+//! A spec whose tools lack implementations, and a live database: what they most likely mean is proposed, and tried before it is
+//! written. What only reads is run, in a session that can't write; what writes is explained, in one that is rolled back.
+
+use std::time::Duration;
+
+use mcp_factory_connect::sql::{
+    self, Access, Backend, Cell, Columns, DatabaseConfig, Hint, Parameter as DriverParameter, RowSink, RunOptions,
+    Source, Statement,
+};
+use mcp_factory_intake::database::{infer, infer::Inferred, schema::Schema};
+use mcp_factory_spec::{
+    Format, Severity, Spec,
+    model::{Connection, ConnectionKind, Tool},
+    sql::{Parameter, Template},
+};
+use serde_json::{Value, json};
+
+use super::{IntakeError, Reach, database};
+use crate::spec::Anything;
+
+/// A spec with what was found for its tools.
+#[derive(Debug)]
+pub struct Completed {
+    /// In its canonical form.
+    pub spec: Spec,
+    /// One for each tool that lacked an implementation.
+    pub tools: Vec<Outcome>,
+}
+
+/// What became of one tool.
+#[derive(Debug)]
+pub struct Outcome {
+    pub tool: String,
+    /// What was written and why, or why nothing was.
+    pub found: Result<Written, String>,
+}
+
+#[derive(Debug)]
+pub struct Written {
+    pub sql: String,
+    pub reason: String,
+    /// How it was tried.
+    pub tried: &'static str,
+}
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Completes the spec as far as that is certain.
+pub async fn complete(spec: &Spec, reach: &Reach, folder: &std::path::Path) -> Result<Completed, IntakeError> {
+    let mut canonical = spec.canonical();
+    let (mut outcomes, mut databases) = (Vec::new(), Vec::new());
+    for (position, tool) in spec.tools.iter().enumerate().filter(|(_, tool)| tool.kind.is_none()) {
+        let found = match connection(spec, tool) {
+            Err(why) => Err(why),
+            Ok(connection) => {
+                let name = connection.name.to_string();
+                let known = databases.iter().position(|(known, ..): &(String, _)| *known == name);
+                let known = match known {
+                    Some(known) => known,
+                    None => {
+                        databases.push((name, Live::open(connection, reach, folder).await?));
+                        databases.len() - 1
+                    }
+                };
+                let live = &databases[known].1;
+                implement(&mut canonical, position, tool, connection, live).await
+            }
+        };
+        outcomes.push(Outcome { tool: tool.name.to_string(), found });
+    }
+    for (_, live) in databases {
+        live.database.close().await;
+    }
+    let spec = read(&canonical).map_err(IntakeError::Argument)?;
+    Ok(Completed { spec, tools: outcomes })
+}
+
+/// The SQL database that the tool is on.
+fn connection<'s>(spec: &'s Spec, tool: &Tool) -> Result<&'s Connection, String> {
+    let is_sql = |connection: &&Connection| {
+        use ConnectionKind::{Mysql, Postgresql, Sqlite};
+        matches!(connection.kind, Some(Postgresql(_) | Mysql(_) | Sqlite(_)))
+    };
+    if let Some(name) = &tool.connection {
+        let named = spec.connections.iter().find(|connection| connection.name == *name);
+        return named.filter(is_sql).ok_or_else(|| format!("its connection `{name}` is no SQL database"));
+    }
+    let mut all = spec.connections.iter().filter(is_sql);
+    match (all.next(), all.next()) {
+        (Some(one), None) => Ok(one),
+        (None, _) => Err("the spec has no connection to an SQL database".to_owned()),
+        (Some(_), Some(_)) => Err("the spec has several databases, and the tool names none".to_owned()),
+    }
+}
+
+/// A database, and what it says of itself.
+struct Live {
+    database: sql::Database,
+    schema: Schema,
+}
+
+impl Live {
+    async fn open(connection: &Connection, reach: &Reach, folder: &std::path::Path) -> Result<Self, IntakeError> {
+        let name = connection.name.as_str();
+        let of = || format!("the database of the connection `{name}`");
+        let (backend, source, schema) = match &connection.kind {
+            Some(ConnectionKind::Sqlite(file)) => match (&file.path, &file.env_var) {
+                (Some(path), _) => (Backend::Sqlite, Source::Path(folder.join(path)), None),
+                (None, variable) => (
+                    Backend::Sqlite,
+                    Source::Secret(variable.as_ref().map_or_else(String::new, ToString::to_string)),
+                    None,
+                ),
+            },
+            Some(ConnectionKind::Postgresql(server) | ConnectionKind::Mysql(server)) => {
+                let is_mysql = matches!(connection.kind, Some(ConnectionKind::Mysql(_)));
+                let source = match (&server.env_var, &server.url) {
+                    (Some(variable), _) => Source::Secret(variable.to_string()),
+                    (None, url) => Source::Url(url.as_ref().map_or_else(String::new, |url| url.as_str().to_owned())),
+                };
+                (if is_mysql { Backend::Mysql } else { Backend::Postgres }, source, server.schema.clone())
+            }
+            _ => return Err(IntakeError::Argument(format!("`{name}` is no SQL database"))),
+        };
+        let config =
+            DatabaseConfig { read_only: true, schema: schema.clone(), ..DatabaseConfig::new(name, backend, source) };
+        let database = sql::Database::new(config, reach.secrets().clone(), reach.policy().clone())?;
+        let schema = database::read(&database, schema.as_deref()).await;
+        let schema = schema.map_err(|error| IntakeError::Unreadable { of: of(), why: error.to_string() })?;
+        Ok(Self { database, schema })
+    }
+}
+
+/// Proposes, tries and writes one; the spec stays as it was where that fails.
+async fn implement(
+    canonical: &mut Value,
+    position: usize,
+    tool: &Tool,
+    connection: &Connection,
+    live: &Live,
+) -> Result<Written, String> {
+    let Inferred { sql, reason, single, reads } = infer::infer(tool, connection, &live.schema)?;
+    let mut completed = canonical.clone();
+    let entry = &mut completed["tools"][position];
+    entry["sql"] = sql.clone().into();
+    entry["connection"] = connection.name.to_string().into();
+    if single {
+        entry["single"] = true.into();
+    }
+    if reads {
+        entry["annotations"]["readOnly"] = true.into();
+    }
+    let read = read(&completed).map_err(|why| format!("`{sql}` would not be valid: {why}"))?;
+    let tool = read.tools.get(position).ok_or("it is gone")?;
+    let tried = try_out(&sql, tool, live, reads).await.map_err(|why| format!("the database refuses `{sql}`: {why}"))?;
+    *canonical = read.canonical();
+    Ok(Written { sql, reason, tried })
+}
+
+fn read(canonical: &Value) -> Result<Spec, String> {
+    let text = canonical.to_string();
+    let source = mcp_factory_spec::Source { name: "spec.json", bytes: text.as_bytes(), format: Format::Json };
+    let reading = mcp_factory_spec::read(&source, &Anything);
+    let told = reading.diagnostics.iter().find(|it| it.code.severity() == Severity::Error);
+    reading.spec.ok_or_else(|| told.map_or_else(String::new, |it| format!("{}: {}", it.code, it.message)))
+}
+
+/// With all its clauses, and with none; every argument is NULL, or what the tool has for it.
+async fn try_out(sql: &str, tool: &Tool, live: &Live, reads: bool) -> Result<&'static str, String> {
+    let template = Template::parse(sql, live.schema.dialect)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+    let properties = tool.input_schema().get("properties").cloned().unwrap_or_default();
+    let mut variants = vec![template.variants() - 1, 0];
+    variants.dedup();
+    for variant in variants {
+        let statement = template.statement(variant, None, false).map_err(|problem| problem.to_string())?;
+        let (text, parameters) = statement.render(|_| 1);
+        let text = if reads { text } else { format!("EXPLAIN {text}") };
+        let named = |parameter: &Parameter| match parameter {
+            Parameter::Value { name } | Parameter::Element { name, .. } => name.clone(),
+            _ => String::new(),
+        };
+        let values = parameters.iter().map(|parameter| value(&properties[&named(parameter)], parameter)).collect();
+        let declared = parameters
+            .iter()
+            .map(|parameter| DriverParameter::new(named(parameter), hint(&properties[&named(parameter)], parameter)))
+            .collect();
+        let options = RunOptions { timeout: PATIENCE, ..RunOptions::default() };
+        // In a session that can't write: its transaction is rolled back whatever it does.
+        let statement = Statement::new(text, declared, Access::Read);
+        let run = live.database.run(&statement, values, FirstRow, &options).await;
+        run.map_err(|error| error.to_string())?;
+    }
+    Ok(if reads { "run, read-only" } else { "explained, and rolled back" })
+}
+
+/// A default, else NULL; a limit is a number.
+fn value(schema: &Value, parameter: &Parameter) -> Value {
+    match (&schema["default"], parameter) {
+        (Value::Null, _) if schema["type"] == "integer" => json!(1),
+        (Value::Null, _) => Value::Null,
+        (default, _) => default.clone(),
+    }
+}
+
+fn hint(schema: &Value, parameter: &Parameter) -> Hint {
+    let word = match parameter {
+        Parameter::Element { .. } => schema["items"]["type"].as_str(),
+        _ => schema["type"].as_str(),
+    };
+    match word {
+        Some("integer") => Hint::Integer,
+        Some("number") => Hint::Number,
+        Some("boolean") => Hint::Boolean,
+        Some("string") => Hint::Text,
+        _ => Hint::Any,
+    }
+}
+
+/// That there is one is enough.
+struct FirstRow;
+
+impl RowSink for FirstRow {
+    fn columns(&mut self, _: &Columns) {}
+
+    fn cell(&mut self, _: usize, _: Cell<'_>) {}
+
+    fn end_row(&mut self) -> std::ops::ControlFlow<()> {
+        std::ops::ControlFlow::Break(())
+    }
+
+    fn reset(&mut self) {}
+}

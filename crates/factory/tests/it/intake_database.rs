@@ -1,0 +1,365 @@
+//! Issue 6 §2 and §5: live databases become servers whose tools answer what plain SQL does.
+
+mod hostile;
+mod inferred;
+mod proof;
+mod samples;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use mcp_factory::intake::{Database, Intake, IntakeError, Level, Place, Proposed, Reach};
+use mcp_factory_connect::{
+    FixedSecrets, Policy,
+    sql::{self, Access, Backend, Cell, Columns, DatabaseConfig, RowSink, RunOptions, Source, Statement},
+};
+use mcp_factory_engine::{CursorKey, Engine, Plan, Surroundings, Tasks};
+use mcp_factory_spec::{Format, Probe, Spec};
+use mcp_factory_testing::{Mariadb, Postgres};
+use mcp_serve::{Approvals, CallContext, Content, Principal, Server as _, ToolResult};
+use serde_json::{Value, json};
+
+/// A database that a test may do anything with.
+pub struct Ground {
+    pub backend: Backend,
+    pub url: String,
+    pub database: sql::Database,
+}
+
+struct Nothing;
+
+impl RowSink for Nothing {
+    fn columns(&mut self, _: &Columns) {}
+    fn cell(&mut self, _: usize, _: Cell<'_>) {}
+    fn end_row(&mut self) -> std::ops::ControlFlow<()> {
+        std::ops::ControlFlow::Continue(())
+    }
+    fn reset(&mut self) {}
+}
+
+struct NoFiles;
+
+impl Probe for NoFiles {
+    fn is_file(&self, _: &str) -> bool {
+        false
+    }
+    fn is_folder(&self, _: &str) -> bool {
+        false
+    }
+}
+
+impl Ground {
+    pub fn new(backend: Backend, url: &str) -> Self {
+        let source = if backend == Backend::Sqlite { Source::Path(url.into()) } else { Source::Url(url.to_owned()) };
+        let config = DatabaseConfig::new("ground", backend, source);
+        let secrets = Arc::new(FixedSecrets::default());
+        let database = sql::Database::new(config, secrets, Arc::new(Policy::operator())).expect("an operator may");
+        Self { backend, url: url.to_owned(), database }
+    }
+
+    pub async fn execute(&self, text: &str) {
+        let statement = Statement::new(text, Vec::new(), Access::Write);
+        let run = self.database.run(&statement, Vec::new(), Nothing, &RunOptions::default()).await;
+        run.unwrap_or_else(|error| panic!("{error}: {text}"));
+    }
+
+    pub async fn plain(&self, text: &str) -> Vec<Vec<Value>> {
+        let read = self.database.table(text, Vec::new(), RunOptions::default().timeout).await;
+        read.unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    pub async fn propose(&self, options: Database) -> Result<Proposed, IntakeError> {
+        let database = Database { place: Some(Place::Typed(self.url.clone())), ..options };
+        Intake::Database(database).propose(Some("shop".to_owned()), &Reach::operator()).await
+    }
+
+    pub async fn spec(&self, options: Database) -> Spec {
+        self.propose(options).await.unwrap_or_else(|error| panic!("{error:?}")).proposal.spec
+    }
+
+    /// The proposal as it is served. Nobody is asked.
+    pub fn engine(&self, spec: &Spec) -> Engine {
+        let mut canonical = spec.canonical();
+        for tool in canonical["tools"].as_array_mut().expect("tools") {
+            tool.as_object_mut().expect("a tool").remove("confirm");
+        }
+        self.served(&canonical)
+    }
+
+    pub fn served(&self, canonical: &Value) -> Engine {
+        // Wherever the spec says it is: here it is a secret's.
+        let mut canonical = canonical.clone();
+        let connection = canonical["connections"][0].as_object_mut().expect("a connection");
+        connection.remove("url");
+        connection.remove("path");
+        let variable = connection.entry("envVar").or_insert("SHOP_URL".into()).as_str().expect("a variable").to_owned();
+        let text = canonical.to_string();
+        let source = mcp_factory_spec::Source { name: "spec.json", bytes: text.as_bytes(), format: Format::Json };
+        let reading = mcp_factory_spec::read(&source, &NoFiles);
+        let spec = reading.spec.unwrap_or_else(|| panic!("{:#?}", reading.diagnostics));
+        let surroundings = Surroundings {
+            folder: std::env::temp_dir(),
+            secrets: Arc::new([(variable, self.url.clone())].into_iter().collect::<FixedSecrets>()),
+            policy: Policy::operator(),
+            cursor_key: CursorKey::new(b"a key for tests"),
+            fresh_seeds: None,
+            changes: None,
+            tasks: Tasks::in_memory(),
+            approvals: Approvals::default(),
+        };
+        Plan::new(&spec, &surroundings).map(Plan::build).unwrap_or_else(|problems| panic!("{problems:#?}"))
+    }
+}
+
+pub async fn ask_as(engine: &Engine, who: &str, tool: &str, arguments: Value) -> Result<Value, String> {
+    let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
+    let cx = CallContext::new(Principal::trusted(who));
+    answer(engine.call_tool(&cx, tool, arguments).await.map_err(|error| error.to_string())?)
+}
+
+pub async fn ask(engine: &Engine, tool: &str, arguments: Value) -> Result<Value, String> {
+    ask_as(engine, "alice", tool, arguments).await
+}
+
+fn answer(result: ToolResult) -> Result<Value, String> {
+    let value = match result.content {
+        Content::Json(json) | Content::Both { json, .. } => serde_json::from_str(json.get()).expect("JSON"),
+        Content::Task(task) => panic!("a task: {task:?}"),
+        Content::Blocks(blocks) => {
+            let texts: Vec<&str> = blocks.iter().filter_map(|it| it.as_text()).map(|text| text.text.as_str()).collect();
+            Value::String(texts.join("\n"))
+        }
+    };
+    match (result.is_error, value) {
+        (true, Value::String(text)) => Err(text),
+        (true, value) => Err(value.to_string()),
+        (false, value) => Ok(value),
+    }
+}
+
+pub fn names(spec: &Spec) -> BTreeSet<String> {
+    spec.tools.iter().map(|tool| tool.name.to_string()).collect()
+}
+
+/// A shop, as each of the three has it.
+const SHOP: &[&str] = &[
+    "CREATE TABLE customers (id INTEGER PRIMARY KEY, owner VARCHAR(50) NOT NULL, name VARCHAR(80) NOT NULL, email VARCHAR(80) UNIQUE, \
+     password_hash VARCHAR(80), active BOOLEAN)",
+    "CREATE TABLE products (id INTEGER PRIMARY KEY, name VARCHAR(80) NOT NULL, kind VARCHAR(10) NOT NULL DEFAULT 'book' \
+     CHECK (kind IN ('book', 'toy')), price DECIMAL(10, 2), stock INTEGER NOT NULL DEFAULT 0 CHECK (stock >= 0))",
+    "CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL, placed DATE, owner VARCHAR(50) NOT NULL, \
+     FOREIGN KEY (customer_id) REFERENCES customers (id))",
+    "CREATE TABLE order_products (order_id INTEGER NOT NULL, product_id INTEGER NOT NULL, PRIMARY KEY (order_id, product_id), \
+     FOREIGN KEY (order_id) REFERENCES orders (id), FOREIGN KEY (product_id) REFERENCES products (id))",
+    "CREATE VIEW cheap AS SELECT id, name, price FROM products WHERE price < 10",
+    "INSERT INTO customers VALUES (1, 'alice', 'Ann', 'ann@x.example', 'h1', true), (2, 'bob', 'Ben', NULL, 'h2', false)",
+    "INSERT INTO products VALUES (1, 'Go', 'toy', 9.90, 3), (2, 'Faust', 'book', 12.00, 1), (3, 'Ball', 'toy', NULL, 0)",
+    "INSERT INTO orders VALUES (1, 1, '2026-01-02', 'alice'), (2, 2, '2026-02-03', 'bob'), (3, 1, NULL, 'alice')",
+    "INSERT INTO order_products VALUES (1, 1), (1, 2), (2, 2), (3, 3)",
+];
+
+async fn shop(ground: &Ground) {
+    for statement in SHOP {
+        let text = match ground.backend {
+            Backend::Mysql => statement.replace("VARCHAR(50)", "VARCHAR(50) COLLATE utf8mb4_bin"),
+            _ => (*statement).to_owned(),
+        };
+        ground.execute(&text).await;
+    }
+}
+
+async fn the_shop_becomes_tools(ground: &Ground) {
+    shop(ground).await;
+    let proposed = ground.propose(Database { writes: true, ..Database::default() }).await.expect("a spec");
+    let spec = &proposed.proposal.spec;
+    let expected = [
+        "create_customer",
+        "create_order",
+        "create_order_product",
+        "create_product",
+        "delete_customer",
+        "delete_order",
+        "delete_order_product",
+        "delete_product",
+        "get_customer",
+        "get_order",
+        "get_order_product",
+        "get_product",
+        "list_orders_by_customer_id",
+        "list_orders_of_product",
+        "list_products_of_order",
+        "search_cheap",
+        "search_customers",
+        "search_order_products",
+        "search_orders",
+        "search_products",
+        "update_customer",
+        "update_order",
+        "update_product",
+    ];
+    assert_eq!(names(spec), expected.map(str::to_owned).into());
+    let canonical = spec.canonical();
+    assert!(!canonical.to_string().contains("password_hash"), "{canonical}");
+    let findings = &proposed.proposal.findings;
+    assert!(
+        findings.iter().any(|it| it.level == Level::LeftOut && it.message.contains("`password_hash`")),
+        "{findings:?}"
+    );
+    let tool =
+        |name: &str| canonical["tools"].as_array().expect("tools").iter().find(|tool| tool["name"] == name).cloned();
+    let delete = tool("delete_product").expect("a tool");
+    assert_eq!(delete["annotations"]["destructive"], true);
+    assert!(delete["confirm"].to_string().contains("{id}"), "{delete}");
+    let search = tool("search_products").expect("a tool");
+    assert_eq!(search["parameters"]["kind"]["enum"], json!(["book", "toy"]), "{search}");
+
+    proof::prove(ground, spec).await;
+
+    let engine = ground.engine(spec);
+    // The number of a row is SQLite's own to make.
+    let wanted = match ground.backend {
+        Backend::Sqlite => json!({ "name": "New" }),
+        _ => json!({ "id": 9, "name": "New" }),
+    };
+    let made = ask(&engine, "create_product", wanted).await.expect("made");
+    let id = if ground.backend == Backend::Sqlite { 4 } else { 9 };
+    assert_eq!(made, json!({ "id": id }));
+    let new = ask(&engine, "get_product", json!({ "id": id })).await.expect("there");
+    assert_eq!(new, json!({ "id": id, "name": "New", "kind": "book", "stock": 0 }), "defaults are the database's");
+    ask(&engine, "update_product", json!({ "id": id, "price": 1.25 })).await.expect("changed");
+    let new = ask(&engine, "get_product", json!({ "id": id })).await.expect("there");
+    assert_eq!(new, json!({ "id": id, "name": "New", "kind": "book", "price": 1.25, "stock": 0 }));
+    let refused = ask(&engine, "update_product", json!({ "id": id, "stock": -1 })).await;
+    refused.expect_err("the check is the parameter's minimum");
+    ask(&engine, "delete_product", json!({ "id": id })).await.expect("deleted");
+    ask(&engine, "get_product", json!({ "id": id })).await.expect_err("gone");
+
+    // Nobody was asked above; as it is proposed, somebody is.
+    let asking = ground.served(&canonical);
+    assert!(ask(&asking, "delete_product", json!({ "id": 3 })).await.is_err());
+    ask(&engine, "get_product", json!({ "id": 3 })).await.expect("still there");
+
+    let reading = ground.spec(Database { tables: vec!["order*".to_owned()], ..Database::default() }).await;
+    assert!(reading.tools.iter().all(|tool| tool.annotations.read_only == Some(true)));
+    assert_eq!(reading.canonical()["connections"][0]["readOnly"], true);
+    assert!(names(&reading).iter().all(|name| name.contains("order")), "{:?}", names(&reading));
+}
+
+/// `--scope`: whoever calls sees and changes their own.
+async fn rows_belong_to_somebody(ground: &Ground) {
+    let options = Database { writes: true, scope: Some("owner".to_owned()), ..Database::default() };
+    let proposed = ground.propose(options).await.expect("a spec");
+    let spec = &proposed.proposal.spec;
+    let findings = &proposed.proposal.findings;
+    let left_out: Vec<&str> = findings.iter().filter(|it| it.level == Level::LeftOut).map(|it| &*it.place).collect();
+    assert!(left_out.contains(&"order_products") && left_out.contains(&"cheap"), "{findings:?}");
+    assert!(findings.iter().any(|it| it.place == "products" && it.message.contains("every caller")), "{findings:?}");
+    assert_eq!(
+        spec.canonical()["connections"][0]["scope"],
+        json!({ "column": "owner", "by": "principal.id", "tables": ["customers", "orders"] })
+    );
+    let engine = ground.engine(spec);
+    let mine = ask_as(&engine, "alice", "search_orders", json!({})).await.expect("orders");
+    let ids: Vec<&Value> = mine["items"].as_array().expect("rows").iter().map(|row| &row["id"]).collect();
+    assert_eq!(ids, [1, 3]);
+    assert_eq!(
+        ask_as(&engine, "bob", "search_orders", json!({})).await.expect("orders")["items"]
+            .as_array()
+            .expect("rows")
+            .len(),
+        1
+    );
+    assert!(ask_as(&engine, "bob", "get_order", json!({ "id": 1 })).await.is_err());
+    let listed =
+        ask_as(&engine, "bob", "list_orders_by_customer_id", json!({ "customer_id": 1 })).await.expect("orders");
+    assert_eq!(listed["items"], json!([]));
+    let _ = ask_as(&engine, "bob", "update_order", json!({ "id": 1, "placed": "2000-01-01" })).await;
+    let _ = ask_as(&engine, "bob", "delete_order", json!({ "id": 3 })).await;
+    let kept = ask_as(&engine, "alice", "search_orders", json!({})).await.expect("orders");
+    assert_eq!(kept, mine);
+    let (bea, id) = match ground.backend {
+        Backend::Sqlite => (json!({ "name": "Bea" }), 3),
+        _ => (json!({ "id": 7, "name": "Bea" }), 7),
+    };
+    ask_as(&engine, "bob", "create_customer", bea).await.expect("made");
+    ask_as(&engine, "alice", "get_customer", json!({ "id": id })).await.expect_err("it is bob's");
+    ask_as(&engine, "bob", "get_customer", json!({ "id": id })).await.expect("his");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_sqlite_becomes_tools() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ground = Ground::new(Backend::Sqlite, &folder.path().join("shop.db").display().to_string());
+    the_shop_becomes_tools(&ground).await;
+    rows_belong_to_somebody(&ground).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_postgresql_becomes_tools() {
+    let postgres = Postgres::start();
+    let ground = Ground::new(Backend::Postgres, &postgres.url());
+    the_shop_becomes_tools(&ground).await;
+    rows_belong_to_somebody(&ground).await;
+    row_security_is_told_and_respected(&ground, &postgres).await;
+    what_is_not_reached_is_told_without_secrets(&postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_mariadb_becomes_tools() {
+    let mariadb = Mariadb::start();
+    let ground = Ground::new(Backend::Mysql, &mariadb.url());
+    the_shop_becomes_tools(&ground).await;
+    rows_belong_to_somebody(&ground).await;
+    let proposed = ground.propose(Database::default()).await.expect("a spec");
+    let shown = format!("{} {:?}", proposed.proposal.spec.canonical(), proposed.proposal.findings);
+    assert!(!shown.contains("open") && !proposed.of.contains("sesame") && !shown.contains("sesame"), "{shown}");
+}
+
+async fn row_security_is_told_and_respected(ground: &Ground, postgres: &Postgres) {
+    for statement in [
+        "CREATE ROLE app LOGIN",
+        "CREATE TABLE documents (id int PRIMARY KEY, owner text, body text)",
+        "INSERT INTO documents VALUES (1, 'alice', 'a'), (2, 'bob', 'b')",
+        "ALTER TABLE documents ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY own ON documents USING (owner = current_setting('app.user'))",
+        "GRANT SELECT ON documents TO app",
+    ] {
+        ground.execute(statement).await;
+    }
+    let documents = || Database { tables: vec!["documents".to_owned()], ..Database::default() };
+    let above = ground.propose(documents()).await.expect("a spec").proposal;
+    let told = above.findings.iter().find(|it| it.message.contains("row security")).expect("it is told");
+    assert!(told.message.contains("callers see all rows"), "{told}");
+
+    let app = Ground::new(Backend::Postgres, &postgres.url().replace("//factory@", "//app@"));
+    let below = app.propose(Database { writes: true, ..documents() }).await.expect("a spec").proposal;
+    let told = below.findings.iter().find(|it| it.message.contains("row security holds")).expect("it is told");
+    assert!(
+        told.hint.as_deref().is_some_and(|hint| hint.contains(r#"session: { app.user: "{principal.id}" }"#)),
+        "{told}"
+    );
+    // The user may only read, and so may the tools.
+    assert!(below.spec.tools.iter().all(|tool| tool.annotations.read_only == Some(true)));
+    let mut canonical = below.spec.canonical();
+    canonical["connections"][0]["session"] = json!({ "app.user": "{principal.id}" });
+    let engine = app.served(&canonical);
+    for (who, id) in [("alice", 1), ("bob", 2)] {
+        let seen = ask_as(&engine, who, "search_documents", json!({})).await.expect("rows");
+        assert_eq!(seen["items"].as_array().expect("rows").iter().map(|row| &row["id"]).collect::<Vec<_>>(), [id]);
+    }
+}
+
+async fn what_is_not_reached_is_told_without_secrets(postgres: &Postgres) {
+    for url in [
+        "postgresql://factory:hunter2@127.0.0.1:1/postgres".to_owned(),
+        format!("postgresql://nobody:hunter2@127.0.0.1:{}/nowhere", postgres.port()),
+        "oracle://a:hunter2@x/y".to_owned(),
+        "mysql://a:hunter2@127.0.0.1:1/x?password=hunter2".to_owned(),
+        "sqlite:/nowhere/at/all.db".to_owned(),
+    ] {
+        let place = Some(Place::Typed(url.clone()));
+        let refused =
+            Intake::Database(Database { place, ..Database::default() }).propose(None, &Reach::operator()).await;
+        let refused = refused.expect_err("nothing is there");
+        assert!(!format!("{refused} {refused:?}").contains("hunter2"), "{refused:?}");
+    }
+}
