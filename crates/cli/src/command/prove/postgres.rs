@@ -122,7 +122,8 @@ impl Postgres {
     async fn ask(&self, text: &str, arguments: Vec<Value>) -> anyhow::Result<Vec<String>> {
         let parameters = arguments.iter().map(|_| Parameter::new("value", Hint::Text)).collect();
         let statement = Statement::new(text, parameters, Access::Write);
-        let run = self.database.run(&statement, arguments, Texts::default(), &RunOptions::default());
+        let options = RunOptions::default();
+        let run = self.database.run(&statement, arguments, Texts::default(), &options);
         Ok(run.await.context("the database of the proof")?.0.0)
     }
 }
