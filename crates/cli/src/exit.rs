@@ -74,6 +74,7 @@ pub fn of_code(code: &str, error: anyhow::Error) -> anyhow::Error {
             _ => "",
         },
         "invalid-spec" | "invalid-document" => "mend what is listed above",
+        "conflicts" => "`--prefer ours` keeps what people wrote, `--prefer theirs` takes what is new",
         "unreadable" => "look whether it is there, and what it takes to read it",
         "never-deployed" => "`mcp-factory deploy NAME` does",
         "needed" => "`--force` removes it all the same",

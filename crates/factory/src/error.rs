@@ -124,6 +124,7 @@ impl Error {
             Self::NoTarget { .. } => "no-target",
             Self::Unplanned(_) => "not-deployable",
             Self::Intake(IntakeError::Nothing { .. }) => "invalid-document",
+            Self::Intake(IntakeError::Conflicts(_)) => "conflicts",
             Self::Intake(IntakeError::Argument(_)) => "invalid-argument",
             Self::Intake(IntakeError::Unreadable { .. }) => "unreadable",
             Self::Intake(IntakeError::Denied(_)) => "forbidden",

@@ -11,11 +11,16 @@ mod mcp;
 mod openapi;
 mod postman;
 mod reach;
+mod spec;
 mod toolbox;
+mod update;
 
 use std::sync::LazyLock;
 
-pub use mcp_factory_intake::{Finding, Level, Proposal};
+pub use mcp_factory_intake::{
+    Finding, Level, Proposal,
+    update::{self as merge, Break, Change, Conflict, Prefer, Update},
+};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
@@ -27,6 +32,7 @@ pub use self::{
     openapi::Openapi,
     postman::Postman,
     reach::Reach,
+    spec::MadeSpec,
     toolbox::Toolbox,
 };
 use crate::{Caller, Created, Error, Factory, Submission, registry::Role};
@@ -45,6 +51,8 @@ pub enum Intake {
     Postman(#[schema(inline)] Postman),
     /// A live database: PostgreSQL, MySQL, MariaDB or SQLite.
     Database(#[schema(inline)] Database),
+    /// A spec that was made of something elsewhere, and is to be remembered as imported.
+    Spec(#[schema(inline)] MadeSpec),
 }
 
 /// What is to be made of it.
@@ -55,6 +63,10 @@ pub struct Import {
     pub name: Option<String>,
     /// Make the spec, and no server.
     pub dry_run: bool,
+    /// The server `name` was imported before: what people changed of it stays.
+    pub update: bool,
+    /// Whose counts where people and the new import changed the same. Left out: nothing is kept then.
+    pub prefer: Option<Prefer>,
 }
 
 /// A spec that validates, and what was found on the way to it.
@@ -70,6 +82,7 @@ pub struct Imported {
     /// In its canonical form, as YAML.
     pub spec: String,
     pub findings: Vec<Finding>,
+    pub update: Option<Update>,
     /// `None` where only the spec was asked for.
     pub created: Option<Created>,
 }
@@ -79,6 +92,8 @@ pub struct Imported {
 pub enum IntakeError {
     #[error("no spec can be made of {of}")]
     Nothing { of: String, findings: Vec<Finding> },
+    #[error("people and the new import changed the same in {} places; say whose counts", .0.conflicts.len())]
+    Conflicts(Box<Update>),
     #[error("{0}")]
     Argument(String),
     /// It can't be read, or not be reached.
@@ -102,6 +117,7 @@ impl Intake {
             Self::Toolbox(it) => it.propose(name, reach).await,
             Self::Postman(it) => it.propose(name, reach).await,
             Self::Database(it) => it.propose(name, reach).await,
+            Self::Spec(it) => it.propose().await,
         }
     }
 }
@@ -114,22 +130,36 @@ impl Factory {
         }
         let owner = caller.owner();
         let reach = Reach::of(self.policy_of(owner).await?, self.secrets_of(owner).await?);
-        let Import { mut from, name, dry_run } = import;
+        let Import { mut from, name, dry_run, update, prefer } = import;
         if let Intake::Database(it) = &mut from
             && let Err(error) = self.find_shared(owner, it).await
         {
             return Err(self.refused(caller, "servers.import", "", error).await);
         }
-        let Proposed { proposal, .. } = match from.propose(name, &reach).await {
+        let wanted = name.clone().filter(|_| update);
+        if update && wanted.is_none() {
+            return Err(Error::argument("`update`", "takes the `name` of the server"));
+        }
+        let proposed = match from.propose(name, &reach).await {
             Ok(proposed) => proposed,
             Err(IntakeError::Broken(error)) => return Err(error.into()),
             Err(error) => return Err(self.refused(caller, "servers.import", "", error.into()).await),
         };
+        if let Some(name) = wanted {
+            return match self.update_of(caller, &name, proposed, prefer, dry_run).await {
+                Err(error @ Error::Intake(_)) => Err(self.refused(caller, "servers.import", &name, error).await),
+                done => done,
+            };
+        }
+        let Proposed { proposal, .. } = proposed;
         let (spec, findings) = (proposal.spec.canonical_yaml(), proposal.findings);
         let created = match dry_run {
             true => None,
-            false => Some(self.create(caller, Submission::new(spec.as_str()), None).await?),
+            false => {
+                let imported = Some(proposal.spec.canonical().to_string());
+                Some(self.create_of(caller, Submission::new(spec.as_str()), None, imported).await?)
+            }
         };
-        Ok(Imported { spec, findings, created })
+        Ok(Imported { spec, findings, update: None, created })
     }
 }

@@ -13,6 +13,7 @@ mod deployments;
 mod factories;
 mod grants;
 mod idempotency;
+mod imports;
 mod keys;
 mod migrations;
 mod postgres;

@@ -60,6 +60,17 @@ impl Factory {
         submission: Submission,
         idempotency_key: Option<&str>,
     ) -> Result<Created, Error> {
+        self.create_of(caller, submission, idempotency_key, None).await
+    }
+
+    /// With what it was imported as, canonical.
+    pub(crate) async fn create_of(
+        &self,
+        caller: &Caller,
+        submission: Submission,
+        idempotency_key: Option<&str>,
+        imported: Option<String>,
+    ) -> Result<Created, Error> {
         let key = idempotency_key.map(|key| (key.to_owned(), digest_of(&submission)));
         let (in_place, files) = (submission.folder.is_some(), submission.files.clone());
         let valid = match self.validate(caller, submission).await {
@@ -83,6 +94,9 @@ impl Factory {
                 return again(transaction, owner, &known, digest);
             }
             let outcome = store(transaction, owner, &spec.name, &new)?;
+            if let Some(imported) = &imported {
+                transaction.keep_import(owner, &spec.name, &new.version, imported)?;
+            }
             if let Some((key, digest)) = &key {
                 let answer = json!({ "outcome": outcome.as_str(), "server": spec.name.as_str() }).to_string();
                 transaction.keep_answer(owner, key, &Answered { digest: digest.clone(), answer })?;

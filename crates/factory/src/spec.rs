@@ -68,7 +68,7 @@ impl Submission {
         Self { folder: Some(folder.into()), ..self }
     }
 
-    fn read(&self, probe: &dyn Probe) -> Reading {
+    pub(crate) fn read(&self, probe: &dyn Probe) -> Reading {
         mcp_factory_spec::read(&Source { name: &self.name, bytes: &self.text, format: self.format }, probe)
     }
 }

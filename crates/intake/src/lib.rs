@@ -11,6 +11,7 @@ pub mod openapi;
 pub mod postman;
 mod settle;
 pub mod toolbox;
+pub mod update;
 
 pub use finding::{Finding, Level};
 pub use settle::Proposal;

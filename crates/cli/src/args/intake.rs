@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::ValueHint;
+use clap::{ValueEnum, ValueHint};
 use mcp_factory::intake::{Database, Document, Intake, Mcp, Openapi, Place, Postman, Toolbox};
 use url::Url;
 
@@ -26,6 +26,13 @@ pub struct Import {
     /// and the live database. Each is tried before it is written, and shown with its reason.
     #[arg(long, conflicts_with_all = NO_IMPORT)]
     pub infer: bool,
+    /// Bring a newer import into what was imported before, and keep what people changed of it since: a server of the factory, or a
+    /// file that `--out` wrote (beside it is `FILE.imported`, which says what was imported last).
+    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = NO_IMPORT, conflicts_with_all = ["out", "name", "watch"])]
+    pub update: Option<String>,
+    /// Whose counts where people and the new import changed the same. Left out: nothing is changed then.
+    #[arg(long, value_enum, requires = "update")]
+    pub prefer: Option<Prefer>,
     #[command(flatten)]
     pub openapi: OpenapiOptions,
     #[command(flatten)]
@@ -44,6 +51,14 @@ pub struct McpOptions {
     /// Only the tools whose names fit this; `*` stands for anything. May be given several times.
     #[arg(long, value_name = "PATTERN")]
     tool: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Prefer {
+    /// What people wrote.
+    Ours,
+    /// What the new import says.
+    Theirs,
 }
 
 /// What of an OpenAPI document becomes tools: everything, or what fits all of these.

@@ -25,13 +25,12 @@ pub fn run(args: &Create) -> anyhow::Result<ExitCode> {
         let file = file.ok_or_else(|| exit::usage("`--watch` takes a spec in a file", "name a file"))?;
         return watched::run(args, file);
     }
-    let imported = match args.intake()? {
-        None if args.import.infer => match infer::run(args)? {
-            None => return Ok(ExitCode::SUCCESS),
-            spec => spec,
-        },
-        None => None,
-        Some(intake) => match intake::run(args, intake)? {
+    if let Some(intake) = args.intake()? {
+        return intake::run(args, intake);
+    }
+    let imported = match args.import.infer {
+        false => None,
+        true => match infer::run(args)? {
             None => return Ok(ExitCode::SUCCESS),
             spec => spec,
         },

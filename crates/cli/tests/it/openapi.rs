@@ -37,3 +37,40 @@ fn what_is_no_document_says_why() {
     assert_eq!(said.code, Some(2), "a spec is not made of one: {said:?}");
     assert_eq!(place.run(&["create", "--openapi", "gone.yaml", "--dry-run"]).code, Some(1));
 }
+
+#[test]
+fn a_newer_document_is_brought_into_the_file_that_people_edited() {
+    let place = Place::new()
+        .file("pets.yaml", PETS)
+        .file("newer.yaml", &PETS.replace("A pet", "One pet").replace("listStores", "listShops"));
+    assert_eq!(place.run(&["create", "--openapi", "pets.yaml", "--out", "server.yaml"]).code, Some(0));
+    let update = |document: &str, more: &[&str]| {
+        place.run(&[&["create", "--openapi", document, "--update", "server.yaml"], more].concat())
+    };
+    let said = update("pets.yaml", &[]);
+    assert!(said.code == Some(0) && said.err.contains("nothing changed in `server.yaml`"), "{said:?}");
+    let text = std::fs::read_to_string(place.path("server.yaml")).unwrap();
+    let edited = text.replace("title: Pets", "title: Our pets # ours");
+    std::fs::write(place.path("server.yaml"), edited).unwrap();
+    let said = update("newer.yaml", &[]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for line in [
+        "changed: tools[get_pet] (description)",
+        "breaking: tool `list_stores`: it is gone",
+        "added: tools[list_shops]",
+    ] {
+        assert!(said.err.contains(line), "{line}: {said:?}");
+    }
+    let text = std::fs::read_to_string(place.path("server.yaml")).unwrap();
+    assert!(text.contains("title: Our pets # ours\n") && text.contains("One pet"), "{text}");
+
+    std::fs::write(place.path("server.yaml"), text.replace("One pet", "My pet")).unwrap();
+    let said = update("pets.yaml", &[]);
+    assert!(
+        said.code == Some(1) && said.err.contains("conflict: tools[get_pet].description: ours is \"My pet\""),
+        "{said:?}"
+    );
+    assert!(std::fs::read_to_string(place.path("server.yaml")).unwrap().contains("list_shops"), "nothing was changed");
+    assert_eq!(update("pets.yaml", &["--prefer", "theirs"]).code, Some(0));
+    assert!(std::fs::read_to_string(place.path("server.yaml")).unwrap().contains("A pet"));
+}

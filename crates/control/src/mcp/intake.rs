@@ -20,6 +20,8 @@ pub fn add(verbs: Verbs) -> Verbs {
                     "from": schema(),
                     "name": { "type": "string", "description": "What the server is called; left out: what the thing is called" },
                     "dryRun": { "type": "boolean", "description": "Give the spec, and make no server" },
+                    "update": { "type": "boolean", "description": "The server `name` was imported before: what people changed stays" },
+                    "prefer": { "type": "string", "enum": ["ours", "theirs"], "description": "Whose counts where people and the new import changed the same" },
                 }),
                 &["from"],
             ),
@@ -27,6 +29,7 @@ pub fn add(verbs: Verbs) -> Verbs {
                 json!({
                     "spec": { "type": "string", "description": "With `dryRun`: the spec, as YAML" },
                     "findings": { "type": "array", "items": { "type": "object" } },
+                    "update": { "type": "object", "description": "With `update`: `changes`, `breaking` and `conflicts`" },
                     "outcome": { "type": "string", "enum": ["created", "updated", "unchanged"] },
                     "server": { "type": "object" },
                     "diagnostics": { "type": "array", "items": { "type": "object" } },

@@ -162,6 +162,10 @@ fn hint(code: &str) -> Option<&'static str> {
         "invalid-document" => {
             "`findings` say what is wrong with it, and where; choose other parts of it, or mend it and send its text"
         }
+        "conflicts" => {
+            "`conflicts` say what: ask the person you work for whose counts, and call it again with `prefer`: `ours` keeps what \
+             people wrote, `theirs` takes what the new import says"
+        }
         "unreadable" => "look whether it is there, or send its text instead",
         "needed" => "remove the servers that need it first, or leave it",
         "never-deployed" | "not-running" => "`deploy_server` it; `get_server` says in which state it is",

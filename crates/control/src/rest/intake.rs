@@ -41,6 +41,20 @@ pub struct Import {
     /// Give the spec, and make no server.
     #[serde(default)]
     dry_run: bool,
+    /// The server `name` was imported before. What people changed of it stays, what the new import changes comes in as another version.
+    #[serde(default)]
+    update: bool,
+    /// Whose counts where people and the new import changed the same. Left out: nothing is kept then (409).
+    prefer: Option<Prefer>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Prefer {
+    /// What people wrote.
+    Ours,
+    /// What the new import says.
+    Theirs,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,6 +64,9 @@ pub struct Imported {
     spec: Option<String>,
     /// What was left out of it and decided on the way.
     findings: Vec<Finding>,
+    /// With `update`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update: Option<Update>,
     #[serde(flatten)]
     created: Option<Created>,
 }
@@ -64,6 +81,44 @@ pub struct Finding {
     line: Option<u32>,
     column: Option<u32>,
     hint: Option<String>,
+}
+
+/// How a server differs from what it was.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Update {
+    changes: Vec<String>,
+    /// What callers of its tools would notice.
+    breaking: Vec<String>,
+    conflicts: Vec<Conflict>,
+}
+
+/// People and the new import changed the same. What is not there was taken away.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Conflict {
+    #[schema(example = "tools[list_pets].description")]
+    path: String,
+    #[schema(value_type = Object)]
+    base: Option<Value>,
+    #[schema(value_type = Object)]
+    ours: Option<Value>,
+    #[schema(value_type = Object)]
+    theirs: Option<Value>,
+}
+
+impl Update {
+    fn of(update: &intake::Update) -> Self {
+        let conflict = |it: &intake::Conflict| Conflict {
+            path: it.path.clone(),
+            base: it.base.clone(),
+            ours: it.ours.clone(),
+            theirs: it.theirs.clone(),
+        };
+        Self {
+            changes: update.changes.iter().take(MOST_FINDINGS).map(ToString::to_string).collect(),
+            breaking: update.breaking.iter().take(MOST_FINDINGS).map(ToString::to_string).collect(),
+            conflicts: update.conflicts.iter().take(MOST_FINDINGS).map(conflict).collect(),
+        }
+    }
 }
 
 /// So many are told one by one.
@@ -88,13 +143,21 @@ pub fn problem(error: Error) -> Problem {
             let shown = json!(findings(found));
             Problem::from(error).with("findings", shown)
         }
+        Error::Intake(IntakeError::Conflicts(update)) => {
+            let conflicts = json!(Update::of(update).conflicts);
+            Problem::from(error).with("conflicts", conflicts)
+        }
         _ => Problem::from(error),
     }
 }
 
 impl From<Import> for intake::Import {
-    fn from(Import { from, name, dry_run }: Import) -> Self {
-        Self { from, name, dry_run }
+    fn from(Import { from, name, dry_run, update, prefer }: Import) -> Self {
+        let prefer = prefer.map(|prefer| match prefer {
+            Prefer::Ours => intake::Prefer::Ours,
+            Prefer::Theirs => intake::Prefer::Theirs,
+        });
+        Self { from, name, dry_run, update, prefer }
     }
 }
 
@@ -106,7 +169,7 @@ impl From<Import> for intake::Import {
     responses(
         (status = 200, body = Imported, description = "The spec, or the server was there before"),
         (status = 201, body = Imported, headers(("location" = String, description = "The server"))),
-        (status = 409, description = "The name is another server's, or this version has another text"),
+        (status = 409, description = "The name is another server's, this version has another text, or an update has `conflicts`"),
         (status = 422, description = "It can't be read, or no spec can be made of it: `findings` say why"),
     ),
 )]
@@ -128,6 +191,7 @@ impl Imported {
         Self {
             spec: created.is_none().then(|| imported.spec.clone()),
             findings: findings(&imported.findings),
+            update: imported.update.as_ref().map(Update::of),
             created: created.map(|it| Created::of(it, imported.spec.as_bytes())),
         }
     }

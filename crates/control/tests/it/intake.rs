@@ -141,3 +141,41 @@ async fn what_is_asked_wrongly_is_refused() {
     assert_eq!(refused.code(), (422, "invalid-document".to_owned()));
     assert_eq!(refused.json()["findings"][0]["level"], "error");
 }
+
+#[tokio::test]
+async fn a_newer_import_keeps_what_people_changed() {
+    let running = Running::start().await;
+    let send = async |document: &str, more: Value| {
+        let mut import = json!({ "from": { "openapi": { "document": document } }, "name": "pets" });
+        import.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        running.ask("POST", "/mcp/import", &import.to_string()).await
+    };
+    let document = PETS.replace("parameters: [{ $ref: 'more.yaml#/a' }], ", "");
+    let early = send(&document, json!({ "update": true })).await;
+    assert_eq!(early.code(), (404, "not-found".to_owned()));
+    assert_eq!(send(&document, json!({})).await.status, 201);
+    let again = send(&document, json!({ "update": true })).await;
+    assert_eq!((again.status, &again.json()["update"]["changes"]), (200, &json!([])), "{again:?}");
+
+    let spec = send(&document, json!({ "dryRun": true })).await.json()["spec"].as_str().unwrap().to_owned();
+    let edited = spec.replace("description: list pets", "description: Every pet");
+    let edited = if edited == spec { spec.replacen("description: ", "description: Every pet. ", 1) } else { edited };
+    let edited = edited.replace("name: pets\n", "name: pets\nversion: 0.2.0\n");
+    assert_eq!(running.ask("POST", "/mcp/create", &edited).await.status, 201);
+    let newer = document.replace("listStores, ", "listShops, ");
+    let shown = send(&newer, json!({ "update": true, "dryRun": true })).await.json();
+    assert!(shown["spec"].as_str().unwrap().contains("Every pet"), "{shown}");
+    let updated = send(&newer, json!({ "update": true })).await;
+    assert_eq!((updated.status, &updated.json()["outcome"]), (201, &json!("updated")), "{updated:?}");
+    assert_eq!(updated.json()["server"]["latest"], "0.3.0", "a tool is gone");
+    assert_eq!(updated.json()["update"]["breaking"], json!(["breaking: tool `list_stores`: it is gone"]));
+
+    // Both say something else of it.
+    let newest = newer.replace("operationId: listPets,", "operationId: listPets, summary: Animals,");
+    let open = send(&newest, json!({ "update": true })).await;
+    assert_eq!(open.code(), (409, "conflicts".to_owned()));
+    assert_eq!(open.json()["conflicts"][0]["path"], "tools[list_pets].description", "{open:?}");
+    let ours = send(&newest, json!({ "update": true, "prefer": "ours" })).await;
+    assert_eq!(ours.json()["outcome"], "unchanged", "{ours:?}");
+    assert_eq!(send(&newest, json!({ "update": true })).await.status, 200, "it was decided");
+}

@@ -1,0 +1,164 @@
+//! A spec that people edited meets a newer import of what it was made of: a three-way merge. What was imported last says which
+//! difference is whose. What people changed stays; what the new import changed comes in; where both changed the same, that is a
+//! conflict, and somebody says whose counts.
+//!
+//! What has a name (tools, connections, toolsets …) is merged by it, lists of words as sets, everything else by its fields.
+
+mod breaking;
+mod difference;
+mod merge;
+mod text;
+
+use mcp_factory_spec::{Probe, Severity, Source, Spec, read};
+use semver::Version;
+use serde_json::Value;
+
+pub use self::{
+    breaking::{Break, breaking},
+    difference::{Change, Kind, changes},
+    merge::Conflict,
+};
+use crate::{Finding, Level};
+
+/// Whose counts where both changed the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefer {
+    /// What people wrote.
+    Ours,
+    /// What the new import says.
+    Theirs,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Update {
+    pub spec: Spec,
+    /// What is different from what people had.
+    pub changes: Vec<Change>,
+    /// What callers of its tools would notice.
+    pub breaking: Vec<Break>,
+    /// Where both changed the same. While nobody says whose counts, people's stand in `spec`, and it is not to be kept.
+    pub conflicts: Vec<Conflict>,
+    /// Whose counted.
+    pub preferred: Option<Prefer>,
+    pub findings: Vec<Finding>,
+}
+
+impl Update {
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.conflicts.is_empty() || self.preferred.is_some()
+    }
+
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// The spec in the words of `text`, which is what people have: their comments and order stay where that can be. The flag says
+    /// whether it could.
+    #[must_use]
+    pub fn written(&self, ours: &Spec, text: &str) -> (String, bool) {
+        text::write(ours, text, &self.spec)
+    }
+}
+
+/// `base` is what was imported last, `ours` what people made of it, `theirs` what is imported now. Without a spec the findings say
+/// why the parts don't fit together.
+pub fn update(base: &Spec, ours: &Spec, theirs: &Spec, prefer: Option<Prefer>) -> Result<Update, Vec<Finding>> {
+    let (old, mine, new) = (base.canonical(), ours.canonical(), theirs.canonical());
+    let (mut merged, conflicts) = merge::merge(&old, &mine, &new, prefer);
+    if merged == mine {
+        let (changes, breaking, findings) = (Vec::new(), Vec::new(), Vec::new());
+        return Ok(Update { spec: ours.clone(), changes, breaking, conflicts, preferred: prefer, findings });
+    }
+    let findings = forget_gone(&mine, &mut merged);
+    let mut spec = reread(&merged)?;
+    let breaking = breaking(ours, &spec);
+    let mut changed = changes(&mine, &merged);
+    if spec.version == ours.version {
+        let adds = changed.iter().any(|it| it.kind == Kind::Added);
+        merged["version"] = raised(&ours.version, !breaking.is_empty(), adds).to_string().into();
+        spec = reread(&merged)?;
+        changed = changes(&mine, &merged);
+    }
+    Ok(Update { spec, changes: changed, breaking, conflicts, preferred: prefer, findings })
+}
+
+/// What people wrote is not left out where it does not fit: that is told, and nothing comes of it.
+fn reread(merged: &Value) -> Result<Spec, Vec<Finding>> {
+    let text = merged.to_string();
+    let reading = read(&Source::new("merged.json", text.as_bytes()), &Anything);
+    let errors = reading.diagnostics.into_iter().filter(|it| it.code.severity() == Severity::Error);
+    reading.spec.ok_or_else(|| {
+        let told = errors.take(20).map(|it| Finding {
+            level: Level::Error,
+            place: String::new(),
+            position: None,
+            message: format!("together they are no spec: `{}`: {}", it.path, it.message),
+            hint: it.help,
+        });
+        told.collect()
+    })
+}
+
+/// Files that a spec names are where they are.
+struct Anything;
+
+impl Probe for Anything {
+    fn is_file(&self, _: &str) -> bool {
+        true
+    }
+
+    fn is_folder(&self, _: &str) -> bool {
+        true
+    }
+}
+
+/// As semantic versioning has it: before 1.0.0 the second number says that something broke.
+fn raised(version: &Version, breaks: bool, adds: bool) -> Version {
+    let Version { major, minor, patch, .. } = *version;
+    match (major, breaks, adds) {
+        (0, true, _) => Version::new(0, minor + 1, 0),
+        (0, false, _) => Version::new(0, minor, patch + 1),
+        (_, true, _) => Version::new(major + 1, 0, 0),
+        (_, _, true) => Version::new(major, minor + 1, 0),
+        _ => Version::new(major, minor, patch + 1),
+    }
+}
+
+/// A toolset that people made may name a tool that is gone now: it does without.
+fn forget_gone(ours: &Value, merged: &mut Value) -> Vec<Finding> {
+    let names = |spec: &Value| -> Vec<String> {
+        let tools = spec["tools"].as_array().into_iter().flatten();
+        tools.filter_map(|tool| tool["name"].as_str().map(str::to_owned)).collect()
+    };
+    let kept = names(merged);
+    let gone: Vec<String> = names(ours).into_iter().filter(|name| !kept.contains(name)).collect();
+    let mut findings = Vec::new();
+    for toolset in merged.get_mut("toolsets").and_then(Value::as_array_mut).into_iter().flatten() {
+        let name = toolset["name"].as_str().unwrap_or_default().to_owned();
+        let Some(tools) = toolset.get_mut("tools").and_then(Value::as_array_mut) else { continue };
+        tools.retain(|tool| {
+            let is_gone = tool.as_str().is_some_and(|tool| gone.iter().any(|gone| gone == tool));
+            if is_gone {
+                let message = format!("the toolset `{name}` does without {tool}, which is gone");
+                findings.push(Finding {
+                    level: Level::Note,
+                    place: String::new(),
+                    position: None,
+                    message,
+                    hint: None,
+                });
+            }
+            !is_gone
+        });
+    }
+    if let Some(toolsets) = merged.get_mut("toolsets").and_then(Value::as_array_mut) {
+        toolsets.retain(|toolset| toolset["tools"].as_array().is_none_or(|tools| !tools.is_empty()));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests;

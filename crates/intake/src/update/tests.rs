@@ -1,0 +1,206 @@
+use proptest::prelude::*;
+use serde_json::{Map, json};
+
+use super::{merge::merge, *};
+use crate::openapi::{NoFiles, Options, import};
+
+/// Trees as specs are: fields, named elements, sets of words, texts.
+fn tree() -> impl Strategy<Value = Value> {
+    let word = prop_oneof!["a", "b", "c", "d"].prop_map(|it| it.to_string());
+    let leaf = prop_oneof![
+        (0..4_i64).prop_map(Value::from),
+        word.clone().prop_map(Value::from),
+        proptest::collection::btree_set(word.clone(), 1..4).prop_map(|set| set.into_iter().collect::<Value>()),
+    ];
+    leaf.prop_recursive(3, 24, 4, move |inner| {
+        let fields = proptest::collection::btree_map(word.clone(), inner.clone(), 0..4);
+        let object = |fields: std::collections::BTreeMap<String, Value>| Map::from_iter(fields);
+        prop_oneof![
+            fields.clone().prop_map(move |it| Value::Object(object(it))),
+            proptest::collection::btree_map(word.clone(), fields, 1..4).prop_map(move |elements| {
+                let named = |(name, fields)| {
+                    let mut fields = object(fields);
+                    fields.insert("name".to_owned(), Value::String(name));
+                    Value::Object(fields)
+                };
+                elements.into_iter().map(named).collect()
+            }),
+        ]
+    })
+}
+
+fn whole() -> impl Strategy<Value = Value> {
+    proptest::collection::btree_map("[a-d]", tree(), 0..4).prop_map(|it| Value::Object(Map::from_iter(it)))
+}
+
+/// Every value that is no object and no list of named elements, by its path; what is gone is not in it.
+fn leaves(value: &Value, path: &str, into: &mut Vec<(String, Value)>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| leaves(value, &format!("{path}.{key}"), into)),
+        Value::Array(elements) if elements.iter().all(Value::is_object) => elements.iter().for_each(|element| {
+            let name = element["name"].as_str().unwrap_or_default();
+            leaves(element, &format!("{path}[{name}]"), into);
+        }),
+        leaf => into.push((path.to_owned(), leaf.clone())),
+    }
+}
+
+fn all(value: &Value) -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    leaves(value, "", &mut all);
+    all
+}
+
+fn conflicted(conflicts: &[Conflict], path: &str) -> bool {
+    let path = path.trim_start_matches('.');
+    conflicts.iter().any(|it| path.starts_with(&it.path) || it.path.starts_with(path))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_new_changes_nothing(base in whole(), ours in whole()) {
+        let (merged, conflicts) = merge(&base, &ours, &base, None);
+        prop_assert_eq!(merged.to_string(), ours.to_string());
+        prop_assert!(conflicts.is_empty());
+    }
+
+    #[test]
+    fn without_edits_it_is_the_new_import(base in whole(), theirs in whole()) {
+        let (merged, conflicts) = merge(&base, &base, &theirs, None);
+        prop_assert_eq!(merged, theirs);
+        prop_assert!(conflicts.is_empty());
+    }
+
+    #[test]
+    fn no_edit_is_lost(base in whole(), ours in whole(), theirs in whole(), prefer in prop_oneof![Just(None), Just(Some(Prefer::Ours))]) {
+        let (merged, conflicts) = merge(&base, &ours, &theirs, prefer);
+        let (before, mine, after) = (all(&base), all(&ours), all(&merged));
+        for (path, value) in mine.iter().filter(|it| !before.contains(it)) {
+            let kept = after.iter().any(|(at, now)| at == path && match (value, now) {
+                // Of a set each word is an edit of its own.
+                (Value::Array(value), Value::Array(now)) => {
+                    let old = before.iter().find(|(at, _)| at == path).and_then(|(_, old)| old.as_array());
+                    value.iter().all(|it| now.contains(it) || old.is_some_and(|old| old.contains(it)))
+                }
+                (value, now) => value == now,
+            });
+            prop_assert!(kept, "{} = {} of ours is not in {}", path, value, merged);
+        }
+        // What was taken away does not come back.
+        for (path, _) in before.iter().filter(|(path, _)| !ours_has(&ours, path)) {
+            prop_assert!(!after.iter().any(|(at, _)| at == path) || conflicted(&conflicts, path), "{} came back: {}", path, merged);
+        }
+    }
+
+    #[test]
+    fn whose_counts_is_asked_only_where_both_changed_it(base in whole(), ours in whole(), theirs in whole()) {
+        let (_, conflicts) = merge(&base, &ours, &theirs, None);
+        for conflict in &conflicts {
+            prop_assert!(conflict.ours != conflict.base && conflict.theirs != conflict.base && conflict.ours != conflict.theirs);
+        }
+        let (settled, again) = merge(&base, &ours, &theirs, Some(Prefer::Theirs));
+        prop_assert_eq!(again.len(), conflicts.len());
+        prop_assert!(conflicts.is_empty() || settled != ours || conflicts.iter().all(|it| it.theirs.is_none() || it.ours.is_some()));
+    }
+}
+
+/// Whether there is anything at a path, or above it something that is no container.
+fn ours_has(ours: &Value, path: &str) -> bool {
+    all(ours).iter().any(|(at, _)| at == path || path.starts_with(at.as_str()) || at.starts_with(path))
+}
+
+const PETS: &str = "openapi: 3.0.3\ninfo: { title: Pets, version: '1' }\nservers: [{ url: https://pets.example.com }]\npaths:\n\
+    \x20 /pets:\n    get: { operationId: listPets, summary: All pets, tags: [pets], parameters: [{ name: kind, in: query, schema: { type: string, enum: [cat, dog] } }], responses: {} }\n\
+    \x20 /pets/{id}:\n    get: { operationId: getPet, summary: A pet, responses: { 200: { description: It, content: { application/json: { schema: { type: object, properties: { id: { type: string }, age: { type: integer } } } } } } } }\n\
+    \x20   delete: { operationId: deletePet, summary: No pet, responses: {} }\n";
+
+fn spec(document: &str) -> Spec {
+    import("pets.yaml", document.as_bytes(), &NoFiles, &Options::default()).unwrap().spec
+}
+
+fn spec_of(text: &str) -> Spec {
+    let reading = mcp_factory_spec::read(&mcp_factory_spec::Source::new("ours.yaml", text.as_bytes()), &Anything);
+    reading.spec.unwrap_or_else(|| panic!("{:?}\n{text}", reading.diagnostics))
+}
+
+#[test]
+fn people_keep_their_words_and_comments_and_get_what_is_new() {
+    let base = spec(PETS);
+    let text = format!("# Ours.\n{}", base.canonical_yaml())
+        .replace("description: All pets", "description: Every pet of the shop # better")
+        .replace("version: 0.1.0", "version: 1.0.0");
+    let ours = spec_of(&text);
+    let theirs = spec(
+        &format!("{PETS}  /stores:\n    get: {{ operationId: listStores, responses: {{}} }}\n")
+            .replace("No pet", "Removes a pet"),
+    );
+    let update = update(&base, &ours, &theirs, None).unwrap();
+    assert_eq!((update.conflicts.len(), update.breaking.len()), (0, 0), "{update:?}");
+    let changes: Vec<String> = update.changes.iter().map(ToString::to_string).collect();
+    assert!(changes.contains(&"changed: tools[delete_pet] (description)".to_owned()), "{changes:?}");
+    assert!(changes.contains(&"added: tools[list_stores]".to_owned()), "{changes:?}");
+    let (written, carried) = update.written(&ours, &text);
+    assert!(carried && written.starts_with("# Ours.\n"), "{written}");
+    assert!(written.contains("description: Every pet of the shop # better\n"), "{written}");
+    assert_eq!(spec_of(&written), update.spec);
+    assert!(update.spec.version > ours.version);
+
+    let again = super::update(&theirs, &update.spec, &theirs, None).unwrap();
+    assert!(again.is_unchanged() && again.spec == update.spec);
+    assert_eq!(again.written(&update.spec, &written), (written, true));
+}
+
+#[test]
+fn what_both_changed_is_asked() {
+    let base = spec(PETS);
+    let ours = spec_of(&base.canonical_yaml().replace("description: All pets", "description: Every pet"));
+    let theirs = spec(&PETS.replace("All pets", "The pets"));
+    let open = update(&base, &ours, &theirs, None).unwrap();
+    assert_eq!(open.conflicts[0].path, "tools[list_pets].description");
+    assert!(!open.is_settled());
+    for (prefer, expected) in [(Prefer::Ours, "Every pet"), (Prefer::Theirs, "The pets")] {
+        let settled = update(&base, &ours, &theirs, Some(prefer)).unwrap();
+        assert!(settled.is_settled());
+        assert_eq!(settled.spec.tools[0].description, expected);
+    }
+    // A tool that people took away stays away, and one that is gone there and was edited here is asked about.
+    let fewer = spec_of(&without(&base, "delete_pet").to_string());
+    let theirs = spec(&PETS.replace("No pet", "Removes a pet"));
+    let kept = update(&base, &fewer, &theirs, None).unwrap();
+    assert!(kept.is_unchanged() && kept.conflicts.is_empty());
+    let theirs = spec_of(&without(&base, "list_pets").to_string());
+    assert_eq!(update(&base, &ours, &theirs, None).unwrap().conflicts[0].path, "tools[list_pets]");
+}
+
+fn without(spec: &Spec, tool: &str) -> Value {
+    let mut value = spec.canonical();
+    value["tools"].as_array_mut().unwrap().retain(|it| it["name"] != tool);
+    value
+}
+
+#[test]
+fn what_breaks_callers_is_named() {
+    let base = spec(PETS);
+    let newer = PETS
+        .replace("enum: [cat, dog]", "enum: [cat]")
+        .replace("age: { type: integer }", "age: { type: string }")
+        .replace("id: { type: string }, ", "")
+        .replace("{ name: kind, in: query,", "{ name: shop, in: query, required: true, schema: { type: string } }, { name: kind, in: query, required: true,")
+        .replace("\x20   delete: { operationId: deletePet, summary: No pet, responses: {} }\n", "");
+    let update = update(&base, &base, &spec(&newer), None).unwrap();
+    let breaking: Vec<String> = update.breaking.iter().map(ToString::to_string).collect();
+    for expected in [
+        "tool `list_pets`: the parameter `kind` became required",
+        "tool `list_pets`: the parameter `kind` does not take `dog` any more",
+        "tool `list_pets`: the parameter `shop` is new and required",
+        "tool `get_pet`: `id` of the result is gone",
+        "tool `get_pet`: the type of `age` of the result changed from integer to string",
+        "tool `delete_pet`: it is gone",
+    ] {
+        assert!(breaking.iter().any(|it| *it == format!("breaking: {expected}")), "{expected}: {breaking:#?}");
+    }
+    assert_eq!(update.spec.version.to_string(), "0.2.0");
+    assert_eq!(json!(update.spec.tools.len()), 2);
+}
