@@ -4,14 +4,17 @@ use crate::{factory::json, run::Place};
 
 const PETS: &str = "openapi: 3.0.3\ninfo: { title: Pets, version: '1' }\nservers: [{ url: https://pets.example.com }]\npaths:\n\
     \x20 /pets/{id}: { get: { operationId: getPet, tags: [pets], summary: A pet, responses: {} } }\n\
-    \x20 /stores: { get: { operationId: listStores, parameters: [{ name: a, in: cookie, schema: { type: string } }], responses: {} } }\n";
+    \x20 /stores: { get: { operationId: listStores, parameters: [{ name: a, in: query, schema: { type: object } }], responses: {} } }\n";
 
 #[test]
 fn a_document_is_shown_written_or_made_a_server() {
     let place = Place::new().file("pets.yaml", PETS);
     let said = place.run(&["create", "--openapi", "pets.yaml", "--dry-run"]);
     assert!(said.code == Some(0) && said.out.starts_with("name: pets\ntitle: Pets\n"), "{said:?}");
-    assert!(said.err.contains("left out: the optional cookie `a` (at /paths/~1stores/get, line 6"), "{said:?}");
+    assert!(
+        said.err.contains("left out: the query parameter `a`, an object of any keys (at /paths/~1stores/get, line 6"),
+        "{said:?}"
+    );
     assert!(said.err.ends_with("2 tools of pets.yaml, 1 left out as listed above\n"), "{said:?}");
 
     let chosen = ["create", "--openapi", "pets.yaml", "--tag", "pets", "--name", "zoo", "--out", "zoo.yaml"];

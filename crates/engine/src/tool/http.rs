@@ -16,6 +16,7 @@ use mcp_factory_spec::{
     template::{Json, Text},
 };
 use mcp_serve::{CallContext, ToolResult};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -29,6 +30,9 @@ use body::{Body, plain};
 use paging::{Pages, Position};
 use select::Pointer;
 
+/// RFC 6265: what is no cookie octet.
+const NO_COOKIE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
+
 /// Where the spec sets no timeout, a request still ends.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -40,6 +44,7 @@ pub struct HttpTool {
     path: Text,
     query: Vec<(String, Json)>,
     headers: Vec<(HeaderName, Text)>,
+    cookies: Vec<(String, Text)>,
     accept: Option<HeaderValue>,
     body: Option<Body>,
     select: Pointer,
@@ -94,6 +99,7 @@ impl HttpTool {
             let name = HeaderName::try_from(name.as_str()).map_err(|error| error.to_string())?;
             Ok((name, text(value)?))
         });
+        let cookies = request.cookies.iter().map(|(name, value)| Ok((name.as_str().to_owned(), text(value)?)));
         let accept = request.accept.as_deref().map(HeaderValue::try_from).transpose();
         let body = |body: &model::ValueTemplate| Body::compile(request.body_type, body, &settings.properties);
         let pages = settings.paginate.map(Pages::compile).transpose()?;
@@ -113,6 +119,7 @@ impl HttpTool {
             path: text(&request.path)?,
             query: query.collect::<Result<_, String>>()?,
             headers: headers.collect::<Result<_, String>>()?,
+            cookies: cookies.collect::<Result<_, String>>()?,
             accept: accept.map_err(|_| "`accept` is no header value".to_owned())?,
             body: request.body.as_ref().map(body).transpose()?,
             json: select.is_some() || pages.is_some() || settings.returns.is_some_and(|schema| !is_text(schema)),
@@ -228,6 +235,9 @@ impl HttpTool {
             }
         }
         headers.extend(own);
+        if let Some(cookies) = self.cookies(values)? {
+            headers.insert(header::COOKIE, cookies);
+        }
         if let Some(accept) = &self.accept {
             headers.insert(header::ACCEPT, accept.clone());
         } else {
@@ -235,6 +245,18 @@ impl HttpTool {
             headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static(any));
         }
         Ok(headers)
+    }
+
+    /// In one header. What would end a cookie, or can't stand in one, is percent-encoded.
+    fn cookies(&self, values: &Values<'_>) -> Result<Option<HeaderValue>, String> {
+        let mut cookies = Vec::new();
+        for (name, text) in &self.cookies {
+            let value =
+                text.header(|name| values.get(name)).map_err(|problem| format!("the cookie `{name}`: {problem}"))?;
+            cookies.extend(value.map(|value| format!("{name}={}", utf8_percent_encode(&value, NO_COOKIE))));
+        }
+        let whole = || HeaderValue::try_from(cookies.join("; ")).map_err(|_| "the cookies can't be sent".to_owned());
+        (!cookies.is_empty()).then(whole).transpose()
     }
 
     fn unknown_caller(&self, header: &HeaderName) -> String {

@@ -50,6 +50,10 @@ tools:
     description: Text
     parameters: { name: { type: string, required: true } }
     http: { method: PUT, path: /text, bodyType: text, body: "Hello {name}" }
+  - name: cookies
+    description: Cookies
+    parameters: { a: { type: string }, b: { type: string }, c: { type: integer } }
+    http: { path: /people, cookies: { A: "{a}", b: "x{b}", c: "{c}" } }
   - { name: fails, description: Fails, http: { path: /fails } }
   - { name: nothing, description: Selects nothing, http: { path: /people, select: /no/such } }
 "#;
@@ -128,6 +132,15 @@ async fn bodies_keep_types_and_lose_what_was_left_out() {
     assert_eq!(last(&log).body, "name=a%3Db%26c&fixed=x+y");
     call(&engine, "text", json!({ "name": "Bob" })).await.unwrap();
     assert_eq!((last(&log).body, last(&log).method), ("Hello Bob".to_owned(), "PUT".to_owned()));
+}
+
+#[tokio::test]
+async fn cookies_go_one_by_one_and_end_where_they_should() {
+    let (engine, log) = start().await;
+    call(&engine, "cookies", json!({ "b": "y; admin=1, \u{e4}", "c": 3 })).await.unwrap();
+    assert_eq!(last(&log).headers["cookie"], "b=xy%3B%20admin=1%2C%20%C3%A4; c=3");
+    call(&engine, "cookies", json!({})).await.unwrap();
+    assert!(!last(&log).headers.contains_key("cookie"));
 }
 
 #[tokio::test]

@@ -183,13 +183,16 @@ impl<'d> Operation<'d> {
                 return Err(format!("the path `{}` has a brace that is not closed", self.path));
             };
             path.push_str(&literal(before));
-            let known = taken.path.iter().find(|(known, _)| known == name).map(|(_, placeholder)| placeholder.clone());
+            let known = taken.path.iter().find(|(known, ..)| known == name);
             let placeholder = match known {
-                Some(placeholder) => placeholder,
+                Some((_, placeholder, before)) => {
+                    path.push_str(&literal(before));
+                    placeholder.clone()
+                }
                 None => {
                     let schema = Map::from_iter([("type".to_owned(), Value::from("string"))]);
                     let placeholder = taken.take(name, "path", schema, true);
-                    taken.path.push((name.to_owned(), placeholder.clone()));
+                    taken.path.push((name.to_owned(), placeholder.clone(), String::new()));
                     placeholder
                 }
             };
@@ -201,8 +204,8 @@ impl<'d> Operation<'d> {
         let unused: Vec<String> = taken
             .path
             .iter()
-            .filter(|(_, placeholder)| !path.contains(&format!("{{{placeholder}}}")))
-            .map(|(_, placeholder)| placeholder.clone())
+            .filter(|(_, placeholder, _)| !path.contains(&format!("{{{placeholder}}}")))
+            .map(|(_, placeholder, _)| placeholder.clone())
             .collect();
         for placeholder in unused {
             taken.properties.shift_remove(&placeholder);
@@ -214,8 +217,7 @@ impl<'d> Operation<'d> {
     fn headers(&self, taken: &Taken, body: &body::Body, request: &mut Map<String, Value>) {
         let mut headers = taken.headers.clone();
         if !taken.cookies.is_empty() {
-            let cookies: Vec<String> = taken.cookies.iter().map(|(name, it)| format!("{name}={{{it}}}")).collect();
-            headers.insert("Cookie".to_owned(), cookies.join("; ").into());
+            request.insert("cookies".to_owned(), Value::Object(taken.cookies.clone()));
         }
         let media_type = body.media_type.as_ref().filter(|_| matches!(body.kind, "json" | "text"));
         if let Some(media_type) = media_type.filter(|it| !it.contains(['*', '\r', '\n'])) {

@@ -17,11 +17,11 @@ pub struct Taken {
     pub names: Names,
     pub properties: Map<String, Value>,
     pub required: Vec<String>,
-    pub path: Vec<(String, String)>,
+    /// What the document calls it, its placeholder, and what stands before that in the path.
+    pub path: Vec<(String, String, String)>,
     pub query: Map<String, Value>,
     pub headers: Map<String, Value>,
-    /// The cookies that are always there.
-    pub cookies: Vec<(String, String)>,
+    pub cookies: Map<String, Value>,
     pub left_out: Vec<String>,
 }
 
@@ -82,7 +82,12 @@ pub fn take<'d>(
             }
             merge::never_null(&mut schema);
             let taken_name = taken.take(name, "path", schema, true);
-            taken.path.push((name.to_owned(), taken_name));
+            let before = match parameter.text("style") {
+                Some("matrix") => format!(";{name}="),
+                Some("label") => ".".to_owned(),
+                _ => String::new(),
+            };
+            taken.path.push((name.to_owned(), taken_name, before));
         }
         "query" if !credential.iter().any(|key| key == name) => query(name, schema, shape, written, is_required, taken),
         "header" if !NOT_TAKEN.contains(&name.to_ascii_lowercase().as_str()) => {
@@ -95,14 +100,13 @@ pub fn take<'d>(
             let placeholder = taken.take(name, "header", schema, is_required);
             taken.headers.insert(name.to_owned(), format!("{{{placeholder}}}").into());
         }
-        "cookie" if is_required && is_header(name) && !credential.iter().any(|key| key == name) => {
-            schema = as_text(&schema, Written::Joined(","));
-            schema.entry("pattern").or_insert_with(|| r"^[^;,\s]*$".into());
-            let placeholder = taken.take(name, "cookie", schema, true);
-            taken.cookies.push((name.to_owned(), placeholder));
+        "cookie" if is_header(name) && !credential.iter().any(|key| key == name) => {
+            if shape != Shape::Scalar {
+                schema = as_text(&schema, Written::Joined(","));
+            }
+            let placeholder = taken.take(name, "cookie", schema, is_required);
+            taken.cookies.insert(name.to_owned(), format!("{{{placeholder}}}").into());
         }
-        // One header holds all cookies, and goes with the first that is missing.
-        "cookie" => taken.left_out.push(format!("the optional cookie `{name}`")),
         _ => {}
     }
 }

@@ -84,6 +84,14 @@ impl Checker<'_> {
             }
             self.check_text_that_goes(value, &at, scope);
         }
+        for (name, value) in &request.cookies {
+            self.check_text_that_goes(value, &at.key("cookies").key(name), scope);
+        }
+        if !request.cookies.is_empty()
+            && request.headers.keys().any(|name| name.as_str().eq_ignore_ascii_case("cookie"))
+        {
+            self.report(Code::Conflict, &at.key("cookies"), "`cookies` and a header `Cookie` are the same", None);
+        }
         self.check_optional_value(request.body.as_ref(), &at.key("body"), scope);
         let Some(body) = &request.body else {
             if self.has(&at.key("bodyType")) && !self.has(&at.key("body")) {

@@ -102,6 +102,8 @@ object! {
         query: IndexMap<String, ValueTemplate>,
         /// The headers.
         headers: IndexMap<HeaderName, TextTemplate>,
+        /// The cookies. One whose argument is left out goes, and the others stay.
+        cookies: IndexMap<HeaderName, TextTemplate>,
         /// The body.
         body: Option<ValueTemplate>,
         /// How the body is written. A part of `multipart` may be `{ content, filename, contentType }`.

