@@ -109,7 +109,7 @@ async fn measure(folder: &Path, servers: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Servers with the same tools, or `unlike` ones, of which no two have a description, a schema or a query in common.
+/// Servers with the same tools, or `unlike` ones, of which no two have a description or a query in common.
 async fn fill(folder: &Path, data: &Path, servers: usize, unlike: bool) -> Result<(), Failure> {
     let bench = Bench::open(folder, data).await?;
     let begun = Instant::now();
@@ -194,7 +194,8 @@ impl Bench {
             }
             let line = line.replace("description: ", &format!("description: {name} "));
             let line = line.replace(&format!("description: {name} \""), &format!("description: \"{name} "));
-            line.replace("SELECT ", &format!("SELECT /* {name} */ "))
+            let line = line.replace("SELECT ", &format!("SELECT /* {name} */ "));
+            line.replace("UPDATE ", &format!("UPDATE /* {name} */ "))
         };
         let line = |line: &str| match line.split_once(": ") {
             Some(("name", _)) => format!("name: {name}\n"),
