@@ -1,5 +1,5 @@
 //! A spec whose tools lack implementations, and a live database: what they most likely mean is proposed, and tried before it is
-//! written. What only reads is run, in a session that can't write; what writes is explained, in one that is rolled back.
+//! written. What only reads is run, in a session that can't write; what writes is explained, which runs nothing.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use mcp_factory_intake::database::{infer, infer::Inferred, schema::Schema};
 use mcp_factory_spec::{
     Format, Severity, Spec,
     model::{Connection, ConnectionKind, Tool},
-    sql::{Parameter, Template},
+    sql::{Dialect, Parameter, Template},
 };
 use serde_json::{Value, json};
 
@@ -70,6 +70,7 @@ pub async fn complete(spec: &Spec, reach: &Reach, folder: &std::path::Path) -> R
     }
     for (_, live) in databases {
         live.database.close().await;
+        live.explains.close().await;
     }
     let spec = read(&canonical).map_err(IntakeError::Argument)?;
     Ok(Completed { spec, tools: outcomes })
@@ -96,6 +97,8 @@ fn connection<'s>(spec: &'s Spec, tool: &Tool) -> Result<&'s Connection, String>
 /// A database, and what it says of itself.
 struct Live {
     database: sql::Database,
+    /// For explanations alone: MySQL and SQLite refuse those of what writes in a session that can't.
+    explains: sql::Database,
     schema: Schema,
 }
 
@@ -124,10 +127,12 @@ impl Live {
         };
         let config =
             DatabaseConfig { read_only: true, schema: schema.clone(), ..DatabaseConfig::new(name, backend, source) };
-        let database = sql::Database::new(config, reach.secrets().clone(), reach.policy().clone())?;
+        let open = |config| sql::Database::new(config, reach.secrets().clone(), reach.policy().clone());
+        let explains = open(DatabaseConfig { read_only: backend == Backend::Postgres, ..config.clone() })?;
+        let database = open(config)?;
         let schema = database::read(&database, schema.as_deref()).await;
         let schema = schema.map_err(|error| IntakeError::Unreadable { of: of(), why: error.to_string() })?;
-        Ok(Self { database, schema })
+        Ok(Self { database, explains, schema })
     }
 }
 
@@ -186,12 +191,14 @@ async fn try_out(sql: &str, tool: &Tool, live: &Live, reads: bool) -> Result<&'s
             .map(|parameter| DriverParameter::new(named(parameter), hint(&properties[&named(parameter)], parameter)))
             .collect();
         let options = RunOptions { timeout: PATIENCE, ..RunOptions::default() };
-        // In a session that can't write: its transaction is rolled back whatever it does.
-        let statement = Statement::new(text, declared, Access::Read);
-        let run = live.database.run(&statement, values, FirstRow, &options).await;
+        let explained = live.schema.dialect != Dialect::Postgres && !reads;
+        let access = if explained { Access::Write } else { Access::Read };
+        let statement = Statement::new(text, declared, access);
+        let database = if reads { &live.database } else { &live.explains };
+        let run = database.run(&statement, values, FirstRow, &options).await;
         run.map_err(|error| error.to_string())?;
     }
-    Ok(if reads { "run, read-only" } else { "explained, and rolled back" })
+    Ok(if reads { "run, read-only" } else { "explained, and not run" })
 }
 
 /// A default, else NULL; a limit is a number.

@@ -65,9 +65,9 @@ async fn tools_are_inferred(ground: &Ground, connection: &str, folder: &Path) {
         ("get_customer", "run, read-only"),
         ("list_orders", "run, read-only"),
         ("count_products", "run, read-only"),
-        ("create_product", "explained, and rolled back"),
-        ("update_product", "explained, and rolled back"),
-        ("delete_order", "explained, and rolled back"),
+        ("create_product", "explained, and not run"),
+        ("update_product", "explained, and not run"),
+        ("delete_order", "explained, and not run"),
     ] {
         let written = found[tool].as_ref().unwrap_or_else(|why| panic!("{:?} {tool}: {why}", ground.backend));
         assert_eq!(written.tried, tried, "{tool}");
@@ -98,7 +98,7 @@ async fn tools_are_inferred(ground: &Ground, connection: &str, folder: &Path) {
     let found = ask(&engine, "search_products", json!({ "query": "go" })).await.expect("rows");
     assert_eq!(found["items"], json!([{ "id": "1", "name": "Go", "price": 9.9 }]));
     assert_eq!(
-        ask(&engine, "search_products", json!({ "query": "o", "kind": "book" })).await.expect("rows")["items"],
+        ask(&engine, "search_products", json!({ "query": "Ball", "kind": "book" })).await.expect("rows")["items"],
         json!([])
     );
     assert_eq!(ask(&engine, "get_customer", json!({ "id": 1 })).await.expect("a row")["name"], "Ann");

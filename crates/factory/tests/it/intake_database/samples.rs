@@ -81,7 +81,16 @@ async fn make_rows(ground: &Ground, spec: &Spec) -> String {
     refused.retain(|name, _| !ran.contains(name));
     // What the database refuses (a trigger, a partition that is not there) is told by its own message, and never by its grammar.
     for (name, why) in &refused {
-        let of_ours = ["syntax", "42601", "42703", "42804", "42883", "no such column", "Unknown column"];
+        let of_ours = [
+            "syntax error",
+            "in your SQL syntax",
+            "42601",
+            "42703",
+            "42804",
+            "42883",
+            "no such column",
+            "Unknown column",
+        ];
         assert!(!of_ours.iter().any(|word| why.contains(word)), "{name}: {why}");
         eprintln!("{name}: {why}");
     }
