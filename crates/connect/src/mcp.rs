@@ -302,7 +302,8 @@ impl Message<'_> {
 }
 
 /// Whether a URL says itself that it leads to this machine or a network of its own.
-fn is_private(url: &Url) -> bool {
+#[must_use]
+pub fn is_private(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost") || !name.contains('.'),
         Some(Host::Ipv4(ip)) => !address::is_public(ip.into()),

@@ -44,7 +44,10 @@ use crate::{
     prompt::CompiledPrompt,
     resource::Resources,
     tasks::{Desk, Tasks},
-    tool::{Kind, Tool, command::CommandTool, fixed, http::HttpTool, mcp::McpTool, sql::SqlTool, steps::StepsTool},
+    tool::{
+        Kind, Tool, command::CommandTool, fixed, graphql::GraphqlTool, http::HttpTool, mcp::McpTool, sql::SqlTool,
+        steps::StepsTool,
+    },
 };
 use connections::Connections;
 pub use connections::{SqlConnection, Upstream};
@@ -345,6 +348,9 @@ impl<'a> Builder<'a> {
             Some(model::ToolKind::Http(request)) => Kind::Http(Box::new(HttpTool::of_tool(tool, request, self)?)),
             Some(model::ToolKind::Command(command)) => {
                 Kind::Command(Box::new(CommandTool::compile(command, tool, self)?))
+            }
+            Some(model::ToolKind::Graphql(graphql)) => {
+                Kind::Graphql(Box::new(GraphqlTool::compile(graphql, tool, self)?))
             }
             Some(model::ToolKind::Mcp(call)) => Kind::Mcp(Box::new(McpTool::compile(call, tool, self)?)),
             Some(model::ToolKind::Static(fixed)) => Kind::Fixed(fixed::compile(fixed, self)?),

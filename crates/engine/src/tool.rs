@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod fixed;
+pub mod graphql;
 pub mod http;
 pub mod mcp;
 pub mod sql;
@@ -48,6 +49,7 @@ pub enum Kind {
     Sql(Box<sql::SqlTool>),
     Http(Box<http::HttpTool>),
     Command(Box<command::CommandTool>),
+    Graphql(Box<graphql::GraphqlTool>),
     Mcp(Box<mcp::McpTool>),
     Fixed(ToolResult),
     Steps(steps::StepsTool),
@@ -62,6 +64,7 @@ impl Kind {
         match self {
             Self::Sql(sql) => sql.reads(),
             Self::Http(http) => http.is_safe(),
+            Self::Graphql(graphql) => graphql.reads(),
             Self::Fixed(_) => true,
             Self::Steps(steps) => steps.reads(),
             Self::Command(_) | Self::Mcp(_) | Self::Stub => false,
@@ -74,6 +77,7 @@ impl Kind {
     pub fn may_only_read(&self) -> bool {
         match self {
             Self::Sql(sql) => sql.reads(),
+            Self::Graphql(graphql) => graphql.reads(),
             Self::Steps(steps) => steps.reads(),
             _ => true,
         }
@@ -83,7 +87,7 @@ impl Kind {
     pub fn is_seeded(&self) -> bool {
         match self {
             Self::Sql(sql) => sql.is_seeded(),
-            Self::Http(_) | Self::Command(_) | Self::Mcp(_) | Self::Stub => false,
+            Self::Http(_) | Self::Graphql(_) | Self::Command(_) | Self::Mcp(_) | Self::Stub => false,
             Self::Fixed(_) => true,
             Self::Steps(steps) => steps.is_seeded(),
         }
@@ -188,6 +192,7 @@ pub async fn run_kind(
             Kind::Sql(sql) => Box::pin(sql.call(cx, arguments, timeout)).await,
             Kind::Http(http) => Box::pin(http.call(cx, arguments, timeout)).await,
             Kind::Command(command) => Box::pin(command.call(cx, &arguments, timeout)).await,
+            Kind::Graphql(graphql) => Box::pin(graphql.call(cx, arguments, timeout)).await,
             Kind::Mcp(mcp) => Box::pin(mcp.call(cx, arguments, timeout)).await,
             Kind::Fixed(result) => result.clone(),
             Kind::Steps(steps) => steps.call(cx, arguments).await,

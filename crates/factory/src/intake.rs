@@ -6,6 +6,7 @@
 
 mod database;
 mod document;
+mod graphql;
 pub mod infer;
 mod mcp;
 mod openapi;
@@ -17,6 +18,7 @@ mod update;
 
 use std::sync::LazyLock;
 
+pub use mcp_factory_connect::mcp::is_private;
 pub use mcp_factory_intake::{
     Finding, Level, Proposal,
     update::{self as merge, Break, Change, Conflict, Prefer, Update},
@@ -28,6 +30,7 @@ use utoipa::ToSchema;
 pub use self::{
     database::{Database, Place},
     document::Document,
+    graphql::Graphql,
     mcp::Mcp,
     openapi::Openapi,
     postman::Postman,
@@ -47,6 +50,8 @@ pub enum Intake {
     Toolbox(#[schema(inline)] Toolbox),
     /// The tools of another MCP server, under this one's authentication, limits and names.
     Mcp(#[schema(inline)] Mcp),
+    /// A GraphQL endpoint, by introspection.
+    Graphql(#[schema(inline)] Graphql),
     /// A Postman collection, v2.0 or v2.1.
     Postman(#[schema(inline)] Postman),
     /// A live database: PostgreSQL, MySQL, MariaDB or SQLite.
@@ -113,6 +118,7 @@ impl Intake {
         let _turn = AT_ONCE.acquire().await.expect("nobody closes it");
         match self {
             Self::Openapi(it) => it.propose(name, reach).await,
+            Self::Graphql(it) => it.propose(name, reach).await,
             Self::Mcp(it) => it.propose(name, reach).await,
             Self::Toolbox(it) => it.propose(name, reach).await,
             Self::Postman(it) => it.propose(name, reach).await,

@@ -6,6 +6,7 @@
 
 pub mod database;
 mod finding;
+pub mod graphql;
 pub mod mcp;
 pub mod openapi;
 pub mod postman;

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{ValueEnum, ValueHint};
-use mcp_factory::intake::{Database, Document, Intake, Mcp, Openapi, Place, Postman, Toolbox};
+use mcp_factory::intake::{self, Database, Document, Graphql, Intake, Mcp, Openapi, Place, Postman, Toolbox};
 use url::Url;
 
 use super::servers::Create;
@@ -38,17 +38,17 @@ pub struct Import {
     #[command(flatten)]
     pub database: DatabaseOptions,
     #[command(flatten)]
-    pub mcp: McpOptions,
+    pub upstream: UpstreamOptions,
 }
 
-/// Of another MCP server.
+/// Of what is asked for what it has.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Of another MCP server")]
-pub struct McpOptions {
+#[command(next_help_heading = "Of another MCP server or a GraphQL endpoint")]
+pub struct UpstreamOptions {
     /// The variable that holds the bearer token for it.
     #[arg(long, value_name = "VARIABLE")]
     token_env_var: Option<String>,
-    /// Only the tools whose names fit this; `*` stands for anything. May be given several times.
+    /// Only the tools, or fields, whose names fit this; `*` stands for anything. May be given several times.
     #[arg(long, value_name = "PATTERN")]
     tool: Vec<String>,
 }
@@ -110,7 +110,7 @@ impl Create {
         // The parser would waive `requires` here, since sources exclude each other.
         let kinds = [
             ("--openapi", source.openapi.is_some(), import.openapi.given()),
-            ("--mcp", source.mcp.is_some(), import.mcp.given()),
+            ("--mcp", source.mcp.is_some() || source.graphql.is_some(), import.upstream.given()),
             ("--database", source.database.is_some(), import.database.given()),
         ];
         for (kind, chosen, option) in kinds {
@@ -135,7 +135,14 @@ impl Create {
             return Ok(Some(Intake::Toolbox(Toolbox { from, ..Toolbox::default() })));
         }
         if let Some(place) = &source.mcp {
-            return Ok(Some(Intake::Mcp(import.mcp.intake(place))));
+            return Ok(Some(Intake::Mcp(import.upstream.mcp(place))));
+        }
+        if let Some(url) = &source.graphql {
+            let (token_env_var, fields) = (import.upstream.token_env_var.clone(), import.upstream.tool.clone());
+            // Whoever types a URL means the place where it leads.
+            let allow_private_network = intake::is_private(url);
+            let graphql = Graphql { url: Some(url.clone()), allow_private_network, token_env_var, fields };
+            return Ok(Some(Intake::Graphql(graphql)));
         }
         if let Some(place) = &source.postman {
             let from = Some(Document::typed(place, false));
@@ -148,13 +155,13 @@ impl Create {
     }
 }
 
-impl McpOptions {
+impl UpstreamOptions {
     fn given(&self) -> Option<&'static str> {
         let given = [("--token-env-var", self.token_env_var.is_some()), ("--tool", !self.tool.is_empty())];
         given.into_iter().find_map(|(option, given)| given.then_some(option))
     }
 
-    fn intake(&self, place: &str) -> Mcp {
+    fn mcp(&self, place: &str) -> Mcp {
         let url = Url::parse(place).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let argv = match url {
             Some(_) => Vec::new(),

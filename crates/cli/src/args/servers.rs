@@ -4,6 +4,7 @@ use std::{num::NonZeroU16, path::PathBuf};
 
 use clap::{ValueEnum, ValueHint};
 use semver::Version;
+use url::Url;
 
 use super::{factory::Asking, intake::Import};
 
@@ -55,6 +56,9 @@ pub struct Source {
     /// Another MCP server: its URL, or the command that starts it, as in `"npx -y @example/server /data"`.
     #[arg(long, value_name = "URL|COMMAND")]
     pub mcp: Option<String>,
+    /// A GraphQL endpoint, which is asked what its schema is.
+    #[arg(long, value_name = "URL")]
+    pub graphql: Option<Url>,
     /// A Postman collection, v2.0 or v2.1, a file or a URL.
     #[arg(long, value_name = "FILE|URL", value_hint = ValueHint::FilePath)]
     pub postman: Option<String>,

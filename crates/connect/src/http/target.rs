@@ -125,7 +125,8 @@ pub(super) fn link(origin: &Url, from: &Url, auth: &Auth, link: &str) -> Result<
 /// A path keeps its meaning whatever stands in its placeholders: nothing in it climbs, or ends it.
 fn check_path(path: &str) -> Result<(), Error> {
     let wrong = |what: &str| Err(Error::new(Class::BadRequest, format!("the path of the request {what}")));
-    if !path.starts_with('/') {
+    // Nothing is the base URL itself.
+    if !path.is_empty() && !path.starts_with('/') {
         return wrong("does not begin with `/`");
     }
     if path.bytes().any(|byte| byte <= b' ' || byte == 0x7f || matches!(byte, b'?' | b'#' | b'\\')) {

@@ -69,8 +69,20 @@ const KINDS: &[Kind] = &[
         "A program, started without a shell",
         "Each element of `argv` stays one argument. It needs the grant `command`; without it use another kind."
     ),
-    kind!("mcp", false, "A tool of another MCP server", "The tool's arguments are handed on."),
-    kind!("graphql", false, "A GraphQL query", "The query has no placeholders: arguments are `variables`."),
+    kind!(
+        "mcp",
+        true,
+        "A tool of another MCP server",
+        "The tool's arguments are checked by `inputSchema` and handed on. At a `url`, or a program in `argv`, which needs the grant \
+         `command`. `import_server` writes such a spec of what a server lists."
+    ),
+    kind!(
+        "graphql",
+        true,
+        "A GraphQL query",
+        "The query has no placeholders: arguments are `variables`; one that is left out is left out there, too. `select` is a JSON \
+         pointer into its `data`. `import_server` writes such a spec of what an endpoint says of itself."
+    ),
     kind!(
         "mongo",
         false,

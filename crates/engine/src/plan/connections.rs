@@ -115,7 +115,7 @@ impl<'a> Connections<'a> {
             return Ok(known.clone());
         }
         let name = connection.name.to_string();
-        let Some(ConnectionKind::Http(server)) = &connection.kind else {
+        let Some(ConnectionKind::Http(server) | ConnectionKind::Graphql(server)) = &connection.kind else {
             return Err(format!("the connection `{name}` is no HTTP API").into());
         };
         let mut config = client_config(&name, server)?;

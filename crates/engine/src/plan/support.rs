@@ -22,7 +22,7 @@ pub fn check(spec: &Spec, problems: &mut Vec<Problem>) -> Vec<String> {
     for (position, tool) in spec.tools.iter().enumerate() {
         let path = format!("tools[{position}]");
         match &tool.kind {
-            None | Some(ToolKind::Command(_) | ToolKind::Mcp(_)) => {}
+            None | Some(ToolKind::Command(_) | ToolKind::Graphql(_) | ToolKind::Mcp(_)) => {}
             Some(ToolKind::Steps(steps)) => step_gaps(steps, spec, &path, &mut refuse),
             Some(kind) => kind_gaps(kind, &path, &mut refuse),
         }
@@ -63,9 +63,11 @@ fn connection_gaps(connection: &Connection) -> Vec<(&'static str, &'static str)>
     let mut gaps = Vec::new();
     match &connection.kind {
         None => gaps.push((".use", "connections that an operator shares")),
-        Some(ConnectionKind::Http(HttpServer { auth, .. }) | ConnectionKind::Mcp(McpServer { auth, .. }))
-            if matches!(auth, Some(OutboundAuth::Principal(_))) =>
-        {
+        Some(
+            ConnectionKind::Http(HttpServer { auth, .. })
+            | ConnectionKind::Graphql(HttpServer { auth, .. })
+            | ConnectionKind::Mcp(McpServer { auth, .. }),
+        ) if matches!(auth, Some(OutboundAuth::Principal(_))) => {
             gaps.push((".auth", "the caller's own credential for an upstream"));
         }
         // Connections of other types matter through the tools that use them.
