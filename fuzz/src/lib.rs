@@ -2,8 +2,9 @@
 
 pub mod http;
 
+use mcp_factory_intake::{Finding, Level, Proposal};
 use mcp_factory_spec::{
-    Diagnostic, Format, Node, NodeValue, Span, Verdict, render, secrets,
+    Diagnostic, Format, Node, NodeValue, Probe, Source, Span, Verdict, read, render, secrets,
     syntax::{self, limits},
 };
 
@@ -19,6 +20,33 @@ pub fn syntax(bytes: &[u8], format: Format) -> Option<Node> {
     }
     diagnostics(bytes, &found);
     root
+}
+
+/// What somebody else's document became is a spec, or it is said why there is none.
+pub fn proposal(made: Result<Proposal, Vec<Finding>>) {
+    let is_error = |finding: &Finding| finding.level == Level::Error;
+    let Proposal { spec, verdict, findings } = match made {
+        Ok(made) => made,
+        Err(findings) => return assert!(findings.iter().any(is_error), "nothing is said: {findings:?}"),
+    };
+    assert!(verdict < Verdict::Error && !findings.iter().any(is_error), "{findings:?}");
+    let text = spec.canonical().to_string();
+    let again = read(&Source { name: "fuzz", bytes: text.as_bytes(), format: Format::Json }, &NoFiles);
+    let again = again.spec.unwrap_or_else(|| panic!("it is no server: {:?}\n{text}", again.diagnostics));
+    assert_eq!(again.canonical(), spec.canonical(), "it is another server");
+}
+
+/// A folder in which there is nothing.
+struct NoFiles;
+
+impl Probe for NoFiles {
+    fn is_file(&self, _: &str) -> bool {
+        false
+    }
+
+    fn is_folder(&self, _: &str) -> bool {
+        false
+    }
 }
 
 /// Every place is in the text, and the renderings say all of it.
