@@ -262,17 +262,19 @@ fn failure(error: Sqlite) -> Failure {
     }
 }
 
+/// With the name of the file: where it lies on this machine is nothing that callers are told.
 pub fn open_error(config: &DatabaseConfig, error: &Sqlite) -> Error {
-    let path = match &config.source {
-        super::Source::Path(path) => format!(" `{}`", path.display()),
-        _ => String::new(),
-    };
     let error = self::error(error);
-    Error::new(
-        Class::Unavailable,
-        format!("opening the database{path} of `{}` failed: {}", config.name, error.message()),
-    )
-    .with_code(error.code().unwrap_or("SQLITE_ERROR"))
+    let (file, why) = match &config.source {
+        super::Source::Path(path) => {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            let why = error.message().replace(&*path.to_string_lossy(), &file);
+            (format!(" `{file}`"), why)
+        }
+        _ => (String::new(), error.message().to_owned()),
+    };
+    Error::new(Class::Unavailable, format!("opening the database{file} of `{}` failed: {why}", config.name))
+        .with_code(error.code().unwrap_or("SQLITE_ERROR"))
 }
 
 pub fn error(error: &Sqlite) -> Error {
