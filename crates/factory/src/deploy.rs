@@ -98,7 +98,22 @@ pub struct Serving {
     pub generation: u64,
     pub endpoint: String,
     pub since: SystemTime,
+    /// What was tried before it was let to serve.
+    pub report: Report,
     pub(crate) engine: Arc<Engine>,
+}
+
+impl Observed {
+    /// What became of this instance: it may serve on where a later one came to nothing.
+    #[must_use]
+    pub fn of(self, generation: u64) -> Self {
+        match &self.serving {
+            Some(serving) if serving.generation == generation && self.generation > generation => {
+                Self { generation, outcome: Ok(serving.report), ..self }
+            }
+            _ => self,
+        }
+    }
 }
 
 #[cfg(test)]

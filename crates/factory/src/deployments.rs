@@ -141,6 +141,7 @@ impl Factory {
                 return Err(Error::NoTarget { target: LOCAL });
             }
             let known = transaction.deployment(owner, &server)?;
+            let is_deploy = matches!(command, Command::Deploy(_));
             let (mut lifecycle, reply, known) = match (known, command) {
                 (None, Command::Deploy(version)) => {
                     let (new, actions) = Lifecycle::deploy(version);
@@ -174,6 +175,10 @@ impl Factory {
                 let _ = lifecycle.recover();
             }
             let mut deployment = written(&server, &lifecycle, known.as_ref());
+            // Why another version does not run is no news of one that does.
+            if is_deploy && lifecycle.state() == State::Running {
+                deployment.problem = None;
+            }
             // Whoever has something to do drives it; who was told to do something before has that to end.
             if is_to_do {
                 deployment.factory = me.as_deref().map(str::to_owned);
@@ -202,8 +207,17 @@ impl Factory {
         let observed = if wait.is_zero() || deployment.desired != Desired::Running.as_str() {
             None
         } else {
-            tokio::time::timeout(wait, settled).await.ok().flatten()
+            tokio::time::timeout(wait, settled).await.ok().flatten().map(|observed| observed.of(awaited))
         };
+        let mut deployment = deployment;
+        if let Some(Observed { outcome: Ok(_), serving: Some(serving), .. }) = &observed
+            && serving.generation == awaited
+        {
+            // What was waited for is so by now.
+            State::Running.as_str().clone_into(&mut deployment.state);
+            deployment.endpoint = Some(serving.endpoint.clone());
+            (deployment.fallback, deployment.problem) = (None, None);
+        }
         Ok(Commanded { deployment, already, observed })
     }
 }

@@ -105,7 +105,12 @@ fn write(transaction: &mut Transaction<'_>, me: &str, told: &Told) -> Result<Ans
                 let deed = Deed { actor, token: None, verb: "servers.deploy", subject, outcome };
                 transaction.audit(&told.owner, &deed)?;
             }
-            deployment.problem.clone_from(&told.problem);
+            // Where the version before serves on, or comes back, it is not the one that has the problem.
+            let tried = (lifecycle.version() != &known.version).then_some(&known.version);
+            deployment.problem = told.problem.as_ref().map(|problem| match tried {
+                Some(version) => format!("{version} does not run: {problem}"),
+                None => problem.clone(),
+            });
         }
         _ => {}
     }

@@ -267,7 +267,10 @@ fn health(deployment: &registry::Deployment, observed: Option<&Observed>) -> Opt
 }
 
 pub fn deployment(deployment: &registry::Deployment, observed: Option<&Observed>) -> Deployment {
-    let report = observed.and_then(|observed| observed.outcome.as_ref().ok());
+    let report = observed.and_then(|observed| match &observed.serving {
+        Some(serving) => Some(&serving.report),
+        None => observed.outcome.as_ref().ok(),
+    });
     let serving_since = observed.and_then(|observed| observed.serving.as_ref()).map(|serving| serving.since);
     Deployment {
         server: deployment.server.clone(),

@@ -201,6 +201,15 @@ async fn a_version_that_is_not_healthy_does_not_replace_the_one_that_is() {
     assert_eq!(refused.code(), (422, "unhealthy".to_owned()));
     assert_eq!(refused.json()["serving"]["version"], "1.0.0");
     assert_eq!(running.call("hello").await.1["result"]["content"][0]["text"], "hello");
+    // What is wrong with one version is not said of the other.
+    let shown = running.ask("GET", "/mcp/servers/shop", "").await.json()["deployment"].clone();
+    assert_eq!((&shown["state"], &shown["checks"]["examples"]), (&json!("running"), &json!(1)));
+    assert!(shown["problem"].as_str().is_some_and(|it| it.starts_with("1.1.0 does not run: example 1")), "{shown}");
+    assert_eq!(running.ask("POST", "/mcp/servers/shop/rollback", "").await.status, 200);
+    let deployed = running.ask("POST", "/mcp/deploy/shop", "").await;
+    assert_eq!((deployed.status, &deployed.json()["version"]), (200, &json!("1.0.0")), "{deployed:?}");
+    assert_eq!(deployed.json()["unchanged"], "this version is running");
+    assert_eq!(running.ask("GET", "/mcp/servers/shop", "").await.json()["deployment"]["problem"], json!(null));
 }
 
 #[tokio::test]

@@ -96,7 +96,7 @@ async fn an_agent_makes_a_server_and_calls_it_through_the_same_connection() {
     assert_eq!(usage["usage"][0]["calls"], 1, "{usage}");
 
     running.tool("stop_server", json!({ "server": "shop" })).await;
-    assert_eq!(running.tool("start_server", json!({ "server": "shop" })).await["state"], "starting");
+    assert_eq!(running.tool("start_server", json!({ "server": "shop" })).await["state"], "running");
 }
 
 #[tokio::test]

@@ -288,6 +288,7 @@ impl Driver {
             generation: mounted.generation,
             endpoint: self.site.endpoint.to_string(),
             since: mounted.since,
+            report: mounted.report,
             engine: mounted.engine.clone(),
         });
         self.observed.send_replace(Some(Observed { generation, outcome, serving }));

@@ -43,8 +43,14 @@ impl Unhealthy {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { checks, examples, skipped } = self;
-        write!(f, "{checks} checks and {examples} examples passed, {skipped} examples were left out")
+        let Self { checks, examples, skipped } = *self;
+        let many = |count: usize| if count == 1 { "" } else { "s" };
+        write!(f, "{checks} check{} and {examples} example{} passed", many(checks), many(examples))?;
+        match skipped {
+            0 => Ok(()),
+            1 => f.write_str(", 1 example was left out"),
+            _ => write!(f, ", {skipped} examples were left out"),
+        }
     }
 }
 

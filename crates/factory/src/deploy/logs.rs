@@ -18,6 +18,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use mcp_serve::{
     CallId, Principal,
     middleware::{Observer, Outcome, ToolCall},
+    visible,
 };
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
@@ -326,13 +327,13 @@ impl fmt::Display for Line {
         write!(f, "{} {:<7} ", self.time(), self.level.as_str())?;
         match &self.said {
             Said::Call { request, principal, tool, outcome, took } => {
-                let (tool, principal) = (tool.escape_debug(), principal.id.escape_debug());
+                let (tool, principal) = (visible(tool), visible(&principal.id));
                 let took = millis(*took);
                 write!(f, "{tool} for {principal}: {}, {took} ms, request {request}", outcome.as_str())
             }
             Said::Text { source, message, fields } => {
-                write!(f, "{source}: {}", message.escape_debug())?;
-                fields.iter().try_for_each(|(name, value)| write!(f, " {name}={}", value.escape_debug()))
+                write!(f, "{source}: {}", visible(message))?;
+                fields.iter().try_for_each(|(name, value)| write!(f, " {name}={}", visible(value)))
             }
         }
     }

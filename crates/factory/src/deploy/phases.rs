@@ -149,6 +149,7 @@ pub struct Mounted {
     version: Version,
     pub generation: u64,
     pub since: SystemTime,
+    pub report: Report,
     grace: Duration,
     mounted: bool,
 }
@@ -165,13 +166,13 @@ impl Proven {
         generation: u64,
         grace: Duration,
     ) -> Result<Mounted, Fault> {
-        let Planned { engine, authenticator, limits, version, state_key, .. } = self.planned;
+        let Self { planned: Planned { engine, authenticator, limits, version, state_key, .. }, report } = self;
         let exposed = engine.exposed(&state_key);
         let live = Live::new(exposed, authenticator, Config { limits, ..config });
         host.mount(&site.name, live.clone())?;
         let (host, name) = (host.clone(), site.name.clone());
         let since = SystemTime::now();
-        Ok(Mounted { host, name, live, engine, version, generation, since, grace, mounted: true })
+        Ok(Mounted { host, name, live, engine, version, generation, since, report, grace, mounted: true })
     }
 }
 
@@ -183,13 +184,14 @@ impl Mounted {
     /// The next release takes over between two requests. Calls end with the one they began with. What is refused changes
     /// nothing.
     pub fn take_over(&mut self, next: Proven, generation: u64, changes: &Changes) -> Result<(), Fault> {
-        let Planned { engine, authenticator, limits, version, state_key, .. } = next.planned;
+        let Proven { planned: Planned { engine, authenticator, limits, version, state_key, .. }, report } = next;
         let exposed = engine.exposed(&state_key);
         self.live.replace(exposed, authenticator, &limits)?;
         for change in engine.changes_since(&self.engine) {
             changes.notify(change);
         }
         (self.engine, self.version, self.generation, self.since) = (engine, version, generation, SystemTime::now());
+        self.report = report;
         Ok(())
     }
 

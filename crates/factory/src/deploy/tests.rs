@@ -364,7 +364,7 @@ async fn the_log_has_calls_one_line_each_and_they_are_counted() {
     factory.said("hello").await;
     factory.said("nosuch").await;
     let log = factory.log();
-    assert!(log.contains("1.0.0 runs: 3 checks and 1 examples passed"), "{log}");
+    assert!(log.contains("1.0.0 runs: 3 checks and 1 example passed"), "{log}");
     assert!(log.contains("hello for anonymous: ok"), "{log}");
     assert!(log.contains("nosuch for anonymous: refused"), "{log}");
     let called = factory.book.called.lock().unwrap().clone();

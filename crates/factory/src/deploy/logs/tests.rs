@@ -72,6 +72,9 @@ fn a_line_is_one_line_whatever_is_in_it() {
     let line = &ring.read(Asked::default())[0];
     let shown = line.to_string();
     assert!(!shown.contains(['\n', '\u{1b}']), "{shown}");
+    ring.say(Level::Error, "test", "it's a \"word\"");
+    let quoted = ring.read(Asked { tail: Some(1), since: None })[0].to_string();
+    assert!(quoted.ends_with("test: it's a \"word\""), "quotes hide nothing: {quoted}");
     assert_eq!(line.to_json()["message"], "two\nlines \u{1b}[31m");
     ring.say(Level::Error, "test", "x".repeat(LONGEST * 2));
     assert!(texts(&ring.read(Asked { tail: Some(1), since: None }))[0].len() <= LONGEST + 3);
