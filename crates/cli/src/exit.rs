@@ -98,6 +98,25 @@ pub fn of_code(code: &str, error: anyhow::Error) -> anyhow::Error {
     Failure { error: error.into(), hint, exit }.into()
 }
 
+/// The same error, where it is known which server it is about, and which secret that lacks.
+pub fn about_server(error: anyhow::Error, server: &str) -> anyhow::Error {
+    let lacks = error.to_string();
+    let lacks = lacks.split_once("there is no secret `").and_then(|(_, rest)| rest.split_once('`'));
+    match error.downcast::<Failure>() {
+        Ok(failure) => {
+            let hint = match lacks {
+                Some((secret, _)) => Some(format!(
+                    "`mcp-factory secrets set {secret}` takes its value from standard input; \
+                     then `mcp-factory deploy {server}`"
+                )),
+                None => failure.hint.map(|hint| hint.replace("NAME", server)),
+            };
+            Failure { hint, ..failure }.into()
+        }
+        Err(error) => error,
+    }
+}
+
 /// What may mend it, if that is known.
 pub fn hint(error: &anyhow::Error) -> Option<&str> {
     error.downcast_ref::<Failure>().and_then(|failure| failure.hint.as_deref())

@@ -17,10 +17,18 @@ pub fn name() -> String {
     if is_found {
         return NAME.to_owned();
     }
+    let this = without_triple(&this).unwrap_or(this);
     let here = std::env::current_dir().ok();
     let shown = here.as_deref().and_then(|here| below(here, &this)).unwrap_or(this);
     let shown = shown.display().to_string();
     if shown.contains(' ') { format!("'{shown}'") } else { shown }
+}
+
+/// `target/release` is linked to what cargo builds for a target that is named, and is what a reader knows.
+fn without_triple(this: &Path) -> Option<PathBuf> {
+    let profile = this.parent()?;
+    let link = profile.parent()?.parent()?.join(profile.file_name()?).join(NAME);
+    (link.canonicalize().ok()? == this.canonicalize().ok()?).then_some(link)
 }
 
 /// Where it lies, for programs that start it in a folder of their own choice.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     api::{self, Api, Ask},
     args::servers::{Deploy, Target},
+    exit,
     output::{self, cell},
 };
 
@@ -27,13 +28,14 @@ pub fn run(args: &Deploy) -> anyhow::Result<ExitCode> {
             wanted["pool"] = pool.as_str().into();
         }
         let ask = api.post(&["mcp", "deploy", &args.name]).json(&wanted);
-        told(api, ask.doing(format!("deploying `{}`", args.name))).await
+        told(api, &args.name, ask.doing(format!("deploying `{}`", args.name))).await
     })
 }
 
 /// What came of a command, as `start`, `stop` and `restart` tell it too.
-pub async fn told(api: &Api, ask: Ask<'_>) -> anyhow::Result<ExitCode> {
-    output::print(api.output(), &ask.send().await?, shown)?;
+pub async fn told(api: &Api, name: &str, ask: Ask<'_>) -> anyhow::Result<ExitCode> {
+    let deployment = ask.send().await.map_err(|error| exit::about_server(error, name))?;
+    output::print(api.output(), &deployment, shown)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -60,5 +62,7 @@ pub fn checks(checks: &Value) -> String {
         0 => String::new(),
         skipped => format!(", {skipped} left out"),
     };
-    format!("passed: {} checks of the protocol, {} examples{skipped}", count("protocol"), count("examples"))
+    let (checks, examples) = (count("protocol"), count("examples"));
+    let many = |count: u64| if count == 1 { "" } else { "s" };
+    format!("passed: {checks} check{} of the protocol, {examples} example{}{skipped}", many(checks), many(examples))
 }

@@ -8,6 +8,6 @@ use crate::{api, args::servers::Named};
 pub fn run(args: &Named) -> anyhow::Result<ExitCode> {
     api::with_running(&args.asking.reach, args.asking.output, true, async |api| {
         let ask = api.post(&["mcp", "servers", &args.name, "restart"]);
-        told(api, ask.doing(format!("restarting `{}`", args.name))).await
+        told(api, &args.name, ask.doing(format!("restarting `{}`", args.name))).await
     })
 }

@@ -8,6 +8,6 @@ use crate::{api, args::servers::Named};
 pub fn run(args: &Named) -> anyhow::Result<ExitCode> {
     api::with(&args.asking.reach, args.asking.output, async |api| {
         let ask = api.post(&["mcp", "servers", &args.name, "stop"]);
-        told(api, ask.doing(format!("stopping `{}`", args.name))).await
+        told(api, &args.name, ask.doing(format!("stopping `{}`", args.name))).await
     })
 }

@@ -35,7 +35,7 @@ use url::Url;
 use super::serve::taken;
 use crate::{
     api, approvals,
-    args::up::Up,
+    args::{Output, up::Up},
     demo::{self, Demo},
     exit, output,
     running::{Lock, Presence, Running},
@@ -276,7 +276,10 @@ fn say_ready(
     data: &Path,
     (begun, demo): (usize, Option<Demo>),
 ) -> anyhow::Result<()> {
-    tracing::info!(pid = running.pid, servers = begun, "the factory is ready at {}", shown(base));
+    // Who reads what is printed is told once.
+    if args.background || args.output != Output::Text {
+        tracing::info!(pid = running.pid, servers = begun, "the factory is ready at {}", shown(base));
+    }
     if let Some(demo) = demo {
         return output::print(args.output, &demo.json(shown(base)), |_| demo.text(shown(base)));
     }

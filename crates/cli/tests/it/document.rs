@@ -138,6 +138,23 @@ fn a_server_is_updated_rolled_back_searched_and_followed() {
     shell.expect("mcp-rollback shop 9.9.9", 3, "hint: `mcp-factory versions NAME`");
     shell.expect("mcp-deploy shop --version 1.0.0", 0, "shop 1.0.0 runs at");
     shell.expect("mcp-restart shop", 0, "shop 1.0.0 runs at");
+    // What does not become healthy changes nothing, and is told apart from what runs.
+    let broken = spec("1.2.0", "three").replace(r#""expect": "three""#, r#""expect": "four""#);
+    shell.expect(&broken, 0, "shop 1.2.0 is a new version");
+    shell.expect("mcp-deploy shop", 1, "\nhint: `mcp-factory logs shop` shows");
+    let status = shell.expect("mcp-status shop", 0, "shop 1.0.0: running, healthy\n").out;
+    assert!(
+        status.contains("  latest       1.2.0\n") && status.contains("  problem      1.2.0 does not run: "),
+        "{status}"
+    );
+    shell.expect("mcp-rollback shop", 0, "shop 1.1.0 is the latest now");
+    shell.expect("mcp-rollback shop 1.0.0", 0, "shop 1.0.0 is the latest now");
+    shell.expect("mcp-deploy shop", 0, "(this version is running)");
+    assert!(!shell.type_in("mcp-status shop").out.contains("problem"));
+    let lacking = r#"{"name": "lacking", "connections": [{"name": "db", "type": "postgresql", "envVar": "SHOP_DATABASE"}], "tools": [{"name": "one", "description": "One", "sql": "SELECT 1 AS one", "examples": [{"expect": {"items": [{"one": 1}]}}]}]}"#;
+    shell.expect(&format!("mcp-create --json '{lacking}'"), 0, "lacking 0.1.0 was created");
+    shell.expect("mcp-deploy lacking", 1, "hint: `mcp-factory secrets set SHOP_DATABASE` takes");
+    shell.expect("mcp-remove lacking --force", 0, "lacking is removed");
     shell.expect("mcp-search greets people", 0, "shop    hello  Greets people");
     shell.expect("mcp-deploy shop --target local --port 3001", 2, "`local` takes no `port`");
     shell.expect("mcp-logs shop --since yesterday", 2, "`since` is a time");
@@ -170,4 +187,32 @@ fn a_server_is_updated_rolled_back_searched_and_followed() {
     shell.expect("mcp-stop shop", 0, "shop is stopped\n");
     shell.expect("mcp-status shop", 0, "shop 1.0.0: stopped\n");
     shell.expect("mcp-start shop", 0, "shop 1.0.0 runs at http://127.0.0.1:");
+}
+
+/// What the README makes, breaks and rolls back.
+#[test]
+fn the_readme_s_own_server_does_what_the_readme_shows() {
+    let shell = Shell::open(&[]);
+    let example = |file: &str| std::fs::read_to_string(crate::run::example(&format!("../notes/{file}"))).unwrap();
+    for file in ["notes.yaml", "notes.sql"] {
+        std::fs::write(shell.0.path(file), example(file)).unwrap();
+    }
+    let said =
+        shell.expect("mcp-create notes.yaml", 0, "notes 1.0.0 was created: 2 tools\nnext: mcp-factory deploy notes\n");
+    assert_eq!(said.err, "", "the factory issues its keys");
+    let checks = "passed: 3 checks of the protocol, 1 example\n";
+    shell.expect("mcp-deploy notes", 0, checks);
+    shell.expect("mcp-test notes", 0, " 0 failed");
+    assert_eq!(shell.0.run(&["keys", "issue", "notes", "laptop"]).code, Some(0));
+    let broken = example("notes.yaml").replace("1.0.0", "1.1.0").replace("FROM notes WHERE", "FROM note WHERE");
+    std::fs::write(shell.0.path("broken.yaml"), broken).unwrap();
+    shell.expect("mcp-create broken.yaml", 0, "notes 1.1.0 is a new version: 2 tools\n");
+    let why =
+        "error: example 1 of `find_notes`: no such table: note (SQLITE_ERROR)\nhint: `mcp-factory logs notes` shows";
+    shell.expect("mcp-deploy notes", 1, why);
+    let status = shell.expect("mcp-status notes", 0, "notes 1.0.0: running, healthy\n").out;
+    assert!(status.contains("\n  problem      1.1.0 does not run: example 1 of `find_notes`"), "{status}");
+    shell.expect("mcp-rollback notes", 0, "notes 1.0.0 is the latest now\nnext: mcp-factory deploy notes\n");
+    shell.expect("mcp-deploy notes", 0, checks);
+    shell.expect("mcp-remove notes", 0, "notes is removed\n");
 }

@@ -21,7 +21,12 @@ pub fn run(name: &str, reach: &Reach, output: Output) -> anyhow::Result<ExitCode
 
 fn shown(api: &Api, server: &Value) -> String {
     let deployment = &server["deployment"];
-    let mut text = format!("{} {}: {}\n", cell(&server["name"]), cell(&server["latest"]), state(api, server));
+    // What runs may be another version than the latest.
+    let version = match (&deployment["serving"]["version"], &deployment["version"]) {
+        (Value::String(version), _) | (_, Value::String(version)) => version.clone(),
+        _ => cell(&server["latest"]),
+    };
+    let mut text = format!("{} {version}: {}\n", cell(&server["name"]), state(api, server));
     let mut line = |name: &str, value: String| {
         if value != "-" {
             writeln!(text, "  {name:<12} {value}").expect("writing to a string can't fail");
@@ -32,6 +37,7 @@ fn shown(api: &Api, server: &Value) -> String {
     let serving = &deployment["serving"];
     line("endpoint", cell(&serving["endpoint"]));
     line("version", cell(&serving["version"]));
+    line("latest", Some(cell(&server["latest"])).filter(|latest| *latest != version).unwrap_or_else(|| "-".to_owned()));
     line("target", cell(&deployment["target"]));
     line("since", time(&serving["since"]));
     line("uptime", deployment["uptimeSeconds"].as_u64().map_or_else(|| "-".to_owned(), duration));
