@@ -40,7 +40,7 @@ pub struct Server {
 #[derive(Debug)]
 enum Way {
     Http(Box<over_http::Endpoint>),
-    Program(stdio::Program),
+    Program(Box<stdio::Program>),
 }
 
 /// What a server speaks.
@@ -129,7 +129,7 @@ impl Server {
         let of_ours = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
         let environment = ["PATH", "HOME", "LANG", "TMPDIR"].into_iter().filter_map(of_ours).collect();
         let start = stdio::Start { program, arguments: arguments.to_vec(), folder: folder.to_owned(), environment };
-        let way = Way::Program(stdio::Program::new(name.to_owned(), start));
+        let way = Way::Program(Box::new(stdio::Program::new(name.to_owned(), start)));
         Ok(Self { name: name.to_owned(), way, era: Mutex::default() })
     }
 
