@@ -7,6 +7,7 @@
 //! has one connection and waits for it in line.
 
 mod execute;
+mod hold;
 mod open;
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,7 @@ use tokio::{
 };
 
 pub(super) use self::execute::Shape;
-use self::{execute::Failure, open::Session, watch::CancelOnDrop};
+use self::{execute::Failure, hold::Letting, open::Session, watch::CancelOnDrop};
 use super::{
     Access, Class, DatabaseConfig, Error, Outcome, RowSink, RunOptions, Source, Statement,
     source::{self, Target},
@@ -54,6 +55,7 @@ pub(super) struct Sqlite {
 #[derive(Debug)]
 struct Opened {
     inline: Arc<Inline>,
+    letting: Letting,
     /// Whoever fills a place has it, so that one connection is opened at a time and the others look again after it.
     filling: Arc<tokio::sync::Mutex<()>>,
     reads: Arc<Lane>,
@@ -204,7 +206,13 @@ impl Opened {
         }
         let reads = lane(Access::Read, config.pool.max, inline.clone());
         reads.put(Session::open(config, &target, Access::Read)?);
-        Ok(Self { inline, filling: Arc::default(), reads: Arc::new(reads), writes: Arc::new(writes) })
+        Ok(Self {
+            inline,
+            letting: Letting::default(),
+            filling: Arc::default(),
+            reads: Arc::new(reads),
+            writes: Arc::new(writes),
+        })
     }
 
     /// Takes the connection of this thread, or any that is free, without waiting.
@@ -223,17 +231,22 @@ impl Opened {
         let mut vacant = None;
         for offset in 0..self.inline.len() {
             let index = (first + offset) % self.inline.len();
-            let place = match self.inline[index].try_lock() {
+            let mut place = match self.inline[index].try_lock() {
                 Ok(place) => place,
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => continue,
             };
-            let Some(session) = &*place else {
+            let Some(session) = place.as_mut() else {
                 vacant.get_or_insert(index);
                 continue;
             };
+            if session.before_read() {
+                self.letting.begin(&self.inline);
+            }
             session.watch.begin(INLINE_BUDGET, false);
-            return Attempt::Ran(execute::execute(session, config, statement, arguments, sink));
+            let result = execute::execute(session, config, statement, arguments, sink);
+            session.after_read();
+            return Attempt::Ran(result);
         }
         vacant.map_or_else(
             || Attempt::Ran(Err(Failure::Locked(Error::new(Class::Busy, "every connection is in use")))),

@@ -10,4 +10,5 @@ mod mysql;
 mod postgres;
 mod servers;
 mod sqlite;
+mod sqlite_hold;
 mod types;

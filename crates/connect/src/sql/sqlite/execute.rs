@@ -54,7 +54,7 @@ pub fn execute<S: RowSink>(
     sink: &mut S,
 ) -> Result<Outcome, Failure> {
     let result = run(session, config, statement, arguments, sink);
-    if !session.connection.is_autocommit() {
+    if !session.connection.is_autocommit() && !session.hold.is_held() {
         session.connection.execute_batch("ROLLBACK").ok();
         let message = "a statement can't begin a transaction; each is one by itself";
         return Err(Failure::Error(Error::new(Class::Rejected, message)));

@@ -13,6 +13,7 @@ use rusqlite::{
 use super::{
     super::{Access, Class, DatabaseConfig, Error, Seed, source::Target},
     execute,
+    hold::Hold,
     watch::Watch,
 };
 
@@ -28,6 +29,7 @@ pub struct Session {
     pub connection: Connection,
     pub access: Access,
     pub watch: Arc<Watch>,
+    pub hold: Hold,
 }
 
 /// Makes the file, from its seed if it has one. Two processes may do this at once: the file is filled under another name
@@ -143,7 +145,9 @@ impl Session {
         connection.set_prepared_statement_cache_capacity(256);
         confine(&mut connection)?;
         let watch = Watch::install(&mut connection)?;
-        Ok(Self { connection, access, watch })
+        // Who may write here may do so between any two reads.
+        let hold = if config.read_only && matches!(target, Target::File(_)) { Hold::default() } else { Hold::never() };
+        Ok(Self { connection, access, watch, hold })
     }
 }
 
@@ -203,8 +207,15 @@ fn authorize_pragma(name: &str, value: Option<&str>) -> Authorization {
         "foreign_key_check",
     ];
     // `data_version` is asked by full-text indexes.
-    const WITHOUT: [&str; 6] =
-        ["user_version", "application_id", "schema_version", "foreign_keys", "encoding", "data_version"];
+    const WITHOUT: [&str; 7] = [
+        "user_version",
+        "application_id",
+        "schema_version",
+        "foreign_keys",
+        "encoding",
+        "data_version",
+        "journal_mode",
+    ];
     let listed = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
     if listed(&WITH_NAME) || (value.is_none() && listed(&WITHOUT)) { Authorization::Allow } else { Authorization::Deny }
 }
