@@ -10,7 +10,7 @@ mod cache;
 mod error;
 mod guard;
 mod hosts;
-mod redirect;
+pub(crate) mod redirect;
 mod retry;
 mod send;
 mod target;
@@ -26,11 +26,13 @@ use bytes::Bytes;
 
 pub use answer::Answer;
 pub use auth::Auth;
+pub(crate) use auth::Credentials;
 use cache::Cache;
 pub use error::{Class, Error};
 use guard::Guard;
 pub use guard::{ResolveFuture, Resolver, SystemResolver};
 pub use hosts::Hosts;
+pub(crate) use hosts::Turn;
 pub use target::Link;
 pub use token::ClientCredentials;
 use token::Tokens;
@@ -72,6 +74,17 @@ pub struct ClientConfig {
     pub hosts: Arc<Hosts>,
     /// Of answers that are kept to be asked for again.
     pub kept_bytes: usize,
+    pub protocol: Protocol,
+}
+
+/// What is spoken with the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http,
+    /// HTTP/2, without asking first. Its URLs may begin with `grpc:` and `grpcs:`, too.
+    Grpc,
 }
 
 #[derive(Debug, Clone)]
@@ -144,6 +157,11 @@ impl Client {
         &self.config.name
     }
 
+    /// When it is the caller's turn at the upstream.
+    pub(crate) async fn turn(&self, url: &url::Url, caller: Option<&str>) -> Turn {
+        self.config.hosts.enter(url, caller).await
+    }
+
     /// Any status is a response; an error is what has none.
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
         let (max_bytes, oversize) = (request.max_bytes, request.oversize);
@@ -173,6 +191,7 @@ impl ClientConfig {
             retry_backoff: (Duration::from_millis(200), Duration::from_secs(5)),
             hosts: Arc::default(),
             kept_bytes: 4 << 20,
+            protocol: Protocol::default(),
         }
     }
 }

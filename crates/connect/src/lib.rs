@@ -5,6 +5,7 @@
 
 mod address;
 pub mod command;
+pub mod grpc;
 pub mod http;
 pub mod mcp;
 pub mod policy;

@@ -14,7 +14,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt, fs,
     io::Read as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -22,6 +22,7 @@ use std::{
 use mcp_factory_connect::{
     Policy, Secrets,
     command::{Program, ProgramError},
+    grpc,
 };
 use mcp_factory_spec::{Spec, model};
 use mcp_serve::{
@@ -41,12 +42,13 @@ use crate::{
     cursor::CursorKey,
     exposure::{self, Exposure},
     interned::Interned,
+    per::Connected,
     prompt::CompiledPrompt,
     resource::Resources,
     tasks::{Desk, Tasks},
     tool::{
-        Kind, Tool, command::CommandTool, fixed, graphql::GraphqlTool, http::HttpTool, mcp::McpTool, sql::SqlTool,
-        steps::StepsTool,
+        Kind, Tool, command::CommandTool, fixed, graphql::GraphqlTool, grpc::GrpcTool, http::HttpTool, mcp::McpTool,
+        sql::SqlTool, steps::StepsTool,
     },
 };
 use connections::Connections;
@@ -105,6 +107,9 @@ pub struct Plan {
     notices: Vec<String>,
     files: Files,
 }
+
+/// A file of gRPC descriptors.
+const LARGEST_DESCRIPTORS: u64 = 16 << 20;
 
 /// Files beside the spec, with the SHA-256 of what was in them.
 pub type Files = BTreeMap<PathBuf, [u8; 32]>;
@@ -239,18 +244,17 @@ impl<'a> Builder<'a> {
 
     /// A file that the spec names, whole. It must lie below the spec's folder, wherever links lead.
     pub fn read_file(&self, file: &str, largest: u64) -> Result<Vec<u8>, String> {
-        let failed = |error: std::io::Error| format!("can't read `{file}`: {error}");
-        let path = fs::canonicalize(self.surroundings.folder.join(file)).map_err(failed)?;
-        if !path.starts_with(&self.surroundings.folder) {
-            return Err(format!("`{file}` leads out of the folder of the spec"));
-        }
-        let mut bytes = Vec::new();
-        fs::File::open(&path).map_err(failed)?.take(largest + 1).read_to_end(&mut bytes).map_err(failed)?;
-        self.files.borrow_mut().insert(path, Sha256::digest(&bytes).into());
-        if bytes.len() as u64 > largest {
-            return Err(format!("`{file}` is larger than {largest} bytes"));
-        }
-        Ok(bytes)
+        read_below(&self.surroundings.folder, file, largest, &self.files)
+    }
+
+    /// The gRPC server that a connection means.
+    pub fn grpc(&mut self, name: Option<&str>) -> Result<Connected<grpc::Client>, Fault> {
+        let (own, files) = (&self.surroundings.folder, &self.files);
+        self.connections.grpc(name, |shared, file| {
+            let folder = shared.map_or(own, |ground| &ground.folder);
+            let bytes = read_below(folder, file, LARGEST_DESCRIPTORS, files)?;
+            grpc::parse_descriptors(&bytes).map_err(|error| format!("can't use `{file}`: {error}"))
+        })
     }
 
     /// A program that a `command` may start.
@@ -357,10 +361,27 @@ impl<'a> Builder<'a> {
             Some(model::ToolKind::Steps(steps)) => {
                 Kind::Steps(StepsTool::compile(steps, tool, |name| compiled.get(name).cloned())?)
             }
+            Some(model::ToolKind::Grpc(call)) => Kind::Grpc(Box::new(GrpcTool::of_tool(tool, call, self)?)),
             // `support` has refused the others.
             Some(_) => Kind::Stub,
         })
     }
+}
+
+/// A file below `folder`, wherever links lead; what was in it is remembered in `files`.
+fn read_below(folder: &Path, file: &str, largest: u64, files: &RefCell<Files>) -> Result<Vec<u8>, String> {
+    let failed = |error: std::io::Error| format!("can't read `{file}`: {error}");
+    let path = fs::canonicalize(folder.join(file)).map_err(failed)?;
+    if !path.starts_with(folder) {
+        return Err(format!("`{file}` leads out of the folder of the spec"));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(&path).map_err(failed)?.take(largest + 1).read_to_end(&mut bytes).map_err(failed)?;
+    files.borrow_mut().insert(path, Sha256::digest(&bytes).into());
+    if bytes.len() as u64 > largest {
+        return Err(format!("`{file}` is larger than {largest} bytes"));
+    }
+    Ok(bytes)
 }
 
 fn limits_of(limits: &model::ToolLimits) -> Limits {

@@ -3,6 +3,7 @@
 pub mod command;
 pub mod fixed;
 pub mod graphql;
+pub mod grpc;
 pub mod http;
 pub mod mcp;
 pub mod sql;
@@ -48,6 +49,7 @@ pub struct Tool {
 pub enum Kind {
     Sql(Box<sql::SqlTool>),
     Http(Box<http::HttpTool>),
+    Grpc(Box<grpc::GrpcTool>),
     Command(Box<command::CommandTool>),
     Graphql(Box<graphql::GraphqlTool>),
     Mcp(Box<mcp::McpTool>),
@@ -67,7 +69,7 @@ impl Kind {
             Self::Graphql(graphql) => graphql.reads(),
             Self::Fixed(_) => true,
             Self::Steps(steps) => steps.reads(),
-            Self::Command(_) | Self::Mcp(_) | Self::Stub => false,
+            Self::Grpc(_) | Self::Command(_) | Self::Mcp(_) | Self::Stub => false,
         }
     }
 
@@ -87,7 +89,7 @@ impl Kind {
     pub fn is_seeded(&self) -> bool {
         match self {
             Self::Sql(sql) => sql.is_seeded(),
-            Self::Http(_) | Self::Graphql(_) | Self::Command(_) | Self::Mcp(_) | Self::Stub => false,
+            Self::Http(_) | Self::Grpc(_) | Self::Graphql(_) | Self::Command(_) | Self::Mcp(_) | Self::Stub => false,
             Self::Fixed(_) => true,
             Self::Steps(steps) => steps.is_seeded(),
         }
@@ -191,6 +193,7 @@ pub async fn run_kind(
         match kind {
             Kind::Sql(sql) => Box::pin(sql.call(cx, arguments, timeout)).await,
             Kind::Http(http) => Box::pin(http.call(cx, arguments, timeout)).await,
+            Kind::Grpc(grpc) => Box::pin(grpc.call(cx, &arguments, timeout)).await,
             Kind::Command(command) => Box::pin(command.call(cx, &arguments, timeout)).await,
             Kind::Graphql(graphql) => Box::pin(graphql.call(cx, arguments, timeout)).await,
             Kind::Mcp(mcp) => Box::pin(mcp.call(cx, arguments, timeout)).await,

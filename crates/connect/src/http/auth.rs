@@ -31,8 +31,8 @@ pub enum Auth {
 }
 
 /// The credentials themselves, for one call.
-#[derive(Debug)]
-pub(super) enum Credentials {
+#[derive(Debug, Clone)]
+pub(crate) enum Credentials {
     None,
     Header(HeaderName, HeaderValue),
     Query(String, Secret),
@@ -45,7 +45,7 @@ pub(super) enum Credentials {
 
 impl Client {
     /// Read now, or for a token perhaps earlier; never the one that was `rejected`.
-    pub(super) async fn credentials(&self, rejected: Option<&HeaderValue>) -> Result<Credentials, Error> {
+    pub(crate) async fn credentials(&self, rejected: Option<&HeaderValue>) -> Result<Credentials, Error> {
         match &self.config.auth {
             Auth::ClientCredentials(credentials) => {
                 let token = self.tokens.get(self, credentials, rejected).await?;

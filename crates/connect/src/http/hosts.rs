@@ -21,7 +21,7 @@ type Gate = (String, Option<String>);
 
 /// The right to ask a host; ends when it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(crate) struct Turn {
     _own: Option<OwnedSemaphorePermit>,
     _host: OwnedSemaphorePermit,
 }

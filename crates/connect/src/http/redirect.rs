@@ -86,7 +86,7 @@ pub(super) fn headers_for_others(headers: &HeaderMap) -> HeaderMap {
 }
 
 /// `api.example.com`, or with its port where it is not the scheme's own.
-pub(super) fn host(url: &Url) -> String {
+pub(crate) fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }

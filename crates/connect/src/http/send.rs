@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{
-    Answer, Class, Client, Error, Request,
+    Answer, Class, Client, Error, Protocol, Request,
     answer::{Keep, Place},
     auth::Credentials,
     cache::{Kept, Keys, may_keep},
@@ -28,6 +28,9 @@ use super::{
     target::{Hop, MAX_HEADER_BYTES, MAX_HEADERS},
 };
 use crate::{Secret, tls, trace};
+
+/// A connection of many calls whose other end is gone must not hold them all up to their deadlines.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// When a call ends, and how long it had.
 #[derive(Debug, Clone, Copy)]
@@ -191,7 +194,7 @@ impl Client {
         Ok((self.ask(method, url, headers, body).await?, turn))
     }
 
-    async fn ask(
+    pub(crate) async fn ask(
         &self,
         method: &Method,
         url: &Url,
@@ -217,10 +220,15 @@ impl Client {
     }
 
     pub(super) fn connector(&self, tls: &rustls::ClientConfig) -> reqwest::Client {
-        reqwest::Client::builder()
+        let builder = match self.config.protocol {
+            Protocol::Http => reqwest::Client::builder().http1_only().http1_max_headers(MAX_HEADERS),
+            Protocol::Grpc => reqwest::Client::builder()
+                .http2_prior_knowledge()
+                .http2_max_header_list_size(MAX_HEADER_BYTES as u32)
+                .http2_keep_alive_interval(KEEP_ALIVE),
+        };
+        builder
             .no_proxy()
-            .http1_only()
-            .http1_max_headers(MAX_HEADERS)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)

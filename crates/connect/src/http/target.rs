@@ -9,7 +9,7 @@ use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use url::{Url, form_urlencoded};
 
-use super::{Auth, Base, Class, Client, Error, Request, redirect};
+use super::{Auth, Base, Class, Client, Error, Protocol, Request, redirect};
 
 /// Of a request and of a response: so many, and no more bytes in all.
 pub(super) const MAX_HEADERS: usize = 100;
@@ -39,7 +39,7 @@ pub(super) struct Hop {
 }
 
 impl Client {
-    pub(super) fn base(&self) -> Result<Url, Error> {
+    pub(crate) fn base(&self) -> Result<Url, Error> {
         let wrong = |what: &str| Error::new(Class::Configuration, format!("the URL of `{}` {what}", self.config.name));
         let url = match &self.config.base {
             Base::Url(url) => Url::parse(url),
@@ -50,6 +50,9 @@ impl Client {
             }
         };
         let mut url = url.map_err(|_| wrong("is not a URL"))?;
+        if self.config.protocol == Protocol::Grpc {
+            url = as_http(url).ok_or_else(|| wrong("is not a URL"))?;
+        }
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(wrong("is not of http or https"));
         }
@@ -87,6 +90,16 @@ impl Client {
         }
         Ok(Hop { method: request.method.clone(), url, headers, body: request.body.clone() })
     }
+}
+
+/// `grpc:` is HTTP/2 without TLS, `grpcs:` with it. A scheme that `url` knows can't be set in the place of another.
+fn as_http(url: Url) -> Option<Url> {
+    let scheme = match url.scheme() {
+        "grpc" => "http",
+        "grpcs" => "https",
+        _ => return Some(url),
+    };
+    Url::parse(&format!("{scheme}{}", &url[url::Position::AfterScheme..])).ok()
 }
 
 /// Where `link` leads, seen from the page at `from`: to the same origin, below the base's path, without the credential that

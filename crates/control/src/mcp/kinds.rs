@@ -90,7 +90,14 @@ const KINDS: &[Kind] = &[
         "`find`, `aggregate`, `insert`, `update` or `delete`."
     ),
     kind!("redis", false, "A Redis command", "Each element is one argument."),
-    kind!("grpc", false, "A gRPC call", "By reflection, or with a file of `descriptors`."),
+    kind!(
+        "grpc",
+        true,
+        "One call of a gRPC method",
+        "`message` is the request in the JSON of Protocol Buffers; an argument that is left out takes its field away. The server \
+         is asked what its methods take (reflection), or the connection has a file of `descriptors`. A stream of answers comes \
+         as `{\"items\": [...]}`, cut at `maxRows`. Credentials are secrets, by name. Private networks need a grant."
+    ),
     kind!("file", false, "An operation on a file or object", "`read`, `list`, `write`, `delete` or `stat`."),
     kind!("message", false, "A message to people", "By `smtp`, `slack` or `sms`."),
     kind!("embed", false, "A vector made of a text", "By a model behind an HTTP API."),

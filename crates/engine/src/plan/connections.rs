@@ -5,18 +5,19 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use mcp_factory_connect::{
     Denied, Policy, Secrets,
     command::ProgramError,
+    grpc::{self, DescriptorPool},
     http::{self, Client, ClientConfig, Hosts},
     mcp,
     sql::{Backend, Database, DatabaseConfig, PoolConfig, Seed, Source},
 };
 use mcp_factory_spec::{
     Spec,
-    model::{Connection, ConnectionKind, HttpServer, McpServer, OutboundAuth, Pool, SqlServer, Sqlite},
+    model::{Connection, ConnectionKind, McpServer, OutboundAuth, Pool, SqlServer, Sqlite, Url, Variable},
     sql::Dialect,
     template::Text,
 };
 
-use super::{Fault, Shared, Surroundings};
+use super::{Fault, Shared, SharedGround, Surroundings};
 use crate::{
     per::{Bounds, Connected},
     session::Session,
@@ -40,6 +41,7 @@ pub struct Connections<'a> {
     policy: Arc<Policy>,
     databases: HashMap<String, SqlConnection>,
     upstreams: HashMap<String, Upstream>,
+    grpc: HashMap<String, Connected<grpc::Client>>,
     servers: HashMap<String, Connected<mcp::Server>>,
     hosts: Arc<Hosts>,
 }
@@ -72,6 +74,7 @@ impl<'a> Connections<'a> {
             policy: Arc::new(surroundings.policy.clone()),
             databases: HashMap::new(),
             upstreams: HashMap::new(),
+            grpc: HashMap::new(),
             servers: HashMap::new(),
             hosts: Arc::default(),
         }
@@ -118,8 +121,14 @@ impl<'a> Connections<'a> {
         let Some(ConnectionKind::Http(server) | ConnectionKind::Graphql(server)) = &connection.kind else {
             return Err(format!("the connection `{name}` is no HTTP API").into());
         };
-        let mut config = client_config(&name, server)?;
+        let mut config = client_config(&name, server.url.as_ref(), server.env_var.as_ref(), server.auth.as_ref())?;
         config.hosts = Arc::clone(&self.hosts);
+        config.allow_private_network = server.allow_private_network;
+        config.allow_hosts.clone_from(&server.allow_hosts);
+        config.retries = server.retries.attempts.get();
+        if let Some(backoff) = server.retries.backoff {
+            config.retry_backoff = (backoff.first.get(), backoff.longest.get());
+        }
         if connection.per.is_some() {
             config.kept_bytes = KEPT_BYTES_EACH;
         }
@@ -134,10 +143,9 @@ impl<'a> Connections<'a> {
                 config.headers.append(header.clone(), value.map_err(|_| format!("`{header}` has no header value"))?);
             }
         }
-        let PoolConfig { idle_timeout, acquire_timeout, .. } = PoolConfig::default();
-        let bounds = Bounds { most: MOST_CLIENTS, idle: idle_timeout, wait: acquire_timeout };
         let open = move |secrets, policy| Client::new(config.clone(), secrets, policy);
-        let client = self.connected(connection, secrets_of(server), bounds, open)?;
+        let needed = secrets_of(server.env_var.as_ref(), server.auth.as_ref());
+        let client = self.connected(connection, needed, clients(), open)?;
         let upstream = Upstream { client, headers };
         self.upstreams.insert(name, upstream.clone());
         Ok(upstream)
@@ -161,7 +169,7 @@ impl<'a> Connections<'a> {
         let McpServer { url, argv, auth, .. } = server;
         let PoolConfig { idle_timeout, acquire_timeout, .. } = PoolConfig::default();
         let bounds = Bounds { most: MOST_SERVERS, idle: idle_timeout, wait: acquire_timeout };
-        let needed = secrets_of_auth(auth.as_ref());
+        let needed = secrets_of(None, auth.as_ref());
         let connected = match url {
             Some(url) => {
                 let url = url::Url::parse(url.as_str()).map_err(|error| error.to_string())?;
@@ -185,6 +193,37 @@ impl<'a> Connections<'a> {
         };
         self.servers.insert(name, connected.clone());
         Ok(connected)
+    }
+
+    /// Whose file of descriptors, if it has one, is read by `read`.
+    pub fn grpc(
+        &mut self,
+        name: Option<&str>,
+        read: impl FnOnce(Option<&SharedGround>, &str) -> Result<DescriptorPool, String>,
+    ) -> Result<Connected<grpc::Client>, Fault> {
+        let connection = self.declared(name)?;
+        if let Some(known) = self.grpc.get(connection.name.as_str()) {
+            return Ok(known.clone());
+        }
+        let name = connection.name.to_string();
+        let Some(ConnectionKind::Grpc(server)) = &connection.kind else {
+            return Err(format!("the connection `{name}` is no gRPC server").into());
+        };
+        if matches!(server.auth, Some(OutboundAuth::Query(_))) {
+            return Err(
+                format!("the connection `{name}` has `auth` in a query, and gRPC has none: use `header`").into()
+            );
+        }
+        let mut config = client_config(&name, server.url.as_ref(), server.env_var.as_ref(), server.auth.as_ref())?;
+        config.hosts = Arc::clone(&self.hosts);
+        config.allow_private_network = server.allow_private_network;
+        let ground = self.shared.get(name.as_str());
+        let descriptors = server.descriptors.as_deref().map(|file| read(ground, file)).transpose()?;
+        let open = move |secrets, policy| grpc::Client::new(config.clone(), descriptors.clone(), secrets, policy);
+        let needed = secrets_of(server.env_var.as_ref(), server.auth.as_ref());
+        let client = self.connected(connection, needed, clients(), open)?;
+        self.grpc.insert(name, client.clone());
+        Ok(client)
     }
 
     /// One connection for all, with the owner's secrets, or one for each caller, with the caller's.
@@ -244,6 +283,12 @@ impl<'a> Connections<'a> {
     }
 }
 
+/// How many clients of an upstream are kept, where each caller has one.
+fn clients() -> Bounds {
+    let PoolConfig { idle_timeout, acquire_timeout, .. } = PoolConfig::default();
+    Bounds { most: MOST_CLIENTS, idle: idle_timeout, wait: acquire_timeout }
+}
+
 fn pool(pool: &Pool) -> PoolConfig {
     PoolConfig {
         max: pool.max.get() as usize,
@@ -252,12 +297,8 @@ fn pool(pool: &Pool) -> PoolConfig {
     }
 }
 
-/// The names of all secrets that requests to the API need.
-fn secrets_of(server: &HttpServer) -> Vec<String> {
-    server.env_var.iter().map(ToString::to_string).chain(secrets_of_auth(server.auth.as_ref())).collect()
-}
-
-fn secrets_of_auth(auth: Option<&OutboundAuth>) -> Vec<String> {
+/// The names of all secrets that requests to a server need.
+fn secrets_of(url: Option<&Variable>, auth: Option<&OutboundAuth>) -> Vec<String> {
     let auth = match auth {
         None | Some(OutboundAuth::Principal(_)) => Vec::new(),
         Some(OutboundAuth::Bearer(auth)) => vec![&auth.env_var],
@@ -266,23 +307,23 @@ fn secrets_of_auth(auth: Option<&OutboundAuth>) -> Vec<String> {
         Some(OutboundAuth::Query(auth)) => vec![&auth.env_var],
         Some(OutboundAuth::Oauth2ClientCredentials(auth)) => vec![&auth.client_id_env_var, &auth.client_secret_env_var],
     };
-    auth.into_iter().map(ToString::to_string).collect()
+    url.into_iter().chain(auth).map(ToString::to_string).collect()
 }
 
-fn client_config(name: &str, server: &HttpServer) -> Result<ClientConfig, String> {
-    let base = match (&server.env_var, &server.url) {
+/// A server that is asked over HTTP, whatever it speaks.
+fn client_config(
+    name: &str,
+    url: Option<&Url>,
+    variable: Option<&Variable>,
+    auth: Option<&OutboundAuth>,
+) -> Result<ClientConfig, String> {
+    let base = match (variable, url) {
         (Some(variable), _) => http::Base::Secret(variable.to_string()),
         (None, Some(url)) => http::Base::Url(url.as_str().to_owned()),
         (None, None) => return Err(format!("the connection `{name}` has neither `url` nor `envVar`")),
     };
     let mut config = ClientConfig::new(name, base);
-    config.auth = auth_of(server.auth.as_ref());
-    config.allow_private_network = server.allow_private_network;
-    config.allow_hosts.clone_from(&server.allow_hosts);
-    config.retries = server.retries.attempts.get();
-    if let Some(backoff) = server.retries.backoff {
-        config.retry_backoff = (backoff.first.get(), backoff.longest.get());
-    }
+    config.auth = auth_of(auth);
     Ok(config)
 }
 

@@ -2,7 +2,10 @@
 
 use mcp_factory_spec::{
     Spec,
-    model::{Access, Auth, Connection, ConnectionKind, Content, HttpServer, McpServer, OutboundAuth, Step, ToolKind},
+    model::{
+        Access, Auth, Connection, ConnectionKind, Content, GrpcServer, HttpServer, McpServer, OutboundAuth, Step,
+        ToolKind,
+    },
 };
 
 use super::Problem;
@@ -22,7 +25,7 @@ pub fn check(spec: &Spec, problems: &mut Vec<Problem>) -> Vec<String> {
     for (position, tool) in spec.tools.iter().enumerate() {
         let path = format!("tools[{position}]");
         match &tool.kind {
-            None | Some(ToolKind::Command(_) | ToolKind::Graphql(_) | ToolKind::Mcp(_)) => {}
+            None | Some(ToolKind::Command(_) | ToolKind::Graphql(_) | ToolKind::Grpc(_) | ToolKind::Mcp(_)) => {}
             Some(ToolKind::Steps(steps)) => step_gaps(steps, spec, &path, &mut refuse),
             Some(kind) => kind_gaps(kind, &path, &mut refuse),
         }
@@ -66,6 +69,7 @@ fn connection_gaps(connection: &Connection) -> Vec<(&'static str, &'static str)>
         Some(
             ConnectionKind::Http(HttpServer { auth, .. })
             | ConnectionKind::Graphql(HttpServer { auth, .. })
+            | ConnectionKind::Grpc(GrpcServer { auth, .. })
             | ConnectionKind::Mcp(McpServer { auth, .. }),
         ) if matches!(auth, Some(OutboundAuth::Principal(_))) => {
             gaps.push((".auth", "the caller's own credential for an upstream"));

@@ -1,6 +1,6 @@
 //! `http`: one request to an upstream, its parts encoded by where they stand, and what comes back.
 
-mod body;
+pub(super) mod body;
 mod download;
 mod media;
 mod multipart;
@@ -34,7 +34,7 @@ use select::Pointer;
 const NO_COOKIE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
 
 /// Where the spec sets no timeout, a request still ends.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug)]
 pub struct HttpTool {

@@ -9,6 +9,7 @@ mod confirm;
 mod databases;
 mod examples;
 mod exposure;
+mod grpc;
 mod harness;
 mod http_answers;
 mod http_bodies;
