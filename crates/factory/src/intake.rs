@@ -7,6 +7,7 @@
 mod database;
 mod document;
 mod graphql;
+mod grpc;
 pub mod infer;
 mod mcp;
 mod openapi;
@@ -31,6 +32,7 @@ pub use self::{
     database::{Database, Place},
     document::Document,
     graphql::Graphql,
+    grpc::Grpc,
     mcp::Mcp,
     openapi::Openapi,
     postman::Postman,
@@ -58,6 +60,8 @@ pub enum Intake {
     Database(#[schema(inline)] Database),
     /// A spec that was made of something elsewhere, and is to be remembered as imported.
     Spec(#[schema(inline)] MadeSpec),
+    /// A gRPC server that describes itself.
+    Grpc(#[schema(inline)] Grpc),
 }
 
 /// What is to be made of it.
@@ -124,6 +128,7 @@ impl Intake {
             Self::Postman(it) => it.propose(name, reach).await,
             Self::Database(it) => it.propose(name, reach).await,
             Self::Spec(it) => it.propose().await,
+            Self::Grpc(it) => it.propose(name, reach).await,
         }
     }
 }

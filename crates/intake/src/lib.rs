@@ -7,6 +7,7 @@
 pub mod database;
 mod finding;
 pub mod graphql;
+pub mod grpc;
 pub mod mcp;
 pub mod openapi;
 pub mod postman;

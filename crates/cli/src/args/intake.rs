@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{ValueEnum, ValueHint};
-use mcp_factory::intake::{self, Database, Document, Graphql, Intake, Mcp, Openapi, Place, Postman, Toolbox};
+use mcp_factory::intake::{self, Database, Document, Graphql, Grpc, Intake, Mcp, Openapi, Place, Postman, Toolbox};
 use url::Url;
 
 use super::servers::Create;
@@ -35,6 +35,8 @@ pub struct Import {
     pub prefer: Option<Prefer>,
     #[command(flatten)]
     pub openapi: OpenapiOptions,
+    #[command(flatten)]
+    pub grpc: GrpcOptions,
     #[command(flatten)]
     pub database: DatabaseOptions,
     #[command(flatten)]
@@ -103,6 +105,15 @@ pub struct DatabaseOptions {
     scope: Option<String>,
 }
 
+/// What of a gRPC server becomes tools.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Of a gRPC server")]
+pub struct GrpcOptions {
+    /// Only services whose full name fits this; `*` stands for anything. May be given several times.
+    #[arg(long, value_name = "PATTERN")]
+    service: Vec<String>,
+}
+
 impl Create {
     /// What is to be imported, if anything is. An option of another kind is refused.
     pub fn intake(&self) -> anyhow::Result<Option<Intake>> {
@@ -112,6 +123,7 @@ impl Create {
             ("--openapi", source.openapi.is_some(), import.openapi.given()),
             ("--mcp", source.mcp.is_some() || source.graphql.is_some(), import.upstream.given()),
             ("--database", source.database.is_some(), import.database.given()),
+            ("--grpc", source.grpc.is_some(), (!import.grpc.service.is_empty()).then_some("--service")),
         ];
         for (kind, chosen, option) in kinds {
             if let (false, Some(option)) = (chosen, option) {
@@ -150,6 +162,11 @@ impl Create {
         }
         if let Some(place) = &source.database {
             return Ok(Some(Intake::Database(import.database.intake(place))));
+        }
+        if let Some(url) = &source.grpc {
+            // Whoever types a URL means the place where it leads.
+            let services = import.grpc.service.clone();
+            return Ok(Some(Intake::Grpc(Grpc { url: url.clone(), allow_private_network: true, services })));
         }
         Ok(None)
     }

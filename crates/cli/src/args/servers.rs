@@ -65,6 +65,9 @@ pub struct Source {
     /// A live database: the URL of a PostgreSQL, MySQL or MariaDB, a file of SQLite, or the variable that holds either.
     #[arg(long, value_name = "URL|FILE|VARIABLE", value_hint = ValueHint::FilePath)]
     pub database: Option<String>,
+    /// A gRPC server that describes itself (server reflection), as in `grpcs://api.example.com:443`; `grpc:` is without TLS.
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub grpc: Option<Url>,
     /// A template of the factory.
     #[arg(long, value_name = "TEMPLATE")]
     pub template: Option<String>,
