@@ -47,7 +47,7 @@ use crate::{Caller, Created, Error, Factory, Submission, registry::Role};
 #[serde(rename_all = "camelCase")]
 pub enum Intake {
     /// An OpenAPI document: Swagger 2.0, OpenAPI 3.0 or 3.1, JSON or YAML.
-    Openapi(#[schema(inline)] Openapi),
+    Openapi(#[schema(inline)] Box<Openapi>),
     /// Files of the MCP Toolbox for Databases (`tools.yaml`).
     Toolbox(#[schema(inline)] Toolbox),
     /// The tools of another MCP server, under this one's authentication, limits and names.

@@ -140,7 +140,7 @@ impl Create {
             return Err(exit::usage(format!("`{option}` is about what becomes a spec"), hint));
         }
         if let Some(place) = &source.openapi {
-            return Ok(Some(Intake::Openapi(import.openapi.intake(place))));
+            return Ok(Some(Intake::Openapi(Box::new(import.openapi.intake(place)))));
         }
         if !source.toolbox.is_empty() {
             let from = source.toolbox.iter().map(|place| Document::typed(place, false)).collect();

@@ -300,6 +300,7 @@ async fn whoever_has_no_token_for_a_tool_of_the_factory_does_not_get_it() {
             ("kind", json!("sql")),
             ("confirm", json!("shop")),
             ("spec", json!(shop("9.0.0", "hello"))),
+            ("from", json!({ "spec": { "text": shop("9.0.0", "hello") } })),
         ];
         let takes = &tool["inputSchema"]["properties"];
         let fits = given.into_iter().filter(|(name, _)| !takes[*name].is_null());

@@ -94,8 +94,7 @@ impl Mcp {
 
 /// What a server at a URL is called.
 pub(super) fn title_of(url: &Url) -> String {
-    let named =
-        url.path().split('/').filter(|step| !matches!(*step, "" | "mcp" | "servers" | "graphql" | "api")).next_back();
+    let named = url.path().split('/').rfind(|step| !matches!(*step, "" | "mcp" | "servers" | "graphql" | "api"));
     let host = url.host_str().unwrap_or_default();
     named.unwrap_or_else(|| host.trim_start_matches("mcp.").trim_start_matches("www.")).to_owned()
 }

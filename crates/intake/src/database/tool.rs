@@ -224,7 +224,7 @@ fn filters<'f, 'a>(table: &Chosen<'_>, fields: &[&'f Field<'a>]) -> Vec<&'f Fiel
             || !is_key(column) && matches!(column.kind, Date | Timestamp | Integer | Decimal | Number)
     };
     let mut filters: Vec<&'f Field<'a>> = fields.iter().filter(may).copied().collect();
-    filters.sort_by_key(|field| rank(&&field));
+    filters.sort_by_key(|field| rank(&field));
     filters
 }
 

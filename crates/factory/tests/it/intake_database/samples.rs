@@ -105,7 +105,7 @@ fn some_value(schema: &Value, parameter: &str, number: usize) -> Value {
     match schema["type"].as_str() {
         Some("integer") => json!(schema["minimum"].as_i64().unwrap_or(0) + number as i64),
         Some("number") => json!(number),
-        Some("boolean") => json!(number % 2 == 0),
+        Some("boolean") => json!(number.is_multiple_of(2)),
         Some("array") => json!([]),
         None | Some("object") => json!({}),
         _ if schema["contentEncoding"] == "base64" => json!("AAE="),

@@ -155,11 +155,9 @@ fn labels(column_type: &str) -> Vec<String> {
         let mut characters = behind.char_indices().peekable();
         let mut end = behind.len();
         while let Some((at, character)) = characters.next() {
-            if character == '\'' {
-                if characters.next_if(|(_, next)| *next == '\'').is_none() {
-                    end = at + 1;
-                    break;
-                }
+            if character == '\'' && characters.next_if(|(_, next)| *next == '\'').is_none() {
+                end = at + 1;
+                break;
             }
             label.push(character);
         }
