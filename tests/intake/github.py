@@ -1,9 +1,9 @@
 """GitHub's whole API: how long it takes to import and to call, what a list costs a model, and whether what people want is found.
 
-usage: github.py BINARY NODE_MODULES [debug]
+usage: github.py BINARY NODE_MODULES [hold]
 
 Each of 50 questions, written by hand, is searched for with `search_tools`, and what it is about has to be in the first page; then
-it is called, and has to arrive at the upstream. With `debug` the times are printed, and hold nobody to anything.
+it is called, and has to arrive at the upstream. Time and memory are printed; with `hold` they have to be what was promised.
 """
 import json, os, random, re, subprocess, sys, tempfile, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from served import Served, arguments
 
 BINARY, MODULES = sys.argv[1], sys.argv[2]
-HELD = "debug" not in sys.argv
+HELD = "hold" in sys.argv
 DOCUMENT = f"{MODULES}/@octokit/openapi/generated/api.github.com.json"
 HERE = os.path.dirname(os.path.abspath(__file__))
 failures = []

@@ -211,7 +211,7 @@ pub(crate) fn dependencies_of(canonical: &Value, here: Option<&Url>) -> Vec<Depe
             found.push(Dependency { kind: DependencyKind::Connection, name: name.to_owned() });
         }
         let url = connection.get("url").and_then(Value::as_str).and_then(|url| Url::parse(url).ok());
-        if let Some(name) = url.zip(here).and_then(|(url, here)| hosted_here(&url, here)) {
+        if let Some(name) = url.and_then(|url| hosted_here(&url, here)) {
             found.push(Dependency { kind: DependencyKind::Server, name });
         }
     }
@@ -220,17 +220,21 @@ pub(crate) fn dependencies_of(canonical: &Value, here: Option<&Url>) -> Vec<Depe
     found
 }
 
-/// The server of this factory that is at this URL.
-fn hosted_here(url: &Url, here: &Url) -> Option<String> {
+/// The server of this factory that is at this URL. Where nothing is served now, as for a command, it will be on this machine.
+fn hosted_here(url: &Url, here: Option<&Url>) -> Option<String> {
     let is_loopback = |url: &Url| match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     };
-    let is_here = (url.host() == here.host() || is_loopback(url) && is_loopback(here))
-        && url.port_or_known_default() == here.port_or_known_default();
-    let below = url.path().strip_prefix(here.path().trim_end_matches('/'))?.strip_prefix("/servers/")?;
+    let is_at = |here: &Url| {
+        (url.host() == here.host() || is_loopback(url) && is_loopback(here))
+            && url.port_or_known_default() == here.port_or_known_default()
+    };
+    let is_here = here.map_or_else(|| is_loopback(url), is_at);
+    let prefix = here.map_or("", |here| here.path().trim_end_matches('/'));
+    let below = url.path().strip_prefix(prefix)?.strip_prefix("/servers/")?;
     let (name, path) = below.split_once('/')?;
     let is_mcp = path == "mcp" || path.starts_with("mcp/");
     (is_here && is_mcp).then(|| name.to_owned())
@@ -288,6 +292,7 @@ mod tests {
             .map(|it| format!("{} {}", it.kind.as_str(), it.name))
             .collect();
         assert_eq!(found, ["secret DATABASE_URL", "secret KEYS", "connection shared", "server sets", "server stock"]);
-        assert!(!dependencies_of(&spec, None).iter().any(|it| it.kind == DependencyKind::Server));
+        let nowhere = dependencies_of(&spec, None).into_iter().filter(|it| it.kind == DependencyKind::Server);
+        assert_eq!(nowhere.map(|it| it.name).collect::<Vec<_>>(), ["others", "sets", "stock"], "on this machine");
     }
 }

@@ -166,7 +166,8 @@ fn the_servers_that_the_reference_shows_pass_their_own_tests() {
 #[test]
 fn what_the_other_pages_show_is_read_without_an_error() {
     const CONNECTIONS: &str = "connections:\n  - { name: db, type: sqlite, path: ./a.db }\n  \
-                               - { name: crm, type: http, url: 'https://crm.example.com' }\n";
+                               - { name: crm, type: http, url: 'https://crm.example.com' }\n  \
+                               - { name: api, type: graphql, url: 'https://api.example.com/graphql' }\n";
     const TOOLS: &str = "tools:\n  - { name: search_products, description: Finds, connection: db, parameters: { query: { type: string } }, \
                          sql: 'SELECT 1 AS sku WHERE :query = 1', annotations: { readOnly: true } }\n  \
                          - { name: order, description: Orders, connection: db, parameters: { sku: { type: string } }, \
