@@ -380,19 +380,8 @@ async fn an_upstream_that_is_down_is_named_without_anything_secret() {
 async fn nothing_in_a_request_changes_what_it_is() {
     let (port, seen) = upstream(|_, _, _| "ok").await;
     let client = client(private(format!("http://127.0.0.1:{port}/api")));
-    let paths = [
-        "a",
-        "/a/../b",
-        "/%2e%2e/b",
-        "/.%2E/b",
-        "/a/.",
-        "/a?b",
-        "/a#b",
-        "/a b",
-        "/a\\..\\b",
-        "/a\r\nX: y",
-        "//../x",
-    ];
+    let paths =
+        ["a", "/a/../b", "/%2e%2e/b", "/.%2E/b", "/a/.", "/a?b", "/a#b", "/a b", "/a\\..\\b", "/a\r\nX: y", "//../x"];
     for path in paths {
         assert_eq!(refused(&client, get(path)).await.0, Class::BadRequest, "{path:?}");
     }
