@@ -57,18 +57,36 @@ pub enum Prefer {
     Theirs,
 }
 
+/// What came of it.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Imported {
-    /// The spec, as YAML; where no server was made of it.
+#[serde(untagged)]
+pub enum Imported {
+    Server(ImportedServer),
+    Spec(ImportedSpec),
+}
+
+/// The server that was made.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ImportedServer {
+    #[serde(flatten)]
+    created: Created,
+    /// What was left out of its spec and decided on the way.
+    findings: Vec<Finding>,
+    /// With `update`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    spec: Option<String>,
+    update: Option<Update>,
+}
+
+/// The spec, where no server was to be made of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ImportedSpec {
+    /// As YAML.
+    spec: String,
     /// What was left out of it and decided on the way.
     findings: Vec<Finding>,
     /// With `update`.
     #[serde(skip_serializing_if = "Option::is_none")]
     update: Option<Update>,
-    #[serde(flatten)]
-    created: Option<Created>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -187,12 +205,13 @@ async fn import(
 
 impl Imported {
     pub fn of(imported: &intake::Imported) -> Self {
-        let created = imported.created.as_ref();
-        Self {
-            spec: created.is_none().then(|| imported.spec.clone()),
-            findings: findings(&imported.findings),
-            update: imported.update.as_ref().map(Update::of),
-            created: created.map(|it| Created::of(it, imported.spec.as_bytes())),
+        let (findings, update) = (findings(&imported.findings), imported.update.as_ref().map(Update::of));
+        match &imported.created {
+            Some(created) => {
+                let created = Created::of(created, imported.spec.as_bytes());
+                Self::Server(ImportedServer { created, findings, update })
+            }
+            None => Self::Spec(ImportedSpec { spec: imported.spec.clone(), findings, update }),
         }
     }
 }
