@@ -107,6 +107,21 @@ fn methods_become_tools_that_people_can_read() {
     insta::assert_snapshot!(proposal.spec.canonical_yaml());
 }
 
+/// `url` takes an address for a name where it does not know the scheme.
+#[test]
+fn an_address_of_this_machine_is_one_whatever_the_scheme() {
+    for (url, private) in [
+        ("grpc://127.0.0.1:5000", true),
+        ("grpcs://[::1]:5000", true),
+        ("http://10.0.0.1", true),
+        ("grpc://localhost", true),
+        ("grpcs://api.example.com", false),
+        ("grpc://8.8.8.8:443", false),
+    ] {
+        assert_eq!(server::is_private(&Url::parse(url).expect(url)), private, "{url}");
+    }
+}
+
 #[test]
 fn services_are_chosen_and_none_is_said() {
     let chosen = |pattern: &str| {
