@@ -61,7 +61,7 @@ pub enum Prefer {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Imported {
-    Server(ImportedServer),
+    Server(Box<ImportedServer>),
     Spec(ImportedSpec),
 }
 
@@ -209,7 +209,7 @@ impl Imported {
         match &imported.created {
             Some(created) => {
                 let created = Created::of(created, imported.spec.as_bytes());
-                Self::Server(ImportedServer { created, findings, update })
+                Self::Server(Box::new(ImportedServer { created, findings, update }))
             }
             None => Self::Spec(ImportedSpec { spec: imported.spec.clone(), findings, update }),
         }
