@@ -21,6 +21,9 @@ use crate::{
     pulse, story,
 };
 
+/// Where the spec sets no timeout, a call of another system still ends.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 #[derive(Debug)]
 pub struct Tool {
     pub name: Arc<str>,
@@ -203,6 +206,12 @@ pub async fn run_kind(
         }
     };
     within(timeout, work).await
+}
+
+/// A little less than the whole call has, so that who knows what took so long is heard first.
+fn upstream_time(timeout: Option<Duration>) -> Duration {
+    let timeout = timeout.unwrap_or(LONGEST);
+    timeout - (timeout / 50).min(Duration::from_millis(50))
 }
 
 async fn within(timeout: Option<Duration>, work: impl Future<Output = ToolResult>) -> ToolResult {

@@ -20,11 +20,7 @@ use mcp_factory_spec::sql::Dialect;
 use serde_json::{Map, Value, json};
 
 use self::{schema::Schema, tool::Names};
-use crate::{
-    Finding, Level, Proposal,
-    openapi::{MANY, name, text},
-    settle,
-};
+use crate::{Finding, Level, MANY, Proposal, name, settle, text};
 
 /// What is taken of a database, and how.
 #[derive(Debug, Clone, Default)]
@@ -122,7 +118,7 @@ pub fn propose(schema: &Schema, options: &Options) -> Result<Proposal, Vec<Findi
 
 /// `*` stands for anything, in names with or without their schema.
 fn fits(pattern: &str, table: &schema::Table) -> bool {
-    let fits = |name: &str| crate::openapi::fits(&pattern.to_lowercase(), &name.to_lowercase());
+    let fits = |name: &str| crate::name::fits(&pattern.to_lowercase(), &name.to_lowercase());
     fits(&table.name) || fits(&table.full_name())
 }
 

@@ -6,13 +6,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Finding, Level, Proposal,
-    openapi::{
-        MANY, fits,
-        name::{self, Names},
-        text,
-    },
-    settle,
+    Finding, Level, MANY, Proposal,
+    name::fits,
+    name::{self, Names},
+    settle, text,
 };
 
 /// Asked of the endpoint. Types are followed seven wraps deep, as everybody does.

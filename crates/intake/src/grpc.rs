@@ -12,13 +12,9 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::{
-    Finding, Level, Proposal,
-    openapi::{
-        self, MANY,
-        name::{self, Names},
-        server, text,
-    },
-    settle,
+    Finding, Level, MANY, Proposal,
+    name::{self, Names},
+    network, settle, text,
 };
 
 /// What is taken of a server, and how it is reached.
@@ -43,7 +39,7 @@ pub fn import(pool: &DescriptorPool, options: &Options) -> Result<Proposal, Vec<
     let is_chosen = |service: &ServiceDescriptor| {
         let name = service.full_name();
         !INFRASTRUCTURE.iter().any(|prefix| name.starts_with(prefix))
-            && (options.services.is_empty() || options.services.iter().any(|pattern| openapi::fits(pattern, name)))
+            && (options.services.is_empty() || options.services.iter().any(|pattern| name::fits(pattern, name)))
     };
     let services: Vec<ServiceDescriptor> = pool.services().filter(is_chosen).collect();
     let mut import = Import { names: Names::default(), tools: Vec::new(), places: Vec::new(), found: &mut found };
@@ -93,7 +89,7 @@ fn connection(server: &str, options: &Options, found: &mut Vec<Finding>) -> Valu
     match &options.url {
         Some(url) => {
             connection["url"] = url.as_str().trim_end_matches('/').into();
-            if server::is_private(url) {
+            if network::is_private(url) {
                 connection["allowPrivateNetwork"] = true.into();
             }
         }

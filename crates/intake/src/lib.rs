@@ -9,11 +9,17 @@ mod finding;
 pub mod graphql;
 pub mod grpc;
 pub mod mcp;
+mod name;
+mod network;
 pub mod openapi;
 pub mod postman;
 mod settle;
+mod text;
 pub mod toolbox;
 pub mod update;
 
 pub use finding::{Finding, Level};
 pub use settle::Proposal;
+
+/// Above so many tools a list of all costs a model more than finding some does.
+pub const MANY: usize = 60;

@@ -6,11 +6,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Finding, Level, Proposal,
-    openapi::{
-        MANY,
-        name::{self, Names},
-    },
+    Finding, Level, MANY, Proposal,
+    name::{self, Names},
     settle,
 };
 use mcp_factory_spec::secrets;
@@ -45,7 +42,7 @@ pub fn import(
         let theirs = tool["name"].as_str().unwrap_or_default().to_owned();
         let place = format!("/tools/{index} ({theirs})");
         let is_chosen =
-            options.tools.is_empty() || options.tools.iter().any(|pattern| crate::openapi::fits(pattern, &theirs));
+            options.tools.is_empty() || options.tools.iter().any(|pattern| crate::name::fits(pattern, &theirs));
         if !is_chosen {
             continue;
         }

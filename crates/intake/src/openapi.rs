@@ -7,14 +7,12 @@ mod answer;
 mod body;
 pub(crate) mod document;
 mod merge;
-pub(crate) mod name;
 mod operation;
 mod paging;
 mod parameter;
 mod schema;
 mod security;
-pub(crate) mod server;
-pub(crate) mod text;
+mod server;
 
 use std::collections::BTreeMap;
 
@@ -24,14 +22,10 @@ use url::Url;
 pub use self::document::{Files, NoFiles};
 use self::{
     document::{At, Document, Resolver},
-    name::Names,
     operation::Operation,
     security::Credential,
 };
-use crate::{Finding, Level, Proposal, settle};
-
-/// Above so many tools a list of all costs a model more than finding some does.
-pub const MANY: usize = 60;
+use crate::{Finding, Level, MANY, Proposal, name, name::Names, name::fits, network, settle, text};
 
 /// What is taken of a document, and how.
 #[derive(Debug, Clone, Default)]
@@ -85,16 +79,6 @@ impl Options {
             && any(&self.paths, &|pattern| fits(pattern, operation.path))
             && any(&self.methods, &|method| method.eq_ignore_ascii_case(operation.method))
             && any(&self.operations, &|id| operation.id == Some(id))
-    }
-}
-
-/// `*` stands for anything.
-pub(crate) fn fits(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((before, behind)) => text.strip_prefix(before).is_some_and(|rest| {
-            rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| fits(behind, &rest[at..]))
-        }),
     }
 }
 
@@ -215,7 +199,7 @@ impl<'d, 'r, 'o> Import<'d, 'r, 'o> {
         if let Some(credential) = &credential {
             connection.insert("auth".to_owned(), credential.auth.clone());
         }
-        if url.as_ref().is_some_and(server::is_private) {
+        if url.as_ref().is_some_and(network::is_private) {
             connection.insert("allowPrivateNetwork".to_owned(), true.into());
         }
         self.connections.push((Value::Object(connection), credential, place));

@@ -15,14 +15,10 @@ use serde_json::{Map, Value, json};
 
 use self::{auth::Auth, variables::Variables};
 use crate::{
-    Finding, Level, Proposal,
-    openapi::{
-        MANY,
-        document::At,
-        name::{self, Names},
-        text,
-    },
-    settle,
+    Finding, Level, MANY, Proposal,
+    name::{self, Names},
+    openapi::document::At,
+    settle, text,
 };
 use mcp_factory_spec::{Format, syntax};
 

@@ -25,7 +25,7 @@ use self::{
 };
 use crate::{
     Finding, Level, Proposal,
-    openapi::name::{self, Names},
+    name::{self, Names},
     settle,
 };
 

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
+use ::http::{HeaderMap, HeaderName, HeaderValue};
 use mcp_factory_connect::{
     Denied, Policy, Secrets,
     command::ProgramError,
@@ -21,6 +22,7 @@ use super::{Fault, Shared, SharedGround, Surroundings};
 use crate::{
     per::{Bounds, Connected},
     session::Session,
+    values::Values,
 };
 
 /// Callers whose own connections to a database are kept open. Each may have as many as the pool's `max`.
@@ -51,7 +53,24 @@ pub struct Connections<'a> {
 pub struct Upstream {
     pub client: Connected<Client>,
     /// Those of the connection's headers that say who calls; the client knows the others.
-    pub headers: Vec<(::http::HeaderName, Text)>,
+    pub headers: Vec<(HeaderName, Text)>,
+}
+
+impl Upstream {
+    /// What says who calls is never just left out.
+    pub fn headers_for(&self, values: &Values<'_>) -> Result<HeaderMap, String> {
+        let header = |(name, text): &(HeaderName, Text)| {
+            let value = text.header(|name| values.get(name)).map_err(|problem| problem.to_string())?;
+            let value = value.ok_or_else(|| {
+                let upstream = self.client.name();
+                format!("the connection `{upstream}` tells who calls in its header `{name}`, and the caller has nothing for it")
+            })?;
+            let value =
+                HeaderValue::try_from(value).map_err(|_| format!("the header `{name}` can't hold that value"))?;
+            Ok((name.clone(), value))
+        };
+        self.headers.iter().map(header).collect()
+    }
 }
 
 /// A database, and what a plan has to know of it.
@@ -134,7 +153,7 @@ impl<'a> Connections<'a> {
         }
         let mut headers = Vec::new();
         for (header, value) in &server.headers {
-            let header = ::http::HeaderName::try_from(header.as_str()).map_err(|error| error.to_string())?;
+            let header = HeaderName::try_from(header.as_str()).map_err(|error| error.to_string())?;
             let text = Text::parse(value).map_err(|problem| problem.to_string())?;
             if text.placeholders().next().is_some() {
                 headers.push((header, text));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderValue, Method, header};
 use mcp_factory_connect::http::Request;
 use mcp_factory_spec::{
     model::{self, Graphql},
@@ -19,7 +19,6 @@ use crate::{
     values::Values,
 };
 
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 const LARGEST: usize = 64 << 20;
 /// Errors that are told, and how much of each.
 const TOLD: usize = 3;
@@ -78,20 +77,14 @@ impl GraphqlTool {
             variables.extend(template.render(|name| values.get(name)).map(|value| (name.clone(), value)));
         }
         let body = json!({ "query": self.query, "variables": variables });
-        let timeout = timeout.unwrap_or(LONGEST);
         let mut request = Request {
             body: Some(Bytes::from(body.to_string())),
             caller: Some(cx.principal.id.clone()),
-            timeout: Some(timeout - (timeout / 50).min(Duration::from_millis(50))),
+            timeout: Some(super::upstream_time(timeout)),
+            headers: self.upstream.headers_for(&values)?,
             // At the URL itself.
             ..Request::new(Method::POST, "")
         };
-        for (name, text) in &self.upstream.headers {
-            let value = text.header(|name| values.get(name)).map_err(|problem| problem.to_string())?;
-            let value = value.and_then(|value| HeaderValue::try_from(value).ok());
-            let value = value.ok_or_else(|| self.unknown_caller(name))?;
-            request.headers.insert(name.clone(), value);
-        }
         let accept = "application/graphql-response+json, application/json;q=0.9";
         request.headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
         request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -118,13 +111,6 @@ impl GraphqlTool {
             return Err(format!("the answer of `{host}` has nothing at `{}` of its `data`", self.select));
         };
         Ok(answer::value(self.shape.apply(selected.clone())))
-    }
-
-    fn unknown_caller(&self, header: &HeaderName) -> String {
-        let upstream = self.upstream.client.name();
-        format!(
-            "the connection `{upstream}` tells who calls in its header `{header}`, and the caller has nothing for it"
-        )
     }
 }
 

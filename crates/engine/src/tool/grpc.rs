@@ -12,7 +12,7 @@ use mcp_factory_spec::{
 use mcp_serve::{CallContext, ToolResult};
 use serde_json::{Map, Value, json};
 
-use super::http::{LONGEST, body};
+use super::http::body;
 use crate::{
     answer,
     per::Connected,
@@ -80,14 +80,12 @@ impl GrpcTool {
     ) -> Result<ToolResult, String> {
         let values = Values { arguments, cx };
         let message = self.message.as_ref().and_then(|message| message.render(|name| values.get(name)));
-        let timeout = timeout.unwrap_or(LONGEST);
         let call = Call {
             method: &self.method,
             message: message.unwrap_or_else(|| json!({})),
             metadata: self.metadata(&values)?,
             caller: Some(&cx.principal.id),
-            // A little less than the whole call has, so that the server is heard of first.
-            timeout: timeout - (timeout / 50).min(Duration::from_millis(50)),
+            timeout: super::upstream_time(timeout),
             max_bytes: self.max_bytes,
             max_messages: self.max_messages,
         };

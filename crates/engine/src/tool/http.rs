@@ -33,9 +33,6 @@ use select::Pointer;
 /// RFC 6265: what is no cookie octet.
 const NO_COOKIE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
 
-/// Where the spec sets no timeout, a request still ends.
-pub(super) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-
 #[derive(Debug)]
 pub struct HttpTool {
     name: Arc<str>,
@@ -208,22 +205,12 @@ impl HttpTool {
             request.body = Some(bytes);
         }
         request.caller = Some(values.cx.principal.id.clone());
-        // A little less than the whole call has, so that who knows what took so long is heard first.
-        let timeout = timeout.unwrap_or(LONGEST);
-        request.timeout = Some(timeout - (timeout / 50).min(Duration::from_millis(50)));
+        request.timeout = Some(super::upstream_time(timeout));
         Ok(request)
     }
 
     fn header_map(&self, values: &Values<'_>) -> Result<HeaderMap, String> {
-        let mut headers = HeaderMap::new();
-        for (name, text) in &self.upstream.headers {
-            // What says who calls is never just left out.
-            let value = text.header(|name| values.get(name)).map_err(|problem| problem.to_string())?;
-            let value = value.ok_or_else(|| self.unknown_caller(name))?;
-            let value =
-                HeaderValue::try_from(value).map_err(|_| format!("the header `{name}` can't hold that value"))?;
-            headers.insert(name.clone(), value);
-        }
+        let mut headers = self.upstream.headers_for(values)?;
         let mut own = HeaderMap::new();
         for (name, text) in &self.headers {
             if let Some(value) =
@@ -257,13 +244,6 @@ impl HttpTool {
         }
         let whole = || HeaderValue::try_from(cookies.join("; ")).map_err(|_| "the cookies can't be sent".to_owned());
         (!cookies.is_empty()).then(whole).transpose()
-    }
-
-    fn unknown_caller(&self, header: &HeaderName) -> String {
-        let upstream = self.upstream();
-        format!(
-            "the connection `{upstream}` tells who calls in its header `{header}`, and the caller has nothing for it"
-        )
     }
 
     /// Its name in the spec.

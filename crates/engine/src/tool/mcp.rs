@@ -13,9 +13,7 @@ use crate::{
     shape::Shape,
 };
 
-/// Where the spec sets no timeout, a call still ends.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-/// Where it sets no size, an answer still does.
+/// Where the spec sets no size, an answer still ends.
 const LARGEST: usize = 64 << 20;
 
 #[derive(Debug)]
@@ -44,9 +42,7 @@ impl McpTool {
             Ok(server) => server,
             Err(message) => return ToolResult::error(message),
         };
-        // A little less than the whole call has, so that who knows what took so long is heard first.
-        let timeout = timeout.unwrap_or(LONGEST);
-        let timeout = timeout - (timeout / 50).min(Duration::from_millis(50));
+        let timeout = super::upstream_time(timeout);
         let bounds = Bounds { timeout, max_bytes: self.max_bytes, caller: Some(cx.principal.id.clone()) };
         match server.call(&self.tool, arguments, &bounds).await {
             Ok(result) => self.answer(result).unwrap_or_else(ToolResult::error),

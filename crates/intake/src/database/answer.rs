@@ -7,7 +7,7 @@ use super::{
     choose::Field,
     schema::{Column, ColumnKind},
 };
-use crate::openapi::text;
+use crate::text;
 
 /// Values in an `enum`.
 const MOST_VALUES: usize = 100;

@@ -7,7 +7,7 @@ use super::{
     schema::{Column, ColumnKind, Default, Kind, RowSecurity, Schema, Table},
     tool,
 };
-use crate::{Finding, Level, openapi::text};
+use crate::{Finding, Level, text};
 
 /// A table that becomes tools.
 pub struct Chosen<'a> {

@@ -12,7 +12,7 @@ use super::{
     schema::{Column, ColumnKind, Kind},
     statement::{self, Select},
 };
-use crate::openapi::{name, text};
+use crate::{name, text};
 
 /// Filters of one search, and columns that its text is looked for in.
 const MOST_FILTERS: usize = 10;

@@ -4,7 +4,7 @@ use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
 use super::Comments;
-use crate::openapi::{name::Names, text};
+use crate::{name::Names, text};
 
 /// Messages within messages.
 const DEEPEST: usize = 6;

@@ -118,7 +118,7 @@ fn an_address_of_this_machine_is_one_whatever_the_scheme() {
         ("grpcs://api.example.com", false),
         ("grpc://8.8.8.8:443", false),
     ] {
-        assert_eq!(server::is_private(&Url::parse(url).expect(url)), private, "{url}");
+        assert_eq!(network::is_private(&Url::parse(url).expect(url)), private, "{url}");
     }
 }
 

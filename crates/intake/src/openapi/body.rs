@@ -7,8 +7,8 @@ use super::{
     merge,
     parameter::{Taken, any},
     schema::Schemas,
-    text,
 };
+use crate::text;
 
 /// How the body is sent.
 #[derive(Debug, Default)]

@@ -8,8 +8,8 @@ use super::{
     merge, paging, parameter,
     parameter::Taken,
     schema::{INPUT, OUTPUT, Schemas, Way},
-    text,
 };
+use crate::text;
 
 const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
 

@@ -6,10 +6,9 @@ use serde_json::{Map, Value, json};
 use super::{
     document::{At, Version},
     merge,
-    name::Names,
     schema::Schemas,
-    text,
 };
+use crate::{name::Names, text};
 
 /// Everything that a tool takes, and where it puts it.
 #[derive(Debug, Default)]

@@ -13,8 +13,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     document::{At, Resolver, Version},
-    merge, text,
+    merge,
 };
+use crate::text;
 
 /// What the value is for: nobody sends what a server sets, or is sent what only it may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

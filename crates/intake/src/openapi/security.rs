@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     document::{At, Resolver, Version},
-    name, parameter,
+    parameter,
 };
+use crate::name;
 
 /// One way to identify oneself.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::variables::{scalar, whole};
-use crate::openapi::{document::At, name};
+use crate::{name, openapi::document::At};
 
 /// What a collection, folder or request says of it, for all within.
 #[derive(Debug, Clone, Copy)]

@@ -8,10 +8,7 @@ use super::{
     url::{self, Base, Pair},
     variables::{self, Piece, Variables},
 };
-use crate::{
-    openapi::{document::At, name::Names, text},
-    toolbox::source::is_secret,
-};
+use crate::{name::Names, openapi::document::At, text, toolbox::source::is_secret};
 
 /// Headers that a client makes itself.
 const OWN: [&str; 9] = [

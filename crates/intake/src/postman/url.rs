@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::variables::{self, Piece, Variables, scalar};
-use crate::openapi::{document::At, name, server};
+use crate::{name, network, openapi::document::At};
 
 /// Where a server is.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ impl Base {
     }
 
     pub fn is_private(&self) -> bool {
-        self.url.as_ref().is_some_and(server::is_private)
+        self.url.as_ref().is_some_and(network::is_private)
     }
 }
 
@@ -86,7 +86,7 @@ fn usable(text: &str) -> Option<Url> {
     let mut url =
         if text.contains("://") { Url::parse(text).ok() } else { Url::parse(&format!("https://{text}")).ok() }?;
     // Postman asks without TLS where nothing is said; here that is for machines nearby.
-    if !text.contains("://") && server::is_private(&url) {
+    if !text.contains("://") && network::is_private(&url) {
         url = Url::parse(&format!("http://{text}")).ok()?;
     }
     url.set_username("").ok()?;

@@ -9,7 +9,7 @@ use super::{
     source::{Source, is_secret},
     template::{self, Piece},
 };
-use crate::{Finding, Level, openapi::name::Names};
+use crate::{Finding, Level, name::Names};
 
 /// What stands for a parameter of the body until it was read as JSON.
 const MARK: &str = "body_mark_";

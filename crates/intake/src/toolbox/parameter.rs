@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::openapi::name::Names;
+use crate::name::Names;
 
 /// One parameter of a tool.
 #[derive(Debug, Clone)]

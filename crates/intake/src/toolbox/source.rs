@@ -9,10 +9,7 @@ use super::{
     document::Item,
     variable::{self, Variable},
 };
-use crate::{
-    Finding, Level,
-    openapi::{name, server},
-};
+use crate::{Finding, Level, name, network};
 
 /// What stands in a URL's user, host and path as it is.
 const PART: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'/').add(b':').add(b'?').add(b'@');
@@ -204,7 +201,7 @@ fn http(
             debug_assert!(cleared, "a URL with a host may have both");
             url.set_query(None);
             url.set_fragment(None);
-            if server::is_private(&url) {
+            if network::is_private(&url) {
                 connection.insert("allowPrivateNetwork".to_owned(), true.into());
             }
             connection.insert("url".to_owned(), url.as_str().trim_end_matches('/').into());

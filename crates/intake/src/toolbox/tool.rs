@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Level,
-    openapi::name::{self, Names},
+    name::{self, Names},
 };
 
 impl Import<'_> {
