@@ -37,6 +37,9 @@ const MOST_LEXEMES: usize = 10_000;
 const MOST_LEXEMES_OF_VARIANTS: usize = 200_000;
 /// Enough for a tree of that many levels; only what is used of it is ever memory.
 const STACK: usize = 128 * 1024 * 1024;
+/// What each word or sign may take of it, far above what was seen in unoptimised builds, and what any statement may.
+const STACK_OF_LEXEME: usize = 16 * 1024;
+const STACK_OF_ANY: usize = 768 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dialect {
@@ -99,7 +102,7 @@ struct Variant {
 
 impl Template {
     pub fn parse(text: &str, dialect: Dialect) -> Result<Self, Vec<Problem>> {
-        with_stack(|| Self::parse_here(text, dialect))
+        with_stack(text, || Self::parse_here(text, dialect))
     }
 
     fn parse_here(text: &str, dialect: Dialect) -> Result<Self, Vec<Problem>> {
@@ -176,13 +179,13 @@ impl Template {
     /// The places of tables whose rows belong to somebody and that are not bound to the caller, in any variant.
     #[must_use]
     pub fn unscoped(&self, scope: &Scope<'_>) -> Vec<Problem> {
-        with_stack(|| scope::unscoped(self, scope))
+        with_stack(self.longest(), || scope::unscoped(self, scope))
     }
 
     /// What could change whom row security takes the caller for, where it asks settings of the session.
     #[must_use]
     pub fn changed_session(&self) -> Option<Problem> {
-        with_stack(|| session::changed(self))
+        with_stack(self.longest(), || session::changed(self))
     }
 
     /// Whether nothing that it says by itself changes its session. Functions of the database may.
@@ -216,7 +219,7 @@ impl Template {
         let text = &self.variants[variant].text;
         let tail = match (order_by, paged) {
             (None, false) => Vec::new(),
-            _ => with_stack(|| paging::tail(text, order_by, paged, self.dialect))?,
+            _ => with_stack(text, || paging::tail(text, order_by, paged, self.dialect))?,
         };
         let end = statement::body(text, &lexer::lex(text, self.dialect)?);
         Statement::of(text, &[(end, tail)], &self.placeholders, self.dialect)
@@ -224,7 +227,13 @@ impl Template {
 
     /// The same, paged by what the last row has in the columns it is sorted by, or why that can't be.
     pub fn keyset(&self, variant: usize, order_by: Option<&str>) -> Result<Keyset, NoKeyset> {
-        with_stack(|| keyset::of(&self.variants[variant].text, order_by, &self.placeholders, self.dialect))
+        let text = &self.variants[variant].text;
+        with_stack(text, || keyset::of(text, order_by, &self.placeholders, self.dialect))
+    }
+
+    /// With every clause.
+    fn longest(&self) -> &str {
+        self.variants.last().map_or("", |variant| &variant.text)
     }
 }
 
@@ -243,8 +252,16 @@ impl Variant {
 }
 
 /// A chain of operators becomes a tree as deep as the chain is long, and trees are walked, compared and dropped by recursion.
-fn with_stack<R>(work: impl FnOnce() -> R) -> R {
-    stacker::grow(STACK, work)
+/// A short statement takes the stack that is there: to map a large one costs more than to read it.
+fn with_stack<R>(text: &str, work: impl FnOnce() -> R) -> R {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii();
+    let mut before = b' ';
+    let mut lexemes = 0;
+    for byte in text.bytes() {
+        lexemes += usize::from(!byte.is_ascii_whitespace() && !(is_word(byte) && is_word(before)));
+        before = byte;
+    }
+    stacker::maybe_grow(STACK_OF_ANY + lexemes.saturating_mul(STACK_OF_LEXEME), STACK, work)
 }
 
 impl Problem {

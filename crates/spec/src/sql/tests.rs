@@ -333,3 +333,37 @@ fn chains_as_long_as_a_statement_may_be_do_not_break_the_stack() {
         }
     }
 }
+
+/// Short ones take the stack of their thread, and what is deep for its length must fit in it, too.
+#[test]
+fn whatever_is_deep_for_its_length_fits_in_the_stack_of_an_ordinary_thread() {
+    let shapes = [
+        ("(", "1", ")"),
+        ("NOT ", "TRUE", ""),
+        ("- ", "1", ""),
+        ("1 + ", "1", ""),
+        ("", "a", "[1]"),
+        ("", "a", "::text"),
+        ("", "1", " UNION SELECT 1"),
+        ("(SELECT ", "1", ")"),
+        ("id FROM (SELECT ", "1", ") x"),
+        ("CASE WHEN ", "TRUE", " THEN 1 END"),
+        ("coalesce(", "1", ")"),
+        ("CAST(", "1", " AS INTEGER)"),
+        ("EXISTS (SELECT 1 WHERE ", "TRUE", ")"),
+    ];
+    let work = move || {
+        for (open, inner, close) in shapes {
+            for depth in (1..120).step_by(3) {
+                let text = format!("SELECT {}{inner}{}", open.repeat(depth), close.repeat(depth));
+                let Ok(template) = Template::parse(&text, Dialect::Postgres) else { continue };
+                let _ = template.statement(0, Some("x"), true);
+                let _ = template.keyset(0, Some("x"));
+                let _ = template.changed_session();
+            }
+        }
+    };
+    for kib in [1024, 1536, 2048] {
+        std::thread::Builder::new().stack_size(kib << 10).spawn(work).unwrap().join().unwrap();
+    }
+}
