@@ -78,28 +78,30 @@ impl Bridge {
         if !(43..=128).contains(&verifier.len()) || !bool::from(made.as_bytes().ct_eq(challenge.as_bytes())) {
             return Err(Refused("invalid_grant", "code_verifier does not fit the challenge"));
         }
-        self.tokens(extensions, grant, 0).await
+        let scopes = grant.scopes.clone();
+        self.tokens(extensions, grant, scopes, 0).await
     }
 
     async fn by_refresh(&self, extensions: &Extensions, form: &Form) -> Result<Value, Refused> {
         const GONE: Refused = Refused("invalid_grant", "this refresh token is not known, too old, or was used");
         let token = form.refresh_token.as_deref().ok_or(Refused("invalid_request", "refresh_token is missing"))?;
-        let Refresh { serial, mut grant } = self.open(Purpose::Refresh, token).ok_or(GONE)?;
+        let Refresh { serial, grant } = self.open(Purpose::Refresh, token).ok_or(GONE)?;
         self.check(form, &grant)?;
         if grant.until <= seconds() {
             return Err(GONE);
         }
-        // Fewer scopes may be asked for, never more.
+        // Fewer scopes may be asked for, never more, and for this access token: the consent stays what it was.
+        let mut scopes = grant.scopes.clone();
         if let Some(scope) = &form.scope {
             let asked: Vec<String> = scope.split_ascii_whitespace().map(str::to_owned).collect();
-            if grant.scopes.as_ref().is_some_and(|granted| asked.iter().any(|scope| !granted.contains(scope))) {
+            if scopes.as_ref().is_some_and(|granted| asked.iter().any(|scope| !granted.contains(scope))) {
                 return Err(Refused("invalid_scope", "a scope was not granted"));
             }
             if !asked.is_empty() {
-                grant.scopes = Some(asked);
+                scopes = Some(asked);
             }
         }
-        self.tokens(extensions, grant, serial).await
+        self.tokens(extensions, grant, scopes, serial).await
     }
 
     /// Who asks is who was granted, and for this server.
@@ -114,7 +116,14 @@ impl Bridge {
         Ok(())
     }
 
-    async fn tokens(&self, extensions: &Extensions, grant: Grant, serial: u64) -> Result<Value, Refused> {
+    /// An access token for `scopes`, and a refresh token for all that was granted (RFC 6749, 6).
+    async fn tokens(
+        &self,
+        extensions: &Extensions,
+        grant: Grant,
+        scopes: Option<Vec<String>>,
+        serial: u64,
+    ) -> Result<Value, Refused> {
         let (access, refresh) = (self.own.access_life, self.own.refresh_life);
         // A key that was revoked gives no tokens. Asked first: it must not cost the family.
         match self.principal(extensions, &grant.credential).await.map_err(|challenge| challenge.status()) {
@@ -130,14 +139,14 @@ impl Bridge {
             self.own.reports.look_again();
             Refused("invalid_grant", "this was used before, or was revoked")
         })?;
-        let scope = grant.scopes.as_ref().map(|scopes| scopes.join(" "));
+        let scope = scopes.as_ref().map(|scopes| scopes.join(" "));
         let refresh = Refresh { serial: next, grant: Grant { until: seconds() + refresh.as_secs(), ..grant } };
         let mut tokens = json!({
             "token_type": "Bearer",
             "expires_in": access.as_secs(),
             "refresh_token": self.seal(Purpose::Refresh, &refresh),
         });
-        let grant = Grant { until: seconds() + access.as_secs(), ..refresh.grant };
+        let grant = Grant { until: seconds() + access.as_secs(), scopes, ..refresh.grant };
         tokens["access_token"] = self.seal(Purpose::Access, &grant).into();
         if let Some(scope) = scope {
             tokens["scope"] = scope.into();

@@ -28,7 +28,7 @@ pub struct Options {
     pub oauth2: Option<OAuth>,
     /// How clients reach this server, if not as it listens: `https://mcp.example.com/mcp`.
     pub public_url: Option<String>,
-    /// Whether `toolCalled` has the arguments: they are the caller's. Default no.
+    /// Whether `toolCalled` has the arguments, up to 4 KiB of them: they are the caller's. Default no.
     pub event_arguments: bool,
     /// For calls of a removed token to end by themselves. Default 5 s.
     pub grace: Duration,

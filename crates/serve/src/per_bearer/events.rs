@@ -62,7 +62,8 @@ pub struct ToolCalled {
     pub session_id: Option<Arc<str>>,
     pub token: TokenId,
     pub tool_name: String,
-    /// Null unless [`Options::event_arguments`](super::Options::event_arguments) is set: they are the caller's.
+    /// Null unless [`Options::event_arguments`](super::Options::event_arguments) is set, as they are the caller's; and where
+    /// they are longer than 4 KiB, as events wait for listeners.
     pub arguments: Option<Map<String, Value>>,
     pub called_at: Timestamp,
     /// In milliseconds.

@@ -50,6 +50,14 @@ impl Observed {
     }
 }
 
+/// Bytes of the arguments that an event may hold: a thousand events wait for a slow listener.
+const LONGEST: usize = 4 * 1024;
+
+fn told(arguments: &Map<String, Value>) -> Option<Map<String, Value>> {
+    let mut room = [0; LONGEST];
+    serde_json::to_writer(&mut room[..], arguments).is_ok().then(|| arguments.clone())
+}
+
 fn session_id(cx: &CallContext) -> Option<Arc<str>> {
     cx.session.as_ref().and_then(|session| session.name())
 }
@@ -79,7 +87,7 @@ impl Server for Observed {
                     token: self.token.clone(),
                     // Names come from callers, who may send what they like, and events wait for listeners.
                     tool_name: name[..name.floor_char_boundary(128)].to_owned(),
-                    arguments: shared.options.event_arguments.then(|| arguments.clone()),
+                    arguments: shared.options.event_arguments.then(|| told(&arguments)).flatten(),
                     called_at,
                     duration: began.elapsed(),
                     success: false,

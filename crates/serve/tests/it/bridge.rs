@@ -349,6 +349,34 @@ async fn a_token_allows_what_was_asked_for_and_never_more_than_the_key() {
     assert_eq!((&*principal.id, &principal.scopes), ("alice", &Scopes::Only(["read".to_owned()].into())));
 }
 
+/// RFC 6749, 6: a client that once asked for a token with less has not given the rest back, and gets no more than it had.
+#[tokio::test]
+async fn a_token_may_be_renewed_with_less_and_then_with_all_again() {
+    let place = Place::open().await;
+    let client = place.registered().await;
+    let code = place.code(&client, "key-of-alice", &[("scope", "read write")]).await;
+    let mut tokens = place.exchange(&client, &code, &[]).await.json();
+    for (asked, given) in [("read", Ok("read")), ("read write", Ok("read write")), ("read admin", Err("invalid_scope"))] {
+        let refresh = text(&tokens, "refresh_token").to_owned();
+        let mut pairs = vec![("grant_type", "refresh_token"), ("refresh_token", &refresh), ("client_id", &client)];
+        pairs.push(("scope", asked));
+        let reply = place.post("/oauth/token", &form(&pairs)).await.json();
+        match given {
+            Ok(given) => {
+                assert_eq!(reply["scope"], given, "{reply}");
+                let authorization = format!("Bearer {}", text(&reply, "access_token"));
+                let head = Request::get("/mcp").header("authorization", authorization).body(()).expect("a request");
+                let (head, ()) = head.into_parts();
+                let Authentication::Ready(Ok(principal)) = place.bridge.authenticate(&head) else { panic!("alice's") };
+                let scopes = given.split(' ').map(str::to_owned).collect();
+                assert_eq!(principal.scopes, Scopes::Only(scopes), "{asked}");
+                tokens = reply;
+            }
+            Err(error) => assert_eq!(reply["error"], error, "{reply}"),
+        }
+    }
+}
+
 /// What every caller needs is asked of the key, and once more of what the program got of it.
 #[tokio::test]
 async fn a_token_that_was_narrowed_too_far_is_403_and_says_what_it_lacks() {

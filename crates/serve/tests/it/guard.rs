@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::support::Running;
 
+/// X-2, I9.
 #[tokio::test]
 async fn foreign_hosts_and_origins_are_refused_on_every_way_in() {
     let config = Config {

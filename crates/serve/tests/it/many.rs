@@ -12,7 +12,7 @@ use std::{
 use http::Method;
 use mcp_serve::{
     BackOff, BearerTokens, BoxFuture, CallContext, Capabilities, Change, Changes, Error, FactoryError, InstanceMode,
-    InstanceOptions, Instances, Listing, Live, Server, TenantContext, ToolResult, Whose,
+    InstanceOptions, Instances, Listing, Live, Server, ServerFactory, TenantContext, ToolResult, Whose,
     http::Config,
     model::{Implementation, Tool},
     tokens::{Token, TokenRegistry},
@@ -42,6 +42,8 @@ pub struct World {
     pub built: Mutex<HashMap<String, usize>>,
     pub alive: AtomicUsize,
     pub waiting: watch::Sender<usize>,
+    /// Calls of `wait` that ever began.
+    pub begun: AtomicUsize,
     pub release: Notify,
     pub fails: AtomicBool,
     pub panics: AtomicBool,
@@ -77,8 +79,12 @@ impl World {
     }
 
     pub fn instances(self: &Arc<Self>, options: InstanceOptions) -> Instances {
+        Instances::new(self.factory(), options)
+    }
+
+    pub fn factory(self: &Arc<Self>) -> impl ServerFactory + use<> {
         let world = self.clone();
-        let factory = move |caller: TenantContext| {
+        move |caller: TenantContext| {
             let world = world.clone();
             async move {
                 if let Some(hold) = &world.hold {
@@ -91,8 +97,7 @@ impl World {
                 }
                 Ok(server)
             }
-        };
-        Instances::new(factory, options)
+        }
     }
 }
 
@@ -136,6 +141,7 @@ impl Server for Notes {
                     Ok(ToolResult::text("changed"))
                 }
                 "wait" => {
+                    self.world.begun.fetch_add(1, Ordering::SeqCst);
                     self.world.waiting.send_modify(|waiting| *waiting += 1);
                     let _running = Waiting(&self.world);
                     self.world.release.notified().await;

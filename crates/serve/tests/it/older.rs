@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::Running;
 
+/// X-1, I6: what needs no session is answered after a restart, and by any replica.
 #[tokio::test]
 async fn an_older_request_alone_gets_an_older_answer() {
     let running = Running::start().await;

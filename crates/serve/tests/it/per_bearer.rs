@@ -394,6 +394,23 @@ async fn every_event_of_the_table_is_told_with_true_values() {
     assert_eq!(next(&mut events, "stopped").await, json!(null));
 }
 
+// S4-22, S4-23: a thousand events wait for a slow listener, and a caller may send megabytes with each call.
+#[tokio::test]
+async fn arguments_are_told_where_they_are_asked_for_and_short() {
+    let options = Options { event_arguments: true, ..Options::default() };
+    let building = create_per_bearer_mcp_server(options).add_token(Token::new(ALICE).with_id("alice"), factory("math"));
+    let (_server, client, mut events) = started(building).await;
+    let bearer = bearer(ALICE);
+    for (length, is_told) in [(10, true), (4_000, true), (4_100, false), (1_000_000, false)] {
+        let arguments = json!({ "text": "x".repeat(length) });
+        let call = json!({ "name": "math", "arguments": arguments });
+        client.ask(client.modern("tools/call", call, &[("authorization", &bearer)])).await.result();
+        let told = next(&mut events, "toolCalled").await;
+        assert_eq!(told["arguments"], if is_told { arguments } else { json!(null) }, "{length}");
+        assert_eq!(told["success"], true);
+    }
+}
+
 // S4-23, S4-24
 #[tokio::test]
 async fn a_listener_may_be_slow_panic_or_call_back() {

@@ -107,7 +107,7 @@ fn text(reply: &Reply) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
-/// T1, S1-8, S2-20, S2-24, S2-41, S2-57: three users with JWTs, at once, in both eras: nobody sees anything of another.
+/// T1, I1, S1-8, S2-20, S2-24, S2-41, S2-57: three users with JWTs, at once, in both eras: nobody sees anything of another.
 #[tokio::test]
 async fn t1_three_jwt_users_at_once_are_isolated() {
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -17,6 +17,7 @@ fn keys() -> ApiKeys {
     ApiKeys::new(ApiKeys::DEFAULT_HEADER, KeyList::parse(KEYS).expect("keys"))
 }
 
+/// I7: an agent finds what there is, and a client that reads its list once can call it.
 #[tokio::test]
 async fn search_finds_and_calls_tools_and_the_list_stays() {
     let initial = Initial::Only(vec!["reading".into()]);
@@ -104,6 +105,7 @@ async fn a_handle_is_nobody_elses_and_knows_its_limit() {
     assert_eq!(full["structuredContent"]["message"], "Activation exceeds maxActiveToolsets (1).");
 }
 
+/// I6.
 #[tokio::test]
 async fn a_handle_is_good_in_every_process_with_the_key_and_ends_in_time() {
     let options = |ttl| Options { state_key: StateKey::new(b"shared"), handle_ttl: ttl, ..dynamic(Modern::Handle) };
