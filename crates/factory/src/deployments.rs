@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use mcp_factory_connect::Grant;
-use mcp_factory_engine::Shared;
+use mcp_factory_engine::{Shared, SharedGround};
 use mcp_factory_spec::model::ServerName;
 use mcp_serve::{BoxFuture, middleware::Outcome};
 use semver::Version;
@@ -355,6 +355,11 @@ impl Factory {
             Some(Resolved { spec: Some(whole), shared, .. }) => (whole, shared),
             Some(Resolved { problems, .. }) => return Err(Error::Unplanned(Arc::new(problems))),
         };
+        // What it reaches through a shared connection is judged by that one's policy, and written down as theirs.
+        let watched = |(name, ground): (String, SharedGround)| {
+            (name, SharedGround { policy: self.watched(ground.policy, owner, server), ..ground })
+        };
+        let shared = shared.into_iter().map(watched).collect();
         let name = ServerName::new(server).ok_or_else(|| Error::no_server(server))?;
         let folder = match folder {
             Some(folder) => folder,

@@ -25,6 +25,7 @@ use crate::{
 on_both! {
     a_shared_connection_is_used_by_whom_it_is_granted_to_until_it_is_taken_back;
     no_way_leads_around_a_grant;
+    what_a_shared_connection_may_not_reach_is_refused_at_the_call_and_written_down;
     what_a_shared_connection_says_of_rows_holds_for_whoever_uses_it;
     who_calls_is_told_to_a_shared_database_by_nobody_but_us;
     who_shares_says_it_all_and_is_an_operator;
@@ -252,6 +253,28 @@ async fn no_way_leads_around_a_grant(kept: Kept) {
     let logs = factory.logs(&mallory, "granted").await.expect("theirs").expect("a log");
     let lines = logs.read(mcp_factory::deploy::logs::Asked::default());
     assert!(!lines.iter().any(|line| line.to_string().contains(TOKEN)));
+}
+
+/// S5, decision 13: the operator shares an API of the public internet; its name leads to this machine one day.
+async fn what_a_shared_connection_may_not_reach_is_refused_at_the_call_and_written_down(kept: Kept) {
+    let hosted = Hosted::start(&kept).await;
+    let factory = &hosted.factory;
+    let upstream = Upstream::start(String::new()).await;
+    let crm = format!("name: crm\ntype: http\nurl: http://localhost:{}\n", upstream.port);
+    factory.share_connection(&Caller::local(), &Submission::new(crm)).await.expect("shared");
+    let jane = user(factory, "jane", Role::Developer).await;
+    let for_jane = Caller::local().acting_for(jane.owner().clone()).expect("an admin may");
+    factory.grant(&for_jane, &Grant::SharedConnection("crm".to_owned())).await.expect("granted");
+    create(factory, &jane, server("shop", USES)).await.expect("created");
+    hosted.deploy(&jane, "shop").await;
+    let (_, answer) = hosted.call("shop", "", "find").await;
+    assert!(
+        answer["result"]["isError"] == true && answer.to_string().contains("not on the public internet"),
+        "{answer}"
+    );
+    let log = audited(&hosted, &jane).await;
+    assert!(log.iter().any(|line| line.contains("shop") && line.ends_with("policy/private-networks")), "{log:?}");
+    assert!(upstream.heard().is_empty(), "nobody was asked");
 }
 
 async fn what_a_shared_connection_says_of_rows_holds_for_whoever_uses_it(kept: Kept) {
