@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior, types::ToSqlOutput, types::ValueRef};
+use rusqlite::{
+    Connection, ErrorCode, ToSql, TransactionBehavior, ffi::SQLITE_IOERR_SHMSIZE, types::ToSqlOutput, types::ValueRef,
+};
 use tokio::sync::Semaphore;
 
 use super::{ATTEMPTS, Driver, Error, Outcome, migrations, value::Row, value::Value};
@@ -190,6 +192,10 @@ fn told(path: &Path, error: rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Locked { place: place() },
         Some(ErrorCode::DiskFull) => Error::Full { place: place() },
+        // Without room for the index of its log it can't even be read.
+        _ if error.sqlite_error().is_some_and(|it| it.extended_code == SQLITE_IOERR_SHMSIZE) => {
+            Error::Full { place: place() }
+        }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Damaged { place: place() },
         Some(ErrorCode::ReadOnly) => Error::ReadOnly { place: place() },
         _ => Error::Failed(Box::new(error)),

@@ -10,7 +10,7 @@ use std::{
 
 use mcp_factory::{
     Caller, Error, FactoryKey,
-    registry::{self, Filter, Page},
+    registry::{self, Filter, Page, Place, Registry},
 };
 
 use crate::{
@@ -52,6 +52,8 @@ async fn a_process_on_a_small_disk() {
     assert_eq!(factory.deploy(&local, "shop", None, WAIT).await.expect_err("full").code(), "registry-full");
     assert_eq!(factory.remove(&local, "shop", false).await.expect_err("full").code(), "registry-full");
     assert_eq!(replica.says("shop").await.as_deref(), Some("one"), "what runs goes on");
+    let other = Registry::open(Place::File(folder.join("other.db"))).await.expect_err("no room for one");
+    assert!(matches!(other, registry::Error::Full { .. }), "{other:?}");
     let page = Page { after: String::new(), limit: 200 };
     let count = factory.list(&local, &Filter::default(), &page).await.expect("read").entries.len();
     assert_eq!(count, made + 1);
