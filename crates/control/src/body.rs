@@ -15,6 +15,8 @@ use crate::Problem;
 /// More than any user may send; how much that is the factory knows.
 const MOST: usize = 16 << 20;
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Of what is told of a field, with the names of those there are.
+const LONGEST: usize = 400;
 
 #[derive(Debug)]
 pub struct Whole(pub Bytes);
@@ -59,15 +61,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
             b"" => b"{}",
             body => body,
         };
-        // Where it is wrong, and not what was in it: that may be a secret.
-        serde_json::from_slice(body).map(Self).map_err(|error| {
-            let what = match error.classify() {
-                serde_json::error::Category::Data => "has other fields or values than it takes",
-                _ => "is no JSON",
-            };
-            Problem::argument(format!("the body {what}, at line {}, column {}", error.line(), error.column()))
-        })
+        serde_json::from_slice(body).map(Self).map_err(|error| Problem::argument(wrong(&error)))
     }
+}
+
+/// Where it is wrong, and which field, but no value that was in it: that may be a secret.
+fn wrong(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        serde_json::error::Category::Data => "has other fields or values than it takes",
+        _ => "is no JSON",
+    };
+    let said = error.to_string();
+    let names_a_field =
+        ["unknown field `", "missing field `", "duplicate field `"].iter().any(|it| said.starts_with(it));
+    let field = said.split_once(" at line ").map(|(said, _)| said).filter(|it| names_a_field && it.len() <= LONGEST);
+    let field = field.map(|said| format!(": {said}")).unwrap_or_default();
+    format!("the body {what}, at line {}, column {}{field}", error.line(), error.column())
 }
 
 /// What stands behind the `?`.
@@ -80,5 +89,36 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = Query::from_request_parts(head, state).await;
         query.map(|Query(asked)| Self(asked)).map_err(|rejection| Problem::argument(rejection.body_text()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "it is only read into")]
+    struct Body {
+        name: String,
+        #[serde(default)]
+        count: u32,
+    }
+
+    #[test]
+    fn a_wrong_field_is_named_and_no_value_is() {
+        for (body, said) in [
+            (r#"{"nmae": "x"}"#, "column 7: unknown field `nmae`, expected `name` or `count`"),
+            (r#"{"count": 1}"#, "column 12: missing field `name`"),
+            (r#"{"name": "x", "count": "hunter2"}"#, "column 32"),
+            (r#"{"name": 7.125}"#, "column 14"),
+            (&format!(r#"{{"{}": 1}}"#, "x".repeat(5_000)), "column 5003"),
+            (r#"{"name": "#, "the body is no JSON, at line 1, column 9"),
+        ] {
+            let error = serde_json::from_str::<Body>(body).unwrap_err();
+            assert!(wrong(&error).ends_with(said), "{body}: {}", wrong(&error));
+        }
     }
 }

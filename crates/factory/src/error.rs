@@ -172,7 +172,9 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Token(error) => Self::Token(error),
-            StoreError::Conflict => Self::argument("a token", "of this name is there already; choose another one"),
+            StoreError::Conflict => {
+                Self::argument("a key or token", "of this name is there already; choose another one")
+            }
             error => Self::Tokens(error),
         }
     }
