@@ -3,7 +3,10 @@
 //!
 //! So a command has one way through the code, and what it may is decided where everybody's requests are.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use axum::{
@@ -24,7 +27,7 @@ use zeroize::Zeroizing;
 use crate::{
     approvals,
     args::{Output, factory::Reach},
-    exit, key, output, progress,
+    exit, key, output, program, progress,
     running::Running,
     start,
 };
@@ -252,7 +255,8 @@ pub fn with_running(
         if started.now {
             let Running { pid, .. } = started.running;
             let url = started.running.url();
-            eprintln!("started the factory in the background (pid {pid}, at {url}); `mcp-factory down` ends it");
+            let end = program::line("down");
+            eprintln!("started the factory in the background (pid {pid}, at {url}); `{end}` ends it");
         }
     }
     with(reach, output, work)
@@ -442,9 +446,29 @@ pub fn data_folder(reach: &Reach) -> anyhow::Result<PathBuf> {
     })
 }
 
+/// A folder that was used, and has no registry, belongs to one that is kept elsewhere: an empty one in its place would look as if
+/// everything were lost.
+pub fn registry_is_here(data: &Path) -> anyhow::Result<()> {
+    let was_used = data.join("token").exists();
+    if !was_used || data.join("registry.db").metadata().is_ok_and(|file| file.len() > 0) {
+        return Ok(());
+    }
+    let shown = data.display();
+    Err(exit::hinted(
+        format!("the registry of the factory on `{shown}` is not in that folder"),
+        format!(
+            "where it is kept in a PostgreSQL, pass its URL as `--registry` or in `MCP_FACTORY_REGISTRY`; \
+             to begin with an empty one, remove `{shown}/token`"
+        ),
+    ))
+}
+
 /// A factory in this process, on the data folder.
 pub async fn open_factory(reach: &Reach) -> anyhow::Result<Factory> {
     let data = data_folder(reach)?;
+    if reach.registry.is_none() {
+        registry_is_here(&data)?;
+    }
     let config = Config {
         registry: reach.registry.clone().map(Secret::new),
         key: key::of_factory(&data)?,

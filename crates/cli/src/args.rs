@@ -69,7 +69,7 @@ pub enum Command {
     Up(up::Up),
     /// End the factory that runs. What is deployed runs again when it starts again.
     Down(up::Down),
-    /// Make `mcp-create`, `mcp-deploy` and their like, which are this program under other names.
+    /// Link `mcp-factory`, and `mcp-create`, `mcp-deploy` and their like, into a folder that shells look for programs in.
     InstallLinks(InstallLinks),
     /// Look whether a factory can work here, and what to do where it can't.
     Doctor(up::Doctor),
@@ -147,6 +147,10 @@ pub struct SpecOrServer {
     pub spec: Spec,
 }
 
+fn name_or_file(file: clap::Arg) -> clap::Arg {
+    file.value_name("NAME|FILE").help("A server's name, or a spec; `-` reads a spec from standard input")
+}
+
 impl SpecOrServer {
     /// What looks like a file, or is one, is a spec.
     pub fn name_of_a_server(&self) -> anyhow::Result<Option<String>> {
@@ -213,7 +217,7 @@ pub struct Serve {
     Of a server, the version that is deployed is served, or the latest of one that is not; another one takes its place."
 )]
 #[command(mut_arg("file", |file| {
-    file.required(false).required_unless_present("factory").default_value_if("factory", "true", "-")
+    name_or_file(file).required(false).required_unless_present("factory").default_value_if("factory", "true", "-")
 }))]
 pub struct Stdio {
     #[command(flatten)]
@@ -240,6 +244,7 @@ pub struct Stdio {
     after_help = "An argument with `.` or `/` in it, or of an existing file, is a spec; everything else is the name of a server.\n\
     Of a spec: databases are asked for their keys, on which paging depends; those that the spec seeds are made anew for it."
 )]
+#[command(mut_arg("file", name_or_file))]
 pub struct Status {
     #[command(flatten)]
     pub spec: SpecOrServer,
@@ -259,14 +264,15 @@ pub struct Status {
     only reads and has no examples some that must be answered. The same --seed makes the same calls.\n\n\
     Writing tools are called only on a database that the spec seeds itself, or with --writes."
 )]
+#[command(mut_arg("file", |file| name_or_file(file).index(1)))]
 pub struct Test {
     #[command(flatten)]
     pub spec: SpecOrServer,
     /// Call this one tool and print its answer.
-    #[arg(value_name = "TOOL", conflicts_with = "all")]
+    #[arg(index = 2, value_name = "TOOL", conflicts_with = "all")]
     pub tool: Option<String>,
     /// Its arguments, a JSON object.
-    #[arg(value_name = "JSON", requires = "tool")]
+    #[arg(index = 3, value_name = "JSON", requires = "tool")]
     pub arguments: Option<String>,
     /// Run all tests (the default without TOOL).
     #[arg(long)]

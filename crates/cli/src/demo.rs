@@ -89,10 +89,10 @@ impl Demo {
 
     pub fn text(&self, api: &str) -> String {
         let Self { endpoint, key, version, tools, passed, .. } = self;
-        let program = program::name();
+        let line = program::line;
         let failed = match self.failed {
             0 => String::new(),
-            failed => format!(", {failed} failed: `{program} test {NAME}` says which"),
+            failed => format!(", {failed} failed: `{}` says which", line(&format!("test {NAME}"))),
         };
         format!(
             "MCP Factory {} is ready. Its example is deployed: {NAME} {version}, {tools} tools on a SQLite database;\n\
@@ -101,11 +101,14 @@ impl Demo {
              Call it from another terminal:\n\n  \
              curl -s {endpoint} \\\n    -H 'Authorization: Bearer {key}' \\\n    -H 'Content-Type: application/json' \\\n    \
              -d '{CALL}'\n\n\
-             Look around:\n\n  \
-             {program} list\n  {program} status {NAME}\n  {program} logs {NAME} --follow\n  \
-             {program} connect {NAME} --client claude-desktop\n\n\
-             Ctrl-C ends it; what is deployed runs again with the next `{program} up`.\n",
-            env!("CARGO_PKG_VERSION")
+             Look around:\n\n  {}\n  {}\n  {}\n  {}\n\n\
+             Ctrl-C ends it; what is deployed runs again with the next `{}`.\n",
+            env!("CARGO_PKG_VERSION"),
+            line("list"),
+            line(&format!("status {NAME}")),
+            line(&format!("logs {NAME} --follow")),
+            line(&format!("connect {NAME} --client claude-desktop")),
+            line("up"),
         )
     }
 }

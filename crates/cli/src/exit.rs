@@ -70,6 +70,9 @@ pub fn of_code(code: &str, error: anyhow::Error) -> anyhow::Error {
         "forbidden" => "ask an admin of the factory for that role",
         "not-found" => match error.to_string() {
             said if said.starts_with("there is no server") => "`mcp-factory list` shows those there are",
+            said if said.starts_with("there is no user") => {
+                "`mcp-factory users list` shows those there are, to an admin"
+            }
             said if said.starts_with("there is no version") => "`mcp-factory versions NAME` lists those there are",
             _ => "",
         },
@@ -83,7 +86,8 @@ pub fn of_code(code: &str, error: anyhow::Error) -> anyhow::Error {
         "no-target" => "`--target local` is there wherever a factory runs",
         "not-implemented" => "`mcp-factory create FILE` takes a spec",
         "other-key" => {
-            "set `MCP_FACTORY_SECRET` to the secret that this factory was started with, or pass its `--data`"
+            "factories that share a registry share their secret: copy the file `secret` from the data folder of the one that \
+             was first into this one's, or set `MCP_FACTORY_SECRET` for both"
         }
         "registry-unreachable" => "look whether the database of `--registry` runs, and lets you in",
         "registry-full" => "make room on the disk",
@@ -140,7 +144,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         let _ = writeln!(out, "  caused by: {cause}");
     }
     if let Some(hint) = hint(error) {
-        let _ = writeln!(out, "{} {hint}", word(36, "hint:"));
+        let _ = writeln!(out, "{} {}", word(36, "hint:"), crate::program::typable(hint));
     }
     ExitCode::from(code(error))
 }

@@ -24,7 +24,7 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use mcp_factory_connect::command::{LAUNCH, launch};
 
 use args::{Args, Command};
@@ -35,7 +35,10 @@ fn main() -> ExitCode {
         // Started by ourselves, to become a program of a `command` tool.
         return launch(arguments);
     }
-    let args = Args::parse_from(command::install_links::expanded(std::env::args_os()));
+    let typed = command::install_links::expanded(std::env::args_os());
+    let matches = args::factory::meant(Args::command(), &typed).get_matches_from(&typed);
+    let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    program::typed_with(&matches);
     logging::start(args.log_level);
     let outcome = match args.command {
         Command::Validate(args) => command::validate::run(&args),

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, sync::LazyLock};
 
 use serde_json::Value;
 
-use crate::{args::Output, terminal};
+use crate::{args::Output, program, terminal};
 
 /// `text` is what people are shown of it.
 pub fn print(output: Output, value: &Value, text: impl FnOnce(&Value) -> String) -> anyhow::Result<()> {
@@ -14,7 +14,7 @@ pub fn print(output: Output, value: &Value, text: impl FnOnce(&Value) -> String)
 /// What would be printed.
 pub fn of(output: Output, value: &Value, text: impl FnOnce(&Value) -> String) -> String {
     match output {
-        Output::Text => text(value),
+        Output::Text => program::typable(&text(value)),
         Output::Json => format!("{value}\n"),
         Output::Yaml => yaml(value),
     }
@@ -29,6 +29,8 @@ pub struct Table {
 
 /// Of a cell; what is longer is cut.
 const WIDEST: usize = 60;
+/// What is in these is typed again, in the next command: it is never cut.
+const TYPED: [&str; 6] = ["NAME", "SERVER", "TOOL", "VERSION", "KIND", "VALUE"];
 
 impl Table {
     pub fn new(head: &[&'static str]) -> Self {
@@ -36,7 +38,9 @@ impl Table {
     }
 
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().map(|cell| short(&cell)).collect());
+        let whole = self.head.iter().map(|name| TYPED.contains(name)).chain(std::iter::repeat(false));
+        let cells = cells.into_iter().zip(whole);
+        self.rows.push(cells.map(|(cell, whole)| if whole { plain(&cell) } else { short(&cell) }).collect());
     }
 
     /// `otherwise` is said where there is no row.
@@ -55,7 +59,7 @@ impl Table {
         };
         let mut widths: Vec<usize> = (0..self.head.len()).map(width).collect();
         if let Some(room) = room {
-            fit(&mut widths, room);
+            self.fit(&mut widths, room);
         }
         let head = self.head.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let mut shown = line(&head, &widths, |cell| paint(Colour::Bold, cell));
@@ -64,16 +68,17 @@ impl Table {
         }
         shown
     }
-}
 
-/// What is widest becomes narrower, as long as something can be read in it.
-fn fit(widths: &mut [usize], room: usize) {
-    const NARROWEST: usize = 8;
-    let gaps = 2 * widths.len().saturating_sub(1);
-    while widths.iter().sum::<usize>() + gaps > room {
-        match widths.iter_mut().max() {
-            Some(widest) if *widest > NARROWEST => *widest -= 1,
-            _ => return,
+    /// What is widest becomes narrower, as long as something can be read in it.
+    fn fit(&self, widths: &mut [usize], room: usize) {
+        const NARROWEST: usize = 8;
+        let gaps = 2 * widths.len().saturating_sub(1);
+        while widths.iter().sum::<usize>() + gaps > room {
+            let may_be_cut = widths.iter_mut().zip(&self.head).filter(|(_, name)| !TYPED.contains(name));
+            match may_be_cut.map(|(width, _)| width).max() {
+                Some(widest) if *widest > NARROWEST => *widest -= 1,
+                _ => return,
+            }
         }
     }
 }
@@ -259,8 +264,9 @@ mod tests {
         let mut table = Table::new(&["NAME", "STATE", "DESCRIPTION"]);
         table.row(["shop".to_owned(), "running".to_owned(), "x".repeat(50)]);
         table.row(["a-very-long-name-of-a-server".to_owned(), "stopped".to_owned(), "y".to_owned()]);
-        for (room, widest) in [(None, 89), (Some(120), 89), (Some(60), 60), (Some(40), 40), (Some(10), 27)] {
+        for (room, widest) in [(None, 89), (Some(120), 89), (Some(60), 60), (Some(40), 47), (Some(10), 47)] {
             let shown = table.shown_in(room, "");
+            assert!(shown.contains("a-very-long-name-of-a-server"), "it is typed in the next command: {shown}");
             assert_eq!(shown.lines().map(|line| line.chars().count()).max(), Some(widest), "{room:?}\n{shown}");
             assert!(shown.contains("shop") && shown.contains("running"), "{shown}");
         }

@@ -1,10 +1,96 @@
 //! How this program is called by whoever reads what it says, and by programs that start it.
+//!
+//! What it says to type next can be typed as it stands: by the name that the shell finds it by, and about the factory that the
+//! command before was about.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{LazyLock, OnceLock},
+};
 
 use anyhow::Context as _;
+use clap::{ArgMatches, CommandFactory as _, parser::ValueSource};
+
+use crate::args::Args;
 
 const NAME: &str = "mcp-factory";
+
+/// Options that say which factory was meant, as they have to be typed again.
+static FACTORY: OnceLock<String> = OnceLock::new();
+
+/// Remembers which factory this command is about, as far as that was typed. What the environment says it says again; a factory that
+/// is started is asked from other terminals, where it may not.
+pub fn typed_with(matches: &ArgMatches) {
+    let (mut matches, mut starts) = (matches, false);
+    while let Some((command, of_it)) = matches.subcommand() {
+        (matches, starts) = (of_it, starts || command == "up");
+    }
+    let is_said = |option: &str| match matches.value_source(option) {
+        Some(ValueSource::CommandLine) => true,
+        Some(ValueSource::EnvVariable) => starts,
+        _ => false,
+    };
+    let mut said = String::new();
+    for option in ["data", "api"] {
+        if matches.try_contains_id(option).unwrap_or(false) && is_said(option) {
+            for value in matches.get_raw(option).into_iter().flatten() {
+                said.push_str(&format!(" --{option} {}", quoted(&value.to_string_lossy())));
+            }
+        }
+    }
+    let _ = FACTORY.set(said);
+}
+
+/// A command line of this program, as in `deploy shop`, as it can be typed here.
+pub fn line(rest: &str) -> String {
+    static FOUND: LazyLock<String> = LazyLock::new(name);
+    let factory = FACTORY.get().map(String::as_str).filter(|_| is_about_a_factory(rest)).unwrap_or_default();
+    format!("{} {rest}{factory}", *FOUND)
+}
+
+/// The same of each line that a text says to type: in backticks, or behind `next:`.
+pub fn typable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((at, before, end)) = next_line(rest) {
+        let begin = at + before.len();
+        let line_end = rest[begin..].find(end).map_or(rest.len(), |length| begin + length);
+        shown.push_str(&rest[..begin - NAME.len() - 1]);
+        shown.push_str(&line(&rest[begin..line_end]));
+        rest = &rest[line_end..];
+    }
+    shown + rest
+}
+
+/// Where one begins, by what, and what ends it.
+fn next_line(text: &str) -> Option<(usize, &'static str, &'static [char])> {
+    let begins: [(&str, &[char]); 2] = [("`mcp-factory ", &['`', '\n']), ("next: mcp-factory ", &['\n'])];
+    begins.into_iter().filter_map(|(begin, end)| text.find(begin).map(|at| (at, begin, end))).min()
+}
+
+/// Whether its command takes the options that say which.
+fn is_about_a_factory(rest: &str) -> bool {
+    let mut command = Args::command();
+    for word in rest.split(' ') {
+        match command.find_subcommand(word) {
+            Some(found) => command = found.clone(),
+            None => break,
+        }
+    }
+    let names: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+    // `up` and `down` are about the data folder of this machine, and nothing at a URL.
+    let typed = FACTORY.get().map(String::as_str).unwrap_or_default();
+    names.contains(&"data") && (names.contains(&"api") || !typed.contains(" --api ")) && !rest.contains(" --help")
+}
+
+/// As one word of a shell.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+=,~".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
 
 /// As it can be typed here: its name, where the shell finds it by that, else its path.
 pub fn name() -> String {
@@ -21,7 +107,7 @@ pub fn name() -> String {
     let here = std::env::current_dir().ok();
     let shown = here.as_deref().and_then(|here| below(here, &this)).unwrap_or(this);
     let shown = shown.display().to_string();
-    if shown.contains(' ') { format!("'{shown}'") } else { shown }
+    quoted(&shown)
 }
 
 /// `target/release` is linked to what cargo builds for a target that is named, and is what a reader knows.
@@ -40,4 +126,38 @@ pub fn path() -> anyhow::Result<PathBuf> {
 fn below(here: &Path, file: &Path) -> Option<PathBuf> {
     let below = file.strip_prefix(here).ok()?;
     Some(if below.components().count() > 1 { below.to_owned() } else { Path::new(".").join(below) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_to_be_typed_next_can_be_typed() {
+        let typed = ["mcp-factory", "list", "--data", "/srv/my data"];
+        typed_with(&Args::command().try_get_matches_from(typed).unwrap());
+        let program = name();
+        assert_ne!(program, NAME, "the shell does not find a test by that name");
+        for (said, shown) in [
+            ("`mcp-factory down` ends it", format!("`{program} down --data '/srv/my data'` ends it")),
+            ("a\nnext: mcp-factory deploy shop\nb", format!("a\nnext: {program} deploy shop --data '/srv/my data'\nb")),
+            ("`mcp-factory keys issue shop NAME` or `mcp-factory validate a.yaml`", {
+                format!("`{program} keys issue shop NAME --data '/srv/my data'` or `{program} validate a.yaml`")
+            }),
+            ("mcp-factory is a program, and `mcp-factory` its name", {
+                "mcp-factory is a program, and `mcp-factory` its name".to_owned()
+            }),
+            ("it ends in `mcp-factory list", format!("it ends in `{program} list --data '/srv/my data'")),
+        ] {
+            assert_eq!(typable(said), shown);
+        }
+    }
+
+    #[test]
+    fn a_word_stays_one_word_in_a_shell() {
+        for (word, shown) in [("/a/b-1.2", "/a/b-1.2"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("$HOME", "'$HOME'")]
+        {
+            assert_eq!(quoted(word), shown);
+        }
+    }
 }

@@ -120,9 +120,10 @@ fn launch(reach: &Reach, data: &Path, options: &[String]) -> anyhow::Result<Resu
         return Ok(Ok(serde_json::from_str(&line).context("the factory said no JSON")?));
     }
     let status = child.wait().context("can't wait for the factory")?;
-    let why = complaint(&file, before).unwrap_or_else(|| format!("it ended with {status}"));
+    let (why, hint) = complaint(&file, before).unwrap_or_else(|| (format!("it ended with {status}"), None));
     let error = anyhow::anyhow!("{why}").context("the factory could not be started in the background");
-    Ok(Err(exit::hinted(format!("{error:#}"), log_hint(&file))))
+    let hints: Vec<String> = hint.into_iter().chain([log_hint(&file)]).collect();
+    Ok(Err(exit::hinted(format!("{error:#}"), hints.join("; "))))
 }
 
 fn log_hint(file: &Path) -> String {
@@ -138,16 +139,16 @@ fn log(data: &Path) -> std::io::Result<(File, PathBuf)> {
     Ok((log, file))
 }
 
-/// What it said at its end, as people are told.
-fn complaint(file: &Path, from: u64) -> Option<String> {
+/// What it said at its end, as people are told, and what it said may mend it.
+fn complaint(file: &Path, from: u64) -> Option<(String, Option<String>)> {
     let mut log = File::open(file).ok()?;
     log.seek(SeekFrom::Start(from)).ok()?;
     let mut said = String::new();
     log.take(64 << 10).read_to_string(&mut said).ok()?;
-    let lines = said.lines().filter_map(|line| {
-        let told = line.strip_prefix("error: ").or_else(|| line.trim_start().strip_prefix("caused by: "));
-        told.or_else(|| line.strip_prefix("hint: "))
-    });
-    let told: Vec<&str> = lines.collect();
-    (!told.is_empty()).then(|| told.join(": "))
+    let told = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("error: ").or_else(|| line.trim_start().strip_prefix("caused by: ")));
+    let told: Vec<&str> = told.collect();
+    let hint = said.lines().rev().find_map(|line| line.strip_prefix("hint: ")).map(str::to_owned);
+    (!told.is_empty()).then(|| (told.join(": "), hint))
 }

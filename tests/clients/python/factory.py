@@ -1,7 +1,8 @@
 """usage: factory.py http URL TOKEN | stdio COMMAND ARGS...
 
 An agent at the factory's own MCP server, through PyPI's `mcp` in both protocol eras: it lacks a tool, makes a server that has
-it, sees its tests pass, deploys it and calls it, through one connection and with one list of tools. Times are printed."""
+it, sees its tests pass, deploys it and calls it, through one connection and with one list of tools. Once on the connection
+`shop_db`, which it was granted (docs/agents.md shows that conversation), and once on a database of its own. Times are printed."""
 
 import asyncio
 import json
@@ -21,6 +22,57 @@ SEED = """
 CREATE TABLE notes (id INTEGER PRIMARY KEY, author TEXT NOT NULL, text TEXT NOT NULL);
 INSERT INTO notes (author, text) VALUES ('ann', 'buy milk'), ('bob', 'call the plumber');
 """
+
+
+GRANTED = """
+name: {name}
+version: 1.0.0
+connections: [{{ use: shop_db }}]
+tools:
+  - name: low_stock
+    description: Products of which fewer than so many are left
+    connection: shop_db
+    parameters: {{ fewer_than: {{ type: integer, required: true }} }}
+    sql: SELECT name, stock FROM products WHERE stock < :fewer_than ORDER BY stock, id
+    annotations: {{ readOnly: true }}
+    examples: [{{ arguments: {{ fewer_than: 5 }}, expect: {{ items: [{{ name: Lamp, stock: 2 }}] }} }}]
+"""
+
+
+async def granted(label, client, name):
+    """What it lacks a tool for is in a database of others, of which it has the name."""
+
+    def say(what, holds, detail=""):
+        check(f"{label}: {what}", holds, detail)
+
+    times = []
+
+    async def call(name, /, **arguments):
+        began = time.perf_counter()
+        result = structured(await client.call_tool(name, arguments))
+        times.append((name, (time.perf_counter() - began) * 1000))
+        return result
+
+    await client.list_tools()
+    began = time.perf_counter()
+    found = await call("search_tools", query=f"products that are low in stock {name}")
+    say("no tool tells what is low in stock", name not in [tool["server"] for tool in found["tools"]], found)
+    connections = await call("list_connections", connection="shop_db")
+    tables = connections["connections"][0].get("tables", {})
+    say("a granted connection has a table for it", "stock" in str(tables.get("products")), connections)
+    say("and does not say where it leads", "shop.db" not in json.dumps(connections), connections)
+    await call("describe_kind", kind="sql")
+    created = await call("create_server", spec=GRANTED.format(name=name))
+    say("a server is made on it", created["outcome"] == "created" and created["problems"] == [], created)
+    tested = await call("test_server", server=name)
+    say("whose tests pass", tested["failed"] == 0 and tested["passed"] > 0, tested)
+    deployed = await call("deploy_server", server=name)
+    say("which runs", deployed["checks"]["examples"] == 1 and deployed["serving"], deployed)
+    answer = await call("call_tool", server=name, tool="low_stock", arguments={"fewer_than": 10})
+    total = (time.perf_counter() - began) * 1000
+    say("and answers from it, without listing again", [row["name"] for row in answer["items"]] == ["Lamp", "Chair"], answer)
+    await client.call_tool("remove_server", {"server": name, "confirm": name})
+    print(f"# {label}: on a granted connection, from no tool to its first answer {total:.0f} ms: " + ", ".join(f"{t} {ms:.0f}" for t, ms in times))
 
 
 @asynccontextmanager
@@ -53,7 +105,7 @@ async def agent(label, client, name, asked):
     found = structured(await call("search_tools", query=f"notes with a word in them {name}"))
     say("there is no such tool yet", name not in [tool["server"] for tool in found["tools"]], found)
     granted = structured(await call("list_connections"))
-    say("it is told what it may use", granted["connections"] == [], granted)
+    say("it is told what it may use", [it["use"] for it in granted["connections"]] == ["shop_db"], granted)
     kind = structured(await call("describe_kind", kind="sql"))
     spec = kind["example"].replace("name: notes", f"name: {name}", 1)
     typo = spec.replace("description: Notes", "descripton: Notes", 1)
@@ -105,6 +157,8 @@ async def main():
             options = {"elicitation_callback": ask} if elicits else {}
             try:
                 async with connected(mode, *sys.argv[1:], **options) as client:
+                    if not elicits:
+                        await granted(label, client, f"stock-{transport}-{number}")
                     await agent(label, client, f"notes-{transport}-{number}{'-asked' if elicits else ''}", asked)
             except Exception as error:
                 check(f"{label}: goes through", False, repr(error))

@@ -1,8 +1,8 @@
 //! Which factory a command asks, and how it prints what is answered.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
-use clap::ValueHint;
+use clap::{Command, ValueHint, builder::Resettable};
 
 use super::Output;
 
@@ -29,4 +29,29 @@ pub struct Asking {
     /// How it is printed; `json` is what the REST API answers.
     #[arg(long, value_enum, default_value = "text")]
     pub output: Output,
+}
+
+/// What is typed says which factory is meant, whatever the environment says; where both are from there, the URL does.
+pub fn meant(command: Command, typed: &[OsString]) -> Command {
+    let is_typed = |option: &str| {
+        let mut words = typed.iter().filter_map(|word| word.to_str());
+        words.any(|word| word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')))
+    };
+    let here = is_typed("--data") || is_typed("--registry");
+    let there = is_typed("--api") || (!here && std::env::var_os("MCP_FACTORY_API").is_some());
+    match (here, there) {
+        (false, true) => without_environment(command, &["data", "registry"]),
+        (true, false) => without_environment(command, &["api"]),
+        _ => command,
+    }
+}
+
+/// Of commands that may ask either.
+fn without_environment(command: Command, names: &'static [&'static str]) -> Command {
+    let may_ask_either = command.get_arguments().any(|arg| arg.get_id() == "api");
+    let command = command.mut_args(|arg| {
+        let is_meant = may_ask_either && names.contains(&arg.get_id().as_str());
+        if is_meant { arg.env(Resettable::Reset) } else { arg }
+    });
+    command.mut_subcommands(|command| without_environment(command, names))
 }

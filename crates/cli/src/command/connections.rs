@@ -18,7 +18,10 @@ pub fn run(args: &Connections) -> anyhow::Result<ExitCode> {
         ConnectionsVerb::Share { file, asking } => {
             let text = read(file)?;
             api::with(&asking.reach, asking.output, async |api| {
-                let is_json = text.trim_ascii_start().starts_with(b"{");
+                let is_json = match file == Path::new("-") {
+                    true => text.trim_ascii_start().starts_with(b"{"),
+                    false => file.extension().is_some_and(|it| it == "json"),
+                };
                 let kind = if is_json { "application/json" } else { "application/yaml" };
                 let shared = api.post(&["mcp", "connections"]).text(kind, text).send().await?;
                 let name = cell(&shared["name"]);

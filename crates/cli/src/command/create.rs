@@ -136,6 +136,19 @@ async fn of_template(api: &Api, template: &str) -> anyhow::Result<ExitCode> {
 }
 
 fn shown(created: &Value) -> String {
+    let (server, mut text) = (&created["server"], made(created));
+    match server["blockers"].as_u64() {
+        Some(blockers) if blockers > 0 => {
+            text.push_str(&format!("it can't be deployed yet: {blockers} blockers, listed above\n"))
+        }
+        _ if server["deployed"]["version"] == server["latest"] => {}
+        _ => text.push_str(&format!("next: mcp-factory deploy {}\n", cell(&server["name"]))),
+    }
+    text
+}
+
+/// What came of it, in one line.
+fn made(created: &Value) -> String {
     let server = &created["server"];
     let (name, version, tools) =
         (cell(&server["name"]), cell(&server["latest"]), server["tools"].as_u64().unwrap_or(0));
@@ -145,13 +158,5 @@ fn shown(created: &Value) -> String {
         _ => "was created",
     };
     let tools = format!("{tools} {}", if tools == 1 { "tool" } else { "tools" });
-    let mut text = format!("{name} {version} {outcome}: {tools}\n");
-    match server["blockers"].as_u64() {
-        Some(blockers) if blockers > 0 => {
-            text.push_str(&format!("it can't be deployed yet: {blockers} blockers, listed above\n"))
-        }
-        _ if server["deployed"]["version"] == server["latest"] => {}
-        _ => text.push_str(&format!("next: mcp-factory deploy {name}\n")),
-    }
-    text
+    format!("{name} {version} {outcome}: {tools}\n")
 }

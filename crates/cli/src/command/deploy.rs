@@ -64,5 +64,10 @@ pub fn checks(checks: &Value) -> String {
     };
     let (checks, examples) = (count("protocol"), count("examples"));
     let many = |count: u64| if count == 1 { "" } else { "s" };
-    format!("passed: {checks} check{} of the protocol, {examples} example{}{skipped}", many(checks), many(examples))
+    let examples = match examples {
+        // None there are, or they passed before.
+        0 => String::new(),
+        examples => format!(", {examples} example{}", many(examples)),
+    };
+    format!("passed: {checks} check{} of the protocol{examples}{skipped}", many(checks))
 }

@@ -1,4 +1,5 @@
-//! `mcp-factory install-links DIR`: `mcp-create`, `mcp-deploy` and their like, as the same program under other names.
+//! `mcp-factory install-links DIR`: `mcp-create`, `mcp-deploy` and their like, as the same program under other names; and under
+//! its own, so that what it says to type next can be typed.
 
 use std::{ffi::OsString, fs, io::ErrorKind, os::unix::fs::symlink, path::Path, process::ExitCode};
 
@@ -34,9 +35,13 @@ pub fn run(args: &InstallLinks) -> anyhow::Result<ExitCode> {
     let folder = &args.folder;
     fs::create_dir_all(folder).with_context(|| format!("can't make `{}`", folder.display()))?;
     let mut made = Vec::new();
-    for command in LINKED {
-        let link = folder.join(format!("mcp-{command}"));
+    let names = LINKED.iter().map(|command| format!("mcp-{command}")).chain([PROGRAM.to_owned()]);
+    for link in names.map(|name| folder.join(name)) {
         let failed = || format!("can't make `{}`", link.display());
+        if link.canonicalize().ok().is_some_and(|there| there == program) && !link.is_symlink() {
+            // The folder is where the program itself lies.
+            continue;
+        }
         if let Some(target) = there(&link).with_context(failed)? {
             if target == program {
                 continue;

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::{
     api,
     args::servers::Rollback,
+    exit,
     output::{self, cell},
 };
 
@@ -17,7 +18,8 @@ pub fn run(args: &Rollback) -> anyhow::Result<ExitCode> {
             None => json!({}),
         };
         let ask = api.post(&["mcp", "servers", &args.name, "rollback"]).json(&wanted);
-        let answer = ask.doing(format!("rolling `{}` back", args.name)).send().await?;
+        let answer = ask.doing(format!("rolling `{}` back", args.name)).send().await;
+        let answer = answer.map_err(|error| exit::about_server(error, &args.name))?;
         output::print(api.output(), &answer, |answer| {
             let (name, latest) = (&args.name, cell(&answer["latest"]));
             match answer["changed"].as_bool() {

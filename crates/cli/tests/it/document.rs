@@ -135,7 +135,7 @@ fn a_server_is_updated_rolled_back_searched_and_followed() {
     assert_eq!(numbers.collect::<Vec<_>>(), ["1.1.0", "1.0.0"]);
     shell.expect("mcp-rollback shop", 0, "shop 1.0.0 is the latest now\nnext: mcp-factory deploy shop\n");
     shell.expect("mcp-rollback shop 1.0.0", 0, "was the latest already");
-    shell.expect("mcp-rollback shop 9.9.9", 3, "hint: `mcp-factory versions NAME`");
+    shell.expect("mcp-rollback shop 9.9.9", 3, "hint: `mcp-factory versions shop`");
     shell.expect("mcp-deploy shop --version 1.0.0", 0, "shop 1.0.0 runs at");
     shell.expect("mcp-restart shop", 0, "shop 1.0.0 runs at");
     // What does not become healthy changes nothing, and is told apart from what runs.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::run::Place;
+use crate::run::{self, Place};
 
 const VALID: &str = "name: shop\nversion: 1.0.0\ndescription: Sells\ntools:\n  - { name: hello, description: Says hello, static: { text: hello } }\n";
 
@@ -131,4 +131,54 @@ fn a_server_that_another_needs_says_so_and_is_removed_by_force_only() {
     assert!(said.err.contains("`shop` is needed by `front`") && said.err.contains("`--force`"), "{said:?}");
     assert_eq!(place.run(&["remove", "shop", "--force"]).code, Some(0));
     assert_eq!(place.run(&["remove", "front"]).code, Some(0));
+}
+
+/// S5-50: a registry that is somewhere else, or was lost, is not taken for an empty one.
+#[test]
+fn a_folder_without_its_registry_is_not_begun_anew() {
+    let place = Place::new().file("shop.yaml", VALID).environment("MCP_FACTORY_LISTEN", "127.0.0.1:0");
+    assert_eq!(place.run(&["create", "shop.yaml", "--data", "data"]).code, Some(0));
+    for file in ["registry.db", "registry.db-wal", "registry.db-shm"] {
+        let _ = std::fs::remove_file(place.path("data").join(file));
+    }
+    for args in [&["list", "--data", "data"][..], &["up", "--data", "data"], &["deploy", "shop", "--data", "data"]] {
+        let said = place.run(args);
+        assert!(said.code == Some(1) && said.err.contains("is not in that folder"), "{args:?}: {said:?}");
+        assert!(said.err.contains("`MCP_FACTORY_REGISTRY`"), "{args:?}: {said:?}");
+    }
+    let said = place.run(&["doctor", "--data", "data"]);
+    assert!(said.code == Some(1) && said.out.contains("error    registry: the registry of the factory"), "{said:?}");
+    assert!(!place.path("data").join("registry.db").exists());
+    std::fs::write(place.path("data").join("registry.db"), "").unwrap();
+    assert_eq!(place.run(&["list", "--data", "data"]).code, Some(1), "nor is one that was emptied");
+}
+
+/// What is said to be typed next can be typed: by the name, and about the factory, that were meant before.
+#[test]
+fn what_comes_next_is_about_the_same_factory() {
+    let place = Place::new().file("shop.yaml", VALID);
+    let said = place.run(&["create", "shop.yaml", "--data", "my data"]);
+    assert!(said.out.ends_with("next: mcp-factory deploy shop --data 'my data'\n"), "{said:?}");
+    let said = place.run(&["status", "never", "--data", "my data"]);
+    assert!(said.err.contains("`mcp-factory list --data 'my data'` shows"), "{said:?}");
+    let mut command = place.command(&["status", "never", "--data", "my data"]);
+    let unfound = run::Said::from(command.env("PATH", "/usr/bin:/bin").output().unwrap());
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_mcp-factory")).display().to_string();
+    let named = run::named_binary().map_or(binary, |it| it.display().to_string());
+    let last = named.rsplit('/').next().unwrap();
+    assert!(unfound.err.contains(&format!("/{last} list --data 'my data'` shows")), "{unfound:?}");
+}
+
+#[test]
+fn what_is_typed_says_which_factory_is_meant_whatever_the_environment_says() {
+    let place =
+        Place::new().environment("MCP_FACTORY_DATA", "data").environment("MCP_FACTORY_TOKEN", "a-token-of-a-factory");
+    let said = place.run(&["list", "--api", "http://127.0.0.1:9"]);
+    assert!(said.code == Some(1) && said.err.contains("can't ask the factory at http://127.0.0.1:9/"), "{said:?}");
+    let place = place.environment("MCP_FACTORY_API", "http://127.0.0.1:9");
+    assert!(place.run(&["list"]).err.contains("can't ask the factory"), "of the environment the URL counts");
+    let said = place.run(&["list", "--data", "other"]);
+    assert!(said.code == Some(0) && place.path("other").exists(), "{said:?}");
+    assert_eq!(place.run(&["list", "--data", "other", "--api", "http://127.0.0.1:9"]).code, Some(2));
+    assert!(place.run(&["doctor"]).out.contains("/data"), "what is about this machine is so");
 }

@@ -40,12 +40,16 @@ impl Place {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(named_binary().unwrap_or_else(|| env!("CARGO_BIN_EXE_mcp-factory").into()));
+        let program = named_binary().unwrap_or_else(|| env!("CARGO_BIN_EXE_mcp-factory").into());
+        // Where shells find it by its name, as its users' do.
+        let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
+        let mut command = Command::new(program);
         command
             .args(args)
             .current_dir(self.folder.path())
             .env_clear()
             .env("HOME", self.folder.path())
+            .env("PATH", path)
             .env("NO_COLOR", "1");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -22,7 +22,7 @@ use crate::{
     args::{Output, intake::Prefer, servers::Create},
     command, exit, load,
     output::{self, cell, plain},
-    progress,
+    program, progress,
 };
 
 /// How many findings are told one by one.
@@ -219,6 +219,7 @@ pub fn write(text: &str, out: &Path) -> anyhow::Result<()> {
         let error = anyhow::Error::from(error).context(format!("can't write `{}`", out.display()));
         if is_there { exit::with_hint(error, "remove it, or choose another name") } else { error }
     })?;
-    eprintln!("written to `{}`; next: mcp-factory test {0}", out.display());
+    let out = out.display().to_string();
+    eprintln!("written to `{out}`; next: {}", program::line(&format!("test {}", program::quoted(&out))));
     Ok(())
 }

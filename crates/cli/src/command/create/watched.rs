@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::{of_file, shown};
+use super::{made, of_file};
 use crate::{
     api::{self, Api},
     args::servers::Create,
@@ -42,7 +42,7 @@ async fn begin(api: &Api, file: &Path) -> anyhow::Result<String> {
     let refused = |problem: Value| Err(api.refused(&problem)?);
     let name = match of_file(api, &["mcp", "create"], file).await? {
         Ok(created) => {
-            output::print(api.output(), &created, shown)?;
+            output::print(api.output(), &created, made)?;
             cell(&created["server"]["name"])
         }
         Err(problem) if problem["code"] == "version-exists" => {

@@ -135,7 +135,17 @@ async fn registry(reach: &Reach, data: &Path, presence: &io::Result<Presence>) -
     let place = match &reach.registry {
         Some(_) => "the PostgreSQL of `--registry`".to_owned(),
         None if data.join("registry.db").exists() => format!("`{}`", data.join("registry.db").display()),
-        None => return (Finding::ok(CHECK, "a file in the data folder is made when it is needed first"), None),
+        None => {
+            let found = match (presence, api::registry_is_here(data)) {
+                (Ok(Presence::Ready(_)), Err(_)) => Finding::ok(CHECK, "the factory that runs keeps it elsewhere"),
+                (_, Err(error)) => {
+                    let hint = exit::hint(&error).unwrap_or_default().to_owned();
+                    Finding::error(CHECK, error.to_string(), hint)
+                }
+                (_, Ok(())) => Finding::ok(CHECK, "a file in the data folder is made when it is needed first"),
+            };
+            return (found, None);
+        }
     };
     if std::env::var_os(key::VARIABLE).is_none() && !data.join(key::FILE).exists() {
         let hint = "bring the key back first; a new one would open nothing";
