@@ -62,6 +62,9 @@ def value(schema, root, chance, depth=0):
     """One that fits; `chance` says how many of the optional fields are there."""
     if schema is True or not isinstance(schema, dict):
         return "a"
+    if depth > 12:
+        # It would go on for ever.
+        return None
     if "$ref" in schema:
         target = root
         for step in schema["$ref"][2:].split("/"):
@@ -94,7 +97,7 @@ def value(schema, root, chance, depth=0):
                   if name in required or (depth < 4 and chance.random() < 0.5)]
         return {name: value(schema["properties"][name], root, chance, depth + 1) for name in wanted}
     if kind == "array":
-        count = max(schema.get("minItems", 0), 1)
+        count = max(schema.get("minItems", 0), 1 if depth < 4 else 0)
         items = [value(schema.get("items", {}), root, chance, depth + 1) for _ in range(min(count, 20))]
         return items[: schema.get("maxItems", 20)]
     if kind in ("integer", "number"):
@@ -124,7 +127,7 @@ def fitting(pattern, schema):
     """Tried, not worked out."""
     low, high = schema.get("minLength", 1), schema.get("maxLength", 64)
     tries = ["a", "A", "1", "0", "ab", "AB", "12", "abc", "ABC", "123", "1.0", "1.0.0", "a@example.com", "https://example.com/a",
-             "2026-01-31", "12:00", "en", "en-US", "US", "USD", "#aabbcc", "aabbcc", "true", "+15551234567", "a-b", "a_b", "/a",
+             "2026-01-31", "12:00", "ssh-rsa AAAA", "en", "en-US", "US", "USD", "#aabbcc", "aabbcc", "true", "+15551234567", "a-b", "a_b", "/a",
              "6fa459ea-ee8a-4ca4-894e-db77e160355e", "0" * 24, "a" * 24, "1" * 10, "a" * 32, "0" * 32, "a" * 40, "0" * 64]
     for text in tries:
         try:

@@ -20,6 +20,28 @@ pub struct Body {
     pub left_out: Option<String>,
 }
 
+/// Whether there has to be a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Must {
+    Be,
+    /// It may be left out, and so may each field of it.
+    Not,
+    /// It may be left out, but where it is, it has fields that it can't be without: parameters of their own can't say that.
+    BeWhole,
+}
+
+impl Must {
+    /// Authors rarely write that a body is required; fields that it requires tell, unless they wrote that it is not.
+    fn of(body: At<'_>, schema: &Map<String, Value>) -> Self {
+        let has_required = schema.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty());
+        match (body.flag("required"), has_required) {
+            (Some(true), _) | (None, true) => Self::Be,
+            (Some(false), true) => Self::BeWhole,
+            (_, false) => Self::Not,
+        }
+    }
+}
+
 /// The words of `bodyType` that a media type is written as.
 fn kind_of(media_type: &str) -> Option<&'static str> {
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -45,10 +67,10 @@ pub fn take<'d>(body: At<'d>, schemas: &Schemas<'_, 'd>, taken: &mut Taken) -> B
         .collect();
     let best = PREFERRED.iter().find_map(|wanted| offered.iter().find(|(kind, ..)| kind == wanted));
     let Some(&(kind, media_type, media)) = best else { return Body::default() };
-    let is_required = body.flag("required") == Some(true);
     let about = body.text("description").unwrap_or_default();
     let schema = media.get("schema").map(|schema| whole(schema, schemas)).unwrap_or_default();
-    write(kind, media_type, schema, is_required, about, taken, &files_of(media, schemas))
+    let must = Must::of(body, &schema);
+    write(kind, media_type, schema, must, about, taken, &files_of(media, schemas))
 }
 
 /// The schema itself, though something in it refers back to it.
@@ -65,7 +87,8 @@ pub fn take_old<'d>(parameters: &[At<'d>], consumes: &[&str], schemas: &Schemas<
         let kind = kind_of(media_type).filter(|kind| matches!(*kind, "json" | "text" | "binary")).unwrap_or("json");
         let schema = body.get("schema").map(|schema| whole(schema, schemas)).unwrap_or_default();
         let about = body.text("description").unwrap_or_default();
-        return write(kind, media_type, schema, body.flag("required") == Some(true), about, taken, &[]);
+        let must = Must::of(*body, &schema);
+        return write(kind, media_type, schema, must, about, taken, &[]);
     }
     let fields: Vec<_> = parameters.iter().filter(|it| it.text("in") == Some("formData")).collect();
     if fields.is_empty() {
@@ -94,7 +117,7 @@ pub fn take_old<'d>(parameters: &[At<'d>], consumes: &[&str], schemas: &Schemas<
         true => ("multipart", "multipart/form-data"),
         false => ("form", "application/x-www-form-urlencoded"),
     };
-    write(kind, media_type, schema, true, "", taken, &files)
+    write(kind, media_type, schema, Must::Be, "", taken, &files)
 }
 
 /// Fields of a form whose values are bytes.
@@ -114,7 +137,7 @@ fn write(
     kind: &'static str,
     media_type: &str,
     mut schema: Map<String, Value>,
-    is_required: bool,
+    must: Must,
     about: &str,
     taken: &mut Taken,
     files: &[String],
@@ -132,11 +155,11 @@ fn write(
                 text.insert("contentMediaType".to_owned(), media_type.into());
             }
         }
-        let name = taken.take("body", "body", text, is_required);
+        let name = taken.take("body", "body", text, must == Must::Be);
         let media_type = media_type.clone().filter(|it| kind == "text" && !it.contains('*'));
         return Body { body: Some(format!("{{{name}}}").into()), kind, media_type, left_out: None };
     }
-    if let Some(fields) = fields(&schema, kind) {
+    if let Some(fields) = fields(&schema, kind).filter(|_| must != Must::BeWhole) {
         let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
         let mut body = Map::new();
         for (field, inner) in fields {
@@ -147,7 +170,7 @@ fn write(
             if files.contains(&field) {
                 as_file(&mut inner);
             }
-            let is_required = is_required && required.iter().any(|name| *name == field);
+            let is_required = must == Must::Be && required.iter().any(|name| *name == field);
             let name = taken.take(&field, "body", inner, is_required);
             body.insert(field, format!("{{{name}}}").into());
         }
@@ -159,7 +182,7 @@ fn write(
     if !schema.contains_key("description") && !about.is_empty() {
         schema.insert("description".to_owned(), text::plain(about, text::PARAMETER).into());
     }
-    let name = taken.take("body", "body", schema, is_required);
+    let name = taken.take("body", "body", schema, must == Must::Be);
     done(format!("{{{name}}}").into())
 }
 

@@ -359,7 +359,9 @@ impl<'r, 'd> Schemas<'r, 'd> {
             let Some(parts) = at.get(keyword) else { continue };
             let mut choices: Vec<Value> = Vec::new();
             for part in parts.items() {
-                let part = self.schema(part, depth + 1);
+                let names = names_of(at, part);
+                let mut part = self.schema(part, depth + 1);
+                is_named(&mut part, names);
                 if part.is_empty() {
                     // One choice takes anything.
                     choices.clear();
@@ -422,6 +424,34 @@ impl<'r, 'd> Schemas<'r, 'd> {
         if !values.is_empty() && values.len() <= 200 && self.way == Way::In {
             schema.insert("enum".to_owned(), values.into());
         }
+    }
+}
+
+/// The field that says which choice is taken, and what it says where this one is: as the document's `mapping` has it. Where that says
+/// nothing, the names of schemas would count; but what servers send then is not what documents promise.
+fn names_of<'d>(at: At<'d>, part: At<'d>) -> Option<(&'d str, Vec<Value>)> {
+    let discriminator = at.get("discriminator")?;
+    let target = part.text("$ref")?;
+    let last = |target: &'d str| target.rsplit('/').next();
+    let mapping = discriminator.get("mapping")?.entries();
+    // Names of schemas may stand in place of references.
+    let is_this = |meant: &'d str| last(meant) == last(target);
+    let names =
+        mapping.filter(|(_, meant)| meant.node.as_str().is_some_and(is_this)).map(|(name, _)| Value::from(name));
+    Some((discriminator.text("propertyName")?, names.collect()))
+}
+
+/// A choice is told by what its field says, so that no value is two at once.
+fn is_named(schema: &mut Map<String, Value>, names: Option<(&str, Vec<Value>)>) {
+    let Some((field, mut names)) = names else { return };
+    let Some(Value::Object(field)) = schema.get_mut("properties").and_then(|fields| fields.get_mut(field)) else {
+        return;
+    };
+    if let Some(Value::Array(known)) = field.get("enum") {
+        names.retain(|name| known.contains(name));
+    }
+    if !names.is_empty() && !field.contains_key("const") && merge::only(field) == Some("string") {
+        field.insert("enum".to_owned(), names.into());
     }
 }
 

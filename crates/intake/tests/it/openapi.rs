@@ -145,6 +145,57 @@ fn what_nothing_could_satisfy_goes() {
 }
 
 /// What stands in the path and is not listed, what is listed and stands nowhere, names that mean something else here.
+/// Issue 6 §5: found by prism.
+#[test]
+fn a_choice_is_told_by_the_field_that_the_document_maps() {
+    let document = r##"
+openapi: 3.0.3
+info: { title: Pets, version: '1' }
+servers: [{ url: https://api.example.com }]
+paths:
+  /pets:
+    post:
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema:
+              oneOf: [{ $ref: "#/components/schemas/Cat" }, { $ref: "#/components/schemas/Dog" }, { $ref: "#/components/schemas/Bird" }]
+              discriminator: { propertyName: kind, mapping: { cat: "#/components/schemas/Cat", kitten: Cat, dog: Dog } }
+components:
+  schemas:
+    Cat: { type: object, required: [kind], properties: { kind: { type: string }, hunts: { type: boolean } } }
+    Dog: { type: object, required: [kind], properties: { kind: { type: string, enum: [dog, wolf] } } }
+    Bird: { type: object, required: [kind], properties: { kind: { type: string } } }
+"##;
+    let choices = &tools(document)[0]["parameters"]["body"]["anyOf"];
+    assert_eq!(choices[0]["properties"]["kind"], json!({ "type": "string", "enum": ["cat", "kitten"] }));
+    assert_eq!(choices[1]["properties"]["kind"], json!({ "type": "string", "enum": ["dog"] }));
+    // What the mapping does not name has the name of its schema; documents are seldom right about that.
+    assert_eq!(choices[2]["properties"]["kind"], json!({ "type": "string" }));
+}
+
+/// Issue 6 §5: found by prism.
+#[test]
+fn a_body_that_may_be_left_out_has_all_that_it_requires_where_it_is_sent() {
+    let body = |required: &str, fields: &str| {
+        let document = format!(
+            "openapi: 3.0.3\ninfo: {{ title: Shop, version: '1' }}\nservers: [{{ url: https://api.example.com }}]\n\
+             paths: {{ /things: {{ post: {{ requestBody: {{ {required} content: {{ application/json: {{ schema: {{ type: object, {fields} \
+             properties: {{ a: {{ type: string }}, b: {{ type: string }} }} }} }} }} }} }} }} }}\n"
+        );
+        tools(&document)[0]["parameters"].clone()
+    };
+    let both = json!({ "a": { "type": "string", "required": true }, "b": { "type": "string" } });
+    assert_eq!(body("required: true,", "required: [a],"), both);
+    // Hardly anybody writes that a body is required.
+    assert_eq!(body("", "required: [a],"), both);
+    assert_eq!(body("required: false,", "")["a"], json!({ "type": "string" }));
+    let whole = body("required: false,", "required: [a],");
+    // A list: what it has to have. `true` would say that it has to be there.
+    assert_eq!((&whole["body"]["required"], &whole["a"]), (&json!(["a"]), &Value::Null));
+}
+
 #[test]
 fn parameters_have_the_names_that_placeholders_can_have() {
     let tool = one_tool(
