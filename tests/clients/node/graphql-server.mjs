@@ -7,9 +7,17 @@ const schema = buildSchema(`
   interface Thing { id: ID! }
   "A hotel" type Hotel implements Thing { id: ID! name: String! stars: Int rooms: [Room!]! }
   type Room implements Thing { id: ID! beds: Int hotel: Hotel }
+  "Its beds are words" type Tent { beds: String! pitch: Pitch near: [Found!] }
+  type Pitch { number: Int! old: Int @deprecated tents: [Tent!] }
+  union Found = Hotel | Room | Tent
   input HotelInput { name: String! stars: Int = 3 }
-  type Query { "A hotel by its id" hotel(id: ID!): Hotel  hotels(order: Order = UP, limit: Int): [Hotel!]!  fail: Int thing: Thing }
+  input Filter { name: String order: Order not: Filter any: [Filter!] }
+  type Query {
+    "A hotel by its id" hotel(id: ID!): Hotel  hotels(order: Order = UP, limit: Int): [Hotel!]!  fail: Int thing: Thing
+    find(where: Filter): [Found!]!  lodging: Hotel @deprecated(reason: "use hotel")
+  }
   type Mutation { addHotel(hotel: HotelInput!): Hotel! }
+  type Subscription { arrivals: Hotel }
 `);
 const hotels = [{ id: "1", name: "Grand \"Hotel\"", stars: 5 }, { id: "2", name: "Inn", stars: null }];
 const full = (h) => h && { ...h, rooms: () => [{ id: "r" + h.id, beds: 2, hotel: () => full(h) }] };
@@ -17,7 +25,12 @@ const root = {
   hotel: ({ id }) => full(hotels.find((h) => h.id === id)),
   hotels: ({ order, limit }) => (order === "DOWN" ? [...hotels].reverse() : hotels).slice(0, limit ?? 9).map(full),
   fail: () => { throw new Error("it is broken"); },
-  thing: () => ({ __typename: "Room", id: "x" }),
+  thing: () => ({ __typename: "Room", id: "x", beds: 4 }),
+  find: ({ where }) => {
+    const tent = { __typename: "Tent", beds: "two", pitch: { number: 7, tents: [] }, near: [] };
+    const all = [{ __typename: "Hotel", ...full(hotels[0]) }, { __typename: "Room", id: "r9", beds: 3 }, { ...tent, near: [tent] }];
+    return where?.not?.any ? [] : all;
+  },
   addHotel: ({ hotel }) => { const made = { id: String(hotels.length + 1), ...hotel }; hotels.push(made); return full(made); },
 };
 const http = createServer(async (request, response) => {

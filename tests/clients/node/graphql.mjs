@@ -20,6 +20,17 @@ try {
   say("what is left out has the schema's default", all[0].id === "1" && all.length === 2, all);
   const thing = structured(await call("thing"));
   say("an interface says what it is", thing.__typename === "Room" && thing.id === "x", thing);
+  say("and what it has besides", thing.beds === 4, thing);
+  const found = structured(await call("find")).items;
+  const kinds = found.map((one) => one.__typename).join();
+  say("each type of a union comes with what it has", kinds === "Hotel,Room,Tent" && found[0].rooms[0].id === "r1" && found[1].beds === 3, found);
+  const tent = found[2];
+  say("what two types call the same is told apart", tent.beds_of_Tent === "two" && tent.pitch.number === 7 && tent.near[0].beds_of_Tent === "two", tent);
+  const none = structured(await call("find", { where: { not: { any: [{ name: "x", order: "UP" }] } } })).items;
+  say("an object within itself is passed", none.length === 0, none);
+  const names = tools.map(({ name }) => name).sort().join();
+  say("what is deprecated or a subscription is no tool", names === "add_hotel,fail,find,hotel,hotels,thing", names);
+  say("a mutation is marked", tools.find(({ name }) => name === "add_hotel").annotations.destructiveHint === true);
   const odd = 'x") { id } evil: hotel(id: "1';
   const added = structured(await call("add_hotel", { hotel: { name: odd } }));
   say("a value is never part of the query", added.name === odd && added.stars === 3, added);
