@@ -156,11 +156,35 @@ fn check_redirect(uri: &str) -> Result<(), &'static str> {
         "https" => Ok(()),
         "http" if is_loopback(&url) => Ok(()),
         "http" => Err("is not encrypted; use https, or a port of 127.0.0.1"),
-        // A browser would run them.
-        "javascript" | "data" | "file" | "blob" | "vbscript" | "about" | "view-source" | "filesystem" | "ws"
-        | "wss" | "ftp" | "mailto" | "tel" => Err("has a scheme that no program takes for itself"),
+        scheme if is_of_the_system(scheme) => Err("has a scheme that no program takes for itself"),
         _ => Ok(()),
     }
+}
+
+/// What a browser would run, or the operating system open with something of its own.
+fn is_of_the_system(scheme: &str) -> bool {
+    let known = [
+        "javascript",
+        "data",
+        "file",
+        "blob",
+        "vbscript",
+        "about",
+        "view-source",
+        "filesystem",
+        "ws",
+        "wss",
+        "ftp",
+        "mailto",
+        "tel",
+        "sms",
+        "search-ms",
+        "shell",
+        "intent",
+        "chrome",
+        "jar",
+    ];
+    known.contains(&scheme) || scheme.starts_with("ms-")
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -207,6 +231,8 @@ mod tests {
             "file:///etc/passwd",
             "/callback",
             "http://127.0.0.1.example.com/",
+            "ms-msdt:/id",
+            "search-ms:query=x",
         ] {
             assert!(matches!(client(&[bad]), Err(ClientError::Redirect(_))), "{bad}");
         }

@@ -23,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     body::refuse,
-    host::conversations::{Conversation, Conversations},
+    host::conversations::{Arriving, Conversation, Conversations},
     site::{Site, Sockets},
 };
 use crate::{CallId, Peer, wire::Refusal};
@@ -150,6 +150,7 @@ async fn converse(
     let local = stream.local_addr().ok().map(|address| address.ip());
     let service = service_fn(|request: http::Request<_>| async move {
         let busy = conversation.begin();
+        let request = request.map(|body| Arriving::new(body, conversation));
         let answer = AssertUnwindSafe(site.handle(request, local, peer, conversation)).catch_unwind().await;
         let answer = answer.unwrap_or_else(|_panic| {
             let request = CallId::next();

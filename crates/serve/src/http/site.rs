@@ -3,12 +3,11 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Body, Config, Endpoint, Host,
-    host::conversations::{Conversation, Listed},
+    host::conversations::{Arriving, Conversation, Listed},
     shares::Addresses,
 };
 use crate::Peer;
@@ -81,7 +80,7 @@ impl Site {
     /// `local` is the address that the connection came in on.
     pub(super) async fn handle(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<Arriving>,
         local: Option<IpAddr>,
         peer: Peer,
         conversation: &Conversation,

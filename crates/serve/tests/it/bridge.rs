@@ -356,7 +356,8 @@ async fn a_token_may_be_renewed_with_less_and_then_with_all_again() {
     let client = place.registered().await;
     let code = place.code(&client, "key-of-alice", &[("scope", "read write")]).await;
     let mut tokens = place.exchange(&client, &code, &[]).await.json();
-    for (asked, given) in [("read", Ok("read")), ("read write", Ok("read write")), ("read admin", Err("invalid_scope"))] {
+    for (asked, given) in [("read", Ok("read")), ("read write", Ok("read write")), ("read admin", Err("invalid_scope"))]
+    {
         let refresh = text(&tokens, "refresh_token").to_owned();
         let mut pairs = vec![("grant_type", "refresh_token"), ("refresh_token", &refresh), ("client_id", &client)];
         pairs.push(("scope", asked));

@@ -201,14 +201,7 @@ impl House {
         format!("{SECRET}-{number:08}")
     }
 
-    fn request(
-        &self,
-        user: usize,
-        session: Option<&str>,
-        modern: bool,
-        method: &str,
-        tool: &str,
-    ) -> Request<String> {
+    fn request(&self, user: usize, session: Option<&str>, modern: bool, method: &str, tool: &str) -> Request<String> {
         let mut params = json!({});
         if !tool.is_empty() {
             params["name"] = tool.into();

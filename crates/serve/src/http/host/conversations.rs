@@ -3,13 +3,17 @@
 use std::{
     collections::HashMap,
     fmt,
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
-    time::Instant,
+    task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
+use axum::body::HttpBody;
+use hyper::body::{Frame, Incoming, SizeHint};
 use tokio_util::sync::CancellationToken;
 
 /// One connection. It carries one request at a time, so that whoever cuts it knows what ends.
@@ -22,6 +26,8 @@ pub(in crate::http) struct Conversation {
     cut: AtomicU64,
     /// Requests that are not answered yet, to the last byte.
     busy: AtomicUsize,
+    /// More of the body of a request is waited for: nothing runs yet that could be lost.
+    awaits: AtomicBool,
     /// The last moment at which it was not idle, in milliseconds of its life.
     last: AtomicU64,
     began: Instant,
@@ -34,11 +40,64 @@ pub(in crate::http) struct Busy(Arc<Conversation>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        let Conversation { began, last, busy, .. } = &*self.0;
-        last.store(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX), SeqCst);
-        busy.fetch_sub(1, SeqCst);
+        self.0.moves();
+        self.0.busy.fetch_sub(1, SeqCst);
     }
 }
+
+/// The body of a request. While more of it is waited for, its connection makes room as an idle one does: else who sends
+/// beginnings of bodies keeps everybody out, each for as long as a body may take.
+#[derive(Debug)]
+pub(in crate::http) struct Arriving {
+    body: Incoming,
+    of: Arc<Conversation>,
+    awaits: bool,
+}
+
+impl Arriving {
+    pub(in crate::http) fn new(body: Incoming, of: &Arc<Conversation>) -> Self {
+        Self { body, of: of.clone(), awaits: false }
+    }
+
+    fn awaits(&mut self, awaits: bool) {
+        if self.awaits != awaits {
+            self.awaits = awaits;
+            self.of.moves();
+            self.of.awaits.store(awaits, SeqCst);
+        }
+    }
+}
+
+impl HttpBody for Arriving {
+    type Data = <Incoming as HttpBody>::Data;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        self.awaits(frame.is_pending());
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.awaits(false);
+    }
+}
+
+/// How long a body has to say nothing for its connection to count as idle.
+const SILENT: Duration = Duration::from_secs(1);
 
 impl Conversation {
     pub(in crate::http) fn new(closing: CancellationToken) -> Self {
@@ -47,6 +106,7 @@ impl Conversation {
             at: AtomicU64::new(0),
             cut: AtomicU64::new(0),
             busy: AtomicUsize::new(0),
+            awaits: AtomicBool::new(false),
             last: AtomicU64::new(0),
             began: Instant::now(),
             makes_room: AtomicBool::new(false),
@@ -58,16 +118,26 @@ impl Conversation {
         Busy(self.clone())
     }
 
+    fn moves(&self) {
+        self.last.store(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX), SeqCst);
+    }
+
+    fn is_idle(&self) -> bool {
+        self.awaits.load(SeqCst) || self.busy.load(SeqCst) == 0
+    }
+
     /// Whether it has to end now, with whatever part of a request came so far. Asked by the connection's own task, like
     /// [`is_cut`](Self::is_cut).
     pub(in crate::http) fn gives_way(&self) -> bool {
-        self.makes_room.load(SeqCst) && self.busy.load(SeqCst) == 0
+        self.makes_room.load(SeqCst) && self.is_idle()
     }
 
     /// Since when it is idle.
     fn idle_since(&self) -> Option<Instant> {
-        let idle = self.busy.load(SeqCst) == 0 && !self.closing.is_cancelled();
-        idle.then(|| self.began + std::time::Duration::from_millis(self.last.load(SeqCst)))
+        let idle = self.is_idle() && !self.closing.is_cancelled();
+        let since = self.began + Duration::from_millis(self.last.load(SeqCst));
+        let is_request = self.awaits.load(SeqCst);
+        idle.then_some(since).filter(|since| !is_request || since.elapsed() >= SILENT)
     }
 
     /// Asked by the connection's own task, which is the one that says where it is: between the two nothing changes.

@@ -150,6 +150,29 @@ async fn who_says_nothing_makes_room_for_who_does() {
     within(call).await.expect("no panic").expect("a call is no idleness").result();
 }
 
+/// Each held its place for as long as a body may take, so that who sends beginnings of bodies kept everybody out.
+#[tokio::test]
+async fn who_begins_a_body_and_says_no_more_makes_room_for_who_does() {
+    let body_timeout = Duration::from_secs(600);
+    let running = with(Config { max_connections: 3, body_timeout, ..Config::default() }).await;
+    let call = running.spawn(running.modern("tools/call", json!({"name": "wait"}), &[]));
+    running.server.until_waiting(1).await;
+    let mut begun = Vec::new();
+    for framing in ["Content-Length: 1000\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n5\r\n{"] {
+        begun.push(opened(&running, &format!("{HEAD}{framing}")).await);
+    }
+    let mut kept = Vec::new();
+    for displaced in &mut begun {
+        kept.push(opened(&running, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await);
+        let mut answer = [0; 12];
+        within(kept.last_mut().expect("just opened").read_exact(&mut answer)).await.expect("an answer");
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        assert_eq!(rest(displaced).await, "", "ends without a word");
+    }
+    running.server.release.notify_waiters();
+    within(call).await.expect("no panic").expect("a call is no idleness").result();
+}
+
 #[tokio::test]
 async fn a_flood_of_silent_connections_keeps_nobody_out() {
     let running = with(Config { max_connections: 16, ..Config::default() }).await;
