@@ -18,6 +18,7 @@ on_both! {
     stubs_are_kept_and_known_as_blockers;
     tools_are_found_by_what_they_do;
     nobody_has_more_than_they_may;
+    of_hundreds_at_once_in_two_factories_as_many_are_made_as_one_may_have;
     a_server_that_others_need_stays_unless_it_is_forced;
 }
 
@@ -184,6 +185,35 @@ async fn nobody_has_more_than_they_may(kept: Kept) {
     assert_eq!(code(create(&factory, &jane, spec("b", "1.2.0", &"y".repeat(1_000))).await), "too-large");
     factory.remove(&jane, "a", false).await.expect("removed");
     create(&factory, &jane, spec("c", "1.0.0", "x")).await.expect("there is room again");
+}
+
+/// S5-62: who is counted is counted once, whichever factory is asked.
+async fn of_hundreds_at_once_in_two_factories_as_many_are_made_as_one_may_have(kept: Kept) {
+    const MOST: u32 = 200;
+    let factories = [kept.factory().await, kept.factory().await];
+    let jane = user(&factories[0], "jane", Role::Developer).await;
+    let limits = Limits { max_servers: MOST, ..Limits::default() };
+    factories[0].change_user(&Caller::local(), jane.owner(), Role::Developer, limits).await.expect("changed");
+    let mut creating = tokio::task::JoinSet::new();
+    for number in 0..MOST + 60 {
+        let factory = factories[number as usize % 2].clone();
+        let jane = factory.caller(&mcp_serve::Principal::trusted("jane")).await.expect("known");
+        creating.spawn(async move { create(&factory, &jane, spec(&format!("s{number}"), "1.0.0", "x")).await });
+    }
+    let (mut made, mut refused) = (0, 0);
+    while let Some(done) = creating.join_next().await {
+        match done.expect("no panic") {
+            Ok(_) => made += 1,
+            Err(error) => {
+                assert_eq!(error.code(), "quota", "{error:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!((made, refused), (MOST, 60));
+    let page = Page { after: String::new(), limit: 200 };
+    let listed = factories[1].list(&jane, &Filter::default(), &page).await.expect("read");
+    assert_eq!((listed.entries.len(), listed.next), (MOST as usize, None));
 }
 
 /// S5-51.
