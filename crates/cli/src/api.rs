@@ -314,7 +314,7 @@ impl Ask<'_> {
 
     /// The same, for whoever looks into problems.
     pub async fn answer(self) -> anyhow::Result<Result<Value, Value>> {
-        let doing = self.doing.clone();
+        let doing = if self.doing.is_empty() { "asking the factory".to_owned() } else { self.doing.clone() };
         progress::tell(&doing, async {
             let answer = match self.open_any().await? {
                 Ok(answer) => answer,
@@ -476,7 +476,7 @@ pub async fn open_factory(reach: &Reach) -> anyhow::Result<Factory> {
         approvals: approvals::of_this_program(),
         launcher: Some(Launcher::this_program()),
     };
-    let opened = Factory::open(config).await;
+    let opened = progress::tell("opening the registry", Factory::open(config)).await;
     opened.map_err(|error| {
         let code = error.code();
         exit::of_code(code, anyhow::Error::from(error).context("can't open the factory"))

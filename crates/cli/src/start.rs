@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::{
     api,
     args::factory::Reach,
-    exit, program,
+    exit, program, progress,
     running::{Presence, Running},
 };
 
@@ -79,6 +79,7 @@ pub fn in_background(reach: &Reach, options: &[String]) -> anyhow::Result<Starte
             ));
         }
     }
+    let _telling = progress::Telling::begin("starting the factory");
     let launched = launch(reach, &data, options)?;
     match (Presence::settled(&data, PATIENCE)?, launched) {
         // Somebody else's may have been faster.

@@ -11,6 +11,7 @@ use crate::{
     args::up::Doctor,
     exit,
     output::{self, Colour, paint},
+    progress,
 };
 
 /// What was found out about one thing.
@@ -34,7 +35,7 @@ pub enum State {
 pub fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     let reach = args.place.reach();
     let data = std::path::absolute(api::data_folder(&reach)?)?;
-    let findings = super::runtime()?.block_on(checks::all(&reach, &data, args.listen));
+    let findings = super::runtime()?.block_on(progress::tell("looking", checks::all(&reach, &data, args.listen)));
     let failed = findings.iter().any(|finding| finding.state == State::Error);
     let listed: Vec<Value> = findings.iter().map(Finding::json).collect();
     let shown = json!({ "version": env!("CARGO_PKG_VERSION"), "data": data.display().to_string(), "ok": !failed, "checks": listed });

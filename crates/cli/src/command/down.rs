@@ -5,7 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::{api, args, exit, output, running::Presence};
+use crate::{api, args, exit, output, progress, running::Presence};
 
 /// It gives running calls ten seconds, and its servers ten more.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -13,6 +13,7 @@ const START: Duration = Duration::from_secs(30);
 
 pub fn run(args: &args::up::Down) -> anyhow::Result<ExitCode> {
     let data = api::data_folder(&args.place.reach())?;
+    let telling = progress::Telling::begin("ending the factory");
     // One that starts at this moment is ended when it is there: it may not listen to signals yet.
     let pid = match Presence::settled(&data, START)? {
         Presence::Nobody => None,
@@ -20,6 +21,7 @@ pub fn run(args: &args::up::Down) -> anyhow::Result<ExitCode> {
         Presence::Between { pid } => pid,
     };
     let Some(pid) = pid else {
+        drop(telling);
         return say(args, &format!("no factory runs on `{}`", data.display()), json!({ "stopped": false }));
     };
     let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
@@ -34,6 +36,7 @@ pub fn run(args: &args::up::Down) -> anyhow::Result<ExitCode> {
             format!("its log says why; `kill -9 {pid}` ends it at once, and loses nothing that was written down"),
         ));
     }
+    drop(telling);
     say(args, &format!("the factory (pid {pid}) has ended"), json!({ "stopped": true, "pid": pid }))
 }
 

@@ -14,7 +14,7 @@ use std::{path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 
-use crate::{args, exit};
+use crate::{args, exit, progress};
 use ground::Ground;
 use postgres::Postgres;
 use report::Report;
@@ -32,7 +32,7 @@ async fn isolation(args: &args::prove::Isolation) -> anyhow::Result<ExitCode> {
         Some(url) => Some(Arc::new(Postgres::prepare(url).await?)),
         None => None,
     };
-    let proven = prove(folder.path(), args, postgres.clone()).await;
+    let proven = progress::tell("trying to cross", prove(folder.path(), args, postgres.clone())).await;
     if let Some(postgres) = postgres {
         postgres.end().await;
     }

@@ -12,7 +12,7 @@ use mcp_factory_engine::{Engine, Paging, authentication::Summary};
 use mcp_factory_spec::{Spec, model};
 use serde_json::{Value, json};
 
-use crate::{args::Status, load, output};
+use crate::{args::Status, load, output, progress};
 
 /// What a database that is down may cost.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -23,13 +23,14 @@ pub fn run(args: &Status) -> anyhow::Result<ExitCode> {
     }
     let folder = tempfile::Builder::new().prefix("mcp-factory-status-").tempdir()?;
     let (spec, engine) = load::engine(&args.spec.spec, true, load::Seeds::Fresh(folder.path().to_owned()))?;
-    let tools = super::runtime()?.block_on(async {
+    let asked = async {
         let mut tools = Vec::new();
         for tool in &spec.tools {
             tools.push(status(&spec, &engine, tool).await);
         }
         tools
-    });
+    };
+    let tools = super::runtime()?.block_on(progress::tell("asking databases for their keys", asked));
     let callers = Summary::of(&spec).to_string();
     let mut status = json!({ "name": spec.name.as_str(), "callers": callers, "tools": tools });
     if let Some(toolsets) = toolsets::status(&spec) {

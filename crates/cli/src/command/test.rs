@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use mcp_factory::suite::{self, Ground, Options, Subject};
 use serde_json::{Map, Value};
 
-use crate::{args, exit, load, output};
+use crate::{args, exit, load, output, progress};
 
 pub fn run(args: &args::Test) -> anyhow::Result<ExitCode> {
     let arguments = parse_arguments(args.arguments.as_deref())?;
@@ -27,13 +27,15 @@ pub fn run(args: &args::Test) -> anyhow::Result<ExitCode> {
 
 /// Calls the tool once, in the current era, and prints what came back.
 async fn call_one(args: &args::Test, tool: &str, arguments: Map<String, Value>) -> anyhow::Result<ExitCode> {
-    let answer = suite::call(tool, arguments, args.writes, |ground| std::future::ready(subject(args, ground))).await;
+    let call = suite::call(tool, arguments, args.writes, |ground| std::future::ready(subject(args, ground)));
+    let answer = progress::tell(&format!("calling `{tool}`"), call).await;
     told(args, &answer.map_err(explained)?.to_json())
 }
 
 async fn run_all(args: &args::Test) -> anyhow::Result<ExitCode> {
     let options = Options { writes: args.writes, seed: args.seed, cases: args.cases, time: args.time };
-    let report = suite::run(&options, |ground| std::future::ready(subject(args, ground))).await?;
+    let run = suite::run(&options, |ground| std::future::ready(subject(args, ground)));
+    let report = progress::tell(&format!("testing `{}`", args.spec.spec.file.display()), run).await?;
     output::print(args.output, &report.to_json(), |_| report.table())?;
     Ok(if report.failed() > 0 { ExitCode::from(exit::FAILURE) } else { ExitCode::SUCCESS })
 }

@@ -37,7 +37,7 @@ use crate::{
     api, approvals,
     args::{Output, up::Up},
     demo::{self, Demo},
-    exit, output,
+    exit, output, progress,
     running::{Lock, Presence, Running},
     signals, start,
     telemetry::Telemetry,
@@ -187,11 +187,12 @@ async fn serve(args: &Up, public: Option<Url>, lock: Arc<Lock>) -> anyhow::Resul
     let mut serving = pin!(host.serve(listener, ending));
     let begin = async {
         let begun = factory.host(host.clone(), telemetry.hear_all(LocalOptions::new(base.clone()))).await?;
-        if tokio::time::timeout(RECOVERY, factory.settled()).await.is_err() {
+        let settled = tokio::time::timeout(RECOVERY, factory.settled());
+        if progress::tell("starting what is deployed", settled).await.is_err() {
             tracing::warn!(patience = ?RECOVERY, "not every server is healthy yet; they are served as they come");
         }
         let demo = match args.demo {
-            true => Some(demo::make(&factory, &base).await?),
+            true => Some(progress::tell("deploying the example, and trying it", demo::make(&factory, &base)).await?),
             false => None,
         };
         if stop.is_cancelled() {
