@@ -52,7 +52,9 @@ fn raw(body: At<'_>, request: &mut Request, variables: &Variables<'_>) {
             if language == Some("json") {
                 request.left_out.push("what its body has: it is no JSON".to_owned());
             }
-            whole(json!({ "type": "string", "description": "The body" }), "text", request);
+            let mut schema = sample::schema("body", &text.trim().into());
+            schema.insert("description".to_owned(), "The body".into());
+            whole(Value::Object(schema), "text", request);
         }
     }
 }

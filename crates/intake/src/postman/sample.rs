@@ -12,12 +12,10 @@ const LONGEST: usize = 100;
 
 /// The schema of a field with this value.
 pub fn schema(key: &str, value: &Value) -> Map<String, Value> {
-    let Value::Object(mut schema) = of(value, 0) else { return Map::new() };
-    let is_scalar = matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_));
-    if is_scalar && may_be_shown(key, value) {
-        schema.insert("examples".to_owned(), json!([value]));
+    match of(key, value, 0) {
+        Value::Object(schema) => schema,
+        _ => Map::new(),
     }
-    schema
 }
 
 /// Whether a value can be shown: none that may be a secret, and none that stands for another.
@@ -33,15 +31,15 @@ pub fn may_be_shown(key: &str, value: &Value) -> bool {
     }
 }
 
-fn of(value: &Value, depth: usize) -> Value {
-    match value {
+fn of(key: &str, value: &Value, depth: usize) -> Value {
+    let mut schema = match value {
         Value::Null => json!({}),
         Value::Bool(_) => json!({ "type": "boolean" }),
         Value::Number(number) if number.is_f64() => json!({ "type": "number" }),
         Value::Number(_) => json!({ "type": "integer" }),
         Value::String(_) => json!({ "type": "string" }),
         Value::Array(items) => match items.first() {
-            Some(first) if depth < DEEPEST => json!({ "type": "array", "items": of(first, depth + 1) }),
+            Some(first) if depth < DEEPEST => json!({ "type": "array", "items": of(key, first, depth + 1) }),
             _ => json!({ "type": "array" }),
         },
         Value::Object(fields) => {
@@ -49,11 +47,16 @@ fn of(value: &Value, depth: usize) -> Value {
                 return json!({ "type": "object" });
             }
             let fields: Map<String, Value> =
-                fields.iter().map(|(key, value)| (key.clone(), of(value, depth + 1))).collect();
+                fields.iter().map(|(key, value)| (key.clone(), of(key, value, depth + 1))).collect();
             // One sample does not say all that there can be.
             json!({ "type": "object", "properties": fields, "additionalProperties": true })
         }
+    };
+    let is_scalar = matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_));
+    if is_scalar && may_be_shown(key, value) {
+        schema["examples"] = json!([value]);
     }
+    schema
 }
 
 /// The names of what the first good answer has. Its types are not promised by anybody.

@@ -84,7 +84,7 @@ fn the_fields_of_a_body_are_parameters() {
         (&field(&tool, "price")["type"], &field(&tool, "tags")["items"]["type"]),
         (&json!("number"), &json!("string"))
     );
-    assert_eq!(field(&tool, "size")["properties"]["w"]["type"], "integer");
+    assert_eq!(field(&tool, "size")["properties"]["w"], json!({ "type": "integer", "examples": [1] }));
     assert_eq!(field(&tool, "note").get("examples"), None);
     assert_eq!(field(&tool, "none").get("required"), None);
 
@@ -98,6 +98,7 @@ fn the_fields_of_a_body_are_parameters() {
 
     let text = one(json!({ "method": "PUT", "url": url, "body": { "mode": "raw", "raw": "<a>1</a>" } }));
     assert_eq!((&text["http"]["body"], &text["http"]["bodyType"]), (&json!("{body}"), &json!("text")));
+    assert_eq!(field(&text, "body")["examples"], json!(["<a>1</a>"]));
 
     let graphql = json!({ "mode": "graphql", "graphql": { "query": "query ($id: ID!) { shop(id: $id) { name } }", "variables": "{\"id\": \"7\"}" } });
     let tool = one(json!({ "method": "POST", "url": url, "body": graphql }));
