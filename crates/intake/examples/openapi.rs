@@ -30,7 +30,7 @@ fn main() -> std::io::Result<()> {
         let bytes = std::fs::read(&file)?;
         let began = Instant::now();
         let folder = Path::new(&file).parent().unwrap_or(Path::new("")).to_owned();
-        let done = import(&file, &bytes, &Below(folder), &Options::default());
+        let done = import(&file, bytes, &Below(folder), &Options::default());
         let took = began.elapsed().as_millis();
         match done {
             Ok(done) if prints => {

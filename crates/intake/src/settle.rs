@@ -35,12 +35,12 @@ pub(crate) fn settle(mut spec: Value, places: &[String], mut found: Vec<Finding>
     let mut places = places.to_vec();
     let mut refused: Vec<Diagnostic> = Vec::new();
     for _ in 0..ATTEMPTS {
-        let mut bytes = spec.to_string().into_bytes();
+        let mut bytes = written(&spec);
         if bytes.len() > limits::BYTES {
             for tool in spec["tools"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
                 tool.shift_remove("returns");
             }
-            bytes = spec.to_string().into_bytes();
+            bytes = written(&spec);
             let tools = spec["tools"].as_array().map_or(0, Vec::len);
             let mut finding = |level, message, hint: Option<&str>| {
                 let hint = hint.map(str::to_owned);
@@ -56,11 +56,16 @@ pub(crate) fn settle(mut spec: Value, places: &[String], mut found: Vec<Finding>
             }
             finding(Level::LeftOut, format!("what the {tools} tools answer: the spec would be too large"), None);
         }
+        // The text says the same in a fraction of the memory.
+        drop(std::mem::take(&mut spec));
         let reading = read(&Source::new("proposal.json", &bytes), &NoFiles);
         if let Some(done) = reading.spec {
             return Ok(Proposal { spec: done, verdict: reading.verdict, findings: found });
         }
         refused = reading.diagnostics.into_iter().filter(|it| it.code.severity() == Severity::Error).collect();
+        // What is nested too deep to be read back was refused as a whole.
+        let Ok(again) = serde_json::from_slice(&bytes) else { break };
+        spec = again;
         if !leave_out(&mut spec, &mut places, &refused, &mut found) {
             break;
         }
@@ -73,6 +78,10 @@ pub(crate) fn settle(mut spec: Value, places: &[String], mut found: Vec<Finding>
         hint: diagnostic.help,
     }));
     Err(found)
+}
+
+fn written(spec: &Value) -> Vec<u8> {
+    serde_json::to_vec(spec).expect("keys are texts")
 }
 
 /// Takes the parts of tools that were refused: first what a tool can do without, then the tool. Says whether anything went.

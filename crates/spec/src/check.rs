@@ -139,7 +139,7 @@ impl<'a> Checker<'a> {
     }
 
     fn node(&self, at: &Path) -> Option<&'a Node> {
-        at.steps().iter().try_fold(self.root, descend)
+        at.steps().into_iter().try_fold(self.root, descend)
     }
 
     /// The place, or the nearest one around it that is written.

@@ -66,7 +66,10 @@ fn check_parts(parts: &[Part<'_>], whole: &Value, span: Span, closed: bool) -> C
     if walk.found.iter().any(|found| found.code == Code::SchemaInvalid) {
         return Checked { found: walk.found, runs_away };
     }
-    if let (Err(error), Some(part)) = (compile(whole), parts.first()) {
+    // What the walk found nothing wrong with compiles, and compiling takes longer than all else.
+    if walk.is_beyond_it
+        && let (Err(error), Some(part)) = (compile(whole), parts.first())
+    {
         let message = cut(&error.to_string());
         let path = part.at.clone();
         walk.found.push(Diagnostic { code: Code::SchemaInvalid, message, span, path, help: None, fix: None });

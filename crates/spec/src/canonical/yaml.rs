@@ -35,17 +35,17 @@ fn block(out: &mut String, value: &Value, indent: usize) {
                     pad(out, indent);
                 }
                 out.push_str("- ");
-                match flow(item) {
-                    Some(line) if !item.is_object() || line.len() + indent <= LINE && is_small(item) => {
-                        out.push_str(&line);
-                        out.push('\n');
-                    }
-                    _ => block(out, item, indent + 2),
+                // Lists in lists stand on one line whatever their length.
+                if !item.is_object() || is_small(item) && fits(item, indent) {
+                    flow(out, item);
+                    out.push('\n');
+                } else {
+                    block(out, item, indent + 2);
                 }
             }
         }
         other => {
-            out.push_str(&flow(other).unwrap_or_default());
+            flow(out, other);
             out.push('\n');
         }
     }
@@ -66,10 +66,10 @@ fn field(out: &mut String, value: &Value, indent: usize) {
         }
         return;
     }
-    if let Some(line) = flow(value)
-        && (!value.is_object() && !value.is_array() || line.len() + indent <= LINE && is_small(value))
-    {
-        let _ = writeln!(out, " {line}");
+    if !value.is_object() && !value.is_array() || is_small(value) && fits(value, indent) {
+        out.push(' ');
+        flow(out, value);
+        out.push('\n');
         return;
     }
     out.push('\n');
@@ -91,16 +91,22 @@ fn is_small(value: &Value) -> bool {
     }
 }
 
+/// Whether a small value is short enough for a line.
+fn fits(value: &Value, indent: usize) -> bool {
+    let mut line = String::new();
+    flow(&mut line, value);
+    line.len() + indent <= LINE
+}
+
 /// A value on one line.
-fn flow(value: &Value) -> Option<String> {
-    let mut out = String::new();
+fn flow(out: &mut String, value: &Value) {
     match value {
-        Value::String(text) => scalar(&mut out, text),
+        Value::String(text) => scalar(out, text),
         Value::Array(items) => {
             out.push('[');
             for (position, item) in items.iter().enumerate() {
                 out.push_str(if position > 0 { ", " } else { "" });
-                out.push_str(&flow(item)?);
+                flow(out, item);
             }
             out.push(']');
         }
@@ -109,15 +115,16 @@ fn flow(value: &Value) -> Option<String> {
             out.push_str("{ ");
             for (position, (key, value)) in map.iter().enumerate() {
                 out.push_str(if position > 0 { ", " } else { "" });
-                scalar(&mut out, key);
+                scalar(out, key);
                 out.push_str(": ");
-                out.push_str(&flow(value)?);
+                flow(out, value);
             }
             out.push_str(" }");
         }
-        other => out.push_str(&other.to_string()),
+        other => {
+            let _ = write!(out, "{other}");
+        }
     }
-    Some(out)
 }
 
 /// A text, plain where it can be nothing else.

@@ -219,3 +219,44 @@ fn an_example_is_not_judged_by_a_schema_that_could_run_away() {
         );
     }
 }
+
+fn anything() -> impl proptest::strategy::Strategy<Value = Value> {
+    use proptest::prelude::*;
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(Value::from),
+        (-3i64..4).prop_map(Value::from),
+        Just(Value::from(0.5)),
+        Just(Value::from(1e30)),
+        prop::sample::select(vec!["string", "a", "^a", "(", "#", "#/$defs/a", "#/properties/a", "date", ""])
+            .prop_map(Value::from),
+        Just(serde_json::json!(["a"])),
+        Just(serde_json::json!([])),
+    ];
+    let keyword = prop::sample::select(keywords::KEYWORDS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        prop_oneof![
+            3 => prop::collection::vec((keyword.clone(), inner.clone()), 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())),
+            1 => inner.clone().prop_map(|inner| serde_json::json!({ "a": inner })),
+            1 => prop::collection::vec(inner, 1..3).prop_map(Value::from),
+        ]
+    })
+}
+
+proptest::proptest! {
+    /// Compiling is left out where it could find nothing that was not found.
+    #[test]
+    fn what_nothing_is_wrong_with_compiles(schema in anything()) {
+        let text = schema.to_string();
+        let (root, _) = syntax::read(text.as_bytes(), Format::Json);
+        let root = root.expect("a document");
+        if matches!(root.value, NodeValue::Mapping(_)) {
+            for checked in [check(&root, &Path::default()), check_plain(&root, &Path::default())] {
+                if !checked.found.iter().any(|found| found.code == Code::SchemaInvalid) {
+                    let compiled = compile(&schema);
+                    proptest::prop_assert!(compiled.is_ok(), "{text}: {compiled:?}");
+                }
+            }
+        }
+    }
+}

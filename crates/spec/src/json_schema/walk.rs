@@ -26,6 +26,8 @@ pub(super) struct Walk<'n> {
     /// Whether judging a value by the schema might never end, so that nobody may try.
     pub(super) runs_away: bool,
     is_too_large: bool,
+    /// Whether there is something that only whoever compiles the schema can judge.
+    pub(super) is_beyond_it: bool,
 }
 
 /// One schema, wherever it stands.
@@ -96,6 +98,7 @@ impl<'n> Walk<'n> {
 
     fn keyword(&mut self, index: usize, entry: &'n Entry, depth: usize, owns: bool) {
         let (key, node) = (&*entry.key, &entry.value);
+        self.is_beyond_it |= is_beyond(key, node);
         let at = self.schemas[index].at.key(key);
         let Some(takes) = takes(key) else {
             if !key.starts_with("x-") {
@@ -103,7 +106,7 @@ impl<'n> Walk<'n> {
             }
             return;
         };
-        let pointer = format!("{}/{key}", self.schemas[index].pointer);
+        let within = |walk: &Self| format!("{}/{key}", walk.schemas[index].pointer);
         let child = |walk: &mut Self, node: &'n Node, at: &Path, pointer: &str| {
             if let Some(schema) = walk.schema(node, at, pointer, depth + 1, owns && passes_closing_on(key)) {
                 walk.schemas[index].children.push(Child { schema, in_place: is_in_place(key) });
@@ -114,14 +117,19 @@ impl<'n> Walk<'n> {
                 let help = "`prefixItems` lists schemas by their position".to_owned();
                 self.expected(node, &at, "a schema", Some(help));
             }
-            (Takes::Schema, _) => child(self, node, &at, &pointer),
+            (Takes::Schema, _) => {
+                let pointer = within(self);
+                child(self, node, &at, &pointer);
+            }
             (Takes::Schemas, NodeValue::Sequence(items)) if !items.is_empty() => {
+                let pointer = within(self);
                 for (position, item) in items.iter().enumerate() {
                     child(self, item, &at.index(position), &format!("{pointer}/{position}"));
                 }
             }
             (Takes::Schemas, _) => self.expected(node, &at, "a list of schemas that is not empty", None),
             (Takes::NamedSchemas, NodeValue::Mapping(named)) => {
+                let pointer = within(self);
                 for entry in named {
                     let at = at.key(&entry.key);
                     if key == "patternProperties" {
@@ -276,6 +284,15 @@ impl<'n> Walk<'n> {
             let code = Code::SchemaInvalid;
             self.found.push(Diagnostic { code, message, span, path: at.clone(), help, fix: None });
         }
+    }
+}
+
+/// Names of schemas and dialects, and counts that no value can have.
+fn is_beyond(keyword: &str, node: &Node) -> bool {
+    match (takes(keyword), &node.value) {
+        (Some(Takes::Anchor | Takes::Dialect | Takes::Identifier), _) => true,
+        (Some(Takes::Count), NodeValue::Number(number, _)) => number.as_u64().is_none(),
+        _ => matches!(keyword, "$dynamicRef" | "$vocabulary"),
     }
 }
 

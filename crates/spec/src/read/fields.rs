@@ -131,7 +131,25 @@ impl<'n> Fields<'n> {
 
 /// Whether `key` is the field, in camelCase or in snake_case.
 pub(crate) fn spells(key: &str, field: &str) -> bool {
-    key == field || (field.contains('_') && key == camel_case(field))
+    key == field || (field.contains('_') && is_camel_case(key, field))
+}
+
+/// Whether `key` is what [`camel_case`] makes of the field: asked for each field of each element, so nothing is allocated.
+fn is_camel_case(key: &str, field: &str) -> bool {
+    let mut key = key.chars();
+    let mut upper = false;
+    for character in field.chars() {
+        if character == '_' {
+            upper = true;
+            continue;
+        }
+        let expected = if upper { character.to_ascii_uppercase() } else { character };
+        if key.next() != Some(expected) {
+            return false;
+        }
+        upper = false;
+    }
+    key.next().is_none()
 }
 
 pub(crate) fn camel_case(field: &str) -> String {

@@ -101,6 +101,7 @@ impl Reader<'_, '_> {
         loop {
             items.push(self.value(depth + 1, &trail.index(items.len()))?);
             if self.ended(b']', "expected `,` or `]`")? {
+                items.shrink_to_fit();
                 return Ok(NodeValue::Sequence(items));
             }
         }

@@ -30,7 +30,9 @@ impl Keys {
         }
     }
 
-    pub(super) fn into_entries(self) -> Vec<Entry> {
+    pub(super) fn into_entries(mut self) -> Vec<Entry> {
+        // Most mappings have few entries, and a large document has very many mappings.
+        self.entries.shrink_to_fit();
         self.entries
     }
 

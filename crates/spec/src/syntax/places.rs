@@ -1,8 +1,12 @@
 //! Byte offsets become lines and columns, in near constant time however long the lines are.
 
+use std::cell::Cell;
+
 use super::{Position, Span};
 
 const STRIDE: usize = 64;
+/// So many lines further are looked at before the line is searched for.
+const NEAR: usize = 4;
 
 /// The lines of a text, and how many characters stand before every 64th byte.
 #[derive(Debug)]
@@ -12,6 +16,8 @@ pub(crate) struct Places<'a> {
     lines: Vec<u32>,
     /// Characters that begin before each multiple of [`STRIDE`]; empty where every character is one byte.
     characters: Vec<u32>,
+    /// The line that was asked for last: readers go forwards, so the next one is near.
+    last: Cell<usize>,
 }
 
 impl<'a> Places<'a> {
@@ -37,7 +43,7 @@ impl<'a> Places<'a> {
             }
             characters.push(before);
         }
-        Self { text, lines, characters }
+        Self { text, lines, characters, last: Cell::new(0) }
     }
 
     pub(crate) fn span(&self, start: usize, end: usize) -> Span {
@@ -53,7 +59,7 @@ impl<'a> Places<'a> {
     /// The place of a byte; of the character it belongs to, if it is in the midst of one.
     pub(super) fn position(&self, offset: usize) -> Position {
         let offset = self.text.floor_char_boundary(offset);
-        let line = self.lines.partition_point(|start| *start as usize <= offset);
+        let line = self.line(offset);
         let start = self.lines[line - 1] as usize;
         let mut column = self.characters_before(offset) - self.characters_before(start) + 1;
         // A byte order mark stands before the first column, as in editors.
@@ -61,6 +67,25 @@ impl<'a> Places<'a> {
             column -= 1;
         }
         Position { offset: narrow(offset), line: narrow(line), column: narrow(column) }
+    }
+
+    /// The line that a byte is in, counted from 1.
+    fn line(&self, offset: usize) -> usize {
+        let begins_before = |start: &u32| *start as usize <= offset;
+        let last = self.last.get();
+        let line = match self.lines.get(last).filter(|start| begins_before(start)) {
+            Some(_) => {
+                let near = &self.lines[last + 1..self.lines.len().min(last + 1 + NEAR)];
+                match near.iter().position(|start| !begins_before(start)) {
+                    Some(passed) => last + 1 + passed,
+                    None if last + 1 + near.len() == self.lines.len() => self.lines.len(),
+                    None => self.lines.partition_point(begins_before),
+                }
+            }
+            None => self.lines.partition_point(begins_before),
+        };
+        self.last.set(line - 1);
+        line
     }
 
     /// Where the character with this index begins; the end of the text for any behind it.
