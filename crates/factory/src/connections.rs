@@ -313,7 +313,7 @@ fn define(submission: &Submission) -> Result<(String, &'static str, String), Err
             }
             "sqlite"
         }
-        Some(ConnectionKind::Http(api)) if matches!(api.auth, Some(OutboundAuth::Principal(_))) => {
+        Some(ConnectionKind::Http(api)) if api.auth.iter().any(|auth| matches!(auth, OutboundAuth::Principal(_))) => {
             return Err(wrong("has a credential of its own, and not each caller's".to_owned()));
         }
         Some(kind @ (ConnectionKind::Http(_) | ConnectionKind::Postgresql(_) | ConnectionKind::Mysql(_))) => {

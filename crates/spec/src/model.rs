@@ -49,7 +49,10 @@ pub use names::{
     ConnectionName, EnvironmentName, EventName, HeaderName, ParameterName, PromptName, ServerName, ToolName,
     ToolPattern, ToolsetName, TriggerName, Url, Variable,
 };
-pub use outbound::{Basic, BearerToken, ClientCredentials, HeaderKey, OutboundAuth, PrincipalCredential, QueryKey};
+pub use outbound::{
+    Basic, BearerToken, ClientCredentials, CookieKey, HeaderKey, OutboundAuth, OutboundAuths, PrincipalCredential,
+    QueryKey,
+};
 pub(crate) use parameters::close;
 pub use parameters::{Parameters, PlainSchema, Schema};
 pub use prompt::{Prompt, PromptArgument, PromptMessage, Role};

@@ -36,10 +36,7 @@ impl<'a> Channel<'a> {
 
     /// A token that was fetched for a call before this one.
     pub fn kept_token(&self) -> Option<&HeaderValue> {
-        match &self.credentials {
-            Credentials::Token { header, kept: true } => Some(header),
-            _ => None,
-        }
+        self.credentials.kept_token()
     }
 
     /// The connection's name in the spec.

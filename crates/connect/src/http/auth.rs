@@ -1,6 +1,9 @@
 //! Credentials for an upstream, by the names of their secrets.
 
-use ::http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+use ::http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{AUTHORIZATION, COOKIE},
+};
 use base64::Engine;
 use url::Url;
 
@@ -27,7 +30,13 @@ pub enum Auth {
         name: String,
         secret: String,
     },
+    Cookie {
+        name: String,
+        secret: String,
+    },
     ClientCredentials(ClientCredentials),
+    /// All of them, each in a place of its own.
+    Several(Vec<Auth>),
 }
 
 /// The credentials themselves, for one call.
@@ -36,6 +45,8 @@ pub(crate) enum Credentials {
     None,
     Header(HeaderName, HeaderValue),
     Query(String, Secret),
+    Cookie(String, Secret),
+    Several(Vec<Credentials>),
     /// `kept`: fetched for a call before this one.
     Token {
         header: HeaderValue,
@@ -46,7 +57,18 @@ pub(crate) enum Credentials {
 impl Client {
     /// Read now, or for a token perhaps earlier; never the one that was `rejected`.
     pub(crate) async fn credentials(&self, rejected: Option<&HeaderValue>) -> Result<Credentials, Error> {
-        match &self.config.auth {
+        let Auth::Several(several) = &self.config.auth else {
+            return self.credential(&self.config.auth, rejected).await;
+        };
+        let mut all = Vec::with_capacity(several.len());
+        for one in several {
+            all.push(self.credential(one, rejected).await?);
+        }
+        Ok(Credentials::Several(all))
+    }
+
+    async fn credential(&self, auth: &Auth, rejected: Option<&HeaderValue>) -> Result<Credentials, Error> {
+        match auth {
             Auth::ClientCredentials(credentials) => {
                 let token = self.tokens.get(self, credentials, rejected).await?;
                 Ok(Credentials::Token { header: token.header, kept: token.kept })
@@ -68,7 +90,7 @@ impl Auth {
             Ok(Credentials::Header(name, value))
         };
         match self {
-            Self::None | Self::ClientCredentials(_) => Ok(Credentials::None),
+            Self::None | Self::ClientCredentials(_) | Self::Several(_) => Ok(Credentials::None),
             Self::Bearer { secret } => header(AUTHORIZATION, format!("Bearer {}", get(secret)?.expose()), secret),
             Self::Basic { user_secret, password_secret } => {
                 let pair = format!("{}:{}", get(user_secret)?.expose(), get(password_secret)?.expose());
@@ -81,6 +103,24 @@ impl Auth {
                 header(header_name, get(secret)?.expose().to_owned(), secret)
             }
             Self::Query { name, secret } => Ok(Credentials::Query(name.clone(), get(secret)?)),
+            Self::Cookie { name, secret } => {
+                let value = get(secret)?;
+                let is_octet = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
+                if !value.expose().bytes().all(is_octet) {
+                    let message = format!("the secret `{secret}` holds a character that can't stand in a cookie");
+                    return Err(Error::new(Class::Configuration, message));
+                }
+                Ok(Credentials::Cookie(name.clone(), value))
+            }
+        }
+    }
+
+    /// Whether the query parameter is one of a credential.
+    pub(super) fn is_in_query(&self, key: &str) -> bool {
+        match self {
+            Self::Query { name, .. } => name == key,
+            Self::Several(several) => several.iter().any(|one| one.is_in_query(key)),
+            _ => false,
         }
     }
 }
@@ -102,10 +142,20 @@ impl Credentials {
                 secrets.extend(pair.and_then(|pair| pair.split_once(':').map(|(_, password)| Secret::new(password))));
                 secrets.push(Secret::new(bare));
             }
-            Self::Query(_, secret) => secrets.push(secret.clone()),
+            Self::Query(_, secret) | Self::Cookie(_, secret) => secrets.push(secret.clone()),
+            Self::Several(several) => secrets.extend(several.iter().flat_map(Self::secrets)),
         }
         secrets.retain(|secret| secret.expose().len() >= SHORTEST_REDACTED);
         secrets
+    }
+
+    /// A token that was fetched for a call before this one.
+    pub fn kept_token(&self) -> Option<&HeaderValue> {
+        match self {
+            Self::Token { header, kept: true } => Some(header),
+            Self::Several(several) => several.iter().find_map(Self::kept_token),
+            _ => None,
+        }
     }
 
     pub fn apply(&self, url: &mut Url, headers: &mut HeaderMap) {
@@ -118,6 +168,16 @@ impl Credentials {
                     url.query_pairs_mut().append_pair(name, secret.expose());
                 }
             }
+            // Beside those that the call has, in the one header that there can be.
+            Self::Cookie(name, secret) => {
+                let before = headers.get(COOKIE).and_then(|cookies| cookies.to_str().ok()).map(|it| format!("{it}; "));
+                let cookies = format!("{}{name}={}", before.unwrap_or_default(), secret.expose());
+                if let Ok(mut cookies) = HeaderValue::try_from(cookies) {
+                    cookies.set_sensitive(true);
+                    headers.insert(COOKIE, cookies);
+                }
+            }
+            Self::Several(several) => several.iter().for_each(|one| one.apply(url, headers)),
         }
     }
 }

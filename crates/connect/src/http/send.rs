@@ -92,12 +92,9 @@ impl Client {
         let credentials = self.credentials(None).await?;
         let reached = self.attempts(hop, origin, caller, &credentials, deadline, waiting).await?;
         let refused = reached.response.status() == StatusCode::UNAUTHORIZED && reached.url.origin() == origin.origin();
-        let Credentials::Token { header, kept: true } = &credentials else {
+        let Some(header) = credentials.kept_token().filter(|_| refused) else {
             return Ok((reached, credentials.secrets()));
         };
-        if !refused {
-            return Ok((reached, credentials.secrets()));
-        }
         drop(reached);
         let credentials = self.credentials(Some(header)).await?;
         let reached = self.attempts(hop, origin, caller, &credentials, deadline, waiting).await?;

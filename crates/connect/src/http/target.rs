@@ -125,12 +125,12 @@ pub(super) fn link(origin: &Url, from: &Url, auth: &Auth, link: &str) -> Result<
         .filter(|path| path.starts_with('/'))
         .ok_or_else(|| refuse(&format!("leads out of the path of the connection (`{}`)", origin.path())))?;
     check_path(path)?;
-    let query = match auth {
-        Auth::Query { name, .. } if url.query_pairs().any(|(key, _)| key == *name) => {
-            let others = url.query_pairs().filter(|(key, _)| key != name);
+    let query = match url.query_pairs().any(|(key, _)| auth.is_in_query(&key)) {
+        true => {
+            let others = url.query_pairs().filter(|(key, _)| !auth.is_in_query(key));
             form_urlencoded::Serializer::new(String::new()).extend_pairs(others).finish()
         }
-        _ => url.query().unwrap_or_default().to_owned(),
+        false => url.query().unwrap_or_default().to_owned(),
     };
     Ok(Link { path: path.to_owned(), query })
 }

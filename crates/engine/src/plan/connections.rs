@@ -140,7 +140,7 @@ impl<'a> Connections<'a> {
         let Some(ConnectionKind::Http(server) | ConnectionKind::Graphql(server)) = &connection.kind else {
             return Err(format!("the connection `{name}` is no HTTP API").into());
         };
-        let mut config = client_config(&name, server.url.as_ref(), server.env_var.as_ref(), server.auth.as_ref())?;
+        let mut config = client_config(&name, server.url.as_ref(), server.env_var.as_ref(), &server.auth)?;
         config.hosts = Arc::clone(&self.hosts);
         config.allow_private_network = server.allow_private_network;
         config.allow_hosts.clone_from(&server.allow_hosts);
@@ -163,7 +163,7 @@ impl<'a> Connections<'a> {
             }
         }
         let open = move |secrets, policy| Client::new(config.clone(), secrets, policy);
-        let needed = secrets_of(server.env_var.as_ref(), server.auth.as_ref());
+        let needed = secrets_of(server.env_var.as_ref(), &server.auth);
         let client = self.connected(connection, needed, clients(), open)?;
         let upstream = Upstream { client, headers };
         self.upstreams.insert(name, upstream.clone());
@@ -188,12 +188,12 @@ impl<'a> Connections<'a> {
         let McpServer { url, argv, auth, .. } = server;
         let PoolConfig { idle_timeout, acquire_timeout, .. } = PoolConfig::default();
         let bounds = Bounds { most: MOST_SERVERS, idle: idle_timeout, wait: acquire_timeout };
-        let needed = secrets_of(None, auth.as_ref());
+        let needed = secrets_of(None, auth.as_slice());
         let connected = match url {
             Some(url) => {
                 let url = url::Url::parse(url.as_str()).map_err(|error| error.to_string())?;
                 let mut config = ClientConfig::new(&name, http::Base::Url(String::new()));
-                config.auth = auth_of(auth.as_ref());
+                config.auth = auth_of(auth.as_slice());
                 config.hosts = Arc::clone(&self.hosts);
                 let open = move |secrets, policy| mcp::Server::at(&url, config.clone(), secrets, policy);
                 self.connected(connection, needed, bounds, open)?
@@ -233,13 +233,13 @@ impl<'a> Connections<'a> {
                 format!("the connection `{name}` has `auth` in a query, and gRPC has none: use `header`").into()
             );
         }
-        let mut config = client_config(&name, server.url.as_ref(), server.env_var.as_ref(), server.auth.as_ref())?;
+        let mut config = client_config(&name, server.url.as_ref(), server.env_var.as_ref(), server.auth.as_slice())?;
         config.hosts = Arc::clone(&self.hosts);
         config.allow_private_network = server.allow_private_network;
         let ground = self.shared.get(name.as_str());
         let descriptors = server.descriptors.as_deref().map(|file| read(ground, file)).transpose()?;
         let open = move |secrets, policy| grpc::Client::new(config.clone(), descriptors.clone(), secrets, policy);
-        let needed = secrets_of(server.env_var.as_ref(), server.auth.as_ref());
+        let needed = secrets_of(server.env_var.as_ref(), server.auth.as_slice());
         let client = self.connected(connection, needed, clients(), open)?;
         self.grpc.insert(name, client.clone());
         Ok(client)
@@ -317,16 +317,17 @@ fn pool(pool: &Pool) -> PoolConfig {
 }
 
 /// The names of all secrets that requests to a server need.
-fn secrets_of(url: Option<&Variable>, auth: Option<&OutboundAuth>) -> Vec<String> {
-    let auth = match auth {
-        None | Some(OutboundAuth::Principal(_)) => Vec::new(),
-        Some(OutboundAuth::Bearer(auth)) => vec![&auth.env_var],
-        Some(OutboundAuth::Basic(auth)) => vec![&auth.user_env_var, &auth.password_env_var],
-        Some(OutboundAuth::Header(auth)) => vec![&auth.env_var],
-        Some(OutboundAuth::Query(auth)) => vec![&auth.env_var],
-        Some(OutboundAuth::Oauth2ClientCredentials(auth)) => vec![&auth.client_id_env_var, &auth.client_secret_env_var],
-    };
-    url.into_iter().chain(auth).map(ToString::to_string).collect()
+fn secrets_of(url: Option<&Variable>, auths: &[OutboundAuth]) -> Vec<String> {
+    let auths = auths.iter().flat_map(|auth| match auth {
+        OutboundAuth::Principal(_) => Vec::new(),
+        OutboundAuth::Bearer(auth) => vec![&auth.env_var],
+        OutboundAuth::Basic(auth) => vec![&auth.user_env_var, &auth.password_env_var],
+        OutboundAuth::Header(auth) => vec![&auth.env_var],
+        OutboundAuth::Query(auth) => vec![&auth.env_var],
+        OutboundAuth::Cookie(auth) => vec![&auth.env_var],
+        OutboundAuth::Oauth2ClientCredentials(auth) => vec![&auth.client_id_env_var, &auth.client_secret_env_var],
+    });
+    url.into_iter().chain(auths).map(ToString::to_string).collect()
 }
 
 /// A server that is asked over HTTP, whatever it speaks.
@@ -334,7 +335,7 @@ fn client_config(
     name: &str,
     url: Option<&Url>,
     variable: Option<&Variable>,
-    auth: Option<&OutboundAuth>,
+    auths: &[OutboundAuth],
 ) -> Result<ClientConfig, String> {
     let base = match (variable, url) {
         (Some(variable), _) => http::Base::Secret(variable.to_string()),
@@ -342,30 +343,37 @@ fn client_config(
         (None, None) => return Err(format!("the connection `{name}` has neither `url` nor `envVar`")),
     };
     let mut config = ClientConfig::new(name, base);
-    config.auth = auth_of(auth);
+    config.auth = auth_of(auths);
     Ok(config)
 }
 
-fn auth_of(auth: Option<&OutboundAuth>) -> http::Auth {
+fn auth_of(auths: &[OutboundAuth]) -> http::Auth {
+    let [auth] = auths else {
+        return match auths {
+            [] => http::Auth::None,
+            several => http::Auth::Several(several.iter().map(|one| auth_of(std::slice::from_ref(one))).collect()),
+        };
+    };
     match auth {
-        Some(OutboundAuth::Bearer(auth)) => http::Auth::Bearer { secret: auth.env_var.to_string() },
-        Some(OutboundAuth::Basic(auth)) => http::Auth::Basic {
+        OutboundAuth::Bearer(auth) => http::Auth::Bearer { secret: auth.env_var.to_string() },
+        OutboundAuth::Basic(auth) => http::Auth::Basic {
             user_secret: auth.user_env_var.to_string(),
             password_secret: auth.password_env_var.to_string(),
         },
-        Some(OutboundAuth::Header(auth)) => {
+        OutboundAuth::Header(auth) => {
             http::Auth::Header { name: auth.name.to_string(), secret: auth.env_var.to_string() }
         }
-        Some(OutboundAuth::Query(auth)) => {
-            http::Auth::Query { name: auth.name.clone(), secret: auth.env_var.to_string() }
+        OutboundAuth::Query(auth) => http::Auth::Query { name: auth.name.clone(), secret: auth.env_var.to_string() },
+        OutboundAuth::Cookie(auth) => {
+            http::Auth::Cookie { name: auth.name.to_string(), secret: auth.env_var.to_string() }
         }
-        Some(OutboundAuth::Oauth2ClientCredentials(auth)) => http::Auth::ClientCredentials(http::ClientCredentials {
+        OutboundAuth::Oauth2ClientCredentials(auth) => http::Auth::ClientCredentials(http::ClientCredentials {
             token_url: auth.token_url.as_str().to_owned(),
             id_secret: auth.client_id_env_var.to_string(),
             secret_secret: auth.client_secret_env_var.to_string(),
             scopes: auth.scopes.clone(),
         }),
         // `support` has refused the caller's own.
-        Some(OutboundAuth::Principal(_)) | None => http::Auth::None,
+        OutboundAuth::Principal(_) => http::Auth::None,
     }
 }

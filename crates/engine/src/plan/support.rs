@@ -66,12 +66,14 @@ fn connection_gaps(connection: &Connection) -> Vec<(&'static str, &'static str)>
     let mut gaps = Vec::new();
     match &connection.kind {
         None => gaps.push((".use", "connections that an operator shares")),
-        Some(
-            ConnectionKind::Http(HttpServer { auth, .. })
-            | ConnectionKind::Graphql(HttpServer { auth, .. })
-            | ConnectionKind::Grpc(GrpcServer { auth, .. })
-            | ConnectionKind::Mcp(McpServer { auth, .. }),
-        ) if matches!(auth, Some(OutboundAuth::Principal(_))) => {
+        Some(ConnectionKind::Http(HttpServer { auth, .. }) | ConnectionKind::Graphql(HttpServer { auth, .. }))
+            if auth.iter().any(|auth| matches!(auth, OutboundAuth::Principal(_))) =>
+        {
+            gaps.push((".auth", "the caller's own credential for an upstream"));
+        }
+        Some(ConnectionKind::Grpc(GrpcServer { auth, .. }) | ConnectionKind::Mcp(McpServer { auth, .. }))
+            if matches!(auth, Some(OutboundAuth::Principal(_))) =>
+        {
             gaps.push((".auth", "the caller's own credential for an upstream"));
         }
         // Connections of other types matter through the tools that use them.

@@ -8,15 +8,19 @@ use super::{
 };
 use crate::name;
 
-/// One way to identify oneself.
+/// One way to identify oneself, which may take several schemes at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Credential {
-    /// The scheme's name in the document.
+    /// The schemes' names in the document.
     pub scheme: String,
+    /// One `auth`, or a list of those that stand in one request.
     pub auth: Value,
-    /// The header, query parameter or cookie that carries it, which callers don't give.
-    pub carried_by: Option<String>,
+    /// The headers, query parameters or cookies that carry it, which callers don't give.
+    pub carried_by: Vec<String>,
 }
+
+/// Choices, schemes and scopes of one operation.
+const MOST: usize = 100;
 
 /// What operations ask for.
 #[derive(Debug, Default)]
@@ -29,34 +33,84 @@ pub struct Asked {
 /// The first choice that can be made. Nothing, where an operation can be called by anybody.
 pub fn of<'d>(operation: At<'d>, root: At<'d>, resolver: &Resolver<'d>, prefix: &str) -> Asked {
     let Some(choices) = operation.get("security").or_else(|| root.get("security")) else { return Asked::default() };
-    let mut left_out = None;
+    let mut asked = Asked::default();
     let mut anybody = false;
-    for choice in choices.items() {
-        let schemes: Vec<(&str, At<'d>)> = choice.entries().collect();
-        match schemes.as_slice() {
-            [] => anybody = true,
-            [(name, scopes)] => match credential(name, *scopes, root, resolver, prefix) {
-                Ok(credential) => return Asked { credential: Some(credential), left_out: None },
-                Err(why) => left_out = left_out.or(Some(why)),
-            },
-            several => {
-                // A connection has one credential. The one that is a secret is the one that counts.
-                let first =
-                    several.iter().find_map(|(name, scopes)| credential(name, *scopes, root, resolver, prefix).ok());
-                if let Some(first) = first {
-                    let others: Vec<&str> =
-                        several.iter().map(|(name, _)| *name).filter(|name| *name != first.scheme).collect();
-                    let why = format!(
-                        "of several credentials at once only `{}` is sent, not `{}`",
-                        first.scheme,
-                        others.join("`, `")
-                    );
-                    return Asked { credential: Some(first), left_out: Some(why) };
-                }
+    for choice in choices.items().take(MOST) {
+        let mut all = Vec::new();
+        let mut why = None;
+        for (name, scopes) in choice.entries().take(MOST) {
+            match credential(name, scopes, root, resolver, prefix) {
+                Ok(credential) => all.push(credential),
+                Err(reason) => why = why.or(Some(reason)),
             }
         }
+        let first = all.first().cloned();
+        let made = match why {
+            Some(why) => Err(why),
+            None if all.is_empty() => {
+                anybody = true;
+                continue;
+            }
+            None => at_once(all),
+        };
+        match made {
+            Ok(credential) => return Asked { credential: Some(credential), left_out: None },
+            // Better one of them than none, where no other choice can be made.
+            Err(why) if asked.credential.is_none() => {
+                let left_out = match &first {
+                    Some(first) => format!("of several credentials at once only `{}` is sent: {why}", first.scheme),
+                    None => why,
+                };
+                asked = Asked { credential: first, left_out: asked.left_out.or(Some(left_out)) };
+            }
+            Err(_) => {}
+        }
     }
-    Asked { credential: None, left_out: left_out.filter(|_| !anybody) }
+    match anybody {
+        true => Asked::default(),
+        false => asked,
+    }
+}
+
+/// Several in one request: each has a place of its own, or they can't be sent together.
+fn at_once(mut all: Vec<Credential>) -> Result<Credential, String> {
+    if all.len() == 1 {
+        return Ok(all.remove(0));
+    }
+    let place = |auth: &Value| match auth["type"].as_str() {
+        Some(kind @ ("query" | "cookie")) => format!("{kind} {}", auth["name"].as_str().unwrap_or_default()),
+        Some("header") => format!("header {}", auth["name"].as_str().unwrap_or_default().to_ascii_lowercase()),
+        _ => "header authorization".to_owned(),
+    };
+    for (index, one) in all.iter().enumerate() {
+        if let Some(other) = all[..index].iter().find(|other| place(&other.auth) == place(&one.auth)) {
+            let place = place(&one.auth);
+            return Err(format!("`{}` and `{}` both stand in the {place}", other.scheme, one.scheme));
+        }
+    }
+    let auths = share_no_variable(all.iter().map(|one| one.auth.clone()).collect());
+    let schemes: Vec<&str> = all.iter().map(|one| one.scheme.as_str()).collect();
+    Ok(Credential {
+        scheme: schemes.join("_and_"),
+        auth: auths.into(),
+        carried_by: all.iter().flat_map(|one| one.carried_by.clone()).collect(),
+    })
+}
+
+/// Schemes whose names say the same in capitals are two secrets all the same.
+fn share_no_variable(mut auths: Vec<Value>) -> Vec<Value> {
+    let mut taken: Vec<String> = Vec::new();
+    for auth in auths.iter_mut().filter_map(Value::as_object_mut) {
+        for (_, variable) in auth.iter_mut().filter(|(key, _)| key.ends_with("nvVar")) {
+            let Some(wanted) = variable.as_str().map(str::to_owned) else { continue };
+            let free = std::iter::once(wanted.clone()).chain((2..).map(|number| format!("{wanted}_{number}")));
+            let mut free = free;
+            let free = free.find(|name| !taken.contains(name)).expect("numbers don't end");
+            taken.push(free.clone());
+            *variable = free.into();
+        }
+    }
+    auths
 }
 
 fn credential<'d>(
@@ -75,10 +129,10 @@ fn credential<'d>(
     let variable = |what: &str| format!("{prefix}_{what}");
     let of_scheme = name::variable(&name::snake(scheme));
     let (auth, carried_by) = match found.text("type").unwrap_or_default() {
-        "basic" => (basic(&variable), None),
+        "basic" => (basic(&variable), Vec::new()),
         "http" => match found.text("scheme").unwrap_or_default().to_ascii_lowercase().as_str() {
-            "basic" => (basic(&variable), None),
-            "bearer" => (json!({ "type": "bearer", "envVar": variable("TOKEN") }), None),
+            "basic" => (basic(&variable), Vec::new()),
+            "bearer" => (json!({ "type": "bearer", "envVar": variable("TOKEN") }), Vec::new()),
             other => return Err(format!("the HTTP scheme `{other}` of `{scheme}` is not known")),
         },
         "apiKey" => {
@@ -87,14 +141,13 @@ fn credential<'d>(
             let auth = match found.text("in") {
                 Some("query") if !key.is_empty() => json!({ "type": "query", "name": key, "envVar": env }),
                 Some("header") if parameter::is_header(key) => json!({ "type": "header", "name": key, "envVar": env }),
-                // The variable holds the whole header: `name=value`.
-                Some("cookie") if !key.is_empty() => json!({ "type": "header", "name": "Cookie", "envVar": env }),
+                Some("cookie") if parameter::is_header(key) => json!({ "type": "cookie", "name": key, "envVar": env }),
                 _ => return Err(format!("`{scheme}` says neither header nor query nor cookie")),
             };
-            (auth, Some(key.to_owned()))
+            (auth, vec![key.to_owned()])
         }
-        "oauth2" => (oauth2(found, scopes, &variable), None),
-        "openIdConnect" => (json!({ "type": "bearer", "envVar": variable("TOKEN") }), None),
+        "oauth2" => (oauth2(found, scopes, &variable), Vec::new()),
+        "openIdConnect" => (json!({ "type": "bearer", "envVar": variable("TOKEN") }), Vec::new()),
         other => return Err(format!("the security scheme `{scheme}` is of type `{other}`, which can't be expressed")),
     };
     Ok(Credential { scheme: scheme.to_owned(), auth, carried_by })
@@ -116,8 +169,8 @@ fn oauth2(found: At<'_>, asked: At<'_>, variable: &impl Fn(&str) -> String) -> V
     };
     let usable = url.filter(|url| url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")));
     let Some(url) = usable else { return json!({ "type": "bearer", "envVar": variable("TOKEN") }) };
-    let known: Vec<&str> = scopes.into_iter().flat_map(At::entries).map(|(scope, _)| scope).collect();
-    let asked: Vec<&str> = asked.items().filter_map(|scope| scope.node.as_str()).collect();
+    let known: Vec<&str> = scopes.into_iter().flat_map(At::entries).map(|(scope, _)| scope).take(MOST).collect();
+    let asked: Vec<&str> = asked.items().filter_map(|scope| scope.node.as_str()).take(MOST).collect();
     let scopes = if asked.is_empty() { known } else { asked };
     let mut auth = Map::new();
     auth.insert("type".to_owned(), "oauth2ClientCredentials".into());

@@ -68,7 +68,7 @@ impl Checker<'_> {
             ConnectionKind::Sqs(Broker { url, .. }) => self.check_server(url.as_ref(), at, word, &["https", "http"]),
             ConnectionKind::Http(api) | ConnectionKind::Graphql(api) => {
                 self.check_server(api.url.as_ref(), at, word, &["https", "http"]);
-                self.check_outbound_auth(api.auth.as_ref(), at);
+                self.check_outbound_auths(&api.auth, &at.key("auth"));
                 for (name, value) in &api.headers {
                     self.check_text(value, &at.key("headers").key(name), &Scope::caller());
                 }
@@ -76,7 +76,7 @@ impl Checker<'_> {
             }
             ConnectionKind::Grpc(server) => {
                 self.check_server(server.url.as_ref(), at, word, &["https", "http", "grpc", "grpcs"]);
-                self.check_outbound_auth(server.auth.as_ref(), at);
+                self.check_outbound_auth(server.auth.as_ref(), &at.key("auth"));
                 if let Some(descriptors) = &server.descriptors {
                     self.check_file(descriptors, Kind::File, &at.key("descriptors"));
                 }
@@ -94,18 +94,18 @@ impl Checker<'_> {
             }
             ConnectionKind::Embeddings(model) => {
                 self.check_web_url(Some(&model.url), &at.key("url"));
-                self.check_outbound_auth(model.auth.as_ref(), at);
+                self.check_outbound_auth(model.auth.as_ref(), &at.key("auth"));
                 self.needs_content(&at.key("model"), "`model`");
             }
             ConnectionKind::Vector(store) => {
                 self.check_server(store.url.as_ref(), at, word, &["https", "http", "postgresql", "postgres"]);
-                self.check_outbound_auth(store.auth.as_ref(), at);
+                self.check_outbound_auth(store.auth.as_ref(), &at.key("auth"));
                 self.needs_content(&at.key("collection"), "`collection`");
             }
             ConnectionKind::Mcp(server) => {
                 self.one_of(at, word, "url", "argv");
                 self.check_web_url(server.url.as_ref(), &at.key("url"));
-                self.check_outbound_auth(server.auth.as_ref(), at);
+                self.check_outbound_auth(server.auth.as_ref(), &at.key("auth"));
                 self.needs_content(&at.key("argv"), "`argv`");
             }
         }
@@ -147,7 +147,34 @@ impl Checker<'_> {
 
     fn check_outbound_auth(&mut self, auth: Option<&OutboundAuth>, at: &Path) {
         if let Some(OutboundAuth::Oauth2ClientCredentials(client)) = auth {
-            self.check_web_url(Some(&client.token_url), &at.key("auth").key("tokenUrl"));
+            self.check_web_url(Some(&client.token_url), &at.key("tokenUrl"));
+        }
+    }
+
+    /// Several stand in one request, each in a place of its own.
+    fn check_outbound_auths(&mut self, auths: &[OutboundAuth], at: &Path) {
+        if let (true, [one]) = (self.node(at).is_some_and(|node| node.get("type").is_some()), auths) {
+            return self.check_outbound_auth(Some(one), at);
+        }
+        self.needs_content(at, "`auth`");
+        let mut taken: Vec<(&str, String)> = Vec::new();
+        for (index, auth) in auths.iter().enumerate() {
+            let at = self.reader.place(at, index);
+            self.check_outbound_auth(Some(auth), &at);
+            let place = match auth {
+                OutboundAuth::Header(key) => ("header", key.name.to_ascii_lowercase()),
+                OutboundAuth::Query(key) => ("query parameter", key.name.clone()),
+                OutboundAuth::Cookie(key) => ("cookie", key.name.to_string()),
+                OutboundAuth::Bearer(_)
+                | OutboundAuth::Basic(_)
+                | OutboundAuth::Oauth2ClientCredentials(_)
+                | OutboundAuth::Principal(_) => ("header", "authorization".to_owned()),
+            };
+            if taken.contains(&place) {
+                let message = format!("two credentials would stand in the {} `{}`", place.0, place.1);
+                self.report(Code::Conflict, &at, message, Some("keep one of them".to_owned()));
+            }
+            taken.push(place);
         }
     }
 

@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::{
-    Backoff, ConnectionName, Duration, HeaderName, OutboundAuth, TextTemplate, ToolPattern, Url, Variable,
-    names::ColumnName,
+    Backoff, ConnectionName, Duration, HeaderName, OutboundAuth, OutboundAuths, TextTemplate, ToolPattern, Url,
+    Variable, names::ColumnName,
 };
 use crate::{
     read::{Field, Fields, Object, Reader, object, put, tagged, words},
@@ -170,12 +170,18 @@ impl ConnectionKind {
                 Value::Object(fields) => fields
                     .iter()
                     .any(|(name, value)| name.to_ascii_lowercase().ends_with("envvar") || names_a_secret(value)),
+                Value::Array(values) => values.iter().any(names_a_secret),
                 _ => false,
             }
         }
         let mut fields = Map::new();
         self.write_fields(&mut fields);
-        fields.get("auth").is_some_and(|auth| auth["type"] == "principal") || names_a_secret(&Value::Object(fields))
+        let is_callers = |auth: &Value| auth["type"] == "principal";
+        let of_caller = match fields.get("auth") {
+            Some(Value::Array(several)) => several.iter().any(is_callers),
+            one => one.is_some_and(is_callers),
+        };
+        of_caller || names_a_secret(&Value::Object(fields))
     }
 }
 
@@ -288,8 +294,8 @@ object! {
         url: Option<Url>,
         /// Holds the URL.
         env_var: Option<Variable>,
-        /// How the server identifies itself.
-        auth: Option<OutboundAuth>,
+        /// How the server identifies itself; a list where every request carries several credentials.
+        auth: OutboundAuths,
         /// Headers of every request.
         headers: IndexMap<HeaderName, TextTemplate>,
         /// Requests may go to private networks.
