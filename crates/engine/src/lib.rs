@@ -33,6 +33,6 @@ pub use arguments::REFUSED;
 pub use cursor::CursorKey;
 pub use engine::Engine;
 pub use folder::Folder;
-pub use plan::{Files, Plan, Problem, Shared, SharedGround, Surroundings, limits, rate};
+pub use plan::{Files, Plan, Problem, Shared, SharedGround, Surroundings, limits, listed, rate};
 pub use tasks::Tasks;
 pub use tool::sql::Paging;

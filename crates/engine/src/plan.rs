@@ -53,6 +53,7 @@ use crate::{
 };
 use connections::Connections;
 pub use connections::{SqlConnection, Upstream};
+pub use entries::tools as listed;
 pub use fault::Fault;
 
 /// What a plan is made against.
@@ -150,7 +151,7 @@ impl Plan {
             implementation: implementation(spec),
             instructions: spec.instructions.clone(),
             tools,
-            tool_listing: tool_listing(entries::tools(spec)),
+            tool_listing: tool_listing(entries::tools(spec).collect()),
             desk: spec
                 .tools
                 .iter()

@@ -13,6 +13,7 @@ mod mcp;
 mod openapi;
 mod postman;
 mod reach;
+mod size;
 mod spec;
 mod toolbox;
 mod update;
@@ -24,6 +25,7 @@ pub use mcp_factory_intake::{
     Finding, Level, Proposal,
     update::{self as merge, Break, Change, Conflict, Prefer, Update},
 };
+use mcp_factory_spec::model::Mode;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
@@ -120,16 +122,25 @@ static AT_ONCE: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 impl Intake {
     pub async fn propose(self, name: Option<String>, reach: &Reach) -> Result<Proposed, IntakeError> {
         let _turn = AT_ONCE.acquire().await.expect("nobody closes it");
-        match self {
-            Self::Openapi(it) => it.propose(name, reach).await,
-            Self::Graphql(it) => it.propose(name, reach).await,
-            Self::Mcp(it) => it.propose(name, reach).await,
-            Self::Toolbox(it) => it.propose(name, reach).await,
-            Self::Postman(it) => it.propose(name, reach).await,
-            Self::Database(it) => it.propose(name, reach).await,
-            Self::Spec(it) => it.propose().await,
-            Self::Grpc(it) => it.propose(name, reach).await,
+        let mut proposed = match self {
+            Self::Openapi(it) => it.propose(name, reach).await?,
+            Self::Graphql(it) => it.propose(name, reach).await?,
+            Self::Mcp(it) => it.propose(name, reach).await?,
+            Self::Toolbox(it) => it.propose(name, reach).await?,
+            Self::Postman(it) => it.propose(name, reach).await?,
+            Self::Database(it) => it.propose(name, reach).await?,
+            // It was told where it was made.
+            Self::Spec(it) => return it.propose().await,
+            Self::Grpc(it) => it.propose(name, reach).await?,
+        };
+        if proposed.proposal.spec.exposure.mode == Mode::Dynamic {
+            let counted = tokio::task::spawn_blocking(move || {
+                size::tell(&mut proposed.proposal);
+                proposed
+            });
+            proposed = counted.await?;
         }
+        Ok(proposed)
     }
 }
 

@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 
 use self::{input::Inputs, selection::Selecting};
 use crate::{
-    Finding, Level, MANY, Proposal,
+    Finding, Level, MANY, MOST, Proposal,
     name::{self, Names, fits},
-    settle, text,
+    settle, text, too_many,
 };
 
 /// Asked of the endpoint. Types are followed seven wraps deep, as everybody does.
@@ -41,7 +41,7 @@ pub fn import(
     options: &Options,
 ) -> Result<Proposal, Vec<Finding>> {
     let mut found = Vec::new();
-    let mut tell = |level, place: String, message: String| {
+    let tell = |found: &mut Vec<Finding>, level, place: String, message: String| {
         found.push(Finding { level, place, position: None, message, hint: None });
     };
     let schema = answer.pointer("/data/__schema").unwrap_or(&answer["__schema"]);
@@ -71,8 +71,16 @@ pub fn import(
                 None
             };
             if let Some(why) = refused {
-                tell(Level::LeftOut, place, format!("the field `{}`: {why}", text::plain(theirs, 80)));
+                tell(&mut found, Level::LeftOut, place, format!("the field `{}`: {why}", text::plain(theirs, 80)));
                 continue;
+            }
+            if tools.len() == MOST {
+                found.push(too_many(
+                    "fields",
+                    root["fields"].as_array().map_or(0, Vec::len),
+                    "choose some by their names",
+                ));
+                return Err(found);
             }
             match tool(operation, theirs, field, &types, &mut names) {
                 Some(tool) => {
@@ -81,7 +89,7 @@ pub fn import(
                 }
                 None => {
                     let message = format!("the field `{}`: nothing of it can be selected", text::plain(theirs, 80));
-                    tell(Level::LeftOut, place, message);
+                    tell(&mut found, Level::LeftOut, place, message);
                 }
             }
         }
@@ -91,7 +99,7 @@ pub fn import(
             0 => "the endpoint says nothing of its schema: introspection may be turned off".to_owned(),
             all => format!("none of the {all} fields was chosen and can be a tool"),
         };
-        tell(Level::Error, "/data/__schema".to_owned(), message);
+        tell(&mut found, Level::Error, "/data/__schema".to_owned(), message);
         return Err(found);
     }
     let server = options.name.clone().unwrap_or_else(|| name::server(title));

@@ -23,3 +23,12 @@ pub use settle::Proposal;
 
 /// Above so many tools a list of all costs a model more than finding some does.
 pub const MANY: usize = 60;
+
+/// More tools than this has no spec; there is no use in making them.
+pub(crate) const MOST: usize = 10_000;
+
+/// Why there is no spec of so many.
+pub(crate) fn too_many(what: &str, number: usize, hint: &str) -> Finding {
+    let message = format!("{number} {what} are more than the {MOST} tools that a server can have");
+    Finding { level: Level::Error, place: String::new(), position: None, message, hint: Some(hint.to_owned()) }
+}

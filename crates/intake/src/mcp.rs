@@ -6,9 +6,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Finding, Level, MANY, Proposal,
+    Finding, Level, MANY, MOST, Proposal,
     name::{self, Names},
-    settle,
+    settle, too_many,
 };
 use mcp_factory_spec::secrets;
 
@@ -38,6 +38,9 @@ pub fn import(
     let mut names = Names::default();
     let (mut made, mut places) = (Vec::new(), Vec::new());
     let all = tools.len();
+    if all > MOST && options.tools.is_empty() {
+        return Err(vec![too_many("tools", all, "choose some by their names")]);
+    }
     for (index, tool) in tools.into_iter().enumerate() {
         let theirs = tool["name"].as_str().unwrap_or_default().to_owned();
         let place = format!("/tools/{index} ({theirs})");

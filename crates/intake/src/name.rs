@@ -1,6 +1,6 @@
 //! Names that models read: of tools, parameters and connections.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use mcp_factory_spec::META_TOOLS;
 use sha2::{Digest as _, Sha256};
@@ -70,7 +70,11 @@ fn bounded(name: &str, of: &str) -> String {
 
 /// Names given so far.
 #[derive(Debug, Default)]
-pub struct Names(HashSet<String>);
+pub struct Names {
+    given: HashSet<String>,
+    /// The last number that a name got: thousands may want the same one.
+    numbers: HashMap<String, u32>,
+}
 
 impl Names {
     /// The first of the names that nobody has, else the last with a number.
@@ -78,7 +82,7 @@ impl Names {
         let mut last = String::new();
         for name in names {
             let name = if META_TOOLS.contains(&name.as_str()) { format!("{name}_operation") } else { name };
-            if self.0.insert(name.clone()) {
+            if self.given.insert(name.clone()) {
                 return name;
             }
             last = name;
@@ -100,19 +104,23 @@ impl Names {
         if RESERVED.contains(&fitting.as_str()) {
             fitting = format!("{fitting}_{place}");
         }
-        if self.0.insert(fitting.clone()) {
+        if self.given.insert(fitting.clone()) {
             return fitting;
         }
         let placed = format!("{fitting}_{place}");
-        if self.0.insert(placed.clone()) { placed } else { self.numbered(&placed) }
+        if self.given.insert(placed.clone()) { placed } else { self.numbered(&placed) }
     }
 
     fn numbered(&mut self, name: &str) -> String {
-        let kept = &name[..name.len().min(LONGEST - 5)];
-        let name = (2..).map(|number| format!("{kept}_{number}")).find(|name| !self.0.contains(name));
-        let name = name.expect("numbers don't end");
-        self.0.insert(name.clone());
-        name
+        let kept = &name[..name.len().min(LONGEST - 8)];
+        let number = self.numbers.entry(kept.to_owned()).or_insert(1);
+        loop {
+            *number += 1;
+            let name = format!("{kept}_{number}");
+            if self.given.insert(name.clone()) {
+                return name;
+            }
+        }
     }
 }
 

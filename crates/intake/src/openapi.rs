@@ -14,7 +14,7 @@ mod schema;
 mod security;
 mod server;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -25,7 +25,11 @@ use self::{
     operation::Operation,
     security::Credential,
 };
-use crate::{Finding, Level, MANY, Proposal, name, name::Names, name::fits, network, settle, text};
+use crate::{Finding, Level, MANY, MOST, Proposal, name, name::Names, name::fits, network, settle, text, too_many};
+
+/// How much is made of a document before it is given up: a schema can be referred to by every operation. What a spec has room
+/// for is less, once answers are left out of it.
+const LARGEST: usize = 48_000_000;
 
 /// What is taken of a document, and how.
 #[derive(Debug, Clone, Default)]
@@ -45,9 +49,28 @@ pub struct Options {
 }
 
 /// Makes a spec of a document; `name` says what the document is called. Without one the findings say why.
-pub fn import(name: &str, bytes: &[u8], files: &dyn Files, options: &Options) -> Result<Proposal, Vec<Finding>> {
-    let (document, mut found) = Document::read(name, bytes, files)?;
-    let resolver = Resolver::new(&document);
+///
+/// A document of many megabytes is handed over, so that its text is gone when its tools are made.
+pub fn import(
+    name: &str,
+    bytes: impl AsRef<[u8]>,
+    files: &dyn Files,
+    options: &Options,
+) -> Result<Proposal, Vec<Finding>> {
+    let (document, found) = Document::read(name, bytes.as_ref(), files)?;
+    drop(bytes);
+    let (spec, places, found) = made_of(&document, options, found)?;
+    // Nor is the document there any more when the spec is read, which takes as much.
+    drop(document);
+    settle::settle(spec, &places, found)
+}
+
+fn made_of(
+    document: &Document,
+    options: &Options,
+    mut found: Vec<Finding>,
+) -> Result<(Value, Vec<String>, Vec<Finding>), Vec<Finding>> {
+    let resolver = Resolver::new(document);
     let root = document.root();
     let mut import = Import::new(root, &resolver, options, &mut found);
     let operations = operation::list(root, &resolver);
@@ -58,8 +81,20 @@ pub fn import(name: &str, bytes: &[u8], files: &dyn Files, options: &Options) ->
         return Err(found);
     }
     let all = operations.len();
-    for operation in operations.iter().filter(|operation| options.want(operation)) {
+    let chosen: Vec<&Operation<'_>> = operations.iter().filter(|operation| options.want(operation)).collect();
+    let choose = "choose some of them by tag, path, method or operation";
+    if chosen.len() > MOST {
+        found.push(too_many("operations", chosen.len(), choose));
+        return Err(found);
+    }
+    for operation in chosen {
         import.tool(operation);
+        if import.bytes > LARGEST {
+            let message = format!("its tools would make a spec of more than {} MB", LARGEST / 1_000_000);
+            let hint = Some(choose.to_owned());
+            found.push(Finding { level: Level::Error, place: String::new(), position: None, message, hint });
+            return Err(found);
+        }
     }
     if import.tools.is_empty() {
         let message = format!("none of the {all} operations was chosen");
@@ -68,7 +103,35 @@ pub fn import(name: &str, bytes: &[u8], files: &dyn Files, options: &Options) ->
         return Err(found);
     }
     let (spec, places) = import.finish();
-    settle::settle(spec, &places, found)
+    Ok((spec, places, found))
+}
+
+/// So many groups can be looked through, and a spec can have; the smallest ones are one beyond that.
+const MOST_TOOLSETS: usize = 200;
+
+fn few(toolsets: BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<String>> {
+    if toolsets.len() <= MOST_TOOLSETS {
+        return toolsets;
+    }
+    let mut by_size: Vec<(String, Vec<String>)> = toolsets.into_iter().collect();
+    by_size.sort_by_key(|(_, tools)| std::cmp::Reverse(tools.len()));
+    let mut rest: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
+    for (_, tools) in by_size.split_off(MOST_TOOLSETS - 1) {
+        rest.extend(tools.into_iter().filter(|tool| seen.insert(tool.clone())));
+    }
+    by_size.push(("everything else".to_owned(), rest));
+    by_size.into_iter().collect()
+}
+
+/// About as long as the value is when it is written.
+fn length(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 2,
+        Value::Array(values) => values.iter().map(|value| length(value) + 1).sum::<usize>() + 2,
+        Value::Object(fields) => fields.iter().map(|(key, value)| key.len() + 4 + length(value)).sum::<usize>() + 2,
+        _ => 4,
+    }
 }
 
 impl Options {
@@ -92,6 +155,8 @@ struct Import<'d, 'r, 'o> {
     prefix: String,
     names: Names,
     tools: Vec<Value>,
+    /// How long all of them are.
+    bytes: usize,
     places: Vec<String>,
     connections: Vec<(Value, Option<Credential>, Value)>,
     toolsets: BTreeMap<String, Vec<String>>,
@@ -110,6 +175,7 @@ impl<'d, 'r, 'o> Import<'d, 'r, 'o> {
             found,
             names: Names::default(),
             tools: Vec::new(),
+            bytes: 0,
             places: Vec::new(),
             connections: Vec::new(),
             toolsets: BTreeMap::new(),
@@ -122,7 +188,7 @@ impl<'d, 'r, 'o> Import<'d, 'r, 'o> {
             self.tell(Level::Note, operation, why, None);
         }
         let credential = asked.credential;
-        let carried: Vec<String> = credential.iter().filter_map(|it| it.carried_by.clone()).collect();
+        let carried: Vec<String> = credential.iter().flat_map(|it| it.carried_by.clone()).collect();
         let tool = match operation.tool(self.root, self.resolver, &carried) {
             Ok(tool) => tool,
             Err(why) => return self.tell(Level::LeftOut, operation, why, None),
@@ -145,7 +211,9 @@ impl<'d, 'r, 'o> Import<'d, 'r, 'o> {
         if operation.tags.is_empty() {
             self.toolsets.entry(operation.first_step()).or_default().push(name);
         }
-        self.tools.push(Value::Object(spec));
+        let spec = Value::Object(spec);
+        self.bytes += length(&spec);
+        self.tools.push(spec);
         self.places.push(operation.place());
     }
 
@@ -229,8 +297,7 @@ impl<'d, 'r, 'o> Import<'d, 'r, 'o> {
                 .filter_map(|tag| Some((tag.text("name")?, tag.text("description")?)))
                 .collect();
             let mut names = Names::default();
-            let toolsets: Vec<Value> = self
-                .toolsets
+            let toolsets: Vec<Value> = few(self.toolsets)
                 .iter()
                 .map(|(tag, tools)| {
                     let name = names.parameter(&name::snake(tag), "tools");

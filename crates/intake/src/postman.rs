@@ -15,10 +15,10 @@ use serde_json::{Map, Value, json};
 
 use self::{auth::Auth, variables::Variables};
 use crate::{
-    Finding, Level, MANY, Proposal,
+    Finding, Level, MANY, MOST, Proposal,
     name::{self, Names},
     openapi::document::At,
-    settle, text,
+    settle, text, too_many,
 };
 use mcp_factory_spec::{Format, syntax};
 
@@ -64,10 +64,28 @@ pub fn import(bytes: &[u8], options: &Options) -> Result<Proposal, Vec<Finding>>
         found.push(error("collections of version 1 are not read"));
         return Err(found);
     }
+    let (requests, folders) = counted(root);
+    if requests.max(folders) > MOST {
+        let what = if requests > MOST { "requests" } else { "folders" };
+        found.push(too_many(what, requests.max(folders), "take a part of the collection"));
+        return Err(found);
+    }
     let mut import = Import::new(root, options, found);
     let auth = auth::of(root);
     import.items(root, "", &[], auth.as_ref());
     import.finish(root)
+}
+
+/// How many requests and folders there are.
+fn counted(folder: At<'_>) -> (usize, usize) {
+    let items = folder.get("item").into_iter().flat_map(At::items);
+    items.fold((0, 0), |(requests, folders), item| match item.get("item") {
+        Some(_) => {
+            let (inner, within) = counted(item);
+            (requests + inner, folders + within + 1)
+        }
+        None => (requests + 1, folders),
+    })
 }
 
 /// A spec as it is put together.

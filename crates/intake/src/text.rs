@@ -10,7 +10,8 @@ pub const PARAMETER: usize = 300;
 /// One line without markup, at most `most` characters, cut at the end of a sentence where there is one.
 pub fn plain(text: &str, most: usize) -> String {
     let mut plain = String::new();
-    let mut rest = text;
+    // What stands far behind is not shown, whatever its markup; and who looks for the end of a tag looks so far at most.
+    let mut rest = &text[..text.floor_char_boundary(most * 8 + 2_000)];
     while let Some(at) = rest.find(['<', '[', '`', '*', '\\']) {
         plain.push_str(&rest[..at]);
         let behind = &rest[at..];
@@ -50,8 +51,8 @@ fn tag(text: &str) -> Option<&str> {
     if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
         return None;
     }
-    let (inside, behind) = text.split_once('>')?;
-    (!inside.contains('\n') && inside.len() < 500).then_some(behind)
+    let end = text.bytes().take(500).position(|byte| matches!(byte, b'>' | b'\n'))?;
+    text[end..].strip_prefix('>')
 }
 
 /// Between what stands in lines of its own.
@@ -64,13 +65,11 @@ fn space_of(tag: &str) -> &'static str {
 
 /// `[text](url)` is its text.
 fn link<'t>(text: &'t str, plain: &mut String) -> Option<&'t str> {
-    let (name, behind) = text[1..].split_once("](")?;
-    if name.contains(['[', ']', '\n']) {
-        return None;
-    }
-    let (_, behind) = behind.split_once(')')?;
-    plain.push_str(name);
-    Some(behind)
+    let end = text.bytes().skip(1).take(1_000).position(|byte| matches!(byte, b'[' | b']' | b'\n'))? + 1;
+    let behind = text[end..].strip_prefix("](")?;
+    let url = behind.bytes().take(2_000).position(|byte| byte == b')')?;
+    plain.push_str(&text[1..end]);
+    Some(&behind[url + 1..])
 }
 
 fn cut(text: &str, most: usize) -> String {

@@ -24,9 +24,9 @@ use self::{
     source::Source,
 };
 use crate::{
-    Finding, Level, Proposal,
+    Finding, Level, MOST, Proposal,
     name::{self, Names},
-    settle,
+    settle, too_many,
 };
 
 /// How files are taken.
@@ -54,6 +54,10 @@ pub fn import(files: &[(&str, &[u8])], options: &Options) -> Result<Proposal, Ve
     if tools.is_empty() {
         let message = "the file declares no tools: there is nothing to make a server of".to_owned();
         found.push(Finding { level: Level::Error, place: String::new(), position: None, message, hint: None });
+        return Err(found);
+    }
+    if tools.len() > MOST {
+        found.push(too_many("tools", tools.len(), "take some of the files"));
         return Err(found);
     }
     let served = auth::of(&mut services, &mut found);

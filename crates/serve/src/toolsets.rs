@@ -45,7 +45,7 @@ use modules::Module;
 use set::Set;
 
 /// The names of the tools by which callers handle toolsets.
-pub use meta::NAMES as META_TOOLS;
+pub use meta::{NAMES as META_TOOLS, found_by_search};
 
 /// A server whose tools come in groups.
 pub struct Toolsets {

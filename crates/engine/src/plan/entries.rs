@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 use crate::{answer, tasks::result_tool};
 
 /// All tools, and `get_result` where one of them may outlast its request.
-pub fn tools(spec: &Spec) -> Vec<Tool> {
+pub fn tools(spec: &Spec) -> impl Iterator<Item = Tool> {
     let own = spec.tools.iter().map(tool);
-    own.chain(spec.tools.iter().any(|tool| tool.task).then(result_tool::entry)).collect()
+    own.chain(spec.tools.iter().any(|tool| tool.task).then(result_tool::entry))
 }
 
 fn tool(tool: &model::Tool) -> Tool {

@@ -62,7 +62,7 @@ impl Openapi {
             operations: self.operations,
         };
         let Loaded { name: of, bytes, files } = document.load(reach).await?;
-        let work = move || match openapi::import(&of, &bytes, &*files, &options) {
+        let work = move || match openapi::import(&of, bytes, &*files, &options) {
             Ok(proposal) => Ok(Proposed { of, proposal }),
             Err(findings) => Err(IntakeError::Nothing { of, findings }),
         };

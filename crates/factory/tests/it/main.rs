@@ -4,6 +4,7 @@ mod crash;
 mod create;
 mod export;
 mod hosted;
+mod imported;
 mod intake_database;
 mod isolation;
 mod kept;

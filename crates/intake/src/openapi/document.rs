@@ -20,6 +20,9 @@ const MOST_FILES: usize = 500;
 /// How large each may be. The largest public ones have 20 MB.
 const LARGEST: usize = 64 << 20;
 
+/// In so few entries a key is looked for one by one.
+const FEW: usize = 16;
+
 /// Files beside the document, by their paths relative to it.
 pub trait Files {
     /// `None` where there is none, or where it may not be read.
@@ -150,11 +153,13 @@ impl Document {
 pub struct Resolver<'d> {
     document: &'d Document,
     followed: RefCell<HashMap<(usize, &'d str), Option<At<'d>>>>,
+    /// Mappings that are looked into often, such as all schemas, by their keys.
+    indexed: RefCell<HashMap<*const Node, HashMap<&'d str, &'d Node>>>,
 }
 
 impl<'d> Resolver<'d> {
     pub fn new(document: &'d Document) -> Self {
-        Self { document, followed: RefCell::default() }
+        Self { document, followed: RefCell::default(), indexed: RefCell::default() }
     }
 
     pub fn version(&self) -> Version {
@@ -182,7 +187,8 @@ impl<'d> Resolver<'d> {
     }
 
     fn find(&self, file: usize, target: &str) -> Option<At<'d>> {
-        let files = &self.document.files;
+        let document: &'d Document = self.document;
+        let files = &document.files;
         let file = match file_of(&files[file].0, target) {
             None => file,
             Some(path) => files.iter().position(|(name, _)| *name == path)?,
@@ -193,6 +199,13 @@ impl<'d> Resolver<'d> {
             let step = decode(step);
             node = match &node.value {
                 NodeValue::Sequence(items) => items.get(step.parse::<usize>().ok()?)?,
+                NodeValue::Mapping(entries) if entries.len() > FEW => {
+                    let mut indexed = self.indexed.borrow_mut();
+                    let index = indexed
+                        .entry(std::ptr::from_ref(node))
+                        .or_insert_with(|| entries.iter().map(|entry| (&*entry.key, &entry.value)).collect());
+                    index.get(&*step)?
+                }
                 _ => node.get(&step)?,
             };
         }

@@ -13,6 +13,10 @@ use crate::text;
 
 const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
 
+/// Of one operation; paths may share what they are, so that few bytes make many.
+const MOST_TAGS: usize = 20;
+const MOST_PARAMETERS: usize = 1_000;
+
 #[derive(Debug)]
 pub struct Operation<'d> {
     pub method: &'static str,
@@ -42,7 +46,13 @@ pub fn list<'d>(root: At<'d>, resolver: &Resolver<'d>) -> Vec<Operation<'d>> {
         let item = resolver.resolve(item).unwrap_or(item);
         for method in METHODS {
             let Some(at) = item.get(method).filter(|at| at.is_mapping()) else { continue };
-            let tags = at.get("tags").into_iter().flat_map(At::items).filter_map(|tag| tag.node.as_str()).collect();
+            let tags = at
+                .get("tags")
+                .into_iter()
+                .flat_map(At::items)
+                .filter_map(|tag| tag.node.as_str())
+                .take(MOST_TAGS)
+                .collect();
             let says = at.get("x-mcp").or_else(|| item.get("x-mcp"));
             let flag = |says: At<'_>| match says.node.to_json() {
                 Value::Bool(flag) => Some(flag),
@@ -161,6 +171,9 @@ impl<'d> Operation<'d> {
         let mut parameters: Vec<At<'d>> = Vec::new();
         for list in [self.item, self.at] {
             for parameter in list.get("parameters").into_iter().flat_map(At::items) {
+                if parameters.len() >= MOST_PARAMETERS {
+                    return Err(format!("it has more than {MOST_PARAMETERS} parameters"));
+                }
                 let parameter = resolver.resolve(parameter).map_err(|target| format!("`{target}` leads nowhere"))?;
                 let same =
                     |it: &At<'d>| it.text("name") == parameter.text("name") && it.text("in") == parameter.text("in");

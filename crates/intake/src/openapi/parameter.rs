@@ -76,14 +76,22 @@ pub fn take<'d>(
     let shape = shape(&schema);
     match place {
         "path" => {
+            let style = parameter.text("style").unwrap_or("simple");
+            let is_exploded = parameter.flag("explode") == Some(true);
             if shape != Shape::Scalar {
-                schema = as_text(&schema, if written == Written::Json { Written::Json } else { Written::Joined(",") });
+                let how = match written {
+                    Written::Json => "as JSON".to_owned(),
+                    _ => written_in_path(name, style, is_exploded, shape),
+                };
+                schema = as_text_written(&schema, &how);
             }
             merge::never_null(&mut schema);
             let taken_name = taken.take(name, "path", schema, true);
-            let before = match parameter.text("style") {
-                Some("matrix") => format!(";{name}="),
-                Some("label") => ".".to_owned(),
+            let before = match style {
+                // The keys of the object stand for its name.
+                "matrix" if is_exploded && shape == Shape::Object => ";".to_owned(),
+                "matrix" => format!(";{name}="),
+                "label" => ".".to_owned(),
                 _ => String::new(),
             };
             taken.path.push((name.to_owned(), taken_name, before));
@@ -192,16 +200,36 @@ fn written(parameter: At<'_>, place: &str, version: Version) -> Written {
     }
 }
 
+/// How an array or object is written behind what stands before it in the path.
+fn written_in_path(name: &str, style: &str, is_exploded: bool, shape: Shape) -> String {
+    match (shape, style, is_exploded) {
+        (Shape::Object, _, false) => "as `key,value,key,value`".to_owned(),
+        (Shape::Object, "label", true) => "as `key=value.key=value`".to_owned(),
+        (Shape::Object, "matrix", true) => "as `key=value;key=value`".to_owned(),
+        (Shape::Object, _, true) => "as `key=value,key=value`".to_owned(),
+        (_, "label", true) => "with `.` between".to_owned(),
+        (_, "matrix", true) => format!("with `;{name}=` between"),
+        _ => "with a comma between".to_owned(),
+    }
+}
+
 /// A value that stands in one text: callers write it so.
 fn as_text(schema: &Map<String, Value>, written: Written) -> Map<String, Value> {
-    let (how, inner) = match written {
-        Written::Json => ("as JSON", None),
-        Written::Joined("|") => ("with `|` between", schema.get("items")),
-        Written::Joined(" ") => ("with a blank between", schema.get("items")),
-        Written::Joined("\t") => ("with a tab between", schema.get("items")),
-        _ if shape(schema) == Shape::Object => ("as `key,value,key,value`", None),
-        _ => ("with a comma between", schema.get("items")),
-    };
+    as_text_written(
+        schema,
+        match written {
+            Written::Json => "as JSON",
+            Written::Joined("|") => "with `|` between",
+            Written::Joined(" ") => "with a blank between",
+            Written::Joined("\t") => "with a tab between",
+            _ if shape(schema) == Shape::Object => "as `key,value,key,value`",
+            _ => "with a comma between",
+        },
+    )
+}
+
+fn as_text_written(schema: &Map<String, Value>, how: &str) -> Map<String, Value> {
+    let inner = schema.get("items").filter(|_| shape(schema) == Shape::Array && how != "as JSON");
     let mut about = schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
     if shape(schema) != Shape::Scalar {
         if let Some(Value::Array(values)) = inner.and_then(|items| items.get("enum")) {

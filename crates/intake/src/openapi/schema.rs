@@ -36,6 +36,11 @@ pub struct Bounds {
 pub const INPUT: Bounds = Bounds { depth: 10, schemas: 400, description: text::PARAMETER };
 pub const OUTPUT: Bounds = Bounds { depth: 4, schemas: 120, description: 0 };
 
+/// What is taken of one schema. Every operation may refer to it, so all of it is bounded.
+const MOST_PROPERTIES: usize = 2_000;
+const MOST_CHOICES: usize = 200;
+const MOST_VALUES: usize = 200;
+
 /// Converts the schemas of one tool.
 #[derive(Debug)]
 pub struct Schemas<'r, 'd> {
@@ -273,7 +278,7 @@ impl<'r, 'd> Schemas<'r, 'd> {
         let mut gone = BTreeSet::new();
         if let Some(listed) = at.get("properties").filter(|listed| listed.is_mapping()) {
             let mut properties = Map::new();
-            for (name, property) in listed.entries() {
+            for (name, property) in listed.entries().take(MOST_PROPERTIES) {
                 let meant = self.resolver.resolve(property).unwrap_or(property);
                 if property.flag(hidden).or_else(|| meant.flag(hidden)) == Some(true) {
                     gone.insert(name);
@@ -303,13 +308,9 @@ impl<'r, 'd> Schemas<'r, 'd> {
             return;
         }
         let required = at.get("required").into_iter().flat_map(At::items).filter_map(|name| name.node.as_str());
-        let mut names: Vec<Value> = Vec::new();
-        for name in required.filter(|name| !gone.contains(name)) {
-            let name = Value::from(name);
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
+        let mut seen = BTreeSet::new();
+        let names = required.take(MOST_PROPERTIES).filter(|name| !gone.contains(name) && seen.insert(*name));
+        let names: Vec<Value> = names.map(Value::from).collect();
         if !names.is_empty() {
             schema.insert("required".to_owned(), names.into());
         }
@@ -332,7 +333,8 @@ impl<'r, 'd> Schemas<'r, 'd> {
             _ => {}
         }
         if let Some(first) = at.get("prefixItems") {
-            let first: Vec<_> = first.items().map(|item| Value::Object(self.schema(item, depth + 1))).collect();
+            let first: Vec<_> =
+                first.items().take(MOST_CHOICES).map(|item| Value::Object(self.schema(item, depth + 1))).collect();
             if !first.is_empty() {
                 schema.insert("prefixItems".to_owned(), first.into());
             }
@@ -341,7 +343,7 @@ impl<'r, 'd> Schemas<'r, 'd> {
 
     fn compositions(&self, at: At<'d>, schema: &mut Map<String, Value>, depth: usize) {
         if let Some(parts) = at.get("allOf") {
-            for part in parts.items() {
+            for part in parts.items().take(MOST_CHOICES) {
                 // A part that comes back to what it is part of says nothing more.
                 if let Ok(target) = self.resolver.resolve(part)
                     && self.within.borrow().iter().any(|(node, _)| std::ptr::eq(*node, target.node))
@@ -362,8 +364,8 @@ impl<'r, 'd> Schemas<'r, 'd> {
                 let names = names_of(at, part);
                 let mut part = self.schema(part, depth + 1);
                 is_named(&mut part, names);
-                if part.is_empty() {
-                    // One choice takes anything.
+                if part.is_empty() || choices.len() >= MOST_CHOICES {
+                    // One choice takes anything, and so do more than anybody looks through.
                     choices.clear();
                     break;
                 }
@@ -401,6 +403,9 @@ impl<'r, 'd> Schemas<'r, 'd> {
         let Some(listed) = at.get("enum") else { return };
         let mut values: Vec<Value> = Vec::new();
         for value in listed.items() {
+            if values.len() > MOST_VALUES {
+                return;
+            }
             let value = match (&value.node.value, merge::only(schema)) {
                 // Unquoted in YAML, and meant as it is written.
                 (NodeValue::Number(_, written), Some("string")) => Value::from(&**written),
@@ -421,7 +426,7 @@ impl<'r, 'd> Schemas<'r, 'd> {
             values.push(Value::Null);
         }
         values.retain(|value| merge::accepts_type(schema, value));
-        if !values.is_empty() && values.len() <= 200 && self.way == Way::In {
+        if !values.is_empty() && values.len() <= MOST_VALUES && self.way == Way::In {
             schema.insert("enum".to_owned(), values.into());
         }
     }

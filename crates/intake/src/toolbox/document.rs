@@ -3,6 +3,8 @@
 //! The flat form has one document for each thing (`kind: tool`, `name`, `type`); the nested one a map for each kind of thing
 //! (`tools: { name: { kind: … } }`), where `kind` says what the flat form calls `type`. Both end as [`Item`]s.
 
+use std::collections::BTreeSet;
+
 use mcp_factory_spec::{
     Format, Node, NodeValue,
     syntax::{self, Position},
@@ -111,6 +113,7 @@ impl Item {
 /// What the files declare, in their order. What was declared twice counts once, as it was said first.
 pub fn read(files: &[(&str, &[u8])], found: &mut Vec<Finding>) -> Vec<Item> {
     let mut items: Vec<Item> = Vec::new();
+    let mut known = BTreeSet::new();
     for (file, bytes) in files {
         let Ok(text) = std::str::from_utf8(bytes) else {
             let message = format!("`{file}` is no UTF-8 text");
@@ -121,7 +124,7 @@ pub fn read(files: &[(&str, &[u8])], found: &mut Vec<Finding>) -> Vec<Item> {
             let mut reading = Reading { file, is_one_of_several: files.len() > 1, document, found, items: Vec::new() };
             reading.read();
             for item in reading.items {
-                if items.iter().any(|known| known.kind == item.kind && known.name == item.name) {
+                if !known.insert((item.kind, item.name.clone())) {
                     let message = format!("`{}` is declared more than once: the first one counts", item.name);
                     found.push(item.finding(Level::LeftOut, message, None));
                 } else {

@@ -1,9 +1,11 @@
 //! Documents that are no good, or mean no good: each ends with a spec or with findings, soon.
 
 use mcp_factory_intake::{
-    Level,
-    openapi::{NoFiles, Options, import},
+    Finding, Level, Proposal, graphql, mcp,
+    openapi::{Files, NoFiles, Options, import},
+    postman, toolbox,
 };
+use serde_json::{Map, Value, json};
 
 fn ends(document: &str) -> Result<usize, Vec<String>> {
     import("api.yaml", document.as_bytes(), &NoFiles, &Options::default()).map(|done| done.spec.tools.len()).map_err(
@@ -102,4 +104,341 @@ fn schemas_of_wrong_types_cost_only_themselves() {
         );
         assert_eq!(ends(&document), Ok(1), "{schema}");
     }
+}
+
+const LIMITED: &str = "openapi: 3.0.0\ninfo: { title: Big, version: '1' }\nservers: [{ url: https://a.example }]\n";
+
+/// 100 MB are refused before they are read.
+#[test]
+fn what_is_too_large_says_so() {
+    let mut document = String::with_capacity(100 << 20);
+    document.push_str(LIMITED);
+    document.push_str("paths: {}\nx: '");
+    document.push_str(&"a".repeat((100 << 20) - document.len()));
+    let found = ends(&document).expect_err("too large");
+    assert!(found[0].contains("over the limit of 64MiB"), "{found:?}");
+
+    let collection = format!("{{\"info\":{{}},\"item\":[],\"x\":\"{}\"}}", "a".repeat(100 << 20));
+    let found = postman::import(collection.as_bytes(), &postman::Options::default()).expect_err("too large");
+    assert!(found[0].message.contains("over the limit of 64MiB"), "{found:?}");
+
+    let file = format!("tools:\n  a: {{ description: '{}' }}\n", "a".repeat(100 << 20));
+    let found =
+        toolbox::import(&[("tools.yaml", file.as_bytes())], &toolbox::Options::default()).expect_err("too large");
+    assert!(found.iter().any(|it| it.message.contains("over the limit of")), "{}", found.len());
+}
+
+/// 100,000 levels, as JSON and as YAML in both of its styles.
+#[test]
+fn what_is_too_deep_says_so() {
+    const DEEP: usize = 100_000;
+    let schema = format!("{}{{}}{}", "{\"allOf\":[".repeat(DEEP), "]}".repeat(DEEP));
+    let json = format!("{{\"openapi\":\"3.0.0\",\"paths\":{{\"/x\":{{\"get\":{schema}}}}}}}");
+    let flow = format!("{LIMITED}paths: {{ /x: {{ get: {} }} }}\n", schema.replace("\"allOf\":", "a: "));
+    let lists = format!("{LIMITED}paths: {}{}\n", "[".repeat(DEEP), "]".repeat(DEEP));
+    let block: String = (0..5_000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+    for (what, document) in
+        [("json", json), ("flow", flow), ("lists", lists), ("block", format!("{LIMITED}paths:\n{block}"))]
+    {
+        let found = ends(&document).expect_err(what);
+        assert!(found.iter().any(|it| it.contains("nested deeper than 64 levels")), "{what}: {found:?}");
+    }
+    let folders = format!("{}{}", "{\"item\":[".repeat(DEEP), "]}".repeat(DEEP));
+    let found = postman::import(folders.as_bytes(), &postman::Options::default()).expect_err("too deep");
+    assert!(found[0].message.contains("nested deeper than 64 levels"), "{found:?}");
+    let tools = format!("tools: {}{}\n", "{ a: ".repeat(DEEP), "}".repeat(DEEP));
+    let found =
+        toolbox::import(&[("tools.yaml", tools.as_bytes())], &toolbox::Options::default()).expect_err("too deep");
+    assert!(found.iter().any(|it| it.message.contains("nested deeper than 64 levels")), "{found:?}");
+}
+
+/// A chain of references over 100,000 schemas, and as many that each operation could reach.
+#[test]
+fn long_ways_of_references_end() {
+    const LONG: usize = 100_000;
+    let schemas: String = (0..LONG)
+        .map(|n| format!("\"S{n}\":{{\"allOf\":[{{\"$ref\":\"#/components/schemas/S{}\"}}],\"description\":\"the schema of this number\"}},", n + 1))
+        .collect();
+    let direct: String =
+        (0..LONG).map(|n| format!("\"D{n}\":{{\"$ref\":\"#/components/schemas/D{}\"}},", n + 1)).collect();
+    let fields: String = (0..LONG).map(|n| format!("\"f{n}\":{{\"$ref\":\"#/components/schemas/S{n}\"}},")).collect();
+    let body = |schema: &str| {
+        format!(
+            "{{\"post\":{{\"requestBody\":{{\"content\":{{\"application/json\":{{\"schema\":{schema}}}}}}},\"responses\":{{}}}}}}"
+        )
+    };
+    let document = format!(
+        "{{\"openapi\":\"3.0.0\",\"info\":{{\"title\":\"Chain\"}},\"servers\":[{{\"url\":\"https://a.example\"}}],\"paths\":{{\"/a\":{},\"/b\":{},\"/c\":{}}},\
+         \"components\":{{\"schemas\":{{{schemas}{direct}\"All\":{{\"type\":\"object\",\"properties\":{{{fields}\"last\":{{}}}}}}}}}}}}",
+        body("{\"$ref\":\"#/components/schemas/S0\"}"),
+        body("{\"$ref\":\"#/components/schemas/D0\"}"),
+        body("{\"$ref\":\"#/components/schemas/All\"}"),
+    );
+    assert_eq!(ends(&document), Ok(3));
+}
+
+/// YAML's own way to say a thing a billion times.
+#[test]
+fn aliases_that_multiply_say_so() {
+    let mut document = format!("{LIMITED}x: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
+    for n in 1..10 {
+        let of = format!("*a{}, ", n - 1).repeat(9);
+        document.push_str(&format!("x{n}: &a{n} [{}]\n", of.trim_end_matches(", ")));
+    }
+    document.push_str("paths: { /x: { get: { responses: {} } } }\n");
+    // What is copied is bounded; the rest of the document is none of the bomb's.
+    let found = match import("api.yaml", document.as_bytes(), &NoFiles, &Options::default()) {
+        Ok(done) => done.findings,
+        Err(found) => found,
+    };
+    assert!(found.iter().any(|it| it.message.contains("alias")), "{found:?}");
+    let tools = format!("{document}tools: {{ t: *a9 }}\n");
+    let found = toolbox::import(&[("tools.yaml", tools.as_bytes())], &toolbox::Options::default()).expect_err("a bomb");
+    assert!(found.iter().any(|it| it.message.contains("alias")), "{found:?}");
+}
+
+/// Few bytes that every operation repeats: what they share would be written out thousands of times.
+#[test]
+fn what_thousands_share_is_bounded() {
+    let long = "word ".repeat(60);
+    let properties: String =
+        (0..400).map(|n| format!("\"p{n}\":{{\"type\":\"string\",\"description\":\"{long}\"}},")).collect();
+    let paths: String = (0..9_000).map(|n| format!("\"/x{n}\":{{\"$ref\":\"#/components/pathItems/All\"}},")).collect();
+    let document = format!(
+        "{{\"openapi\":\"3.1.0\",\"info\":{{\"title\":\"Shared\"}},\"servers\":[{{\"url\":\"https://a.example\"}}],\"paths\":{{{paths}\"/y\":{{}}}},\
+         \"components\":{{\"pathItems\":{{\"All\":{{\"post\":{{\"requestBody\":{{\"content\":{{\"application/json\":{{\"schema\":\
+         {{\"properties\":{{{properties}\"last\":{{}}}}}}}}}}}}}}}}}}}}}}"
+    );
+    let found = ends(&document).expect_err("too much");
+    assert!(found.iter().any(|it| it.contains("its tools would make a spec of more than 48 MB")), "{found:?}");
+}
+
+#[test]
+fn more_operations_than_a_server_can_have_are_refused() {
+    // As long as what people write, or it would be refused as what keeps a machine busy.
+    let long = "what nobody reads of the very many things that there are here";
+    let paths: String = (0..100_000).map(|n| format!("\"/{n}\":{{\"get\":{{\"summary\":\"{long}\"}}}},")).collect();
+    let document = format!("{{\"openapi\":\"3.0.0\",\"paths\":{{{paths}\"/y\":{{}}}}}}");
+    let found = ends(&document).expect_err("too many");
+    let expected = "100000 operations are more than the 10000 tools that a server can have";
+    assert!(found.iter().any(|it| it.contains(expected)), "{found:?}");
+
+    let requests = format!("{{\"name\":\"{long}\",\"request\":\"https://a.example/x\"}},").repeat(100_000);
+    let collection = format!("{{\"info\":{{\"name\":\"Many\"}},\"item\":[{requests}{{\"name\":\"b\"}}]}}");
+    let found = postman::import(collection.as_bytes(), &postman::Options::default()).expect_err("too many");
+    assert!(found[0].message.contains("100001 requests are more than"), "{found:?}");
+
+    let tools: Vec<Value> = (0..100_000).map(|n| json!({ "name": format!("t{n}") })).collect();
+    let found = mcp::import("many", Map::new(), tools, &mcp::Options::default()).expect_err("too many");
+    assert!(found[0].message.contains("100000 tools are more than"), "{found:?}");
+
+    let fields: Vec<Value> = (0..100_000)
+        .map(|n| json!({ "name": format!("f{n}"), "args": [], "type": { "kind": "SCALAR", "name": "Int" } }))
+        .collect();
+    let answer = json!({ "data": { "__schema": { "queryType": { "name": "Query" }, "types": [{ "kind": "OBJECT", "name": "Query", "fields": fields }] } } });
+    let found = graphql::import("many", Map::new(), &answer, &graphql::Options::default()).expect_err("too many");
+    assert!(found.last().is_some_and(|it| it.message.contains("100000 fields are more than")), "{}", found.len());
+}
+
+/// What is looked through for each of its parts would never end.
+#[test]
+fn lists_of_hundreds_of_thousands_are_read_once() {
+    const MANY: usize = 50_000;
+    let list = |of: &dyn Fn(usize) -> String| (0..MANY).map(of).collect::<Vec<_>>().join(",");
+    let texts = list(&|n| format!("\"value number {n}\""));
+    for (what, schema) in [
+        ("enum", format!("{{\"type\":\"string\",\"enum\":[{texts}]}}")),
+        ("required", format!("{{\"type\":\"object\",\"properties\":{{\"a\":{{}}}},\"required\":[{texts}]}}")),
+        (
+            "anyOf",
+            format!(
+                "{{\"anyOf\":[{}]}}",
+                list(&|n| format!(
+                    "{{\"type\":\"string\",\"description\":\"one choice of very many, this one is {n}\"}}"
+                ))
+            ),
+        ),
+        (
+            "properties",
+            format!(
+                "{{\"properties\":{{{}}}}}",
+                list(&|n| format!("\"a property of this number: p{n}\":{{\"type\":\"string\"}}"))
+            ),
+        ),
+        ("description", format!("{{\"description\":\"{}\"}}", "<a[b<!--".repeat(MANY))),
+    ] {
+        let document = format!(
+            "{{\"openapi\":\"3.0.0\",\"info\":{{\"title\":\"Long\"}},\"servers\":[{{\"url\":\"https://a.example\"}}],\"paths\":{{\"/x\":{{\"post\":{{\"requestBody\":\
+             {{\"content\":{{\"application/json\":{{\"schema\":{schema}}}}}}},\"responses\":{{}}}}}}}}}}"
+        );
+        assert_eq!(ends(&document), Ok(1), "{what}");
+    }
+    let parameters = list(&|n| {
+        format!(
+            "{{\"name\":\"p{n}\",\"in\":\"query\",\"description\":\"one of the very many that nobody will ever fill in\"}}"
+        )
+    });
+    let operation = |rest: &str| {
+        format!(
+            "{{\"openapi\":\"3.0.0\",\"info\":{{\"title\":\"Long\"}},\"servers\":[{{\"url\":\"https://a.example\"}}],\"paths\":{{\"/y\":{{\"get\":{{}}}},\
+             \"/x\":{{\"get\":{{{rest},\"responses\":{{}}}}}}}}}}"
+        )
+    };
+    assert_eq!(ends(&operation(&format!("\"parameters\":[{parameters}]"))), Ok(1), "the operation is left out");
+    let security = list(&|n| format!("{{\"a security scheme of this number, of which there is none {n}\":[]}}"));
+    assert_eq!(ends(&operation(&format!("\"security\":[{security}],\"tags\":[{texts}]"))), Ok(2));
+
+    let tools = list(&|n| format!("\"a_tool_of_very_many_{n}\":{{}}"));
+    let found = toolbox::import(
+        &[("tools.json", format!("{{\"tools\":{{{tools}}}}}").as_bytes())],
+        &toolbox::Options::default(),
+    );
+    assert!(found.expect_err("too many").iter().any(|it| it.level == Level::Error));
+}
+
+/// All want the same name, and each gets one.
+#[test]
+fn names_that_thousands_want_are_numbered() {
+    // The path says nothing that a name could be made of.
+    let path = |n: usize| format!("{n:012b}").replace('0', "!").replace('1', "~");
+    let paths: String =
+        (0..4_000).map(|n| format!("\"/x{}\":{{\"get\":{{\"operationId\":\"same\"}}}},", path(n))).collect();
+    let document = format!(
+        "{{\"openapi\":\"3.0.0\",\"info\":{{\"title\":\"Same\"}},\"servers\":[{{\"url\":\"https://a.example\"}}],\"paths\":{{{paths}\"/y\":{{}}}}}}"
+    );
+    let made = ends(&document).unwrap_or_else(|found| panic!("{:?}", &found[..found.len().min(3)]));
+    assert_eq!(made, 4_000);
+}
+
+/// Quotes, newlines, control and bidirectional characters: names are made of what names are made of, and texts stay texts.
+#[test]
+fn names_that_mean_no_good_stay_names() {
+    let nasty = "a\"'`\n\r\t\u{0}\u{1b}[31m\u{202e}evil\u{2066}\u{200b}{x}${y}: #\u{feff}ä";
+    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    let check = |what: &str, done: Result<Proposal, Vec<Finding>>| match done {
+        Ok(done) => {
+            for tool in &done.spec.tools {
+                assert!(is_name(&tool.name), "{what}: {}", tool.name);
+            }
+            let text = done.spec.canonical_yaml();
+            let again = mcp_factory_spec::read(&mcp_factory_spec::Source::new("a.yaml", text.as_bytes()), &Nothing);
+            assert!(again.spec.is_some(), "{what}: {:?}", again.diagnostics);
+            done.spec.tools.len()
+        }
+        Err(found) => panic!("{what}: {found:?}"),
+    };
+    let document = json!({
+        "openapi": "3.0.0", "info": { "title": nasty, "description": nasty }, "servers": [{ "url": "https://a.example" }],
+        "tags": [{ "name": nasty, "description": nasty }],
+        "paths": { format!("/{nasty}"): { "get": { "responses": {} } }, "/x": { "post": {
+            "operationId": nasty, "summary": nasty, "tags": [nasty],
+            "parameters": [{ "name": nasty, "in": "query", "description": nasty, "schema": { "type": "string" } }],
+            "requestBody": { "content": { "application/json": { "schema": { "type": "object", "properties": { nasty: { "description": nasty } } } } } },
+            "responses": {} } } }
+    });
+    let text = document.to_string();
+    assert_eq!(check("openapi", import("api.json", text.as_bytes(), &NoFiles, &Options::default())), 1);
+
+    let collection = json!({
+        "info": { "name": nasty, "description": nasty },
+        "item": [{ "name": nasty, "item": [{ "name": nasty, "request": { "method": "GET", "description": nasty,
+            "url": { "raw": "https://a.example/x", "host": ["a", "example"], "protocol": "https", "path": ["x"], "query": [{ "key": nasty, "value": nasty }] } } }] }]
+    });
+    let text = collection.to_string();
+    assert_eq!(check("postman", postman::import(text.as_bytes(), &postman::Options::default())), 1);
+
+    let connection = || Map::from_iter([("url".to_owned(), "https://a.example/x".into())]);
+    let listed = |name: &str| json!({ "name": name, "title": nasty, "description": nasty, "inputSchema": { "type": "object", "properties": { "a": { "description": nasty } } } });
+    let listed = vec![listed("fine"), listed(nasty), listed("with \"quotes\"")];
+    let done = mcp::import(nasty, connection(), listed, &mcp::Options::default());
+    assert_eq!(check("mcp", done), 1, "what a spec can't name is left out");
+
+    let fields = json!([
+        { "name": nasty, "args": [], "type": { "kind": "SCALAR", "name": "Int" } },
+        { "name": "fine", "description": nasty, "args": [{ "name": nasty, "type": { "kind": "SCALAR", "name": "Int" } }], "type": { "kind": "SCALAR", "name": "Int" } },
+        { "name": "good", "description": nasty, "args": [], "type": { "kind": "SCALAR", "name": "Int" } },
+    ]);
+    let answer = json!({ "data": { "__schema": { "queryType": { "name": "Query" }, "types": [{ "kind": "OBJECT", "name": "Query", "fields": fields }] } } });
+    let made = check("graphql", graphql::import(nasty, connection(), &answer, &graphql::Options::default()));
+    assert!((1..=2).contains(&made), "{made}");
+
+    let file = json!({
+        "sources": { nasty: { "kind": "sqlite", "database": "a.db" } },
+        "tools": { nasty: { "kind": "sqlite-sql", "source": nasty, "description": nasty, "statement": "SELECT 1" } }
+    });
+    let text = file.to_string();
+    if let Ok(done) = toolbox::import(&[("tools.json", text.as_bytes())], &toolbox::Options::default()) {
+        assert!(done.spec.tools.iter().all(|tool| is_name(&tool.name)));
+    }
+}
+
+struct Nothing;
+
+impl mcp_factory_spec::Probe for Nothing {
+    fn is_file(&self, _: &str) -> bool {
+        true
+    }
+
+    fn is_folder(&self, _: &str) -> bool {
+        true
+    }
+}
+
+/// Schemas of another server's tools, nested as deep as JSON can be read: the tool goes, or all of it is refused.
+#[test]
+fn deep_schemas_of_other_servers_end() {
+    for deep in [30, 60, 120, 127] {
+        let mut schema = json!({ "type": "object" });
+        for _ in 0..deep {
+            schema = json!({ "items": schema });
+        }
+        let tools = vec![
+            json!({ "name": "deep", "inputSchema": { "type": "object", "properties": { "a": schema } } }),
+            json!({ "name": "fine" }),
+        ];
+        let connection = Map::from_iter([("url".to_owned(), "https://a.example/mcp".into())]);
+        match mcp::import("deep", connection, tools, &mcp::Options::default()) {
+            Ok(done) => assert!(!done.spec.tools.is_empty()),
+            Err(found) => assert!(found.iter().any(|it| it.level == Level::Error), "{deep}: {found:?}"),
+        }
+    }
+}
+
+/// References to other places are asked of whoever reads files, and of nobody else; what is not given is told.
+#[test]
+fn nothing_is_fetched() {
+    use std::sync::Mutex;
+
+    #[derive(Default)]
+    struct Asked(Mutex<Vec<String>>);
+    impl Files for Asked {
+        fn read(&self, path: &str) -> Option<Vec<u8>> {
+            self.0.lock().unwrap().push(path.to_owned());
+            None
+        }
+    }
+    let targets = [
+        "http://169.254.169.254/latest/meta-data",
+        "http://localhost:8080/x#/a",
+        "file:///etc/passwd",
+        "../../../etc/passwd",
+        "//evil.example/x",
+        "gopher://a",
+    ];
+    let paths: String = targets
+        .iter()
+        .enumerate()
+        .map(|(n, target)| format!("  /x{n}: {{ get: {{ parameters: [{{ name: a, in: query, schema: {{ $ref: '{target}' }} }}], responses: {{}} }} }}\n"))
+        .collect();
+    let asked = Asked::default();
+    let done = import("api.yaml", format!("{LIMITED}paths:\n{paths}").as_bytes(), &asked, &Options::default())
+        .expect("a spec");
+    assert_eq!(done.spec.tools.len(), targets.len());
+    assert_eq!(
+        done.findings.iter().filter(|it| it.message.contains("leads nowhere")).count(),
+        targets.len(),
+        "{:?}",
+        done.findings
+    );
+    assert_eq!(asked.0.lock().unwrap().len(), targets.len());
 }

@@ -17,6 +17,12 @@ pub(super) const CALL: &str = "call_tool";
 /// No tool of a toolset may be called like one of these where callers have them.
 pub const NAMES: [&str; 7] = [ENABLE, DISABLE, LIST_TOOLSETS, DESCRIBE, LIST_TOOLS, SEARCH, CALL];
 
+/// What a caller has who finds tools by `search_tools` and calls them by `call_tool`: all that is listed where nothing else is on.
+#[must_use]
+pub fn found_by_search() -> &'static [Tool] {
+    MetaTools::Search.tools()
+}
+
 /// Which of them a caller has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum MetaTools {

@@ -14,7 +14,6 @@ use mcp_factory::{
     Error,
     intake::{Finding, Intake, IntakeError, Level, Proposal, Proposed, Reach, Update, merge},
 };
-use mcp_factory_spec::model::Mode;
 use serde_json::{Value, json};
 
 use crate::{
@@ -175,12 +174,6 @@ fn tell(of: &str, proposal: &Proposal) {
     let tools_word = if tools == 1 { "tool" } else { "tools" };
     let left_out = if left_out == 0 { String::new() } else { format!(", {left_out} left out as listed above") };
     eprintln!("{tools} {tools_word} of {of}{left_out}");
-    if proposal.spec.exposure.mode == Mode::Dynamic {
-        eprintln!(
-            "that is more than a model reads at once: callers find them with `search_tools`, and turn toolsets on, one for each \
-             group; `exposure: {{ mode: static }}` lists all"
-        );
-    }
 }
 
 fn tell_findings(findings: &[Finding]) {
