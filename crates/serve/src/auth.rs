@@ -40,6 +40,7 @@ pub use vouched::Vouched;
 
 /// Turns the credential of a request into its principal.
 pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
+    /// Who calls, or how they may show it. Asked with every request; what it takes long for should be cached.
     fn authenticate<'a>(&'a self, head: &'a Parts) -> Authentication<'a>;
 
     /// The same for a stream that is open since, by the head of the request that opened it. Never says that a credential was

@@ -8,6 +8,7 @@ use tokio::sync::broadcast;
 #[derive(Debug, Clone)]
 pub struct Changes(broadcast::Sender<Change>);
 
+/// What is another one from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     Tools,

@@ -36,6 +36,7 @@ pub struct ToolServer {
 type Handler =
     Box<dyn Fn(CallContext, Map<String, Value>) -> BoxFuture<'static, Result<ToolResult, Error>> + Send + Sync>;
 
+/// Why tools can't be a server.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolServerError {
     #[error("there are two tools `{name}`")]

@@ -77,6 +77,7 @@ impl TenantContext {
 /// );
 /// ```
 pub trait ServerFactory: Send + Sync + 'static {
+    /// Makes the server of this caller. After a failure the next request tries again, later each time.
     fn create(&self, caller: TenantContext) -> BoxFuture<'static, Result<Arc<dyn Server>, FactoryError>>;
 }
 

@@ -21,6 +21,7 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
     -> BoxFuture<'_, Result<Response<Bytes>, FetchError>>;
 }
 
+/// What a [`Fetch`] may take.
 #[derive(Debug, Clone, Copy)]
 pub struct FetchBounds {
     /// From the first packet to the last.

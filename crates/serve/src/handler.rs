@@ -61,6 +61,7 @@ pub async fn server_of<H: ServerHandler>(handler: H) -> Result<Arc<dyn Server>, 
     Ok(Arc::new(Wrapped { handler, info, peer, shown, changes, relay, tokens: AtomicI64::new(1), _running: running }))
 }
 
+/// Why a handler of rmcp can't be served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HandlerError {
     #[error("the handler did not answer `{method}`: {message}")]

@@ -48,6 +48,7 @@ pub(crate) use presence::{Open, Presence};
 pub(crate) use sessions::{Bound, Ending};
 pub(crate) use shares::{Share, Shares};
 
+/// Why nothing is served: the configuration, or the socket.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error(transparent)]

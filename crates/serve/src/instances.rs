@@ -84,6 +84,7 @@ impl Default for InstanceOptions {
     }
 }
 
+/// How long a caller's server is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstanceMode {
     /// Another server for each request.

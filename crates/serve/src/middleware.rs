@@ -79,6 +79,7 @@ impl ToolCall {
 #[non_exhaustive]
 pub struct CallTool;
 
+/// How a call ended.
 pub type Answer = Result<ToolResult, Error>;
 
 impl Service<ToolCall> for CallTool {

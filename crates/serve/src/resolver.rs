@@ -42,6 +42,7 @@ pub trait TokenResolver: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Resource(Arc<str>);
 
+/// Why this is no name of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResourceError {
     #[error("resourceType is required")]

@@ -10,6 +10,7 @@ pub struct ToolResult {
     pub is_error: bool,
 }
 
+/// What a call gives back, as a tool writes it.
 #[derive(Debug, Clone)]
 pub enum Content {
     /// A JSON object, as text. On the wire it is both `structuredContent` and one text block with the same JSON.

@@ -12,6 +12,7 @@ use crate::{CallContext, Changes, Error, Grant, Listing, ParameterHeader, Princi
 
 pub(crate) use hand_on::hand_on;
 
+/// What asynchronous methods of the traits return, so that they work behind `dyn`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a server can do; decides what is declared and which methods exist.
@@ -68,6 +69,7 @@ pub struct Completion<'a> {
     pub filled: &'a HashMap<String, String>,
 }
 
+/// Whose argument is completed.
 #[derive(Debug, Clone, Copy)]
 pub enum CompletionReference<'a> {
     Prompt(&'a str),
@@ -84,6 +86,7 @@ pub trait Server: Any + Send + Sync {
         None
     }
 
+    /// What is declared, and which methods there are.
     fn capabilities(&self) -> Capabilities;
 
     /// Where a server that can change says so; without it no list is ever announced as changed.
@@ -132,14 +135,17 @@ pub trait Server: Any + Send + Sync {
         Cow::Borrowed(tool)
     }
 
+    /// Those with a URI of their own; all that this caller may know of.
     fn resources(&self, _cx: &CallContext) -> Arc<Listing<Resource>> {
         Listing::empty()
     }
 
+    /// Those whose URI has places to fill in.
     fn resource_templates(&self, _cx: &CallContext) -> Arc<Listing<ResourceTemplate>> {
         Listing::empty()
     }
 
+    /// All that this caller may know of.
     fn prompts(&self, _cx: &CallContext) -> Arc<Listing<Prompt>> {
         Listing::empty()
     }
@@ -153,6 +159,7 @@ pub trait Server: Any + Send + Sync {
         arguments: Map<String, Value>,
     ) -> BoxFuture<'a, Result<ToolResult, Error>>;
 
+    /// The content of a resource; of templates' ones too.
     fn read_resource<'a>(
         &'a self,
         _cx: &'a CallContext,
@@ -161,6 +168,7 @@ pub trait Server: Any + Send + Sync {
         Box::pin(async move { Err(Error::UnknownResource { uri: uri.to_owned() }) })
     }
 
+    /// A prompt with its arguments filled in.
     fn get_prompt<'a>(
         &'a self,
         _cx: &'a CallContext,

@@ -12,6 +12,7 @@ use crate::{BoxFuture, FactoryError, Server, TenantContext, wire::Replies};
 
 /// Finds the server of a caller. [`Instances`](crate::Instances) is one, over a [`ServerFactory`](crate::ServerFactory).
 pub trait Servers: Send + Sync + 'static {
+    /// The one that answers this caller's request.
     fn find(&self, caller: TenantContext) -> Finding<'_>;
 
     /// What of a request, besides its principal, says which server it is: names of [`Extras`](crate::Extras).

@@ -16,6 +16,7 @@ use crate::{
     sdk::{Adapter, Caller, Shared},
 };
 
+/// Why serving on standard input and output ended badly.
 #[derive(Debug, thiserror::Error)]
 pub enum StdioError {
     #[error("the first message on standard input is no request")]

@@ -15,6 +15,7 @@ pub(crate) const EXTENSION: &str = rmcp::model::TASKS_EXTENSION_ID;
 
 /// The tasks of a server. A task of somebody else is as unknown as one that never was.
 pub trait Tasks: Send + Sync {
+    /// How far a task is, and its result when it is done.
     fn get<'a>(&'a self, cx: &'a CallContext, id: &'a str) -> BoxFuture<'a, Result<DetailedTask, Error>>;
 
     /// Answers to what a task asked for. Answers to anything else are left alone.

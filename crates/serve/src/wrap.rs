@@ -288,6 +288,7 @@ impl fmt::Debug for WrappedServer {
     }
 }
 
+/// What can go wrong with a [`WrappedServer`].
 #[derive(Debug, thiserror::Error)]
 pub enum WrapError {
     #[error("Server is already running")]

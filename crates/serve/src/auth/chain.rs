@@ -11,6 +11,7 @@ use crate::{Departures, Gate, Principal};
 /// Authenticators side by side: keys for programs, tokens for people.
 pub struct Chain(Vec<Arc<dyn Authenticator>>);
 
+/// Why authenticators can't stand side by side.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
     #[error("a chain of authenticators needs one at least")]

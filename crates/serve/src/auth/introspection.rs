@@ -34,6 +34,7 @@ pub struct Introspection {
     turns: Semaphore,
 }
 
+/// Where an [`Introspection`] asks, and what an answer has to say for a token to be good.
 #[derive(Clone)]
 pub struct IntrospectionConfig {
     pub url: Url,

@@ -106,6 +106,7 @@ impl Default for Config {
     }
 }
 
+/// What is wrong with a configuration. It is told before anything is served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     #[error(

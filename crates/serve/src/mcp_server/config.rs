@@ -158,6 +158,7 @@ fn permissions_header() -> String {
     "mcp-toolset-permissions".to_owned()
 }
 
+/// The `exposurePolicy` of a file: see [`ExposurePolicy`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicyConfig {
@@ -181,6 +182,7 @@ impl PolicyConfig {
     }
 }
 
+/// Where a server listens, and who may reach it there.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpConfig {
@@ -214,6 +216,7 @@ impl Default for HttpConfig {
     }
 }
 
+/// Why it can't listen like that.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpConfigError {
     #[error("`http.basePath` must begin with `/`, and not end with it")]

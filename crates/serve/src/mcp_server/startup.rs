@@ -16,6 +16,7 @@ pub struct Startup {
     pub toolsets: Initial,
 }
 
+/// Why a server can't start with these toolsets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StartupError {
     #[error(

@@ -32,6 +32,7 @@ impl<S> Layer<S> for RateLimitLayer {
     }
 }
 
+/// The service that [`RateLimitLayer`] puts around another one.
 #[derive(Debug, Clone)]
 pub struct RateLimit<S> {
     gate: Arc<Gate>,

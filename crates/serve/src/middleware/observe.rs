@@ -69,6 +69,7 @@ pub trait Observer: Send + Sync + 'static {
     /// What is kept of a call until it ends.
     type Seen: Send + 'static;
 
+    /// A call is about to be made.
     fn begin(&self, call: &ToolCall) -> Self::Seen;
 
     /// Whether the call that began may go on to its tool, asked where it is not to run unseen. Default: it may.
@@ -76,6 +77,7 @@ pub trait Observer: Send + Sync + 'static {
         Ok(())
     }
 
+    /// It ended, or was dropped.
     fn end(&self, seen: Self::Seen, outcome: Outcome, took: Duration);
 }
 
@@ -132,6 +134,7 @@ impl<O, S> Layer<S> for ObserveLayer<O> {
     }
 }
 
+/// The service that [`ObserveLayer`] puts around another one.
 #[derive(Debug)]
 pub struct Observe<O, S> {
     observer: Arc<O>,

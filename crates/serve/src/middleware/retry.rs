@@ -63,6 +63,7 @@ impl<S> Layer<S> for RetryLayer {
     }
 }
 
+/// The service that [`RetryLayer`] puts around another one.
 #[derive(Debug, Clone)]
 pub struct Retry<S> {
     policy: RetryLayer,

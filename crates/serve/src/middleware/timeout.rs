@@ -30,6 +30,7 @@ impl<S> Layer<S> for TimeoutLayer {
     }
 }
 
+/// The service that [`TimeoutLayer`] puts around another one.
 #[derive(Debug, Clone)]
 pub struct Timeout<S> {
     after: Duration,

@@ -16,6 +16,7 @@ use crate::{Error, ToolResult};
 
 /// Looks at a call before it is made. What is wrong is told to the model, which can mend it.
 pub trait Validate: Send + Sync + 'static {
+    /// What is wrong, in words for the model.
     fn validate(&self, call: &ToolCall) -> Result<(), String>;
 }
 
@@ -49,6 +50,7 @@ impl<S> Layer<S> for ValidateLayer {
     }
 }
 
+/// The service that [`ValidateLayer`] puts around another one.
 #[derive(Debug, Clone)]
 pub struct Validating<S> {
     validate: ValidateLayer,

@@ -45,6 +45,7 @@ pub enum Event {
     TransportError(TransportError),
 }
 
+/// Payload of [`Event::ClientSeen`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientSeen {
@@ -55,6 +56,7 @@ pub struct ClientSeen {
     pub seen_at: Timestamp,
 }
 
+/// Payload of [`Event::ToolCalled`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ToolCalled {
@@ -77,6 +79,7 @@ fn millis<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S:
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// Payload of [`Event::ServerRegistered`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerRegistered {
@@ -86,6 +89,7 @@ pub struct ServerRegistered {
     pub registered_at: Timestamp,
 }
 
+/// Payload of [`Event::ServerRemoved`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerRemoved {
@@ -95,6 +99,7 @@ pub struct ServerRemoved {
     pub had_active_sessions: bool,
 }
 
+/// Payload of [`Event::ServerUpdated`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerUpdated {
@@ -104,6 +109,7 @@ pub struct ServerUpdated {
     pub updated_at: Timestamp,
 }
 
+/// Payload of [`Event::ServerFailed`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerFailed {
@@ -112,6 +118,7 @@ pub struct ServerFailed {
     pub failed_at: Timestamp,
 }
 
+/// Payload of [`Event::TransportError`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TransportError {

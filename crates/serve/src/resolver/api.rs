@@ -56,6 +56,7 @@ impl fmt::Debug for ApiTokensConfig {
     }
 }
 
+/// What is wrong with the configuration of an [`ApiTokens`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiTokensError {
     #[error("`{url}` would be sent the service token unencrypted; use https, or http on loopback")]

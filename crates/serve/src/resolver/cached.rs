@@ -16,6 +16,7 @@ use tokio::{sync::Mutex, time::Instant};
 use super::{Credential, ResolveError, Resource, TokenResolver};
 use crate::{BoxFuture, Principal};
 
+/// How many credentials a [`Cached`] keeps, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct CachedConfig {
     /// Principals times resources that are kept; the least used go first. Default 10,000.

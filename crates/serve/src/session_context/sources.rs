@@ -32,6 +32,7 @@ pub struct QueryParam {
     pub allow_secrets: bool,
 }
 
+/// An object in a header of this name.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HeaderSource {
@@ -51,6 +52,7 @@ pub struct MetaSource {
     pub allowed_keys: Vec<String>,
 }
 
+/// How an object is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {

@@ -101,6 +101,7 @@ pub struct HashKey {
     fingerprint: [u8; 32],
 }
 
+/// Why this is no key to hash secrets with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HashKeyError {
     #[error("a hash key needs at least 32 bytes; make one with `openssl rand -base64 32`")]

@@ -20,6 +20,7 @@ use crate::{Gate, Limits, Principal, TokenId, sharded::Sharded};
 #[derive(Clone)]
 pub struct TokenRegistry(Arc<Inner>);
 
+/// How a [`TokenRegistry`] is set up.
 #[derive(Debug, Clone)]
 pub struct RegistryOptions {
     /// Default: one of this process. Processes that share a store hand in the same.

@@ -54,6 +54,7 @@ pub struct Loaded {
     pub revision: u64,
 }
 
+/// Why a store has not done what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error(transparent)]

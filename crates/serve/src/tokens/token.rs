@@ -184,6 +184,7 @@ pub struct TokenRecord {
     pub limits: Limits,
 }
 
+/// One of the secrets of a token, as a store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretRecord {
     pub hash: SecretHash,

@@ -8,9 +8,11 @@ use crate::{Change, Changes, SessionState};
 
 /// Tells that a list of tools changed. Must not wait.
 pub trait ToolsChangedNotifier: Send + Sync + 'static {
+    /// Tells once.
     fn tools_changed(&self) -> Result<(), NotifyError>;
 }
 
+/// Why nobody was told.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
     /// To be expected: clients come and go. Nobody is told of it.

@@ -23,6 +23,7 @@ pub enum Message<'a> {
     Response,
 }
 
+/// A request, as far as it is read before anybody answers it.
 #[derive(Debug)]
 pub struct Request<'a> {
     /// A JSON string or number, sent back as it came.
@@ -61,6 +62,7 @@ pub struct Params<'a> {
     pub meta: Option<Meta<'a>>,
 }
 
+/// The `_meta` of a request.
 #[derive(Debug, Default, Deserialize)]
 pub struct Meta<'a> {
     #[serde(borrow, rename = "io.modelcontextprotocol/protocolVersion")]

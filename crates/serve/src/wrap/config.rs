@@ -134,6 +134,7 @@ pub enum WrapInstanceMode {
     Pooled,
 }
 
+/// How many servers are kept, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InstancePool {
@@ -144,6 +145,7 @@ pub struct InstancePool {
     pub max_lifetime: Duration,
 }
 
+/// What stands around each call.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Middleware {
@@ -184,6 +186,7 @@ fn milliseconds<'de, D: Deserializer<'de>>(value: D) -> Result<Duration, D::Erro
     u64::deserialize(value).map(Duration::from_millis)
 }
 
+/// What is wrong with a configuration, or missing in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigurationError {
     #[error("{field} is required")]

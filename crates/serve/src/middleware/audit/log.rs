@@ -42,6 +42,8 @@ use crate::{CallId, middleware::Outcome};
 /// the process says how many lines are missing once it goes on. Where calls matter more than their lines, see
 /// [`losing`](Self::losing).
 ///
+/// A process that is killed takes the lines of its last moments with it, some twenty milliseconds of them.
+///
 /// What waits is written when the last clone and the last [`Audit`] of it are gone, which waits for that a second at most, or
 /// by [`flush`](Self::flush).
 #[derive(Clone)]

@@ -12,6 +12,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use super::{Loaded, StoreError, TOMBSTONES, TokenStore, document, sql};
 use crate::{BoxFuture, TokenId, tokens::TokenRecord};
 
+/// Tokens in a SQLite file, which several processes may share.
 #[derive(Clone)]
 pub struct SqliteTokens {
     path: PathBuf,
