@@ -99,11 +99,11 @@ impl Demo {
              {passed} tests passed, in both protocol eras{failed}.\n\n  \
              endpoint  {endpoint}\n  key       {key}\n  api       {api}\n\n\
              Call it from another terminal:\n\n  \
-             curl -s {endpoint} \\\n    -H 'Authorization: Bearer {key}' \\\n    -H 'Content-Type: application/json' \\\n    \
-             -d '{CALL}'\n\n\
+             {}\n\n\
              Look around:\n\n  {}\n  {}\n  {}\n  {}\n\n\
              Ctrl-C ends it; what is deployed runs again with the next `{}`.\n",
             env!("CARGO_PKG_VERSION"),
+            first_call(endpoint, key),
             line("list"),
             line(&format!("status {NAME}")),
             line(&format!("logs {NAME} --follow")),
@@ -111,6 +111,13 @@ impl Demo {
             line("up"),
         )
     }
+}
+
+/// A line for a shell.
+pub fn first_call(endpoint: &str, key: &str) -> String {
+    format!(
+        "curl -s {endpoint} \\\n    -H 'Authorization: Bearer {key}' \\\n    -H 'Content-Type: application/json' \\\n    -d '{CALL}'"
+    )
 }
 
 const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_stock_level","arguments":{"sku":"ENB-101"}}}"#;

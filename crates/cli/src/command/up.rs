@@ -135,6 +135,9 @@ fn detach(args: &Up) -> anyhow::Result<ExitCode> {
                 text.push_str(&format!("{word}: {value}\n"));
             }
         }
+        if let (Some(endpoint), Some(key)) = (said["endpoint"].as_str(), said["key"].as_str()) {
+            text.push_str(&format!("call it:\n  {}\n", demo::first_call(endpoint, key)));
+        }
         text
     })?;
     Ok(ExitCode::SUCCESS)

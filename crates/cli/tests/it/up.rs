@@ -301,14 +301,24 @@ fn the_demo_says_in_words_what_to_type_next() {
         said.contains("/servers/inventory/mcp") && said.contains("tests passed") && !said.contains("failed"),
         "{said}"
     );
-    // The line that calls it is one that a shell takes.
+    assert!(said.contains("\n  mcp-factory list --data data\n"), "about this factory: {said}");
+    calls_the_example(&said);
+    assert_eq!(down(&place).code, Some(0));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+
+    let said = place.run(&["up", "--demo", "--detach", "--data", "data"]);
+    assert!(said.out.contains("`mcp-factory down --data data` ends it\n"), "{said:?}");
+    calls_the_example(&format!("{}\n", said.out));
+    assert_eq!(down(&place).code, Some(0));
+}
+
+/// The line that calls it is one that a shell takes.
+fn calls_the_example(said: &str) {
     let (_, rest) = said.split_once("  curl ").unwrap();
     let command = rest.split_once("\n\n").unwrap().0;
     let output = std::process::Command::new("sh").args(["-c", &format!("curl {command}")]).output().unwrap();
     let answer = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(answer.contains("\"stock\":120"), "{answer} {said}");
-    assert_eq!(down(&place).code, Some(0));
-    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 /// DESIGN decision 15: commands and the factory are of one version.
