@@ -258,7 +258,7 @@ fn with_stack<R>(text: &str, work: impl FnOnce() -> R) -> R {
     let mut before = b' ';
     let mut lexemes = 0;
     for byte in text.bytes() {
-        lexemes += usize::from(!byte.is_ascii_whitespace() && !(is_word(byte) && is_word(before)));
+        lexemes += usize::from(!(byte.is_ascii_whitespace() || is_word(byte) && is_word(before)));
         before = byte;
     }
     stacker::maybe_grow(STACK_OF_ANY + lexemes.saturating_mul(STACK_OF_LEXEME), STACK, work)
