@@ -32,7 +32,8 @@ def documents():
 
 
 def judged(path, tell):
-    import yaml
+    import warnings, yaml
+    warnings.simplefilter("ignore")
     from openapi_spec_validator import validate
     try:
         with open(path, encoding="utf-8-sig") as file:

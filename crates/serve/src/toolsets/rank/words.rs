@@ -6,19 +6,26 @@ use std::collections::HashMap;
 /// How much a word counts that only means the same.
 const RELATED: f64 = 0.4;
 
-/// What people say where names of tools say something else. The first is what names say.
-const MEANINGS: [&[&str]; 11] = [
-    &["create", "add", "new", "make", "open", "write", "publish", "put"],
-    &["update", "change", "edit", "modify", "set", "close", "rename", "write"],
-    &["delete", "remove"],
-    &["get", "show", "read", "what", "look", "download"],
-    &["list", "show", "which", "all", "what", "who"],
-    &["search", "find"],
+/// What people say where names of tools say something else. The first is what names say, which a question may say as well though
+/// it is otherwise filling.
+const MEANINGS: [&[&str]; 17] = [
+    &["create", "add", "new", "make", "open", "write", "publish", "put", "setup", "register", "start", "upload"],
+    &["update", "change", "edit", "modify", "set", "close", "rename", "write", "make", "move", "adjust"],
+    &["delete", "remove", "drop", "erase", "destroy", "clear"],
+    &["remove", "delete", "drop", "detach"],
+    &["get", "show", "read", "what", "look", "download", "see", "view", "fetch"],
+    &["list", "show", "which", "all", "what", "who", "see", "every"],
+    &["search", "find", "look"],
     &["request", "ask"],
     &["authenticated", "my", "me", "signed", "i"],
     &["run", "trigger", "dispatch", "start"],
-    &["add", "invite", "put", "assign"],
+    &["dispatch", "run", "trigger"],
+    &["add", "invite", "put", "assign", "give", "grant", "attach"],
     &["limit", "many"],
+    &["cancel", "stop", "abort"],
+    &["disable", "off", "deactivate"],
+    &["enable", "on", "activate"],
+    &["permission", "access", "right", "allowed"],
 ];
 
 /// Words that stand in every question, and tell nothing of what is wanted.
@@ -52,7 +59,7 @@ pub fn wanted(question: &str, most: usize) -> HashMap<String, f64> {
         own = said.iter().map(|word| (form(word), 1.0)).collect();
     }
     for word in &said {
-        for meaning in MEANINGS.iter().filter(|meaning| meaning[1..].contains(&word.as_str())) {
+        for meaning in MEANINGS.iter().filter(|meaning| meaning.contains(&word.as_str())) {
             own.entry(form(meaning[0])).or_insert(RELATED);
         }
     }
@@ -125,6 +132,9 @@ mod tests {
             (Some(&1.0), Some(&1.0), Some(&RELATED))
         );
         assert!(!wanted.contains_key("an"));
+        let listed = super::wanted("List the pull requests", 64);
+        assert_eq!((listed.get("list"), listed.get("pull")), (Some(&RELATED), Some(&1.0)));
+        assert_eq!(super::wanted("turn it off", 64).get("disabl"), Some(&RELATED));
         assert_eq!(super::wanted("list", 64).get("list"), Some(&1.0));
     }
 }
