@@ -33,14 +33,11 @@ pub(super) struct Guard {
     pub policy: Arc<Policy>,
 }
 
-/// An address that may not be connected to.
+/// An address that may not be connected to. It is not told: who may not go there may not learn either what a name means there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{host}` is at {address}, which is not on the public internet; if that is meant, set `allowPrivateNetwork: true` on the connection"
-)]
+#[error("`{host}` is not on the public internet; if that is meant, set `allowPrivateNetwork: true` on the connection")]
 pub(super) struct Forbidden {
     host: String,
-    address: IpAddr,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +71,7 @@ impl Guard {
             Ok(())
         } else {
             let _ = self.policy.check(Grant::PrivateNetworks);
-            Err(Forbidden { host: host.to_owned(), address })
+            Err(Forbidden { host: host.to_owned() })
         }
     }
 }
