@@ -26,7 +26,7 @@ pub struct Config {
     /// Nesting of a call's arguments. Default 64.
     pub max_depth: usize,
     /// Connections at once. Where there are as many, the one that is idle longest makes room for the next, and so does one
-    /// whose request does not go on for a second; where all have a request that was read, the next waits. Default 1,024.
+    /// whose request is not there after a second; where all have a request that was read, the next waits. Default 1,024.
     pub max_connections: usize,
     /// Of these, the ones of one address (of IPv6: of one /64), so that nobody takes all; more are closed. Default 256.
     pub max_connections_per_address: usize,

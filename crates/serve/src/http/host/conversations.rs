@@ -52,17 +52,21 @@ pub(in crate::http) struct Arriving {
     body: Incoming,
     of: Arc<Conversation>,
     awaits: bool,
+    /// It was waited for before: what comes byte by byte is as old as its first.
+    waited: bool,
 }
 
 impl Arriving {
     pub(in crate::http) fn new(body: Incoming, of: &Arc<Conversation>) -> Self {
-        Self { body, of: of.clone(), awaits: false }
+        Self { body, of: of.clone(), awaits: false, waited: false }
     }
 
     fn awaits(&mut self, awaits: bool) {
         if self.awaits != awaits {
             self.awaits = awaits;
-            self.of.moves();
+            if !std::mem::replace(&mut self.waited, true) {
+                self.of.moves();
+            }
             self.of.awaits.store(awaits, SeqCst);
         }
     }
@@ -96,8 +100,8 @@ impl Drop for Arriving {
     }
 }
 
-/// How long a body has to say nothing for its connection to count as idle.
-const SILENT: Duration = Duration::from_secs(1);
+/// How long a body may take before its connection counts as idle.
+const PROMPT: Duration = Duration::from_secs(1);
 
 impl Conversation {
     pub(in crate::http) fn new(closing: CancellationToken) -> Self {
@@ -137,7 +141,7 @@ impl Conversation {
         let idle = self.is_idle() && !self.closing.is_cancelled();
         let since = self.began + Duration::from_millis(self.last.load(SeqCst));
         let is_request = self.awaits.load(SeqCst);
-        idle.then_some(since).filter(|since| !is_request || since.elapsed() >= SILENT)
+        idle.then_some(since).filter(|since| !is_request || since.elapsed() >= PROMPT)
     }
 
     /// Asked by the connection's own task, which is the one that says where it is: between the two nothing changes.
