@@ -141,6 +141,8 @@ impl Credentials {
                 let pair = pair.filter(|_| value.starts_with("Basic ")).and_then(|pair| String::from_utf8(pair).ok());
                 secrets.extend(pair.and_then(|pair| pair.split_once(':').map(|(_, password)| Secret::new(password))));
                 secrets.push(Secret::new(bare));
+                // Not every header begins with the name of a scheme.
+                secrets.push(Secret::new(value));
             }
             Self::Query(_, secret) | Self::Cookie(_, secret) => secrets.push(secret.clone()),
             Self::Several(several) => secrets.extend(several.iter().flat_map(Self::secrets)),

@@ -17,7 +17,7 @@ struct Tokens {
 }
 
 /// So much is counted, spread evenly over the tools; counting more would take longer than the import.
-const COUNTED: usize = 512 << 10;
+const COUNTED: usize = 256 << 10;
 /// Models count differently by some percent; this is the smallest vocabulary of those that are public.
 const VOCABULARY: &str = "cl100k_base";
 

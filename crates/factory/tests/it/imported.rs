@@ -21,8 +21,8 @@ use mcp_serve::{Approvals, CallContext, Content, Principal, Server as _};
 use serde_json::{Value, json};
 
 async fn listen(router: Router) -> std::net::SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it listens");
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
 }
@@ -39,9 +39,9 @@ fn imported(document: &Value) -> Spec {
 }
 
 fn engine(spec: &Spec, secrets: &[(&str, &str)]) -> Engine {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let surroundings = Surroundings {
-        folder: folder.path().canonicalize().unwrap(),
+        folder: folder.path().canonicalize().expect("it is there"),
         secrets: Arc::new(secrets.iter().copied().collect::<FixedSecrets>()),
         policy: Policy::operator(),
         cursor_key: CursorKey::new(b"a key for tests"),
@@ -58,7 +58,9 @@ async fn call(engine: &Engine, tool: &str, arguments: Value) -> Value {
     let context = CallContext::new(Principal::trusted("alice"));
     let answer = engine.call_tool(&context, tool, arguments).await.expect("the tool is known");
     match answer.content {
-        Content::Json(json) | Content::Both { json, .. } => serde_json::from_str(json.get()).unwrap(),
+        Content::Json(json) | Content::Both { json, .. } => {
+            serde_json::from_str(json.get()).expect("an answer is JSON")
+        }
         other => panic!("{tool}: {other:?}"),
     }
 }
@@ -190,9 +192,13 @@ async fn several_credentials_go_in_one_request() {
     let engine = engine(&spec, &secrets);
     let arrived = call(&engine, "look", json!({ "theme": "dark" })).await;
     assert!(arrived["seen"].is_string(), "{arrived}");
-    // What an upstream repeats of a secret is not told.
-    let told = arrived.to_string();
-    assert!(!told.contains("the-session") && !told.contains("the-token"), "{told}");
+    // It refuses another theme, and repeats what it was sent: none of the secrets is told.
+    let context = CallContext::new(Principal::trusted("alice"));
+    let arguments = serde_json::Map::from_iter([("theme".to_owned(), json!("light"))]);
+    let refused = engine.call_tool(&context, "look", arguments).await.expect("the tool is known");
+    let told = format!("{:?}", refused.content);
+    assert!(refused.is_error && told.contains("theme=light"), "{told}");
+    assert!(!["the app", "the&key", "the-session", "the-token"].iter().any(|secret| told.contains(secret)), "{told}");
 }
 
 /// An authorization server that gives tokens to clients (RFC 6749, 4.4) and an API that wants them.

@@ -114,6 +114,10 @@ impl<'a> Places<'a> {
             None => offset,
             Some(before) => {
                 let from = offset - offset % STRIDE;
+                // Most parts of most documents have characters of one byte only.
+                if self.characters.get(offset / STRIDE + 1).is_some_and(|next| next - before == STRIDE as u32) {
+                    return *before as usize + offset - from;
+                }
                 (*before + count(&self.text.as_bytes()[from..offset])) as usize
             }
         }
