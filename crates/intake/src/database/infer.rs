@@ -110,7 +110,8 @@ impl<'t> Wanted<'t> {
         let named = words(&table.table.name);
         let all = |some: &[String], of: &[String]| !some.is_empty() && some.iter().all(|word| of.contains(word));
         let mut score = match () {
-            () if named == self.subject => 10,
+            // A table that is called just so is meant, though another may be called something of it.
+            () if named == self.subject => 12,
             () if all(&named, &self.subject) => 6,
             () if all(&self.subject, &named) => 5,
             () => return None,
@@ -204,6 +205,8 @@ impl<'a> Inference<'_, 'a> {
                 Role::In(field) => format!("{} IN (:{parameter})", field.quoted),
                 Role::AtLeast(field) => statement::bounded(field, ">=", parameter, self.schema.dialect),
                 Role::AtMost(field) => statement::bounded(field, "<=", parameter, self.schema.dialect),
+                Role::After(field) => statement::bounded(field, ">", parameter, self.schema.dialect),
+                Role::Before(field) => statement::bounded(field, "<", parameter, self.schema.dialect),
                 Role::Contains(fields) => statement::contains(fields, parameter, self.schema.dialect),
                 Role::Limit | Role::Offset => {
                     if !given.required && given.schema.get("default").is_none() {
@@ -230,7 +233,15 @@ impl<'a> Inference<'_, 'a> {
         if single {
             return Ok((select.ordered(&[]), true));
         }
-        let mut sql = select.ordered(&statement::order(self.table));
+        let mut order = statement::order(self.table);
+        if let Some((field, down)) = words::order(self.table, &self.tool.description)? {
+            order.retain(|column| *column != field.quoted);
+            order.insert(0, field.quoted.clone());
+            if down {
+                order.iter_mut().for_each(|column| column.push_str(" DESC"));
+            }
+        }
+        let mut sql = select.ordered(&order);
         match (limit, offset) {
             (None, Some(_)) => return Err("an offset without a limit is no page".to_owned()),
             (Some(_), _) if self.tool.paginate.is_some() => {

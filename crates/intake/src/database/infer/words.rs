@@ -82,6 +82,8 @@ pub enum Role<'c, 'a> {
     Contains(Vec<&'c Field<'a>>),
     AtLeast(&'c Field<'a>),
     AtMost(&'c Field<'a>),
+    After(&'c Field<'a>),
+    Before(&'c Field<'a>),
     Limit,
     Offset,
 }
@@ -97,6 +99,8 @@ impl fmt::Display for Role<'_, '_> {
             }
             Self::AtLeast(field) => write!(f, "the least `{}`", field.column.name),
             Self::AtMost(field) => write!(f, "the most `{}`", field.column.name),
+            Self::After(field) => write!(f, "what its `{}` is after", field.column.name),
+            Self::Before(field) => write!(f, "what its `{}` is before", field.column.name),
             Self::Limit => f.write_str("how many rows"),
             Self::Offset => f.write_str("how many rows before"),
         }
@@ -127,6 +131,10 @@ pub fn role<'c, 'a>(parameter: &str, schema: &Value, table: &'c Chosen<'a>, desc
     if let Some(bound) = bound(&snake, table) {
         return Some(bound);
     }
+    // `member` of `member_id`, where that is the key of a member.
+    if let Some(field) = of_reference(&snake, table) {
+        return Some(Role::Equals(field));
+    }
     // `name` of `product_name`, where nothing else ends so.
     let mut ending = table.columns.iter().filter(|field| {
         super::super::tool::snake(&field.column.name).strip_suffix(&*snake).is_some_and(|before| before.ends_with('_'))
@@ -144,6 +152,18 @@ fn of_key<'c, 'a>(name: &str, table: &'c Chosen<'a>) -> Option<&'c Field<'a>> {
     (name == "id" || name == own).then(|| table.field(key)).flatten()
 }
 
+/// `member` is the key of one of `members` that the row belongs to.
+fn of_reference<'c, 'a>(name: &str, table: &'c Chosen<'a>) -> Option<&'c Field<'a>> {
+    let refers = |field: &&Field<'_>| {
+        table.table.references.iter().any(|reference| {
+            *reference.columns == [field.column.name.clone()]
+                && singular(&super::super::tool::snake(&reference.table)) == name
+        })
+    };
+    let mut fields = table.columns.iter().filter(refers);
+    fields.next().filter(|_| fields.next().is_none())
+}
+
 /// In the texts that the description names, else in all.
 fn contains<'c, 'a>(table: &'c Chosen<'a>, description: &str) -> Option<Role<'c, 'a>> {
     let texts: Vec<&Field<'_>> = table.columns.iter().filter(|field| is_text(field)).collect();
@@ -154,17 +174,20 @@ fn contains<'c, 'a>(table: &'c Chosen<'a>, description: &str) -> Option<Role<'c,
     (!chosen.is_empty()).then_some(Role::Contains(chosen))
 }
 
-/// `min_price`, `placed_from`, `since`.
+/// `min_price`, `placed_from`, `since`, `published_after`.
 fn bound<'c, 'a>(snake: &str, table: &'c Chosen<'a>) -> Option<Role<'c, 'a>> {
-    const LEAST: [&str; 6] = ["min", "from", "since", "after", "start", "least"];
-    const MOST: [&str; 6] = ["max", "to", "until", "before", "end", "most"];
+    const LEAST: &[&str] = &["min", "from", "since", "start", "least"];
+    const MOST: &[&str] = &["max", "to", "until", "end", "most"];
     let split = |word: &str| {
         let before = snake.strip_prefix(word).and_then(|rest| rest.strip_prefix('_'));
         before.or_else(|| snake.strip_suffix(word).and_then(|rest| rest.strip_suffix('_')))
     };
-    for (words, least) in [(LEAST, true), (MOST, false)] {
+    type Bound<'c, 'a> = fn(&'c Field<'a>) -> Role<'c, 'a>;
+    let kinds: [(&[&str], Bound<'c, 'a>); 4] =
+        [(LEAST, Role::AtLeast), (MOST, Role::AtMost), (&["after"], Role::After), (&["before"], Role::Before)];
+    for (words, bound) in kinds {
         for word in words {
-            let field = if snake == word {
+            let field = if snake == *word {
                 let is_time =
                     |field: &&Field<'_>| matches!(field.column.kind, ColumnKind::Date | ColumnKind::Timestamp);
                 let mut times = table.columns.iter().filter(is_time);
@@ -173,16 +196,61 @@ fn bound<'c, 'a>(snake: &str, table: &'c Chosen<'a>) -> Option<Role<'c, 'a>> {
                 split(word).and_then(|base| {
                     let names = |field: &&Field<'_>| {
                         let column = super::super::tool::snake(&field.column.name);
-                        column == base || ["at", "date", "on"].iter().any(|end| column == format!("{base}_{end}"))
+                        column == base
+                            || ["at", "date", "on", "year"].iter().any(|end| column == format!("{base}_{end}"))
                     };
                     let mut fields = table.columns.iter().filter(names);
                     fields.next().filter(|_| fields.next().is_none())
                 })
             };
             if let Some(field) = field.filter(|field| field.column.sorts() || field.column.kind == ColumnKind::Number) {
-                return Some(if least { Role::AtLeast(field) } else { Role::AtMost(field) });
+                return Some(bound(field));
             }
         }
     }
     None
+}
+
+/// The order that a description names: the column as it stands in a statement, and whether what is most comes first. An order
+/// that is named and not understood is none to guess at.
+pub fn order<'c, 'a>(table: &'c Chosen<'a>, description: &str) -> Result<Option<(&'c Field<'a>, bool)>, String> {
+    let text = description.to_lowercase();
+    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|it| !it.is_empty()).collect();
+    let untold = |what: &str| {
+        Err(format!(
+            "its description names an order (`{what}`) that can't be told from the columns of `{}`",
+            table.table.full_name()
+        ))
+    };
+    for (at, word) in words.iter().enumerate() {
+        let next = words.get(at + 1).copied().unwrap_or_default();
+        let newest = matches!(*word, "newest" | "latest" | "recent" | "oldest" | "earliest");
+        if newest && matches!(next, "first" | "last") {
+            let is_time = |field: &&Field<'_>| matches!(field.column.kind, ColumnKind::Date | ColumnKind::Timestamp);
+            let mut times = table.columns.iter().filter(is_time);
+            let (Some(time), None) = (times.next(), times.next()) else { return untold(&format!("{word} {next}")) };
+            return Ok(Some((time, (next == "first") != matches!(*word, "oldest" | "earliest"))));
+        }
+        if matches!(*word, "sorted" | "ordered" | "order") && next == "by" {
+            let named = |field: &&Field<'_>| {
+                let name = field.column.name.to_lowercase();
+                words.get(at + 2..).is_some_and(|rest| {
+                    rest.first() == Some(&&*name) || rest.join(" ").starts_with(&name.replace('_', " "))
+                })
+            };
+            let longest = table.columns.iter().filter(named).max_by_key(|field| field.column.name.len());
+            let Some(field) = longest.filter(|field| field.column.sorts()) else {
+                return untold(&words[at..words.len().min(at + 4)].join(" "));
+            };
+            let down = ["descending", "desc", "newest", "highest", "latest", "largest"];
+            return Ok(Some((field, words[at + 2..].iter().any(|word| down.contains(word)))));
+        }
+        // `cheapest first`, but not `the first`.
+        let before = at.checked_sub(1).map(|at| words[at]);
+        let is_most = word.ends_with("est") && word.len() > 3 || matches!(before, Some("most" | "least"));
+        if is_most && next == "first" || matches!(*word, "alphabetical" | "alphabetically") {
+            return untold(&format!("{word} {next}"));
+        }
+    }
+    Ok(None)
 }
