@@ -41,6 +41,8 @@ pub struct Options {
     pub scope: Option<String>,
     /// What of the caller that column holds.
     pub by: Identity,
+    /// What the database is told with each call, as row security asks it: settings, and texts with placeholders.
+    pub session: BTreeMap<String, String>,
 }
 
 /// Where the spec finds the database. Its URL is never written.
@@ -161,6 +163,9 @@ impl Draft<'_> {
         }
         if let Some(schema) = self.options.schema.as_ref().filter(|_| self.dialect != Dialect::Sqlite) {
             connection["schema"] = schema.clone().into();
+        }
+        if !self.options.session.is_empty() {
+            connection["session"] = json!(self.options.session);
         }
         let mut scoped = chosen.iter().filter(|chosen| chosen.owner.is_some()).peekable();
         if let Some(owner) = scoped.peek().and_then(|chosen| chosen.owner) {

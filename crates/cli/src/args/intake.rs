@@ -103,6 +103,10 @@ pub struct DatabaseOptions {
     /// The column that says to whom a row belongs: callers see and change their own rows only.
     #[arg(long, value_name = "COLUMN")]
     scope: Option<String>,
+    /// What the database is told with each call, as its row security asks: a setting such as `app.user`, which is the caller's
+    /// id then, or with a text, as in `app.tenant={principal.tenant}`.
+    #[arg(long, value_name = "SETTING[=TEXT]", num_args = 1..)]
+    session: Vec<String>,
 }
 
 /// What of a gRPC server becomes tools.
@@ -195,6 +199,7 @@ impl DatabaseOptions {
             ("--schema", self.schema.is_some()),
             ("--writes", self.writes),
             ("--scope", self.scope.is_some()),
+            ("--session", !self.session.is_empty()),
         ];
         given.into_iter().find_map(|(option, given)| given.then_some(option))
     }
@@ -206,6 +211,7 @@ impl DatabaseOptions {
             schema: self.schema.clone(),
             writes: self.writes,
             scope: self.scope.clone(),
+            session: self.session.iter().map(|it| setting(it)).collect(),
             ..Database::default()
         }
     }
@@ -235,4 +241,9 @@ impl OpenapiOptions {
             ..Openapi::default()
         }
     }
+}
+
+fn setting(text: &str) -> (String, String) {
+    let (name, text) = text.split_once('=').unwrap_or((text, "{principal.id}"));
+    (name.to_owned(), text.to_owned())
 }

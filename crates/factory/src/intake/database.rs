@@ -1,10 +1,10 @@
 //! A live database. What it says of itself is asked by the drivers that tools use, in a session that can't write; its URL is a
 //! variable's, a secret's or a shared connection's, and is in no spec and no message.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use mcp_factory_connect::{
-    Environment, Policy, Secrets,
+    Environment, Grant, Policy, Secrets,
     sql::{self, Backend, Class, DatabaseConfig, Source},
 };
 use mcp_factory_intake::database::{self, Connection, Identity, Options, catalogue, schema::Schema};
@@ -34,6 +34,10 @@ pub struct Database {
     pub writes: bool,
     /// The column that says to whom a row belongs: callers see and change their own rows only.
     pub scope: Option<String>,
+    /// What the database is told with each call, for its row security: settings, and texts with placeholders. Of a shared
+    /// connection its operator says it.
+    #[schema(example = json!({ "app.user": "{principal.id}" }))]
+    pub session: BTreeMap<String, String>,
     /// Where it is, whatever is said above.
     #[serde(skip)]
     pub place: Option<Place>,
@@ -71,10 +75,20 @@ impl Database {
             (None, Some(variable), None) => Place::Named(variable),
             _ => return Err(IntakeError::Argument("it takes either `envVar` or `connection`".to_owned())),
         };
+        let is_shared = matches!(place, Place::Shared { .. });
+        if is_shared && !self.session.is_empty() {
+            let message = "what a shared connection tells the database is its operator's to say, in its `session`";
+            return Err(IntakeError::Argument(message.to_owned()));
+        }
         let mut opened = Opened::new(place, reach, self.schema.clone()).await?;
         let schema = read(&opened.database, self.schema.as_deref()).await;
         opened.database.close().await;
-        let schema = schema.map_err(|error| opened.unreadable(&error))?;
+        let denied = reach.policy().check(Grant::PrivateNetworks).err();
+        let schema = schema.map_err(|error| match denied {
+            // Found out when its name is resolved, and refused as it is everywhere.
+            Some(denied) if !is_shared && error.to_string().contains(&denied.to_string()) => denied.into(),
+            _ => opened.unreadable(&error),
+        })?;
         let options = Options {
             name,
             database: std::mem::take(&mut opened.called),
@@ -84,6 +98,7 @@ impl Database {
             writes: self.writes && !opened.read_only,
             scope: opened.scope.or(self.scope),
             by: opened.by,
+            session: if opened.session.is_empty() { self.session } else { opened.session },
         };
         let of = opened.of;
         let work = move || match database::propose(&schema, &options) {
@@ -128,6 +143,7 @@ struct Opened {
     read_only: bool,
     scope: Option<String>,
     by: Identity,
+    session: BTreeMap<String, String>,
 }
 
 impl Opened {
@@ -149,6 +165,8 @@ impl Opened {
                 opened.called = name;
                 opened.read_only = definition["readOnly"] == true;
                 opened.scope = word("column");
+                let settings = definition["session"].as_object().into_iter().flatten();
+                opened.session = settings.map(|(name, text)| (name.clone(), text.to_string())).collect();
                 opened.by = if word("by").as_deref() == Some("principal.tenant") {
                     Identity::Tenant
                 } else {
@@ -185,8 +203,8 @@ impl Opened {
         };
         let config = DatabaseConfig { read_only: true, schema, ..DatabaseConfig::new("database", backend, source) };
         let database = sql::Database::new(config, secrets, policy)?;
-        let (read_only, scope, by) = (false, None, Identity::default());
-        Ok(Self { database, of, called, connection, read_only, scope, by })
+        let (read_only, scope, by, session) = (false, None, Identity::default(), BTreeMap::new());
+        Ok(Self { database, of, called, connection, read_only, scope, by, session })
     }
 
     fn unreadable(&self, error: &sql::Error) -> IntakeError {

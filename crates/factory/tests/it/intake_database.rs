@@ -337,15 +337,37 @@ async fn row_security_is_told_and_respected(ground: &Ground, postgres: &Postgres
         told.hint.as_deref().is_some_and(|hint| hint.contains(r#"session: { app.user: "{principal.id}" }"#)),
         "{told}"
     );
+    // Who is not told who calls shows nothing.
+    ask(&app.engine(&below.spec), "search_documents", json!({})).await.expect_err("`app.user` is not set");
+
     // The user may only read, and so may the tools.
     assert!(below.spec.tools.iter().all(|tool| tool.annotations.read_only == Some(true)));
-    let mut canonical = below.spec.canonical();
-    canonical["connections"][0]["session"] = json!({ "app.user": "{principal.id}" });
-    let engine = app.served(&canonical);
+    let session = || [("app.user".to_owned(), "{principal.id}".to_owned())].into();
+    let told = app.propose(Database { session: session(), ..documents() }).await.expect("a spec").proposal;
+    assert_eq!(told.spec.canonical()["connections"][0]["session"], json!({ "app.user": "{principal.id}" }));
+    let finding = told.findings.iter().find(|it| it.message.contains("row security holds")).expect("it is told");
+    assert_eq!(finding.hint, None, "nothing is left to do");
+    let engine = app.engine(&told.spec);
     for (who, id) in [("alice", 1), ("bob", 2)] {
         let seen = ask_as(&engine, who, "search_documents", json!({})).await.expect("rows");
         assert_eq!(seen["items"].as_array().expect("rows").iter().map(|row| &row["id"]).collect::<Vec<_>>(), [id]);
+        ask_as(&engine, who, "get_document", json!({ "id": 3 - id })).await.expect_err("it is the other's");
     }
+
+    // What is written is held to it as well, by what the policy says and not by what the statement does.
+    ground.execute("GRANT INSERT, UPDATE, DELETE ON documents TO app").await;
+    let writes = Database { writes: true, session: session(), ..documents() };
+    let engine = app.engine(&app.spec(writes).await);
+    let theirs = json!({ "id": 2, "body": "mine now" });
+    ask_as(&engine, "alice", "update_document", theirs).await.expect_err("there is no such row for her");
+    ask_as(&engine, "alice", "delete_document", json!({ "id": 2 })).await.expect_err("as before");
+    let forged = json!({ "id": 3, "owner": "bob", "body": "c" });
+    ask_as(&engine, "alice", "create_document", forged).await.expect_err("the policy checks what is made");
+    let given_away = json!({ "id": 1, "owner": "bob" });
+    ask_as(&engine, "alice", "update_document", given_away).await.expect_err("and what it becomes");
+    ask_as(&engine, "alice", "create_document", json!({ "id": 3, "owner": "alice" })).await.expect("her own");
+    let all = ground.plain("SELECT id, owner, body FROM documents ORDER BY id").await;
+    assert_eq!(json!(all), json!([[1, "alice", "a"], [2, "bob", "b"], [3, "alice", null]]));
 }
 
 async fn what_is_not_reached_is_told_without_secrets(postgres: &Postgres) {

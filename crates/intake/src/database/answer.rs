@@ -1,6 +1,6 @@
 //! Columns as JSON schemas: of what callers give, and of what they are answered.
 
-use mcp_factory_spec::sql::Dialect;
+use mcp_factory_spec::{secrets, sql::Dialect};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -19,8 +19,10 @@ pub fn parameter(column: &Column) -> Map<String, Value> {
     match column.kind {
         ColumnKind::Integer => {
             set("type", "integer".into());
+            // Checks that nothing satisfies are the database's to tell.
+            let holds = column.minimum.zip(column.maximum).is_none_or(|(low, high)| low <= high);
             for (key, bound) in [("minimum", column.minimum), ("maximum", column.maximum)] {
-                if let Some(bound) = bound {
+                if let Some(bound) = bound.filter(|_| holds) {
                     set(key, bound.into());
                 }
             }
@@ -33,7 +35,7 @@ pub fn parameter(column: &Column) -> Map<String, Value> {
             set("type", "string".into());
             set("contentEncoding", "base64".into());
         }
-        ColumnKind::Text if !column.values.is_empty() && column.values.len() <= MOST_VALUES => {
+        ColumnKind::Text if may_be_listed(&column.values) => {
             set("type", "string".into());
             set("enum", json!(column.values));
         }
@@ -57,6 +59,11 @@ pub fn parameter(column: &Column) -> Map<String, Value> {
         }
     }
     schema
+}
+
+/// A few, none of which looks like a secret.
+fn may_be_listed(values: &[String]) -> bool {
+    !values.is_empty() && values.len() <= MOST_VALUES && values.iter().all(|value| secrets::redact(value) == *value)
 }
 
 /// What a model reads of it, where its name does not say it all.

@@ -156,7 +156,8 @@ fn default_of(expression: &str) -> Default {
     if text.is_empty() || text.eq_ignore_ascii_case("null") || text.to_ascii_lowercase().starts_with("null::") {
         return Default::None;
     }
-    let is_number = text.strip_prefix('-').unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && digits.parse::<f64>().is_ok();
     let is_word =
         ["true", "false", "current_timestamp", "current_date"].iter().any(|word| text.eq_ignore_ascii_case(word));
     if is_number || is_word {
@@ -193,6 +194,8 @@ mod tests {
             ("'active'::character varying", simple("'active'")),
             ("'G'::public.mpaa_rating", simple("'G'")),
             ("'it''s'", Default::Made),
+            ("-", Default::Made),
+            ("1.2.3", Default::Made),
             ("'a\\'", Default::Made),
             ("now()", simple("CURRENT_TIMESTAMP")),
             ("true", simple("true")),

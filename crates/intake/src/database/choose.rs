@@ -1,6 +1,6 @@
 //! Which tables and columns become tools, and which are left out, and why.
 
-use mcp_factory_spec::sql::Dialect;
+use mcp_factory_spec::{secrets, sql::Dialect};
 
 use super::{
     Options, finding, fits, quote,
@@ -83,9 +83,11 @@ fn take<'a>(
 ) -> Result<Chosen<'a>, String> {
     let dialect = schema.dialect;
     let no_name = |what: &str| format!("{what} has a name that can't stand in a statement");
-    let mut quoted = quote::name(&table.name, dialect).ok_or_else(|| no_name("it"))?;
+    // No spec holds what looks like a password, wherever it stands.
+    let quoted_name = |name: &str| quote::name(name, dialect).filter(|_| secrets::redact(name) == name);
+    let mut quoted = quoted_name(&table.name).ok_or_else(|| no_name("it"))?;
     if let Some(schema) = &table.schema {
-        quoted = format!("{}.{quoted}", quote::name(schema, dialect).ok_or_else(|| no_name("its schema"))?);
+        quoted = format!("{}.{quoted}", quoted_name(schema).ok_or_else(|| no_name("its schema"))?);
     }
     let owner = owner(table, schema, options, found)?;
     let owner_quoted = owner.and_then(|owner| quote::name(&owner.name, dialect)).unwrap_or_default();
@@ -98,7 +100,7 @@ fn take<'a>(
             secret.push(&column.name);
             continue;
         }
-        match quote::name(&column.name, dialect) {
+        match quoted_name(&column.name) {
             Some(quoted) => columns.push(Field { parameter: parameters.name(&column.name), column, quoted }),
             None => {
                 let message = no_name(&format!("the column `{}`", text::plain(&column.name, 80)));
@@ -116,7 +118,7 @@ fn take<'a>(
     if !columns.iter().any(|field| is_readable(field.column, dialect)) {
         return Err("no column of it can be read".to_owned());
     }
-    row_security(table, found);
+    row_security(table, options, found);
     let snake = tool::snake(&table.name);
     let snake = match &table.schema {
         Some(schema) => tool::snake(&format!("{schema}_{}", table.name)),
@@ -146,6 +148,14 @@ fn owner<'a>(
     let Some(scope) = &options.scope else { return Ok(None) };
     let of = |table: &'a Table| table.columns.iter().find(|column| column.name.eq_ignore_ascii_case(scope));
     if let Some(owner) = of(table) {
+        // As the connection has to declare them.
+        for name in [&table.name, &owner.name] {
+            let is_word = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_$".contains(&byte));
+            if !is_word(name) || !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+                let name = text::plain(name, 80);
+                return Err(format!("whose rows a connection holds is declared by plain names, and `{name}` is none"));
+            }
+        }
         if owner.name != *scope && schema.dialect == Dialect::Postgres {
             return Err(format!("its column `{}` is not quite `{scope}`", owner.name));
         }
@@ -190,12 +200,17 @@ fn owner<'a>(
     Ok(None)
 }
 
-fn row_security(table: &Table, found: &mut Vec<Finding>) {
+fn row_security(table: &Table, options: &Options, found: &mut Vec<Finding>) {
+    let is_untold = |name: &&String| !options.session.contains_key(*name);
     let with = |settings: &[String]| match settings {
-        [] => "its policies go by the database's user, which is one for all callers".to_owned(),
+        [] => Some("its policies go by the database's user, which is one for all callers".to_owned()),
         settings => {
-            let settings: Vec<String> = settings.iter().map(|name| format!("{name}: \"{{principal.id}}\"")).collect();
-            format!("tell the database who calls: write `session: {{ {} }}` at the connection", settings.join(", "))
+            let untold = settings.iter().filter(is_untold);
+            let untold: Vec<String> = untold.map(|name| format!("{name}: \"{{principal.id}}\"")).collect();
+            (!untold.is_empty()).then(|| {
+                let settings = untold.join(", ");
+                format!("tell the database who calls: `--session`, or `session: {{ {settings} }}` at the connection")
+            })
         }
     };
     let (message, hint) = match &table.row_security {
@@ -203,11 +218,14 @@ fn row_security(table: &Table, found: &mut Vec<Finding>) {
         RowSecurity::Holds { settings } => ("row security holds for it".to_owned(), with(settings)),
         RowSecurity::PassedBy { settings } => (
             "has row security, and this user of the database is above it: callers see all rows".to_owned(),
-            format!("connect as another user, one that is neither owner nor superuser; then {}", with(settings)),
+            Some(match with(settings) {
+                Some(then) => format!("connect as another user, one that is neither owner nor superuser; then {then}"),
+                None => "connect as another user, one that is neither owner nor superuser".to_owned(),
+            }),
         ),
     };
     let mut finding = finding(Level::Note, &table.full_name(), message);
-    finding.hint = Some(hint);
+    finding.hint = hint;
     found.push(finding);
 }
 

@@ -80,7 +80,15 @@ fn tokens(expression: &str) -> Option<Vec<Token>> {
             '(' | ')' | '[' | ']' | ',' => (None, &rest[1..]),
             '\'' | '"' | '`' => {
                 let (text, behind) = quoted(&rest[1..], first)?;
-                (Some(if first == '\'' { Token::Text(text) } else { Token::Name(text) }), behind)
+                // PostgreSQL writes a number below zero as `'-5'::integer`.
+                let is_number =
+                    ["::integer", "::bigint", "::smallint", "::numeric"].iter().any(|it| behind.starts_with(it));
+                let token = match text.parse() {
+                    Ok(number) if is_number && first == '\'' => Token::Number(number),
+                    _ if first == '\'' => Token::Text(text),
+                    _ => Token::Name(text),
+                };
+                (Some(token), behind)
             }
             ':' if rest.starts_with("::") => (None, behind_cast(&rest[2..])),
             '>' | '<' | '=' | '!' => {
@@ -150,14 +158,16 @@ pub fn checks(create: &str) -> Vec<&str> {
             b'-' if bytes.get(at + 1) == Some(&b'-') => {
                 at += bytes[at..].iter().take_while(|byte| **byte != b'\n').count();
             }
+            b'/' if bytes.get(at + 1) == Some(&b'*') => {
+                at = create[at + 2..].find("*/").map_or(bytes.len(), |end| at + 2 + end + 2);
+            }
             b'c' | b'C' if bytes[at..].len() > 5 && bytes[at..at + 5].eq_ignore_ascii_case(b"check") => {
                 let begins = at == 0 || !(bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_');
                 at += 5;
                 let open = at + bytes[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-                if begins
-                    && bytes.get(open) == Some(&b'(')
-                    && let Some(end) = closing(bytes, open)
-                {
+                if begins && bytes.get(open) == Some(&b'(') {
+                    // What is not closed here is nowhere behind.
+                    let Some(end) = closing(bytes, open) else { break };
                     found.push(&create[open + 1..end]);
                     at = end;
                 }
@@ -223,6 +233,8 @@ mod tests {
             ("((x >= 1) AND (x <= 5))", Some(1), Some(5)),
             ("x BETWEEN 1 AND 5", Some(1), Some(5)),
             ("(x > (0)::numeric)", Some(1), None),
+            ("((x >= '-5'::integer) AND (x <= 5))", Some(-5), Some(5)),
+            ("(x > '-0.5'::numeric)", None, None),
             ("x >= 0 OR y = 1", None, None),
             ("NOT x >= 0", None, None),
             ("length(x) > 3", None, None),
@@ -234,8 +246,7 @@ mod tests {
 
     #[test]
     fn checks_of_a_create_table_are_found() {
-        let create =
-            "CREATE TABLE \"check (\" (a TEXT CHECK (a IN ('x', ')')), checked INT, -- CHECK (no)\n CHECK(b > 1))";
+        let create = "CREATE TABLE \"check (\" (a TEXT CHECK (a IN ('x', ')')), checked INT, -- CHECK (no)\n /* CHECK (b > 7) */ CHECK(b > 1))";
         assert_eq!(checks(create), ["a IN ('x', ')')", "b > 1"]);
         assert_eq!(checks("CREATE TABLE t (a CHECK (a"), Vec::<&str>::new());
     }
