@@ -5,6 +5,7 @@
 mod catalogue;
 mod conditions;
 mod intake;
+mod intake_live;
 mod matrix;
 mod mcp;
 mod watching;

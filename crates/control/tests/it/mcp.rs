@@ -31,7 +31,7 @@ impl Running {
         (status, serde_json::from_str(body).unwrap_or_default())
     }
 
-    async fn tool_as(&self, token: &str, tool: &str, arguments: Value) -> Value {
+    pub async fn tool_as(&self, token: &str, tool: &str, arguments: Value) -> Value {
         let (status, answer) = self.rpc(token, "tools/call", json!({ "name": tool, "arguments": arguments })).await;
         assert_eq!(status, 200, "{tool}: {answer}");
         answer["result"].clone()
