@@ -4,7 +4,7 @@ pub mod http;
 
 use mcp_factory_intake::{Finding, Level, Proposal};
 use mcp_factory_spec::{
-    Diagnostic, Format, Node, NodeValue, Probe, Source, Span, Verdict, read, render, secrets,
+    Diagnostic, Format, Node, NodeValue, NoFiles, Source, Span, Verdict, read, render, secrets,
     syntax::{self, limits},
 };
 
@@ -34,19 +34,6 @@ pub fn proposal(made: Result<Proposal, Vec<Finding>>) {
     let again = read(&Source { name: "fuzz", bytes: text.as_bytes(), format: Format::Json }, &NoFiles);
     let again = again.spec.unwrap_or_else(|| panic!("it is no server: {:?}\n{text}", again.diagnostics));
     assert_eq!(again.canonical(), spec.canonical(), "it is another server");
-}
-
-/// A folder in which there is nothing.
-struct NoFiles;
-
-impl Probe for NoFiles {
-    fn is_file(&self, _: &str) -> bool {
-        false
-    }
-
-    fn is_folder(&self, _: &str) -> bool {
-        false
-    }
 }
 
 /// Every place is in the text, and the renderings say all of it.

@@ -14,7 +14,7 @@ pub fn print(output: Output, value: &Value, text: impl FnOnce(&Value) -> String)
 /// What would be printed.
 pub fn of(output: Output, value: &Value, text: impl FnOnce(&Value) -> String) -> String {
     match output {
-        Output::Text => program::typable(&text(value)),
+        Output::Text => text(value),
         Output::Json => format!("{value}\n"),
         Output::Yaml => yaml(value),
     }
@@ -51,7 +51,7 @@ impl Table {
     /// As wide as the terminal, where it is one.
     fn shown_in(&self, room: Option<usize>, otherwise: &str) -> String {
         if self.rows.is_empty() {
-            return format!("{otherwise}\n");
+            return format!("{}\n", program::typable(otherwise));
         }
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
@@ -302,5 +302,15 @@ mod tests {
             let canonical = spec.canonical();
             prop_assert_eq!(&canonical["tools"][0]["static"]["json"], &value["tools"][0]["static"]["json"], "{}", text);
         }
+    }
+
+    /// A tool's answer, a description: what others say is never taken for what we say to type.
+    #[test]
+    fn what_is_printed_is_printed_as_it_is() {
+        let said = "`mcp-factory down` ends it\nnext: mcp-factory deploy shop\n";
+        assert_eq!(of(Output::Text, &Value::Null, |_| said.to_owned()), said);
+        let mut table = Table::new(&["TOOL", "ABOUT"]);
+        table.row(["a".to_owned(), "`mcp-factory down`".to_owned()]);
+        assert!(table.shown_in(None, "").contains("`mcp-factory down`"));
     }
 }

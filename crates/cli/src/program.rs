@@ -48,7 +48,7 @@ pub fn line(rest: &str) -> String {
     format!("{} {rest}{factory}", *FOUND)
 }
 
-/// The same of each line that a text says to type: in backticks, or behind `next:`.
+/// The same of each line that a text of ours says to type: in backticks, or behind `next:`. What others say is not put to it.
 pub fn typable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;

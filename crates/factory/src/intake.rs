@@ -25,7 +25,6 @@ pub use mcp_factory_intake::{
     Finding, Level, Proposal,
     update::{self as merge, Break, Change, Conflict, Prefer, Update},
 };
-use mcp_factory_spec::model::Mode;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
@@ -133,14 +132,11 @@ impl Intake {
             Self::Spec(it) => return it.propose().await,
             Self::Grpc(it) => it.propose(name, reach).await?,
         };
-        if proposed.proposal.spec.exposure.mode == Mode::Dynamic {
-            let counted = tokio::task::spawn_blocking(move || {
-                size::tell(&mut proposed.proposal);
-                proposed
-            });
-            proposed = counted.await?;
-        }
-        Ok(proposed)
+        let counted = tokio::task::spawn_blocking(move || {
+            size::tell(&mut proposed.proposal);
+            proposed
+        });
+        Ok(counted.await?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A proposal is read by the language's own reader before anybody sees it. What that refuses is left out and told, so that the
 //! rest is a spec: one bad operation of a thousand does not cost the others.
 
-use mcp_factory_spec::{Diagnostic, Probe, Severity, Source, Spec, Verdict, read, syntax::limits};
+use mcp_factory_spec::{Diagnostic, NoFiles, Severity, Source, Spec, Verdict, read, syntax::limits};
 use serde_json::Value;
 
 use crate::{Finding, Level};
@@ -12,19 +12,6 @@ pub struct Proposal {
     pub spec: Spec,
     pub verdict: Verdict,
     pub findings: Vec<Finding>,
-}
-
-/// A spec that was just made names no files.
-struct NoFiles;
-
-impl Probe for NoFiles {
-    fn is_file(&self, _: &str) -> bool {
-        false
-    }
-
-    fn is_folder(&self, _: &str) -> bool {
-        false
-    }
 }
 
 /// How often something is left out before it is given up.

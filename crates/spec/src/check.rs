@@ -45,6 +45,20 @@ pub trait Probe {
     fn is_folder(&self, path: &str) -> bool;
 }
 
+/// Of a spec that stands alone: there is nothing beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoFiles;
+
+impl Probe for NoFiles {
+    fn is_file(&self, _: &str) -> bool {
+        false
+    }
+
+    fn is_folder(&self, _: &str) -> bool {
+        false
+    }
+}
+
 /// Checks a spec, and completes it: connections that were left out, names of triggers that have none.
 pub(crate) fn check(spec: &mut Spec, text: &str, root: &Node, probe: &dyn Probe, reader: &mut Reader) {
     let names = ["tools", "connections", "toolsets", "triggers"].map(|list| (list, Rc::new(names_in(root, list))));

@@ -185,7 +185,8 @@ fn text(args: &Connect, file: &Path, config: &Value, outcome: Outcome, server: &
         Outcome::Unchanged => format!("`{name}` is in `{file}` already.\n"),
     };
     if args.http && !server["auth"].eq("none") && args.client != Client::Vscode {
-        text.push_str(&format!("{client} finds the key in `{KEY}`: `mcp-factory keys issue {name} NAME` makes one.\n"));
+        let issue = program::line(&format!("keys issue {name} NAME"));
+        text.push_str(&format!("{client} finds the key in `{KEY}`: `{issue}` makes one.\n"));
     }
     text
 }

@@ -11,6 +11,7 @@ use crate::{
     args::access::{Connections, ConnectionsVerb},
     load,
     output::{self, Table, cell, plain, time},
+    program,
 };
 
 pub fn run(args: &Connections) -> anyhow::Result<ExitCode> {
@@ -29,7 +30,8 @@ pub fn run(args: &Connections) -> anyhow::Result<ExitCode> {
                     Some(false) => format!("`{name}` was shared already, as this"),
                     _ => match super::secrets::until_restarted(&shared) {
                         none if none.is_empty() => {
-                            format!("`{name}` is shared; next: mcp-factory grants add USER shared-connection {name}")
+                            let grant = program::line(&format!("grants add USER shared-connection {name}"));
+                            format!("`{name}` is shared; next: {grant}")
                         }
                         users => format!("`{name}` is shared{users}"),
                     },

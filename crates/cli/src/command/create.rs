@@ -16,6 +16,7 @@ use crate::{
     args::{Output, servers::Create},
     exit, load,
     output::{self, cell, plain},
+    program,
 };
 
 pub fn run(args: &Create) -> anyhow::Result<ExitCode> {
@@ -142,7 +143,7 @@ fn shown(created: &Value) -> String {
             text.push_str(&format!("it can't be deployed yet: {blockers} blockers, listed above\n"))
         }
         _ if server["deployed"]["version"] == server["latest"] => {}
-        _ => text.push_str(&format!("next: mcp-factory deploy {}\n", cell(&server["name"]))),
+        _ => text.push_str(&format!("next: {}\n", program::line(&format!("deploy {}", cell(&server["name"]))))),
     }
     text
 }

@@ -10,6 +10,7 @@ use crate::{
     args::servers::{Deploy, Target},
     exit,
     output::{self, cell},
+    program,
 };
 
 pub fn run(args: &Deploy) -> anyhow::Result<ExitCode> {
@@ -47,7 +48,8 @@ fn shown(deployment: &Value) -> String {
     }
     if serving.is_null() {
         let (version, state) = (cell(&deployment["version"]), cell(&deployment["state"]));
-        return format!("{name} {version} is {state}{unchanged}; `mcp-factory status {name}` says how far it is\n");
+        let status = program::line(&format!("status {name}"));
+        return format!("{name} {version} is {state}{unchanged}; `{status}` says how far it is\n");
     }
     let mut text = format!("{name} {} runs at {}{unchanged}\n", cell(&serving["version"]), cell(&serving["endpoint"]));
     if let Value::Object(_) = &deployment["checks"] {

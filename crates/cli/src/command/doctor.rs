@@ -11,7 +11,7 @@ use crate::{
     args::up::Doctor,
     exit,
     output::{self, Colour, paint},
-    progress,
+    program, progress,
 };
 
 /// What was found out about one thing.
@@ -67,7 +67,8 @@ impl Finding {
             State::Warning => Colour::Yellow,
             State::Error => Colour::Red,
         };
-        let hint = hint.as_ref().map(|hint| format!("{:9}hint: {hint}\n", "")).unwrap_or_default();
+        let detail = program::typable(detail);
+        let hint = hint.as_ref().map(|hint| format!("{:9}hint: {}\n", "", program::typable(hint))).unwrap_or_default();
         format!("{}{:pad$}{check}: {detail}\n{hint}", paint(colour, state.word()), "", pad = 9 - state.word().len())
     }
 }

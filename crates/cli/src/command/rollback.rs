@@ -9,6 +9,7 @@ use crate::{
     args::servers::Rollback,
     exit,
     output::{self, cell},
+    program,
 };
 
 pub fn run(args: &Rollback) -> anyhow::Result<ExitCode> {
@@ -24,7 +25,10 @@ pub fn run(args: &Rollback) -> anyhow::Result<ExitCode> {
             let (name, latest) = (&args.name, cell(&answer["latest"]));
             match answer["changed"].as_bool() {
                 Some(false) => format!("{name} {latest} was the latest already\n"),
-                _ => format!("{name} {latest} is the latest now\nnext: mcp-factory deploy {name}\n"),
+                _ => {
+                    let deploy = program::line(&format!("deploy {name}"));
+                    format!("{name} {latest} is the latest now\nnext: {deploy}\n")
+                }
             }
         })?;
         Ok(ExitCode::SUCCESS)

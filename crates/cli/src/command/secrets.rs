@@ -17,6 +17,7 @@ use crate::{
     args::access::{Secrets, SecretsVerb},
     exit,
     output::{self, Table, cell, time},
+    program,
 };
 
 /// More than any secret has; the factory says how much that is.
@@ -48,10 +49,12 @@ pub fn until_restarted(changed: &Value) -> String {
     let names: Vec<&str> = changed["usedBy"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     match names.as_slice() {
         [] => String::new(),
-        [one] => format!("; `{one}` has it from its next start on: mcp-factory restart {one}"),
+        [one] => {
+            format!("; `{one}` has it from its next start on: {}", program::line(&format!("restart {one}")))
+        }
         many => {
             let named = many.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            format!("; these have it from their next start on (mcp-factory restart NAME): {named}")
+            format!("; these have it from their next start on ({}): {named}", program::line("restart NAME"))
         }
     }
 }

@@ -37,7 +37,7 @@ use crate::{
     api, approvals,
     args::{Output, up::Up},
     demo::{self, Demo},
-    exit, output, progress,
+    exit, output, program, progress,
     running::{Lock, Presence, Running},
     signals, start,
     telemetry::Telemetry,
@@ -129,7 +129,8 @@ fn detach(args: &Up) -> anyhow::Result<ExitCode> {
     output::print(args.output, &shown_to_programs, |said| {
         let what = if now { "runs in the background" } else { "runs already" };
         let (pid, url) = (running.pid, said["api"].as_str().unwrap_or_default());
-        let mut text = format!("the factory {what} at {url} (pid {pid}); `mcp-factory down` ends it\n");
+        let end = program::line("down");
+        let mut text = format!("the factory {what} at {url} (pid {pid}); `{end}` ends it\n");
         for word in ["endpoint", "key"] {
             if let Some(value) = said[word].as_str() {
                 text.push_str(&format!("{word}: {value}\n"));

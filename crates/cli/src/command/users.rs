@@ -11,6 +11,7 @@ use crate::{
     api,
     args::access::{Rights, Role, Users, UsersVerb},
     output::{self, Table, cell, time},
+    program,
 };
 
 pub fn run(args: &Users) -> anyhow::Result<ExitCode> {
@@ -19,7 +20,8 @@ pub fn run(args: &Users) -> anyhow::Result<ExitCode> {
             let mut body = wanted(rights);
             body.insert("name".to_owned(), name.as_str().into());
             let user = api.post(&["mcp", "users"]).json(&body.into()).send().await?;
-            let next = format!("`{name}` is a user; next: mcp-factory tokens issue laptop --user {name}");
+            let issue = program::line(&format!("tokens issue laptop --user {name}"));
+            let next = format!("`{name}` is a user; next: {issue}");
             done(api, &user, &next)
         }),
         UsersVerb::List { asking } => api::with(&asking.reach, asking.output, async |api| {

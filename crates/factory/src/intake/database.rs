@@ -166,7 +166,8 @@ impl Opened {
                 opened.read_only = definition["readOnly"] == true;
                 opened.scope = word("column");
                 let settings = definition["session"].as_object().into_iter().flatten();
-                opened.session = settings.map(|(name, text)| (name.clone(), text.to_string())).collect();
+                let settings = settings.filter_map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned())));
+                opened.session = settings.collect();
                 opened.by = if word("by").as_deref() == Some("principal.tenant") {
                     Identity::Tenant
                 } else {

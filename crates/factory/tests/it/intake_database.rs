@@ -13,7 +13,7 @@ use mcp_factory_connect::{
     sql::{self, Access, Backend, Cell, Columns, DatabaseConfig, RowSink, RunOptions, Source, Statement},
 };
 use mcp_factory_engine::{CursorKey, Engine, Plan, Surroundings, Tasks};
-use mcp_factory_spec::{Format, Probe, Spec};
+use mcp_factory_spec::{Format, NoFiles, Spec};
 use mcp_factory_testing::{Mariadb, Postgres};
 use mcp_serve::{Approvals, CallContext, Content, Principal, Server as _, ToolResult};
 use serde_json::{Value, json};
@@ -34,17 +34,6 @@ impl RowSink for Nothing {
         std::ops::ControlFlow::Continue(())
     }
     fn reset(&mut self) {}
-}
-
-struct NoFiles;
-
-impl Probe for NoFiles {
-    fn is_file(&self, _: &str) -> bool {
-        false
-    }
-    fn is_folder(&self, _: &str) -> bool {
-        false
-    }
 }
 
 impl Ground {

@@ -9,22 +9,11 @@ use mcp_factory_intake::{
     database::{Options, propose, schema::Schema},
 };
 use mcp_factory_spec::{
-    Format, Probe, Source,
+    Format, NoFiles, Source,
     model::ToolKind,
     sql::{Dialect, Template},
 };
 use proptest::{prelude::*, test_runner::RngSeed};
-
-struct NoFiles;
-
-impl Probe for NoFiles {
-    fn is_file(&self, _: &str) -> bool {
-        false
-    }
-    fn is_folder(&self, _: &str) -> bool {
-        false
-    }
-}
 
 const DIALECTS: [Dialect; 3] = [Dialect::Postgres, Dialect::Mysql, Dialect::Sqlite];
 

@@ -9,6 +9,7 @@ use crate::{
     args::{Output, factory::Reach},
     command::deploy::checks,
     output::{self, Colour, cell, paint, plain, time},
+    program,
 };
 
 pub fn run(name: &str, reach: &Reach, output: Output) -> anyhow::Result<ExitCode> {
@@ -75,7 +76,7 @@ fn state(api: &Api, server: &Value) -> String {
         Some("healthy") => format!("{state}, {}", paint(Colour::Green, "healthy")),
         Some(health) => format!("{state}, {}", paint(Colour::Red, health)),
         None if state == api::DOWN => {
-            format!("{}: no factory runs; `mcp-factory up` starts both", paint(Colour::Red, &state))
+            format!("{}: no factory runs; `{}` starts both", paint(Colour::Red, &state), program::line("up"))
         }
         None => state,
     }
