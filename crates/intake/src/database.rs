@@ -20,7 +20,11 @@ use mcp_factory_spec::sql::Dialect;
 use serde_json::{Map, Value, json};
 
 use self::{schema::Schema, tool::Names};
-use crate::{Finding, Level, MANY, Proposal, name, settle, text};
+use crate::{
+    Finding, Level, MANY, Proposal,
+    exposure::{Group, expose},
+    name, settle, text,
+};
 
 /// What is taken of a database, and how.
 #[derive(Debug, Clone, Default)]
@@ -193,20 +197,12 @@ impl Draft<'_> {
         spec.insert("name".to_owned(), name.into());
         spec.insert("connections".to_owned(), json!([connection]));
         if self.tools.len() > MANY {
-            let mut names = name::Names::default();
-            let toolsets: Vec<Value> = self
-                .toolsets
-                .iter()
-                .map(|(words, tools)| {
-                    let about =
-                        chosen.iter().find(|chosen| chosen.words == *words).map(|chosen| &*chosen.table.comment);
-                    let about = about.map(|about| text::plain(about, 200)).filter(|about| !about.is_empty());
-                    let name = names.parameter(&words.replace(' ', "_"), "tools");
-                    json!({ "name": name, "description": about.unwrap_or_else(|| words.clone()), "tools": tools })
-                })
-                .collect();
-            spec.insert("toolsets".to_owned(), toolsets.into());
-            spec.insert("exposure".to_owned(), json!({ "mode": "dynamic", "modern": "search" }));
+            let groups = std::mem::take(&mut self.toolsets).into_iter().map(|(words, tools)| {
+                let about = chosen.iter().find(|chosen| chosen.words == words).map(|chosen| &*chosen.table.comment);
+                let about = about.map(|about| text::plain(about, 200)).filter(|about| !about.is_empty());
+                Group { name: words.replace(' ', "_"), about: about.unwrap_or(words), tools }
+            });
+            expose(&mut spec, &self.tools, groups.collect());
         }
         spec.insert("tools".to_owned(), std::mem::take(&mut self.tools).into());
         Value::Object(spec)

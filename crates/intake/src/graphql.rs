@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use self::{input::Inputs, selection::Selecting};
 use crate::{
     Finding, Level, MANY, MOST, Proposal,
+    exposure::{Group, expose},
     name::{self, Names, fits},
     settle, text, too_many,
 };
@@ -107,13 +108,14 @@ pub fn import(
     api.insert("name".to_owned(), "api".into());
     api.insert("type".to_owned(), "graphql".into());
     api.extend(connection);
-    let mut spec = json!({ "name": server, "connections": [api] });
+    let mut spec = Map::new();
+    spec.insert("name".to_owned(), server.into());
+    spec.insert("connections".to_owned(), json!([api]));
     if tools.len() > MANY {
-        spec["toolsets"] = json!([{ "name": "all", "description": "All fields of the schema", "tools": ["*"] }]);
-        spec["exposure"] = json!({ "mode": "dynamic", "modern": "search" });
+        expose(&mut spec, &tools, vec![Group::of_all("All fields of the schema")]);
     }
-    spec["tools"] = tools.into();
-    settle::settle(spec, &places, found)
+    spec.insert("tools".to_owned(), tools.into());
+    settle::settle(Value::Object(spec), &places, found)
 }
 
 /// Types by their names.

@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::{
     Finding, Level, MANY, Proposal,
+    exposure::{Group, expose},
     name::{self, Names},
     network, settle, text,
 };
@@ -72,13 +73,11 @@ pub fn import(pool: &DescriptorPool, options: &Options) -> Result<Proposal, Vec<
     let mut spec = Map::from_iter([("name".to_owned(), Value::from(server.clone()))]);
     spec.insert("connections".to_owned(), json!([connection(&server, options, &mut found)]));
     if tools.len() > MANY {
-        let mut names = Names::default();
-        let sets = toolsets.into_iter().map(|(service, (about, tools))| {
+        let groups = toolsets.into_iter().map(|(service, (about, tools))| {
             let short = service.rsplit('.').next().unwrap_or(&service);
-            json!({ "name": names.parameter(&name::snake(short), "tools"), "description": about, "tools": tools })
+            Group { name: name::snake(short), about, tools }
         });
-        spec.insert("toolsets".to_owned(), sets.collect());
-        spec.insert("exposure".to_owned(), json!({ "mode": "dynamic", "modern": "search" }));
+        expose(&mut spec, &tools, groups.collect());
     }
     spec.insert("tools".to_owned(), tools.into());
     settle::settle(Value::Object(spec), &places, found)

@@ -5,6 +5,7 @@
 //! reader, so it is a spec that validates, or there is none.
 
 pub mod database;
+mod exposure;
 mod finding;
 pub mod graphql;
 pub mod grpc;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Finding, Level, MANY, MOST, Proposal,
+    exposure::{Group, expose},
     name::{self, Names},
     settle, too_many,
 };
@@ -77,13 +78,14 @@ pub fn import(
     if !options.tools.is_empty() {
         upstream.insert("tools".to_owned(), json!(options.tools));
     }
-    let mut spec = json!({ "name": server, "connections": [upstream] });
+    let mut spec = Map::new();
+    spec.insert("name".to_owned(), server.into());
+    spec.insert("connections".to_owned(), json!([upstream]));
     if made.len() > MANY {
-        spec["toolsets"] = json!([{ "name": "all", "description": "All tools of the server", "tools": ["*"] }]);
-        spec["exposure"] = json!({ "mode": "dynamic", "modern": "search" });
+        expose(&mut spec, &made, vec![Group::of_all("All tools of the server")]);
     }
-    spec["tools"] = made.into();
-    settle::settle(spec, &places, found)
+    spec.insert("tools".to_owned(), made.into());
+    settle::settle(Value::Object(spec), &places, found)
 }
 
 fn tool(ours: &str, theirs: &str, mut said: Value) -> Value {

@@ -14,7 +14,7 @@ mod schema;
 mod security;
 mod server;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -25,7 +25,14 @@ use self::{
     operation::Operation,
     security::Credential,
 };
-use crate::{Finding, Level, MANY, MOST, Proposal, name, name::Names, name::fits, network, settle, text, too_many};
+use crate::{
+    Finding, Level, MANY, MOST, Proposal,
+    exposure::{self, Group, expose},
+    name,
+    name::Names,
+    name::fits,
+    network, settle, text, too_many,
+};
 
 /// How much is made of a document before it is given up: a schema can be referred to by every operation. What a spec has room
 /// for is less, once answers are left out of it.
@@ -104,24 +111,6 @@ fn made_of(
     }
     let (spec, places) = import.finish();
     Ok((spec, places, found))
-}
-
-/// So many groups can be looked through, and a spec can have; the smallest ones are one beyond that.
-const MOST_TOOLSETS: usize = 200;
-
-fn few(toolsets: BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<String>> {
-    if toolsets.len() <= MOST_TOOLSETS {
-        return toolsets;
-    }
-    let mut by_size: Vec<(String, Vec<String>)> = toolsets.into_iter().collect();
-    by_size.sort_by_key(|(_, tools)| std::cmp::Reverse(tools.len()));
-    let mut rest: Vec<String> = Vec::new();
-    let mut seen = HashSet::new();
-    for (_, tools) in by_size.split_off(MOST_TOOLSETS - 1) {
-        rest.extend(tools.into_iter().filter(|tool| seen.insert(tool.clone())));
-    }
-    by_size.push(("everything else".to_owned(), rest));
-    by_size.into_iter().collect()
 }
 
 /// About as long as the value is when it is written.
@@ -209,7 +198,7 @@ impl<'d, 'r, 'o> Import<'d, 'r, 'o> {
             self.toolsets.entry((*tag).to_owned()).or_default().push(name.clone());
         }
         if operation.tags.is_empty() {
-            self.toolsets.entry(operation.first_step()).or_default().push(name);
+            self.toolsets.entry(exposure::first_step(operation.path).to_owned()).or_default().push(name);
         }
         let spec = Value::Object(spec);
         self.bytes += length(&spec);
@@ -296,17 +285,11 @@ impl<'d, 'r, 'o> Import<'d, 'r, 'o> {
                 .flat_map(At::items)
                 .filter_map(|tag| Some((tag.text("name")?, tag.text("description")?)))
                 .collect();
-            let mut names = Names::default();
-            let toolsets: Vec<Value> = few(self.toolsets)
-                .iter()
-                .map(|(tag, tools)| {
-                    let name = names.parameter(&name::snake(tag), "tools");
-                    let about = tags.get(&**tag).map(|about| text::plain(about, 200)).filter(|about| !about.is_empty());
-                    json!({ "name": name, "description": about.unwrap_or_else(|| tag.clone()), "tools": tools })
-                })
-                .collect();
-            spec.insert("toolsets".to_owned(), toolsets.into());
-            spec.insert("exposure".to_owned(), json!({ "mode": "dynamic", "modern": "search" }));
+            let groups = self.toolsets.into_iter().map(|(tag, tools)| {
+                let about = tags.get(&*tag).map(|about| text::plain(about, 200)).filter(|about| !about.is_empty());
+                Group { name: name::snake(&tag), about: about.unwrap_or(tag), tools }
+            });
+            expose(&mut spec, &self.tools, groups.collect());
         }
         spec.insert("tools".to_owned(), self.tools.into());
         (Value::Object(spec), self.places)

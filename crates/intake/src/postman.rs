@@ -11,11 +11,14 @@ mod sample;
 mod url;
 mod variables;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use self::{auth::Auth, variables::Variables};
 use crate::{
     Finding, Level, MANY, MOST, Proposal,
+    exposure::{self, Group, expose},
     name::{self, Names},
     openapi::document::At,
     settle, text, too_many,
@@ -101,6 +104,8 @@ struct Import<'d> {
     connections: Vec<(Value, Value, Option<Value>)>,
     /// Folders in their order: the way to each, what is said of it, its tools.
     folders: Vec<(Vec<String>, String, Vec<String>)>,
+    /// The tools of requests in no folder, by the first step of their paths.
+    steps: BTreeMap<String, Vec<String>>,
     scripts: usize,
 }
 
@@ -118,6 +123,7 @@ impl<'d> Import<'d> {
             places: Vec::new(),
             connections: Vec::new(),
             folders: Vec::new(),
+            steps: BTreeMap::new(),
             scripts: 0,
         }
     }
@@ -188,8 +194,9 @@ impl<'d> Import<'d> {
         };
         tool.extend(annotations.map(|annotations| ("annotations".to_owned(), annotations)));
         tool.insert("http".to_owned(), Value::Object(made.http));
-        if let Some((.., tools)) = self.folders.iter_mut().find(|(folder, ..)| !way.is_empty() && folder == way) {
-            tools.push(id);
+        match self.folders.iter_mut().find(|(folder, ..)| folder == way) {
+            Some((.., tools)) => tools.push(id),
+            None => self.steps.entry(exposure::first_step(&made.path).to_owned()).or_default().push(id),
         }
         self.tools.push(Value::Object(tool));
         self.places.push(shown);
@@ -248,19 +255,14 @@ impl<'d> Import<'d> {
         spec.extend(describe(info).map(|about| ("description".to_owned(), about.into())));
         let connections: Vec<Value> = self.connections.into_iter().map(|(connection, ..)| connection).collect();
         spec.insert("connections".to_owned(), connections.into());
-        let mut names = Names::default();
-        let toolsets = self.folders.into_iter().filter(|(.., tools)| !tools.is_empty()).map(|(way, about, tools)| {
-            let name = names.parameter(&name::snake(&way.join(" ")), "requests");
+        let folders = self.folders.into_iter().map(|(way, about, tools)| {
             let about = if about.is_empty() { text::plain(&way.join(" / "), 200) } else { about };
-            json!({ "name": name, "description": about, "tools": tools })
+            Group { name: name::snake(&way.join(" ")), about, tools }
         });
-        let toolsets: Vec<Value> = toolsets.collect();
-        if !toolsets.is_empty() {
-            if self.tools.len() > MANY {
-                spec.insert("exposure".to_owned(), json!({ "mode": "dynamic", "modern": "search" }));
-            }
-            spec.insert("toolsets".to_owned(), toolsets.into());
-        }
+        // What is in no folder needs no group where all are listed.
+        let steps = if self.tools.len() > MANY { self.steps } else { BTreeMap::new() };
+        let steps = steps.into_iter().map(|(step, tools)| Group { name: name::snake(&step), about: step, tools });
+        expose(&mut spec, &self.tools, folders.chain(steps).collect());
         spec.insert("tools".to_owned(), self.tools.into());
         settle::settle(Value::Object(spec), &self.places, self.found)
     }

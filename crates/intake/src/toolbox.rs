@@ -25,6 +25,7 @@ use self::{
 };
 use crate::{
     Finding, Level, MOST, Proposal,
+    exposure::{Group, expose},
     name::{self, Names},
     settle, too_many,
 };
@@ -106,13 +107,9 @@ pub fn import(files: &[(&str, &[u8])], options: &Options) -> Result<Proposal, Ve
     let connections = import.sources.values().flatten().filter(|source| used.contains(&source.name));
     let connections: Vec<Value> = connections.map(|source| Value::Object(source.connection.clone())).collect();
     let (tools, places) = (import.tools, import.places);
-    for (key, list) in [
-        ("connections", connections),
-        ("tools", tools),
-        ("toolsets", toolsets),
-        ("prompts", prompts),
-        ("resources", resources),
-    ] {
+    expose(&mut spec, &tools, toolsets);
+    for (key, list) in [("connections", connections), ("tools", tools), ("prompts", prompts), ("resources", resources)]
+    {
         if !list.is_empty() {
             spec.insert(key.to_owned(), list.into());
         }
@@ -169,10 +166,9 @@ impl Import<'_> {
     }
 
     /// Groups are toolsets that may have more than tools. The group without a name is the server: its description comes back.
-    fn toolsets(&mut self, toolsets: Vec<Item>, groups: Vec<Item>) -> (Vec<Value>, Option<String>) {
+    fn toolsets(&mut self, toolsets: Vec<Item>, groups: Vec<Item>) -> (Vec<Group>, Option<String>) {
         let mut made = Vec::new();
         let mut about = None;
-        let mut names = Names::default();
         let shadowed: Vec<String> = groups.iter().map(|group| group.name.clone()).collect();
         for mut item in toolsets.into_iter().filter(|toolset| !shadowed.contains(&toolset.name)).chain(groups) {
             let said = item.take_text("description").map(|text| prose(&text)).filter(|text| !text.is_empty());
@@ -184,8 +180,8 @@ impl Import<'_> {
             let listed = item.take_names("tools");
             let gone: Vec<&str> =
                 listed.iter().filter(|tool| !self.became.contains_key(*tool)).map(|tool| &**tool).collect();
-            let tools: Vec<&str> =
-                listed.iter().filter_map(|tool| self.became.get(tool)).flatten().map(|tool| &**tool).collect();
+            let tools: Vec<String> =
+                listed.iter().filter_map(|tool| self.became.get(tool)).flatten().cloned().collect();
             if !gone.is_empty() && !tools.is_empty() {
                 let message = format!("the toolset `{}` is without `{}`", item.name, gone.join("`, `"));
                 self.found.push(item.finding(Level::LeftOut, message, None));
@@ -196,12 +192,8 @@ impl Import<'_> {
                 self.found.push(item.finding(Level::LeftOut, message, None));
                 continue;
             }
-            let id = names.parameter(&item.name, "tools");
-            let mut toolset = Map::new();
-            toolset.insert("name".to_owned(), id.into());
-            toolset.insert("description".to_owned(), said.unwrap_or_else(|| item.name.replace(['_', '-'], " ")).into());
-            toolset.insert("tools".to_owned(), json!(tools));
-            made.push(Value::Object(toolset));
+            let about = said.unwrap_or_else(|| item.name.replace(['_', '-'], " "));
+            made.push(Group { name: item.name, about, tools });
         }
         (made, about)
     }

@@ -75,6 +75,20 @@ async fn decoded(uri: Uri, headers: HeaderMap) -> Response {
     answer(&json!({ "rest": rest, "query": query, "header": header("x-ids"), "cookie": header("cookie") }))
 }
 
+/// A document may have more tags than a server can have toolsets: what was proposed can be served all the same. Issue 6, 1.
+#[test]
+fn a_document_of_hundreds_of_tags_can_be_served() {
+    let operation = |n: usize| json!({ "get": { "tags": [format!("Tag {n}")], "responses": {} } });
+    let paths: serde_json::Map<String, Value> = (0..300).map(|n| (format!("/t{n}"), operation(n))).collect();
+    let document = json!({
+        "openapi": "3.0.3", "info": { "title": "Tags", "version": "1" }, "paths": paths,
+        "servers": [{ "url": "https://a.example" }]
+    });
+    let spec = imported(&document);
+    assert_eq!((spec.tools.len(), spec.toolsets.len()), (300, 128));
+    engine(&spec, &[]);
+}
+
 /// Every style of OpenAPI 3: what a server reads is what was meant. Issue 6, 1.
 #[tokio::test]
 async fn every_style_arrives_as_it_is_written() {

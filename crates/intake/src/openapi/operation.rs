@@ -79,12 +79,6 @@ impl<'d> Operation<'d> {
         format!("/paths/{}/{}", encode(self.path), self.method)
     }
 
-    /// What it is about, where nobody says so.
-    pub fn first_step(&self) -> String {
-        let is_word = |step: &&str| !step.is_empty() && !step.starts_with('{');
-        self.path.split('/').find(is_word).unwrap_or("other").to_owned()
-    }
-
     pub fn tool(&self, root: At<'d>, resolver: &Resolver<'d>, carried: &[String]) -> Result<Tool, String> {
         let version = resolver.version();
         let schemas = Schemas::new(resolver, Way::In, INPUT);

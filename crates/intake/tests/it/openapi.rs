@@ -319,6 +319,21 @@ fn many_tools_are_searched_by_tag() {
     );
 }
 
+/// Who gave no tags said it with paths.
+#[test]
+fn many_tools_without_tags_are_searched_by_the_first_step_of_their_path() {
+    let paths: String =
+        (0..70).map(|n| format!("  /v2/things{}/{n}: {{ get: {{ responses: {{}} }} }}\n", n % 3)).collect();
+    let document = format!(
+        "openapi: 3.0.0\ninfo: {{ title: Many, version: '1' }}\nservers: [{{ url: https://a.example }}]\npaths:\n{paths}"
+    );
+    let spec = proposal(&document).spec.canonical();
+    assert_eq!(spec["exposure"], json!({ "mode": "dynamic" }));
+    let toolsets = spec["toolsets"].as_array().expect("toolsets");
+    let named: Vec<&str> = toolsets.iter().map(|it| it["name"].as_str().expect("a name")).collect();
+    assert_eq!(named, ["things0", "things1", "things2"]);
+}
+
 struct Beside;
 
 impl Files for Beside {

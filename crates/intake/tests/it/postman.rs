@@ -69,6 +69,35 @@ fn requests_become_tools_folders_toolsets_and_variables_the_server() {
     assert_eq!(spec["tools"][2]["name"], "get_health");
 }
 
+/// Above 60 tools nobody should have to have made folders; and what stands beside folders is in a toolset, too.
+#[test]
+fn many_requests_are_searched_by_folder_or_by_the_first_step_of_their_path() {
+    let items = |many: usize| -> Vec<Value> {
+        let url = |n: usize| format!("https://a.example/api/v1/{}/{n}", ["products", "orders"][n % 2]);
+        (0..many).map(|n| json!({ "name": format!("Do {n}"), "request": { "method": "GET", "url": url(n) } })).collect()
+    };
+    let of = |items: Vec<Value>| proposal(&with(items.into(), json!({}))).spec.canonical();
+    let few = of(items(60));
+    assert_eq!((few.get("exposure"), few.get("toolsets")), (None, None));
+
+    let many = of(items(61));
+    assert_eq!(many["exposure"], json!({ "mode": "dynamic" }));
+    let named = |spec: &Value| -> Vec<(String, usize)> {
+        let toolsets = spec["toolsets"].as_array().expect("toolsets").iter();
+        let size = |it: &Value| it["tools"].as_array().expect("tools").len();
+        toolsets.map(|it| (it["name"].as_str().expect("a name").to_owned(), size(it))).collect()
+    };
+    assert_eq!(named(&many), [("orders".to_owned(), 30), ("products".to_owned(), 31)]);
+
+    let mut mixed = items(60);
+    let folder = mixed.drain(..30).collect::<Vec<_>>();
+    mixed.extend([json!({ "name": "Old ones", "item": folder }), json!({ "name": "None", "item": [] })]);
+    mixed.extend(items(64).drain(60..));
+    let mixed = of(mixed);
+    let expected = [("old_ones".to_owned(), 30), ("orders".to_owned(), 17), ("products".to_owned(), 17)];
+    assert_eq!(named(&mixed), expected);
+}
+
 #[test]
 fn the_fields_of_a_body_are_parameters() {
     let raw = r#"{"name": "Lamp", "price": 9.5, "tags": ["a"], "owner": {{ownerId}}, "note": "by {{user}}", "size": {"w": 1}, "none": null}"#;

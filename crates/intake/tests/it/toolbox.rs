@@ -63,6 +63,25 @@ fn the_flat_and_the_nested_form_become_the_same_spec() {
     assert_eq!(tool["sql"], "SELECT * FROM hotels WHERE name ILIKE '%' || :name || '%' ORDER BY id");
     assert_eq!(tool["annotations"], json!({ "readOnly": true }));
     assert_eq!(flat["toolsets"][0]["tools"], json!(["search-hotels"]));
+    assert_eq!(flat.get("exposure"), None);
+}
+
+#[test]
+fn many_tools_are_searched_whatever_toolsets_their_author_made() {
+    let tool = |n: usize| {
+        format!(
+            "---\nkind: tool\nname: t{n}\ntype: sqlite-sql\nsource: db\ndescription: Finds\nstatement: SELECT {n}\n"
+        )
+    };
+    let source = "kind: source\nname: db\ntype: sqlite\ndatabase: hotels.db\n";
+    let few = spec(&format!("{source}{}", (0..60).map(tool).collect::<String>()));
+    assert_eq!((few.get("exposure"), few.get("toolsets")), (None, None));
+    let set = "---\nkind: toolset\nname: reading\ntools: [t1, t2]\n";
+    let many = spec(&format!("{source}{}{set}", (0..61).map(tool).collect::<String>()));
+    assert_eq!(many["exposure"], json!({ "mode": "dynamic" }));
+    let sizes =
+        many["toolsets"].as_array().expect("toolsets").iter().map(|it| it["tools"].as_array().map_or(0, Vec::len));
+    assert_eq!(sizes.collect::<Vec<_>>(), [2, 59]);
 }
 
 #[test]
