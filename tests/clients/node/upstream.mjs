@@ -1,5 +1,6 @@
 // usage: upstream.mjs CLIENT_ID CLIENT_SECRET
-// An HTTP API behind a real OAuth server (oidc-provider), for tools to call. Says where both are in one line of JSON.
+// An HTTP API behind a real OAuth server (oidc-provider), for tools to call. Says where both are in one line of JSON. Some of it is
+// described at /openapi.json, for who wants to make tools of it.
 import http from "node:http";
 import { Provider } from "oidc-provider";
 
@@ -65,6 +66,19 @@ const routes = {
   "/api/state": (request, response) => json(response, { issued, cut }),
 };
 
+const document = (port) => ({
+  openapi: "3.1.0",
+  info: { title: "CRM", version: "1" },
+  servers: [{ url: `http://127.0.0.1:${port}/api` }],
+  security: [{ oauth: ["crm:read"] }],
+  paths: {
+    "/large": { get: { operationId: "getLarge", responses: {} } },
+    "/revoke": { post: { operationId: "revoke", responses: {} } },
+    "/state": { get: { operationId: "getState", responses: {} } },
+  },
+  components: { securitySchemes: { oauth: { type: "oauth2", flows: { clientCredentials: { tokenUrl: `${issuer}/token`, scopes: { "crm:read": "Read", "crm:write": "Write" } } } } } },
+});
+
 async function body(request) {
   const pieces = [];
   for await (const piece of request) pieces.push(piece);
@@ -72,6 +86,7 @@ async function body(request) {
 }
 
 const api = http.createServer(async (request, response) => {
+  if (request.url === "/openapi.json") return json(response, document(api.address().port));
   const bearer = request.headers.authorization?.replace(/^Bearer /, "");
   const token = bearer && (await provider.ClientCredentials.find(bearer));
   const url = new URL(request.url, "http://api");
