@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::Denied;
+
 /// Its text is meant for whoever wrote or called the tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
@@ -9,6 +11,7 @@ pub struct Error {
     message: String,
     /// SQLSTATE, or SQLite's extended result code by name.
     code: Option<String>,
+    denied: Option<Denied>,
 }
 
 /// What a caller can do about it.
@@ -36,7 +39,7 @@ pub enum Class {
 
 impl Error {
     pub(crate) fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), code: None }
+        Self { class, message: message.into(), code: None, denied: None }
     }
 
     pub(crate) fn with_code(mut self, code: impl Into<String>) -> Self {
@@ -86,9 +89,21 @@ impl Error {
         self.code.as_deref()
     }
 
+    /// What the policy does not grant, where that is why.
+    #[must_use]
+    pub fn denied(&self) -> Option<&Denied> {
+        self.denied.as_ref()
+    }
+
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
+    }
+}
+
+impl From<Denied> for Error {
+    fn from(denied: Denied) -> Self {
+        Self { denied: Some(denied.clone()), ..Self::new(Class::Configuration, denied.to_string()) }
     }
 }
 

@@ -284,7 +284,10 @@ async fn cancel(connection: &Connection) {
 
 fn failure(error: &tokio_postgres::Error, parameters: &[Parameter]) -> Failure {
     const GONE: [SqlState; 3] = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
-    let changed = error.as_db_error().is_some_and(|db| db.message().starts_with("cached plan must not change"));
+    // Its message is in the server's language; where in the server it comes from is not.
+    let changed = error.as_db_error().is_some_and(|db| {
+        *db.code() == SqlState::FEATURE_NOT_SUPPORTED && db.routine() == Some("RevalidateCachedQuery")
+    });
     let connection = match error.code() {
         // It did not come from the server.
         None => State::Broken { sent: true },

@@ -164,10 +164,7 @@ impl Sqlite {
 
     /// The path is judged as it is written and as what it is: a link inside a granted folder leads nowhere else.
     fn file(&self, source: &Source) -> Result<PathBuf, Error> {
-        let check = |path: &PathBuf| {
-            let denied = |denied: crate::Denied| Error::new(Class::Configuration, denied.to_string());
-            self.policy.check(crate::Grant::Path(path.clone())).map_err(denied)
-        };
+        let check = |path: &PathBuf| self.policy.check(crate::Grant::Path(path.clone()));
         let path = source::sqlite_path(source, &*self.secrets)?;
         check(&path)?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

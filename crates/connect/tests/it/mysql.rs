@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use mcp_factory_connect::{
-    FixedSecrets, Policy,
+    Denied, FixedSecrets, Grant, Policy,
     sql::{Backend, Class, Database, DatabaseConfig, Hint, PoolConfig, RunOptions, Source},
 };
 use mcp_factory_testing::{Certificate, Mariadb};
@@ -116,6 +116,7 @@ async fn private_networks_need_their_grant() {
         let error = run(&database, &read("SELECT 1", &[]), vec![]).await.unwrap_err();
         assert_eq!(error.class(), Class::Configuration);
         assert!(error.message().starts_with("a private network is not granted"), "{place}: {error}");
+        assert_eq!(error.denied(), Some(&Denied { grant: Grant::PrivateNetworks }));
     }
 }
 

@@ -403,6 +403,7 @@ async fn a_path_needs_its_grant() {
     let error = run(&database, &read("SELECT 1", &[]), vec![]).await.unwrap_err();
     assert_eq!(error.class(), Class::Configuration);
     assert!(error.message().starts_with("the path `/data/a.db` is not granted"), "{error}");
+    assert_eq!(error.denied(), Some(&Denied { grant: Grant::Path("/data/a.db".into()) }));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use mcp_factory_connect::{
-    Environment, Grant, Policy, Secrets,
+    Environment, Policy, Secrets,
     sql::{self, Backend, Class, DatabaseConfig, Source},
 };
 use mcp_factory_intake::database::{self, Connection, Identity, Options, catalogue, schema::Schema};
@@ -83,10 +83,9 @@ impl Database {
         let mut opened = Opened::new(place, reach, self.schema.clone()).await?;
         let schema = read(&opened.database, self.schema.as_deref()).await;
         opened.database.close().await;
-        let denied = reach.policy().check(Grant::PrivateNetworks).err();
-        let schema = schema.map_err(|error| match denied {
+        let schema = schema.map_err(|error| match error.denied() {
             // Found out when its name is resolved, and refused as it is everywhere.
-            Some(denied) if !is_shared && error.to_string().contains(&denied.to_string()) => denied.into(),
+            Some(denied) if !is_shared => denied.clone().into(),
             _ => opened.unreadable(&error),
         })?;
         let options = Options {

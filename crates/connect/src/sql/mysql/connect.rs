@@ -99,7 +99,7 @@ impl Connector {
         };
         let ssl = match (ssl, &options[2]) {
             (Some(ssl), Some(path)) => {
-                self.policy.check(Grant::Path(path.into())).map_err(denied)?;
+                self.policy.check(Grant::Path(path.into()))?;
                 Some(ssl.with_root_certs(vec![PathBuf::from(path).into()]).with_disable_built_in_roots(true))
             }
             (ssl, _) => ssl,
@@ -123,7 +123,7 @@ impl Connector {
             return Ok(None);
         }
         if opts.socket().is_some() {
-            return Err(denied(Denied { grant: Grant::PrivateNetworks }));
+            return Err(Denied { grant: Grant::PrivateNetworks }.into());
         }
         let host = opts.ip_or_hostname().trim_start_matches('[').trim_end_matches(']');
         let found = tokio::net::lookup_host((host, opts.tcp_port())).await.map_err(|_| {
@@ -131,7 +131,7 @@ impl Connector {
         })?;
         let found: Vec<_> = found.map(|address| address.ip()).collect();
         for address in &found {
-            address::check(*address, &self.policy).map_err(denied)?;
+            address::check(*address, &self.policy)?;
         }
         Ok(Some(found))
     }
@@ -148,10 +148,6 @@ impl Connector {
         let cause = cause.map_or_else(|| error.to_string(), ToString::to_string);
         Error::new(Class::Unavailable, format!("`{name}` at {place} can't be reached: {cause}"))
     }
-}
-
-fn denied(denied: Denied) -> Error {
-    configuration(denied.to_string())
 }
 
 /// `db.example.com:3306/shop`

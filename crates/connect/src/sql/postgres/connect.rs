@@ -91,9 +91,10 @@ impl Connector {
         let tls = match (mode, &options[1]) {
             ("allow" | "prefer", None) => tls::unverified(),
             (_, None) => tls::verified(),
-            (_, Some(path)) => {
-                tls::verified_by(path, &self.policy).map_err(|error| configuration(error.to_string()))?
-            }
+            (_, Some(path)) => tls::verified_by(path, &self.policy).map_err(|error| match error {
+                tls::RootsError::Denied(denied) => denied.into(),
+                error => configuration(error.to_string()),
+            })?,
         };
         Ok((config, MakeRustlsConnect::new((*tls).clone())))
     }
@@ -103,10 +104,9 @@ impl Connector {
         if self.policy.grants(&crate::Grant::PrivateNetworks) {
             return Ok(());
         }
-        let denied = |denied: crate::Denied| configuration(denied.to_string());
         if !config.get_hostaddrs().is_empty() {
             for address in config.get_hostaddrs() {
-                address::check(*address, &self.policy).map_err(denied)?;
+                address::check(*address, &self.policy)?;
             }
             return Ok(());
         }
@@ -115,14 +115,14 @@ impl Connector {
         for (index, host) in config.get_hosts().to_vec().into_iter().enumerate() {
             let port = ports.get(index).or(ports.first()).copied().unwrap_or(5432);
             let Host::Tcp(host) = host else {
-                return Err(denied(crate::Denied { grant: crate::Grant::PrivateNetworks }));
+                return Err(crate::Denied { grant: crate::Grant::PrivateNetworks }.into());
             };
             let found = tokio::net::lookup_host((host.as_str(), port)).await.map_err(|_| {
                 Error::new(Class::Unavailable, format!("`{}` at {place}: the name can't be resolved", self.config.name))
             })?;
             let mut first = None;
             for found in found {
-                address::check(found.ip(), &self.policy).map_err(denied)?;
+                address::check(found.ip(), &self.policy)?;
                 first.get_or_insert(found.ip());
             }
             if let Some(first) = first {
