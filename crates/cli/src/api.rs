@@ -109,7 +109,7 @@ impl Api {
         let token = std::env::var(TOKEN).map(Zeroizing::new).map_err(|_| {
             exit::usage(
                 format!("there is no `{TOKEN}`, which a factory at a URL asks for"),
-                format!("set `{TOKEN}`; `mcp-factory tokens issue NAME`, where the factory runs, makes one"),
+                "set `MCP_FACTORY_TOKEN`; `mcp-factory tokens issue NAME`, where the factory runs, makes one",
             )
         })?;
         Ok(Self { way: network(base, false)?, token: bearer(&token)?, output })
@@ -478,7 +478,7 @@ pub async fn open_factory(reach: &Reach) -> anyhow::Result<Factory> {
     };
     let opened = progress::tell("opening the registry", Factory::open(config)).await;
     opened.map_err(|error| {
-        let code = error.code();
-        exit::of_code(code, anyhow::Error::from(error).context("can't open the factory"))
+        let (code, missing) = (error.code(), error.missing());
+        exit::of_code(code, missing, anyhow::Error::from(error).context("can't open the factory"))
     })
 }

@@ -4,6 +4,8 @@ use std::{error::Error, fmt, process::ExitCode};
 
 use serde_json::Value;
 
+use crate::program::{self, Hint};
+
 /// Something failed that was asked for: an error in a spec, a failed test, a port that is taken.
 pub const FAILURE: u8 = 1;
 /// The command line itself was wrong (clap uses the same).
@@ -15,7 +17,7 @@ pub const NOT_FOUND: u8 = 3;
 #[derive(Debug)]
 struct Failure {
     error: Box<dyn Error + Send + Sync>,
-    hint: Option<String>,
+    hint: Option<Hint>,
     exit: u8,
 }
 
@@ -31,25 +33,25 @@ impl Error for Failure {
     }
 }
 
-fn failure(message: impl Into<String>, hint: impl Into<String>, exit: u8) -> anyhow::Error {
+fn failure(message: impl Into<String>, hint: impl Into<Hint>, exit: u8) -> anyhow::Error {
     Failure { error: message.into().into(), hint: Some(hint.into()), exit }.into()
 }
 
-pub fn hinted(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+pub fn hinted(message: impl Into<String>, hint: impl Into<Hint>) -> anyhow::Error {
     failure(message, hint, FAILURE)
 }
 
 /// The command line asks for something that makes no sense.
-pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+pub fn usage(message: impl Into<String>, hint: impl Into<Hint>) -> anyhow::Error {
     failure(message, hint, USAGE)
 }
 
-pub fn not_found(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+pub fn not_found(message: impl Into<String>, hint: impl Into<Hint>) -> anyhow::Error {
     failure(message, hint, NOT_FOUND)
 }
 
 /// The same error, with its causes.
-pub fn with_hint(error: anyhow::Error, hint: impl Into<String>) -> anyhow::Error {
+pub fn with_hint(error: anyhow::Error, hint: impl Into<Hint>) -> anyhow::Error {
     Failure { error: error.into(), hint: Some(hint.into()), exit: FAILURE }.into()
 }
 
@@ -57,31 +59,30 @@ pub fn with_hint(error: anyhow::Error, hint: impl Into<String>) -> anyhow::Error
 pub fn refused(problem: &Value) -> anyhow::Error {
     let code = problem["code"].as_str().unwrap_or_default();
     let detail = crate::output::plain(problem["detail"].as_str().unwrap_or("the factory refused it"));
-    of_code(code, anyhow::Error::msg(detail))
+    of_code(code, problem["missing"].as_str(), anyhow::Error::msg(detail))
 }
 
 /// What a code of the factory means to somebody who types. What has no hint here says itself what may be done.
-pub fn of_code(code: &str, error: anyhow::Error) -> anyhow::Error {
+/// `missing` says what kind of thing is not there, where that is why.
+pub fn of_code(code: &str, missing: Option<&str>, error: anyhow::Error) -> anyhow::Error {
     let hint = match code {
         "unauthenticated" | "invalid-credential" => {
             "set `MCP_FACTORY_TOKEN` to a token of this factory; \
                                                      `mcp-factory tokens issue NAME`, where it runs, makes one"
         }
         "forbidden" => "ask an admin of the factory for that role",
-        "not-found" => match error.to_string() {
-            said if said.starts_with("there is no server") => "`mcp-factory list` shows those there are",
-            said if said.starts_with("there is no user") => {
-                "`mcp-factory users list` shows those there are, to an admin"
-            }
-            said if said.starts_with("there is no version") => "`mcp-factory versions NAME` lists those there are",
+        "not-found" => match missing {
+            Some("server") => "`mcp-factory list` shows those there are",
+            Some("user") => "`mcp-factory users list` shows those there are, to an admin",
+            Some("version" | "version before") => "`mcp-factory versions SERVER` lists those there are",
             _ => "",
         },
         "invalid-spec" | "invalid-document" => "mend what is listed above",
         "conflicts" => "`--prefer ours` keeps what people wrote, `--prefer theirs` takes what is new",
         "unreadable" => "look whether it is there, and what it takes to read it",
-        "never-deployed" => "`mcp-factory deploy NAME` does",
+        "never-deployed" => "`mcp-factory deploy SERVER` does",
         "needed" => "`--force` removes it all the same",
-        "unhealthy" => "`mcp-factory logs NAME` shows what it said",
+        "unhealthy" => "`mcp-factory logs SERVER` shows what it said",
         "rate-limited" | "registry-busy" | "busy" => "try again in a moment",
         "no-target" => "`--target local` is there wherever a factory runs",
         "not-implemented" => "`mcp-factory create FILE` takes a spec",
@@ -98,22 +99,25 @@ pub fn of_code(code: &str, error: anyhow::Error) -> anyhow::Error {
         "not-found" => NOT_FOUND,
         _ => FAILURE,
     };
-    let hint = (!hint.is_empty()).then(|| hint.to_owned());
+    let hint = (!hint.is_empty()).then(|| hint.into());
     Failure { error: error.into(), hint, exit }.into()
 }
 
 /// The same error, where it is known which server it is about, and which secret that lacks.
 pub fn about_server(error: anyhow::Error, server: &str) -> anyhow::Error {
+    // What a tool answered when it was tried. Somebody else may have said it, but a name of a secret is all that is taken of it.
     let lacks = error.to_string();
     let lacks = lacks.split_once("there is no secret `").and_then(|(_, rest)| rest.split_once('`'));
+    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
     match error.downcast::<Failure>() {
         Ok(failure) => {
             let hint = match lacks {
-                Some((secret, _)) => Some(format!(
-                    "`mcp-factory secrets set {secret}` takes its value from standard input; \
-                     then `mcp-factory deploy {server}`"
-                )),
-                None => failure.hint.map(|hint| hint.replace("NAME", server)),
+                Some((secret, _)) if is_name(secret) => {
+                    let set = program::line(&format!("secrets set {secret}"));
+                    let deploy = program::line(&format!("deploy {}", program::quoted(server)));
+                    Some(format!("`{set}` takes its value from standard input; then `{deploy}`").into())
+                }
+                _ => failure.hint.map(|hint| hint.about(server)),
             };
             Failure { hint, ..failure }.into()
         }
@@ -122,8 +126,8 @@ pub fn about_server(error: anyhow::Error, server: &str) -> anyhow::Error {
 }
 
 /// What may mend it, if that is known.
-pub fn hint(error: &anyhow::Error) -> Option<&str> {
-    error.downcast_ref::<Failure>().and_then(|failure| failure.hint.as_deref())
+pub fn hint(error: &anyhow::Error) -> Option<&Hint> {
+    error.downcast_ref::<Failure>().and_then(|failure| failure.hint.as_ref())
 }
 
 fn code(error: &anyhow::Error) -> u8 {
@@ -144,7 +148,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         let _ = writeln!(out, "  caused by: {cause}");
     }
     if let Some(hint) = hint(error) {
-        let _ = writeln!(out, "{} {}", word(36, "hint:"), crate::program::typable(hint));
+        let _ = writeln!(out, "{} {}", word(36, "hint:"), hint);
     }
     ExitCode::from(code(error))
 }

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, sync::LazyLock};
 
 use serde_json::Value;
 
-use crate::{args::Output, program, terminal};
+use crate::{args::Output, program::Hint, terminal};
 
 /// `text` is what people are shown of it.
 pub fn print(output: Output, value: &Value, text: impl FnOnce(&Value) -> String) -> anyhow::Result<()> {
@@ -44,14 +44,14 @@ impl Table {
     }
 
     /// `otherwise` is said where there is no row.
-    pub fn shown(&self, otherwise: &str) -> String {
+    pub fn shown(&self, otherwise: &'static str) -> String {
         self.shown_in(terminal::width(&std::io::stdout()), otherwise)
     }
 
     /// As wide as the terminal, where it is one.
-    fn shown_in(&self, room: Option<usize>, otherwise: &str) -> String {
+    fn shown_in(&self, room: Option<usize>, otherwise: &'static str) -> String {
         if self.rows.is_empty() {
-            return format!("{}\n", program::typable(otherwise));
+            return format!("{}\n", Hint::from(otherwise));
         }
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());

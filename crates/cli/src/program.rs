@@ -4,6 +4,8 @@
 //! command before was about.
 
 use std::{
+    borrow::Cow,
+    fmt,
     path::{Path, PathBuf},
     sync::{LazyLock, OnceLock},
 };
@@ -14,6 +16,11 @@ use clap::{ArgMatches, CommandFactory as _, parser::ValueSource};
 use crate::args::Args;
 
 const NAME: &str = "mcp-factory";
+
+/// What people are told to do. Of a text that stands in this program as it is, the lines in backticks are shown as they can be typed
+/// here. One that was put together may have others' words in it: it is shown as it is, and says its lines by [`line`].
+#[derive(Debug, Clone)]
+pub struct Hint(Cow<'static, str>);
 
 /// Options that say which factory was meant, as they have to be typed again.
 static FACTORY: OnceLock<String> = OnceLock::new();
@@ -48,24 +55,49 @@ pub fn line(rest: &str) -> String {
     format!("{} {rest}{factory}", *FOUND)
 }
 
-/// The same of each line that a text of ours says to type: in backticks, or behind `next:`. What others say is not put to it.
-pub fn typable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((at, before, end)) = next_line(rest) {
-        let begin = at + before.len();
-        let line_end = rest[begin..].find(end).map_or(rest.len(), |length| begin + length);
-        shown.push_str(&rest[..begin - NAME.len() - 1]);
-        shown.push_str(&line(&rest[begin..line_end]));
-        rest = &rest[line_end..];
+impl From<&'static str> for Hint {
+    fn from(text: &'static str) -> Self {
+        Self(Cow::Borrowed(text))
     }
-    shown + rest
 }
 
-/// Where one begins, by what, and what ends it.
-fn next_line(text: &str) -> Option<(usize, &'static str, &'static [char])> {
-    let begins: [(&str, &[char]); 2] = [("`mcp-factory ", &['`', '\n']), ("next: mcp-factory ", &['\n'])];
-    begins.into_iter().filter_map(|(begin, end)| text.find(begin).map(|at| (at, begin, end))).min()
+impl From<String> for Hint {
+    fn from(text: String) -> Self {
+        Self(Cow::Owned(text))
+    }
+}
+
+impl Hint {
+    /// The same, where it is known which server its lines are about.
+    pub fn about(self, server: &str) -> Self {
+        match self.0 {
+            Cow::Borrowed(text) => typed(text, |rest| line(&rest.replace("SERVER", &quoted(server)))).into(),
+            Cow::Owned(_) => self,
+        }
+    }
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Cow::Borrowed(text) => f.write_str(&typed(text, line)),
+            Cow::Owned(text) => f.write_str(text),
+        }
+    }
+}
+
+fn typed(text: &'static str, line: impl Fn(&str) -> String) -> String {
+    const BEGIN: &str = "`mcp-factory ";
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once(BEGIN) {
+        let end = behind.find('`').unwrap_or(behind.len());
+        shown.push_str(before);
+        shown.push('`');
+        shown.push_str(&line(&behind[..end]));
+        rest = &behind[end..];
+    }
+    shown + rest
 }
 
 /// Whether its command takes the options that say which.
@@ -140,7 +172,6 @@ mod tests {
         assert_ne!(program, NAME, "the shell does not find a test by that name");
         for (said, shown) in [
             ("`mcp-factory down` ends it", format!("`{program} down --data '/srv/my data'` ends it")),
-            ("a\nnext: mcp-factory deploy shop\nb", format!("a\nnext: {program} deploy shop --data '/srv/my data'\nb")),
             ("`mcp-factory keys issue shop NAME` or `mcp-factory validate a.yaml`", {
                 format!("`{program} keys issue shop NAME --data '/srv/my data'` or `{program} validate a.yaml`")
             }),
@@ -149,8 +180,13 @@ mod tests {
             }),
             ("it ends in `mcp-factory list", format!("it ends in `{program} list --data '/srv/my data'")),
         ] {
-            assert_eq!(typable(said), shown);
+            assert_eq!(Hint::from(said).to_string(), shown);
+            // Whatever form it has, it may be a name, a path or an answer that was made to look like one of ours.
+            assert_eq!(Hint::from(said.to_owned()).to_string(), said);
         }
+        let hint = Hint::from("`mcp-factory logs SERVER` shows it").about("`mcp-factory down`");
+        let line = "logs '`mcp-factory down`' --data '/srv/my data'";
+        assert_eq!(hint.to_string(), format!("`{program} {line}` shows it"), "no line within a line");
     }
 
     #[test]

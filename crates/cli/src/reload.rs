@@ -148,7 +148,7 @@ impl Started {
 }
 
 fn refused(error: &anyhow::Error) {
-    let hint = crate::exit::hint(error);
+    let hint = crate::exit::hint(error).map(ToString::to_string);
     tracing::error!(error = format!("{error:#}"), hint, "not reloaded; the server goes on with what it had");
 }
 

@@ -256,6 +256,7 @@ fn refusal() -> Value {
             "status": { "type": "integer", "minimum": 400, "maximum": 599 },
             "code": { "type": "string", "example": "not-found" },
             "detail": { "type": "string" },
+            "missing": { "type": "string", "description": "What is not there, where something is not.", "example": "server" },
             "diagnostics": { "type": "array", "items": { "$ref": "#/components/schemas/Diagnostic" } },
         },
     })

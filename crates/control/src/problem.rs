@@ -112,7 +112,10 @@ impl From<Error> for Problem {
             tracing::error!(error = &error as &dyn std::error::Error, "a verb failed");
             return Self::new(status, error.code(), "the factory failed; its log says why");
         }
-        let problem = Self::new(status, error.code(), error.to_string());
+        let mut problem = Self::new(status, error.code(), error.to_string());
+        if let Some(what) = error.missing() {
+            problem = problem.with("missing", what.into());
+        }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             return problem.with_header(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

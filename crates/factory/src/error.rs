@@ -144,6 +144,15 @@ impl Error {
         }
     }
 
+    /// What kind of thing is not there, where that is why.
+    #[must_use]
+    pub fn missing(&self) -> Option<&'static str> {
+        match self {
+            Self::NotFound { what, .. } => Some(what),
+            _ => None,
+        }
+    }
+
     /// Whether the caller asked for what can't be had, rather than that the factory failed.
     #[must_use]
     pub fn is_refusal(&self) -> bool {

@@ -69,7 +69,8 @@ async fn by_url(args: &Connect, api: &Api, server: &Value) -> anyhow::Result<Val
     let name = &args.name;
     let serving = &server["deployment"]["serving"];
     let endpoint = serving["endpoint"].as_str().ok_or_else(|| {
-        exit::hinted(format!("`{name}` does not run, so that it has no URL"), format!("`mcp-factory deploy {name}`"))
+        let deploy = program::line(&format!("deploy {}", program::quoted(name)));
+        exit::hinted(format!("`{name}` does not run, so that it has no URL"), format!("`{deploy}`"))
     })?;
     let mut entry = match args.client {
         Client::Cursor => json!({ "url": endpoint }),

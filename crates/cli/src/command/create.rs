@@ -16,7 +16,7 @@ use crate::{
     args::{Output, servers::Create},
     exit, load,
     output::{self, cell, plain},
-    program,
+    program::{self, Hint},
 };
 
 pub fn run(args: &Create) -> anyhow::Result<ExitCode> {
@@ -129,9 +129,9 @@ async fn of_template(api: &Api, template: &str) -> anyhow::Result<ExitCode> {
     let known = api.get(&["mcp", "templates"]).send().await?;
     let names: Vec<String> =
         known["templates"].as_array().into_iter().flatten().map(|it| format!("`{}`", cell(&it["name"]))).collect();
-    let hint = match names.as_slice() {
-        [] => "this factory has none; `mcp-factory create FILE` takes a spec".to_owned(),
-        names => format!("there are {}", names.join(", ")),
+    let hint: Hint = match names.as_slice() {
+        [] => "this factory has none; `mcp-factory create FILE` takes a spec".into(),
+        names => format!("there are {}", names.join(", ")).into(),
     };
     Err(exit::not_found(format!("there is no template `{template}`"), hint))
 }

@@ -11,7 +11,8 @@ use crate::{
     args::up::Doctor,
     exit,
     output::{self, Colour, paint},
-    program, progress,
+    program::Hint,
+    progress,
 };
 
 /// What was found out about one thing.
@@ -21,7 +22,7 @@ pub struct Finding {
     state: State,
     /// As people are told.
     detail: String,
-    hint: Option<String>,
+    hint: Option<Hint>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,16 +49,17 @@ impl Finding {
         Self { check, state: State::Ok, detail: detail.into(), hint: None }
     }
 
-    fn warning(check: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+    fn warning(check: &'static str, detail: impl Into<String>, hint: impl Into<Hint>) -> Self {
         Self { check, state: State::Warning, detail: detail.into(), hint: Some(hint.into()) }
     }
 
-    fn error(check: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+    fn error(check: &'static str, detail: impl Into<String>, hint: impl Into<Hint>) -> Self {
         Self { check, state: State::Error, detail: detail.into(), hint: Some(hint.into()) }
     }
 
     fn json(&self) -> Value {
-        json!({ "check": self.check, "state": self.state.word(), "detail": self.detail, "hint": self.hint })
+        let hint = self.hint.as_ref().map(ToString::to_string);
+        json!({ "check": self.check, "state": self.state.word(), "detail": self.detail, "hint": hint })
     }
 
     fn text(&self) -> String {
@@ -67,8 +69,7 @@ impl Finding {
             State::Warning => Colour::Yellow,
             State::Error => Colour::Red,
         };
-        let detail = program::typable(detail);
-        let hint = hint.as_ref().map(|hint| format!("{:9}hint: {}\n", "", program::typable(hint))).unwrap_or_default();
+        let hint = hint.as_ref().map(|hint| format!("{:9}hint: {hint}\n", "")).unwrap_or_default();
         format!("{}{:pad$}{check}: {detail}\n{hint}", paint(colour, state.word()), "", pad = 9 - state.word().len())
     }
 }

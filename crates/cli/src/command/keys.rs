@@ -78,7 +78,7 @@ pub fn done(api: &Api, answer: &Value, said: &str) -> anyhow::Result<ExitCode> {
 }
 
 /// Keys and tokens look alike.
-pub fn shown(answer: &Value, list: &str, otherwise: &str) -> String {
+pub fn shown(answer: &Value, list: &str, otherwise: &'static str) -> String {
     let mut table = Table::new(&["NAME", "PRINCIPAL", "TENANT", "SECRETS", "EXPIRES"]);
     for key in answer[list].as_array().into_iter().flatten() {
         // A token's name is its id.

@@ -71,7 +71,10 @@ fn read(name: &str, file: Option<&Path>) -> anyhow::Result<Zeroizing<String>> {
         None if std::io::stdin().is_terminal() => {
             return Err(exit::usage(
                 "the value of a secret is not typed in here, where it would be seen",
-                format!("read -rs VALUE && printf %s \"$VALUE\" | mcp-factory secrets set {name}"),
+                format!(
+                    "read -rs VALUE && printf %s \"$VALUE\" | {}",
+                    program::line(&format!("secrets set {}", program::quoted(name)))
+                ),
             ));
         }
         None => std::io::stdin().lock().take(MOST).read_to_string(&mut value).context("can't read standard input"),

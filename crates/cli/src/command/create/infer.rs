@@ -10,7 +10,7 @@ use mcp_factory::intake::{
 };
 
 use super::intake::{self, Spec};
-use crate::{args::servers::Create, command, exit, load, output::plain, progress};
+use crate::{args::servers::Create, command, exit, load, output::plain, program, progress};
 
 /// `None`: it was shown or written, and that was all.
 pub fn run(args: &Create) -> anyhow::Result<Option<Spec>> {
@@ -18,8 +18,8 @@ pub fn run(args: &Create) -> anyhow::Result<Option<Spec>> {
     let document = load::document(file)?;
     let of = document.name.clone();
     let Some(spec) = &document.reading.spec else {
-        let hint = format!("mend them first: mcp-factory validate {of}");
-        return Err(exit::hinted(format!("`{of}` has errors"), &hint));
+        let validate = program::line(&format!("validate {}", program::quoted(&of)));
+        return Err(exit::hinted(format!("`{of}` has errors"), format!("mend them first: `{validate}`")));
     };
     let reach = Reach::operator();
     let work = infer::complete(spec, &reach, &document.folder);

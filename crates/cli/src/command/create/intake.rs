@@ -190,7 +190,7 @@ pub fn failed(error: IntakeError) -> anyhow::Error {
         tell_findings(findings);
     }
     let error = Error::from(error);
-    exit::of_code(error.code(), error.into())
+    exit::of_code(error.code(), error.missing(), error.into())
 }
 
 /// What was imported last, as it was: nobody edits it.

@@ -16,7 +16,7 @@ use super::Finding;
 use crate::{
     api,
     args::factory::Reach,
-    exit, key,
+    exit, key, program,
     running::{Presence, VERSION},
 };
 
@@ -139,7 +139,7 @@ async fn registry(reach: &Reach, data: &Path, presence: &io::Result<Presence>) -
             let found = match (presence, api::registry_is_here(data)) {
                 (Ok(Presence::Ready(_)), Err(_)) => Finding::ok(CHECK, "the factory that runs keeps it elsewhere"),
                 (_, Err(error)) => {
-                    let hint = exit::hint(&error).unwrap_or_default().to_owned();
+                    let hint = exit::hint(&error).cloned().unwrap_or_else(|| "".into());
                     Finding::error(CHECK, error.to_string(), hint)
                 }
                 (_, Ok(())) => Finding::ok(CHECK, "a file in the data folder is made when it is needed first"),
@@ -163,7 +163,8 @@ async fn registry(reach: &Reach, data: &Path, presence: &io::Result<Presence>) -
             (Finding::ok(CHECK, format!("{place} opens in {took} ms, and its schema is known")), Some(factory))
         }
         Ok(Err(error)) => {
-            let hint = exit::hint(&error).unwrap_or("the log of the factory or the database may say more").to_owned();
+            let hint = exit::hint(&error).cloned();
+            let hint = hint.unwrap_or_else(|| "the log of the factory or the database may say more".into());
             (Finding::error(CHECK, format!("{place}: {error:#}"), hint), None)
         }
         Err(_) => {
@@ -195,7 +196,9 @@ async fn running(presence: &io::Result<Presence>) -> Finding {
         Err(error) => {
             return Finding::error(CHECK, format!("its lock can't be looked at: {error}"), "look at its rights");
         }
-        Ok(Presence::Nobody) => return Finding::ok(CHECK, "none runs; `mcp-factory up` starts one"),
+        Ok(Presence::Nobody) => {
+            return Finding::ok(CHECK, format!("none runs; `{}` starts one", program::line("up")));
+        }
         Ok(Presence::Between { pid }) => {
             let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
             return Finding::warning(CHECK, format!("one starts or ends{pid}"), "ask again in a moment");
@@ -272,7 +275,7 @@ fn descriptors() -> Finding {
     let Some(soft) = limit.current else { return Finding::ok(CHECK, "there is no limit") };
     let hint = match limit.maximum {
         Some(hard) if hard < DESCRIPTORS => "raise the hard limit (`LimitNOFILE=65536` of a systemd unit)".to_owned(),
-        hard => format!("`ulimit -n {}` before `mcp-factory up`", hard.unwrap_or(65_536).min(65_536)),
+        hard => format!("`ulimit -n {}` before `{}`", hard.unwrap_or(65_536).min(65_536), program::line("up")),
     };
     match soft {
         soft if soft < LEAST_DESCRIPTORS => Finding::error(CHECK, format!("at most {soft} at once"), hint),

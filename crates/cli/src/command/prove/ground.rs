@@ -27,7 +27,7 @@ use super::{
     postgres::{self, Postgres},
     rows::Rows,
 };
-use crate::{exit, key, load};
+use crate::{exit, key, load, program};
 
 /// Who may do everything with what is theirs, and nothing else.
 pub struct Tenant {
@@ -148,7 +148,8 @@ impl Ground {
     async fn share(&mut self, file: &Path, copy: &Path) -> anyhow::Result<()> {
         let document = load::document(file)?;
         let (Some(spec), true) = (document.reading.spec, document.reading.verdict < Verdict::Blocker) else {
-            let hint = format!("mend what `mcp-factory validate {}` lists", file.display());
+            let validate = program::line(&format!("validate {}", program::quoted(&file.to_string_lossy())));
+            let hint = format!("mend what `{validate}` lists");
             return Err(exit::hinted(format!("`{}` can't be deployed as it is", file.display()), hint));
         };
         let mut canonical = spec.canonical();

@@ -60,7 +60,7 @@ async fn current(factory: &Factory, name: &str, changes: &Changes) -> Result<Sta
 }
 
 fn told(error: Error) -> anyhow::Error {
-    exit::of_code(error.code(), error.into())
+    exit::of_code(error.code(), error.missing(), error.into())
 }
 
 struct Following {
