@@ -1,20 +1,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mcp_factory_spec::{Format, Probe, Reading, Source, Verdict};
-
-/// A folder in which everything is there.
-struct Everything;
-
-impl Probe for Everything {
-    fn is_file(&self, _: &str) -> bool {
-        true
-    }
-
-    fn is_folder(&self, _: &str) -> bool {
-        true
-    }
-}
+use mcp_factory_spec::{AllFiles, Format, Reading, Source, Verdict};
 
 fuzz_target!(|bytes: &[u8]| {
     for format in [Format::Yaml, Format::Json] {
@@ -30,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn read(bytes: &[u8], format: Format) -> Reading {
-    mcp_factory_spec::read(&Source { name: "fuzz", bytes, format }, &Everything)
+    mcp_factory_spec::read(&Source { name: "fuzz", bytes, format }, &AllFiles)
 }
 
 fn again(text: &str, format: Format, canonical: &serde_json::Value) {

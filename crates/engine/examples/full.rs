@@ -16,7 +16,7 @@ use std::{
 
 use mcp_factory_connect::{Policy, secrets::Environment};
 use mcp_factory_engine::{CursorKey, Plan, Surroundings, Tasks};
-use mcp_factory_spec::{Probe, Source, Spec};
+use mcp_factory_spec::{AllFiles, Source, Spec};
 use mcp_serve::{
     Algorithm, Approvals, Authenticator, BearerTokens, FactoryError, InstanceOptions, Instances, Jwt, JwtConfig,
     Limits, Live, Rate, Server, TenantContext, http,
@@ -27,22 +27,9 @@ use serde_json::json;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The plan reads what it needs, and says so when it is not there.
-struct Everything;
-
-impl Probe for Everything {
-    fn is_file(&self, _: &str) -> bool {
-        true
-    }
-
-    fn is_folder(&self, _: &str) -> bool {
-        true
-    }
-}
-
 fn spec(path: &str) -> Result<Spec, Failure> {
     let bytes = std::fs::read(path)?;
-    let reading = mcp_factory_spec::read(&Source::new(path, &bytes), &Everything);
+    let reading = mcp_factory_spec::read(&Source::new(path, &bytes), &AllFiles);
     reading.spec.ok_or_else(|| format!("{:?}", reading.diagnostics).into())
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use mcp_factory_connect::{Grant, Policy};
 use mcp_factory_engine::{Problem, Shared, SharedGround};
 use mcp_factory_spec::{
-    Format, Reading, Severity, Source, Spec,
+    AllFiles, Format, Reading, Severity, Source, Spec,
     model::{ConnectionKind, OutboundAuth},
 };
 use serde_json::{Value, json};
@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 use crate::{
     Caller, Change, Error, Factory, Owner, Submission,
     registry::{MOST_SHARED, Role, SharedRow, Transaction},
-    spec::Anything,
 };
 
 /// A shared connection, as it may be shown to those who may use it.
@@ -163,7 +162,7 @@ impl Factory {
         let text = canonical.to_string();
         let read = tokio::task::spawn_blocking(move || {
             let source = Source { name: "registry", bytes: text.as_bytes(), format: Format::Json };
-            mcp_factory_spec::read(&source, &Anything)
+            mcp_factory_spec::read(&source, &AllFiles)
         });
         let Reading { spec, diagnostics, .. } = read.await?;
         let wrong = diagnostics.iter().filter(|it| it.code.severity() == Severity::Error);
@@ -285,7 +284,7 @@ fn define(submission: &Submission) -> Result<(String, &'static str, String), Err
         }
     };
     let source = Source { name: "connection", bytes: whole.as_bytes(), format: submission.format };
-    let read = mcp_factory_spec::read(&source, &Anything);
+    let read = mcp_factory_spec::read(&source, &AllFiles);
     let errors: Vec<String> = read
         .diagnostics
         .iter()

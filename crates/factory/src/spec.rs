@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use mcp_factory_connect::{Grant, Policy};
 use mcp_factory_engine::{Folder, Plan, Problem, Shared, Surroundings};
-use mcp_factory_spec::{Diagnostic, Format, Probe, Reading, Severity, Source, Spec, Verdict};
+use mcp_factory_spec::{AllFiles, Diagnostic, Format, Probe, Reading, Severity, Source, Spec, Verdict};
 use ring::digest;
 use serde_json::Value;
 use url::{Host, Url};
@@ -39,19 +39,6 @@ pub struct Validation {
     /// What this build can't run, and what this owner was not granted.
     pub problems: Vec<Problem>,
     pub folder: PathBuf,
-}
-
-/// Says yes: where the files are is not known before the name is.
-pub(crate) struct Anything;
-
-impl Probe for Anything {
-    fn is_file(&self, _: &str) -> bool {
-        true
-    }
-
-    fn is_folder(&self, _: &str) -> bool {
-        true
-    }
 }
 
 impl Submission {
@@ -127,7 +114,7 @@ impl Factory {
                 .map_err(|error| Error::argument("the spec's folder", format!("can't be opened: {error}")))?;
             return Ok((submission.read(&Folder(&folder)), folder));
         }
-        let reading = submission.read(&Anything);
+        let reading = submission.read(&AllFiles);
         let Some(spec) = &reading.spec else { return Ok((reading, PathBuf::new())) };
         let folder = self.folder_of(owner, &spec.name);
         files::agree(&folder, &submission.files)?;

@@ -9,7 +9,7 @@ mod difference;
 mod merge;
 mod text;
 
-use mcp_factory_spec::{Probe, Severity, Source, Spec, read};
+use mcp_factory_spec::{AllFiles, Severity, Source, Spec, read};
 use semver::Version;
 use serde_json::Value;
 
@@ -88,7 +88,7 @@ pub fn update(base: &Spec, ours: &Spec, theirs: &Spec, prefer: Option<Prefer>) -
 /// What people wrote is not left out where it does not fit: that is told, and nothing comes of it.
 fn reread(merged: &Value) -> Result<Spec, Vec<Finding>> {
     let text = merged.to_string();
-    let reading = read(&Source::new("merged.json", text.as_bytes()), &Anything);
+    let reading = read(&Source::new("merged.json", text.as_bytes()), &AllFiles);
     let errors = reading.diagnostics.into_iter().filter(|it| it.code.severity() == Severity::Error);
     reading.spec.ok_or_else(|| {
         let told = errors.take(20).map(|it| Finding {
@@ -100,19 +100,6 @@ fn reread(merged: &Value) -> Result<Spec, Vec<Finding>> {
         });
         told.collect()
     })
-}
-
-/// Files that a spec names are where they are.
-struct Anything;
-
-impl Probe for Anything {
-    fn is_file(&self, _: &str) -> bool {
-        true
-    }
-
-    fn is_folder(&self, _: &str) -> bool {
-        true
-    }
 }
 
 /// As semantic versioning has it: before 1.0.0 the second number says that something broke.

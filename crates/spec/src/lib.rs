@@ -21,7 +21,7 @@ pub mod syntax;
 pub mod template;
 pub mod uri_template;
 
-pub use check::{META_TOOLS, NoFiles, Probe};
+pub use check::{AllFiles, META_TOOLS, NoFiles, Probe};
 pub use diagnostic::{Code, Diagnostic, Fix, Severity, Verdict};
 pub use model::Spec;
 pub use read::{Reading, Source, read, reread};

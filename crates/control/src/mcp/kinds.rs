@@ -164,28 +164,15 @@ impl Kind {
 
 #[cfg(test)]
 mod tests {
-    use mcp_factory::language::{self, Format, Source, Verdict};
+    use mcp_factory::language::{self, AllFiles, Format, Source, Verdict};
 
     use super::*;
-
-    /// Whatever is asked for, is there.
-    struct Everything;
-
-    impl language::Probe for Everything {
-        fn is_file(&self, _: &str) -> bool {
-            true
-        }
-
-        fn is_folder(&self, _: &str) -> bool {
-            true
-        }
-    }
 
     #[test]
     fn each_example_is_a_valid_spec_with_a_tool_of_its_kind() {
         for Kind { name, example, .. } in KINDS {
             let source = Source { name, bytes: example.as_bytes(), format: Format::Yaml };
-            let reading = language::read(&source, &Everything);
+            let reading = language::read(&source, &AllFiles);
             assert_eq!(reading.verdict, Verdict::Valid, "{name}: {:?}", reading.diagnostics);
             let kinds = reading.spec.into_iter().flat_map(|spec| spec.tools).filter_map(|tool| tool.kind);
             assert!(kinds.into_iter().any(|kind| kind.key() == *name), "{name}");

@@ -4,28 +4,13 @@ use std::{path::Path, sync::Arc};
 
 use mcp_factory_connect::{Policy, secrets::FixedSecrets};
 use mcp_factory_engine::{CursorKey, Engine, Plan, Problem, Surroundings, Tasks};
-use mcp_factory_spec::{Format, Probe, Source, Spec};
+use mcp_factory_spec::{AllFiles, Format, Source, Spec};
 use mcp_serve::{Approvals, CallContext, Content, Error, Principal, Server as _, ToolResult};
 use serde_json::Value;
 
-/// Every file is there: what a plan reads it reads itself.
-pub struct Everything;
-
-impl Probe for Everything {
-    fn is_file(&self, _: &str) -> bool {
-        true
-    }
-
-    fn is_folder(&self, _: &str) -> bool {
-        true
-    }
-}
-
 pub fn spec(text: &str) -> Spec {
-    let reading = mcp_factory_spec::read(
-        &Source { name: "test.yaml", bytes: text.as_bytes(), format: Format::Yaml },
-        &Everything,
-    );
+    let reading =
+        mcp_factory_spec::read(&Source { name: "test.yaml", bytes: text.as_bytes(), format: Format::Yaml }, &AllFiles);
     reading.spec.unwrap_or_else(|| panic!("{:#?}\n{text}", reading.diagnostics))
 }
 

@@ -8,14 +8,14 @@ use mcp_factory_connect::{
     sql::{Access, Backend, Database, DatabaseConfig, Hint, Parameter, RunOptions, Source, Statement},
 };
 use mcp_factory_engine::Engine;
-use mcp_factory_spec::Format;
+use mcp_factory_spec::{AllFiles, Format};
 use mcp_factory_testing::{Mariadb, Postgres};
 use mcp_serve::Principal;
 use serde_json::{Value, json};
 
 use crate::{
     databases::Nothing,
-    harness::{Everything, answer, call_as, plan},
+    harness::{answer, call_as, plan},
 };
 
 /// As people may be called who want to be others.
@@ -143,7 +143,7 @@ fn judged(kind: &str, sql: &str, rest: &str) -> Vec<String> {
          tools: [{{ name: t, description: d, sql: {sql}{rest} }}]\n"
     );
     let source = mcp_factory_spec::Source { name: "test.yaml", bytes: text.as_bytes(), format: Format::Yaml };
-    let reading = mcp_factory_spec::read(&source, &Everything);
+    let reading = mcp_factory_spec::read(&source, &AllFiles);
     reading.diagnostics.iter().map(|it| it.code.as_str().to_owned()).collect()
 }
 

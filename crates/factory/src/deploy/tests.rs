@@ -10,7 +10,7 @@ use std::{
 };
 
 use mcp_factory_connect::secrets::{FixedSecrets, Secret, SecretError};
-use mcp_factory_spec::{Format, Probe, Source};
+use mcp_factory_spec::{AllFiles, Format, Source};
 use mcp_serve::{
     http::{Host, HostConfig},
     tokens::TokenRegistry,
@@ -82,18 +82,6 @@ impl Secrets for Store {
     }
 }
 
-struct Everything;
-
-impl Probe for Everything {
-    fn is_file(&self, _: &str) -> bool {
-        true
-    }
-
-    fn is_folder(&self, _: &str) -> bool {
-        true
-    }
-}
-
 impl Factory {
     async fn start() -> Self {
         let host = Host::new(HostConfig::default()).unwrap();
@@ -129,7 +117,7 @@ impl Factory {
     fn create(&self, version: &str, rest: &str) -> Version {
         let text = format!("name: shop\nversion: {version}\n{rest}");
         let source = Source { name: "test.yaml", bytes: text.as_bytes(), format: Format::Yaml };
-        let reading = mcp_factory_spec::read(&source, &Everything);
+        let reading = mcp_factory_spec::read(&source, &AllFiles);
         let spec = reading.spec.unwrap_or_else(|| panic!("{:#?}\n{text}", reading.diagnostics));
         let version = spec.version.clone();
         self.book.specs.lock().unwrap().insert(version.clone(), Arc::new(spec));

@@ -9,14 +9,13 @@ use mcp_factory_connect::sql::{
 };
 use mcp_factory_intake::database::{infer, infer::Inferred, schema::Schema};
 use mcp_factory_spec::{
-    Format, Severity, Spec,
+    AllFiles, Format, Severity, Spec,
     model::{Connection, ConnectionKind, Tool},
     sql::{Dialect, Parameter, Template},
 };
 use serde_json::{Value, json};
 
 use super::{IntakeError, Reach, database};
-use crate::spec::Anything;
 
 /// A spec with what was found for its tools.
 #[derive(Debug)]
@@ -165,7 +164,7 @@ async fn implement(
 fn read(canonical: &Value) -> Result<Spec, String> {
     let text = canonical.to_string();
     let source = mcp_factory_spec::Source { name: "spec.json", bytes: text.as_bytes(), format: Format::Json };
-    let reading = mcp_factory_spec::read(&source, &Anything);
+    let reading = mcp_factory_spec::read(&source, &AllFiles);
     let told = reading.diagnostics.iter().find(|it| it.code.severity() == Severity::Error);
     reading.spec.ok_or_else(|| told.map_or_else(String::new, |it| format!("{}: {}", it.code, it.message)))
 }

@@ -2,12 +2,12 @@
 //! remembered as what was imported.
 
 use mcp_factory_intake::{Finding, Level, Proposal};
-use mcp_factory_spec::Severity;
+use mcp_factory_spec::{AllFiles, Severity};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{IntakeError, Proposed};
-use crate::{Submission, spec::Anything};
+use crate::Submission;
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -18,7 +18,7 @@ pub struct MadeSpec {
 
 impl MadeSpec {
     pub(super) async fn propose(self) -> Result<Proposed, IntakeError> {
-        let read = tokio::task::spawn_blocking(move || Submission::new(self.text).read(&Anything)).await?;
+        let read = tokio::task::spawn_blocking(move || Submission::new(self.text).read(&AllFiles)).await?;
         let of = "the spec".to_owned();
         let Some(spec) = read.spec else {
             let errors = read.diagnostics.into_iter().filter(|it| it.code.severity() == Severity::Error);

@@ -121,7 +121,10 @@ fn spec(document: &str) -> Spec {
 }
 
 fn spec_of(text: &str) -> Spec {
-    let reading = mcp_factory_spec::read(&mcp_factory_spec::Source::new("ours.yaml", text.as_bytes()), &Anything);
+    let reading = mcp_factory_spec::read(
+        &mcp_factory_spec::Source::new("ours.yaml", text.as_bytes()),
+        &mcp_factory_spec::AllFiles,
+    );
     reading.spec.unwrap_or_else(|| panic!("{:?}\n{text}", reading.diagnostics))
 }
 

@@ -3,9 +3,7 @@
 //! lines.
 
 use diffy::{DiffOptions, Hunk, HunkRange};
-use mcp_factory_spec::{Source, Spec, read};
-
-use super::Anything;
+use mcp_factory_spec::{AllFiles, Source, Spec, read};
 
 /// With `false`: something could not be carried over, or nothing.
 pub fn write(ours: &Spec, text: &str, merged: &Spec) -> (String, bool) {
@@ -14,7 +12,7 @@ pub fn write(ours: &Spec, text: &str, merged: &Spec) -> (String, bool) {
     }
     let (before, after) = (ours.canonical_yaml(), merged.canonical_yaml());
     let (carried, whole) = carry(&before, text, &after);
-    let reading = read(&Source::new("carried.yaml", carried.as_bytes()), &Anything);
+    let reading = read(&Source::new("carried.yaml", carried.as_bytes()), &AllFiles);
     if reading.spec.is_some_and(|it| it == *merged) { (carried, whole) } else { (after, false) }
 }
 

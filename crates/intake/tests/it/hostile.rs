@@ -321,7 +321,10 @@ fn names_that_mean_no_good_stay_names() {
                 assert!(is_name(&tool.name), "{what}: {}", tool.name);
             }
             let text = done.spec.canonical_yaml();
-            let again = mcp_factory_spec::read(&mcp_factory_spec::Source::new("a.yaml", text.as_bytes()), &Nothing);
+            let again = mcp_factory_spec::read(
+                &mcp_factory_spec::Source::new("a.yaml", text.as_bytes()),
+                &mcp_factory_spec::AllFiles,
+            );
             assert!(again.spec.is_some(), "{what}: {:?}", again.diagnostics);
             done.spec.tools.len()
         }
@@ -369,18 +372,6 @@ fn names_that_mean_no_good_stay_names() {
     let text = file.to_string();
     if let Ok(done) = toolbox::import(&[("tools.json", text.as_bytes())], &toolbox::Options::default()) {
         assert!(done.spec.tools.iter().all(|tool| is_name(&tool.name)));
-    }
-}
-
-struct Nothing;
-
-impl mcp_factory_spec::Probe for Nothing {
-    fn is_file(&self, _: &str) -> bool {
-        true
-    }
-
-    fn is_folder(&self, _: &str) -> bool {
-        true
     }
 }
 

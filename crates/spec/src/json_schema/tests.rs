@@ -191,15 +191,6 @@ fn many_findings_are_cut() {
 
 #[test]
 fn an_example_is_not_judged_by_a_schema_that_could_run_away() {
-    struct Nothing;
-    impl crate::Probe for Nothing {
-        fn is_file(&self, _: &str) -> bool {
-            false
-        }
-        fn is_folder(&self, _: &str) -> bool {
-            false
-        }
-    }
     let twice = |index: usize| {
         format!("d{index}: {{ allOf: [{{ $ref: '#/$defs/d{0}' }}, {{ $ref: '#/$defs/d{0}' }}] }}", index + 1)
     };
@@ -211,7 +202,8 @@ fn an_example_is_not_judged_by_a_schema_that_could_run_away() {
         let text = format!(
             "name: a\ntools: [{{ name: t, description: T, inputSchema: {schema}, command: {{ argv: [t] }}, examples: [{{ arguments: {{ a: 1 }}, expect: {{ value: 1 }} }}] }}]\n"
         );
-        let reading = crate::read(&crate::Source { name: "a", bytes: text.as_bytes(), format: Format::Yaml }, &Nothing);
+        let reading =
+            crate::read(&crate::Source { name: "a", bytes: text.as_bytes(), format: Format::Yaml }, &crate::NoFiles);
         assert!(
             reading.diagnostics.iter().any(|found| found.code == Code::SchemaInvalid),
             "{:#?}",

@@ -2,22 +2,10 @@
 
 mod generated;
 
-use crate::{Code, Diagnostic, Format, Probe, Source};
-
-struct Everything;
-
-impl Probe for Everything {
-    fn is_file(&self, _: &str) -> bool {
-        true
-    }
-
-    fn is_folder(&self, _: &str) -> bool {
-        true
-    }
-}
+use crate::{AllFiles, Code, Diagnostic, Format, Source};
 
 fn diagnostics(text: &str, format: Format) -> Vec<Diagnostic> {
-    crate::read(&Source { name: "server", bytes: text.as_bytes(), format }, &Everything).diagnostics
+    crate::read(&Source { name: "server", bytes: text.as_bytes(), format }, &AllFiles).diagnostics
 }
 
 fn one(text: &str) -> Diagnostic {

@@ -1,31 +1,18 @@
 //! The same server, elsewhere.
 
 use mcp_factory_spec::{
-    Probe, Source, Spec,
+    AllFiles, Source, Spec,
     model::{Auth, Cap, ConnectionKind, ConnectionName},
     read,
 };
 
-/// Believes in every file.
-struct Everything;
-
-impl Probe for Everything {
-    fn is_file(&self, _: &str) -> bool {
-        true
-    }
-
-    fn is_folder(&self, _: &str) -> bool {
-        true
-    }
-}
-
 fn read_spec(text: &str) -> Spec {
-    let reading = read(&Source::new("server.yaml", text.as_bytes()), &Everything);
+    let reading = read(&Source::new("server.yaml", text.as_bytes()), &AllFiles);
     reading.spec.unwrap_or_else(|| panic!("{:?}", reading.diagnostics))
 }
 
 fn codes(text: &str) -> Vec<(String, String)> {
-    let reading = read(&Source::new("server.yaml", text.as_bytes()), &Everything);
+    let reading = read(&Source::new("server.yaml", text.as_bytes()), &AllFiles);
     reading.diagnostics.iter().map(|found| (found.code.to_string(), found.path.to_string())).collect()
 }
 
