@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Query, Request},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
 };
 use http_body_util::{BodyExt as _, Limited};
 use serde::de::DeserializeOwned;
@@ -25,6 +25,7 @@ impl<S: Send + Sync> FromRequest<S> for Whole {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        is_not_encoded(request.headers())?;
         let body = Limited::new(request.into_body(), MOST).collect();
         match tokio::time::timeout(TIMEOUT, body).await {
             Ok(Ok(body)) => Ok(Self(body.to_bytes())),
@@ -36,6 +37,18 @@ impl<S: Send + Sync> FromRequest<S> for Whole {
             Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "late", "the body did not arrive in time")),
         }
     }
+}
+
+/// What was compressed is not unpacked here: it may become any size.
+fn is_not_encoded(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    if codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Ok(());
+    }
+    let detail = "the body comes with a `Content-Encoding`, and is taken without; send it as it is";
+    let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-encoding", detail);
+    // RFC 9110 §12.5.3: what is taken instead.
+    Err(problem.with_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")))
 }
 
 /// What a body is, without parameters; `None` where nothing is said.

@@ -50,6 +50,10 @@ pub fn document() -> Value {
         whole["components"]["responses"][status.to_string()] =
             json!({ "description": description, "content": content });
     }
+    whole["components"]["responses"]["415"]["headers"] = json!({ "Accept-Encoding": {
+        "description": "`identity`, where the body came with a `Content-Encoding`: bodies are sent as they are.",
+        "schema": { "type": "string" },
+    } });
     for (name, mut document) in resources {
         let tags = whole["tags"].as_array_mut().expect("made above");
         tags.push(json!({ "name": name }));

@@ -33,7 +33,7 @@ use tokio::net::TcpListener;
 use crate::{Authenticator, Live, Server};
 
 pub use body::Body;
-pub(crate) use body::read as read_body;
+pub(crate) use body::{is_not_encoded, read as read_body};
 #[cfg(feature = "endpoints")]
 pub(crate) use body::{json, refuse};
 pub use caller::Caller;

@@ -75,10 +75,14 @@ async fn what_can_t_be_read_is_a_problem_too() {
         ("POST", "/mcp/tokens", "", "{", 400, "invalid-argument"),
         ("POST", "/mcp/tokens", yaml, "name: x", 415, "media-type"),
         ("POST", "/mcp/create", "content-type: image/png\r\n", "x", 415, "media-type"),
+        ("POST", "/mcp/tokens", "content-encoding: gzip\r\n", "\u{1f}", 415, "content-encoding"),
+        ("POST", "/mcp/create", "content-encoding: identity, br\r\n", "x", 415, "content-encoding"),
+        ("POST", "/mcp/tokens", "content-encoding: identity\r\n", "{", 400, "invalid-argument"),
         ("TRACE", "/mcp/servers", "", "", 405, "method-not-allowed"),
     ] {
         let refused = running.ask_with(&running.token, method, path, head, body).await;
         assert_eq!(refused.code(), (status, code.to_owned()), "{method} {path}");
+        assert_eq!(refused.head.contains("accept-encoding: identity"), code == "content-encoding", "{refused:?}");
     }
     let large = "x".repeat((1 << 20) + 1);
     assert_eq!(running.ask("POST", "/mcp/create", &large).await.code(), (413, "too-large".to_owned()));

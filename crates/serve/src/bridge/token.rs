@@ -8,8 +8,9 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use http::{
-    Extensions, HeaderValue, StatusCode,
+    Extensions, HeaderMap, HeaderValue, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use subtle::ConstantTimeEq as _;
 use url::form_urlencoded;
 
 use super::{Bridge, Grant, client::ClientMetadata, seal::Purpose, seconds, sha256};
-use crate::http::read_body;
+use crate::http::{is_not_encoded, read_body};
 
 const LONGEST: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -169,7 +170,7 @@ impl Bridge {
 
 pub(super) async fn token(State(bridge): State<Bridge>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let form = match Form::read(body).await {
+    let form = match Form::read(&head.headers, body).await {
         Ok(form) => form,
         Err(refused) => return refused.into_response(),
     };
@@ -180,7 +181,8 @@ pub(super) async fn token(State(bridge): State<Bridge>, request: Request) -> Res
 }
 
 pub(super) async fn revoke(State(bridge): State<Bridge>, request: Request) -> Response {
-    let form = match Form::read(request.into_body()).await {
+    let (head, body) = request.into_parts();
+    let form = match Form::read(&head.headers, body).await {
         Ok(form) => form,
         Err(refused) => return refused.into_response(),
     };
@@ -190,8 +192,10 @@ pub(super) async fn revoke(State(bridge): State<Bridge>, request: Request) -> Re
 }
 
 pub(super) async fn register(State(bridge): State<Bridge>, request: Request) -> Response {
-    let Ok(body) = read_body(request.into_body(), LONGEST, PATIENCE).await else {
-        return Refused("invalid_client_metadata", "the body could not be read").into_response();
+    let (head, body) = request.into_parts();
+    let body = match whole(&head.headers, body).await {
+        Ok(body) => body,
+        Err(why) => return Refused("invalid_client_metadata", why).into_response(),
     };
     let Ok(metadata) = serde_json::from_slice::<ClientMetadata>(&body) else {
         let why = "the body must be JSON with redirect_uris, a list";
@@ -238,11 +242,15 @@ struct Form {
     token: Option<String>,
 }
 
+/// As OAuth refuses: with 400, whatever is wrong with a request.
+async fn whole(headers: &HeaderMap, body: Body) -> Result<Bytes, &'static str> {
+    is_not_encoded(headers).map_err(|_| "the body comes with a Content-Encoding, and is taken without")?;
+    read_body(body, LONGEST, PATIENCE).await.map_err(|_| "the body could not be read")
+}
+
 impl Form {
-    async fn read(body: Body) -> Result<Self, Refused> {
-        let Ok(body) = read_body(body, LONGEST, PATIENCE).await else {
-            return Err(Refused("invalid_request", "the body could not be read"));
-        };
+    async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Refused> {
+        let body = whole(headers, body).await.map_err(|why| Refused("invalid_request", why))?;
         let mut form = Self::default();
         for (name, value) in form_urlencoded::parse(&body) {
             let place = match &*name {

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Authentication, CallId, Error, Live, Principal,
-    http::{Body, read_body, refuse},
+    http::{Body, is_not_encoded, read_body, refuse},
     wire::{Refusal, Version},
 };
 
@@ -75,6 +75,7 @@ where
     let request_id = CallId::next();
     let refused = |error: Error| Refusal::of(&error, request_id, Version::V2026_07_28);
     let config = live.config();
+    is_not_encoded(&head.headers)?;
     // A body that is awaited holds no place that calls need.
     let body = read_body(body, config.max_body, config.body_timeout).await?;
     let _permit =

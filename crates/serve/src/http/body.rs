@@ -12,7 +12,10 @@ use std::{
 use axum::body::HttpBody;
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Stream};
-use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE},
+};
 use http_body_util::{BodyExt, combinators::BoxBody};
 use hyper::body::{Frame, SizeHint};
 use serde_json::value::RawValue;
@@ -149,6 +152,16 @@ pub(crate) fn refuse(refusal: Refusal, id: Option<&RawValue>) -> Response<Body> 
         response.headers_mut().append(name, value);
     }
     response
+}
+
+/// What was compressed is not unpacked here: it may become any size. RFC 9110 §12.5.3 has the answer say what is taken instead.
+pub(crate) fn is_not_encoded(headers: &HeaderMap) -> Result<(), Refusal> {
+    if headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Ok(());
+    }
+    let message = "the body comes with a `Content-Encoding`, and is taken without; send it as it is";
+    let refusal = Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::INVALID_REQUEST, message);
+    Err(refusal.with_header(ACCEPT_ENCODING, HeaderValue::from_static("identity")))
 }
 
 /// The whole body, which most often is there already.

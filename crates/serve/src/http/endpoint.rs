@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Body, Config, ConfigError,
-    body::{json, read, read_in_turn, refuse, status},
+    body::{is_not_encoded, json, read, read_in_turn, refuse, status},
     cors,
     guard::Guard,
     large::{self, LargeBodies, Size, Turns},
@@ -316,6 +316,7 @@ impl Endpoint {
     where
         B: HttpBody<Data = Bytes>,
     {
+        is_not_encoded(&head.headers)?;
         is_json(&head.headers)?;
         let &Config { max_body, body_timeout, .. } = self.0.config();
         let turns = |patience| Turns {

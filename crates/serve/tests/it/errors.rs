@@ -40,6 +40,21 @@ async fn only_json_is_read() {
     }
 }
 
+/// RFC 9110 §12.5.3: what is not unpacked is refused before it is read, and the answer says what is taken.
+#[tokio::test]
+async fn a_compressed_body_is_told_so() {
+    let running = Running::start().await;
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    for codings in [&["gzip"][..], &["identity", "br"], &["deflate, identity"]] {
+        let headers: Vec<_> = codings.iter().map(|coding| ("content-encoding", *coding)).collect();
+        let reply = running.ask(running.post(&headers, body)).await;
+        assert_eq!(reply.error(), (415, -32600), "{codings:?}");
+        assert_eq!(reply.header("accept-encoding"), "identity");
+        assert!(reply.text.contains("Content-Encoding"), "{reply:?}");
+    }
+    running.ask(running.post(&[("content-encoding", "Identity")], body)).await.result();
+}
+
 #[tokio::test]
 async fn a_body_has_a_limit_with_and_without_a_length() {
     let running = Running::with(Config { max_body: 1000, ..Config::default() }, NoAuthentication::default()).await;
