@@ -214,7 +214,7 @@ fn descend<'n>(node: &'n Node, step: &Step) -> Option<&'n Node> {
     match (&node.value, step) {
         (NodeValue::Sequence(items), Step::Index(index)) => items.get(*index),
         (NodeValue::Mapping(entries), Step::Key(key)) => {
-            let exact = entries.iter().find(|entry| entry.key == *key);
+            let exact = entries.iter().find(|entry| *entry.key == **key);
             exact.or_else(|| entries.iter().find(|entry| spells(key, &entry.key))).map(|entry| &entry.value)
         }
         _ => None,

@@ -11,6 +11,7 @@ mod keys;
 mod node;
 mod number;
 mod places;
+mod texts;
 mod trail;
 mod yaml;
 

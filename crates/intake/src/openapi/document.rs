@@ -250,7 +250,7 @@ fn parse(file: &str, name: &str, bytes: &[u8], found: &mut Vec<Finding>) -> Resu
 fn version(root: &Node) -> Result<Version, Finding> {
     let said = ["swagger", "openapi"].into_iter().find_map(|key| {
         let version = match &root.get(key)?.value {
-            NodeValue::String(text) => text,
+            NodeValue::String(text) => &**text,
             NodeValue::Number(_, written) => written,
             _ => return None,
         };

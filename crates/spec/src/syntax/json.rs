@@ -1,11 +1,27 @@
 //! RFC 8259, strict: no comments, no trailing commas, no `NaN`, no lone surrogates, every key once.
 
-use super::{Entry, Findings, Node, NodeValue, Places, Trail, keys::Keys, limits, number};
+use std::sync::Arc;
+
+use super::{
+    Entry, Findings, Node, NodeValue, Places, Trail,
+    keys::{Keys, Room},
+    limits, number,
+    texts::Texts,
+};
 use crate::Code;
 
 pub(super) fn read(text: &str, places: &Places<'_>, findings: &mut Findings) -> Option<Node> {
     let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut reader = Reader { text, bytes: text.as_bytes(), at, nodes: 0, places, findings };
+    let mut reader = Reader {
+        text,
+        bytes: text.as_bytes(),
+        at,
+        nodes: 0,
+        texts: Texts::default(),
+        room: Room::default(),
+        places,
+        findings,
+    };
     reader.space();
     if reader.at == text.len() {
         let span = places.span(reader.at, reader.at);
@@ -42,11 +58,13 @@ struct Reader<'a, 'f> {
     bytes: &'a [u8],
     at: usize,
     nodes: usize,
+    texts: Texts<'a>,
+    room: Room,
     places: &'a Places<'a>,
     findings: &'f mut Findings,
 }
 
-impl Reader<'_, '_> {
+impl<'a> Reader<'a, '_> {
     fn value(&mut self, depth: usize, trail: &Trail<'_>) -> Result<Node, Wrong> {
         let start = self.at;
         self.nodes += 1;
@@ -67,10 +85,10 @@ impl Reader<'_, '_> {
 
     fn object(&mut self, depth: usize, trail: &Trail<'_>) -> Result<NodeValue, Wrong> {
         self.open(depth)?;
-        let mut keys = Keys::default();
         if self.closed(b'}') {
             return Ok(NodeValue::Mapping(Vec::new()));
         }
+        let mut keys = Keys::new(&mut self.room);
         loop {
             let start = self.at;
             if self.peek() != Some(b'"') {
@@ -87,7 +105,7 @@ impl Reader<'_, '_> {
             let value = self.value(depth + 1, &trail.key(&key))?;
             keys.insert(Entry { key, key_span, value }, trail, self.findings);
             if self.ended(b'}', "expected `,` or `}`")? {
-                return Ok(NodeValue::Mapping(keys.into_entries()));
+                return Ok(NodeValue::Mapping(keys.into_entries(&mut self.room)));
             }
         }
     }
@@ -191,24 +209,33 @@ impl Reader<'_, '_> {
         if self.at == start { Err(self.wrong("expected a digit")) } else { Ok(()) }
     }
 
-    fn string(&mut self) -> Result<Box<str>, Wrong> {
+    fn string(&mut self) -> Result<Arc<str>, Wrong> {
         let open = self.at;
         self.at += 1;
         let mut text = String::new();
         let mut run = self.at;
+        let document: &'a str = self.text;
         loop {
+            let rest = &self.bytes[self.at..];
+            let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+            // Most have none: looking at all without stopping is faster.
+            if rest[..end].iter().fold(false, |met, byte| met | (*byte < 0x20)) {
+                self.skip(|byte| byte >= 0x20);
+            } else {
+                self.at += end;
+            }
             match self.peek() {
                 Some(b'"') if run == open + 1 => {
                     self.at += 1;
-                    return Ok(self.text[run..self.at - 1].into());
+                    return Ok(self.texts.shared(&document[run..self.at - 1]));
                 }
                 Some(b'"') => {
-                    text.push_str(&self.text[run..self.at]);
+                    text.push_str(&document[run..self.at]);
                     self.at += 1;
-                    return Ok(text.into_boxed_str());
+                    return Ok(text.into());
                 }
                 Some(b'\\') => {
-                    text.push_str(&self.text[run..self.at]);
+                    text.push_str(&document[run..self.at]);
                     text.push(self.escape()?);
                     run = self.at;
                 }
@@ -217,8 +244,7 @@ impl Reader<'_, '_> {
                     wrong.help = Some("write it as an escape, as `\\n` or `\\t`");
                     return Err(wrong);
                 }
-                Some(_) => self.at += 1,
-                None => {
+                Some(_) | None => {
                     self.at = open;
                     return Err(self.wrong("a string without its closing quote"));
                 }
@@ -272,9 +298,12 @@ impl Reader<'_, '_> {
     }
 
     fn space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
-        }
+        self.skip(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    }
+
+    fn skip(&mut self, belongs: impl Fn(u8) -> bool) {
+        let rest = &self.bytes[self.at..];
+        self.at += rest.iter().position(|byte| !belongs(*byte)).unwrap_or(rest.len());
     }
 
     fn peek(&self) -> Option<u8> {

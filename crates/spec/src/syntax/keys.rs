@@ -1,20 +1,32 @@
 //! The keys of one mapping, each once.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
+
+use foldhash::fast::RandomState;
 
 use super::{Entry, Findings, Span, Trail};
 use crate::Code;
 
 /// Below this many entries looking at each is faster than hashing.
 const FEW: usize = 8;
+/// So much room is kept for the next one.
+const MOST_KEPT: usize = 256;
 
+/// Room for the entries of mappings that stand within each other. Each mapping grows in it, and ends as long as it is.
 #[derive(Debug, Default)]
+pub(super) struct Room(Vec<Vec<Entry>>);
+
+#[derive(Debug)]
 pub(super) struct Keys {
     entries: Vec<Entry>,
-    index: HashMap<Box<str>, usize>,
+    index: HashMap<Arc<str>, usize, RandomState>,
 }
 
 impl Keys {
+    pub(super) fn new(room: &mut Room) -> Self {
+        Self { entries: room.0.pop().unwrap_or_default(), index: HashMap::default() }
+    }
+
     /// Adds an entry, or reports its key and keeps the first.
     pub(super) fn insert(&mut self, entry: Entry, trail: &Trail<'_>, findings: &mut Findings) {
         let Entry { key, key_span, .. } = &entry;
@@ -30,10 +42,13 @@ impl Keys {
         }
     }
 
-    pub(super) fn into_entries(mut self) -> Vec<Entry> {
+    pub(super) fn into_entries(mut self, room: &mut Room) -> Vec<Entry> {
         // Most mappings have few entries, and a large document has very many mappings.
-        self.entries.shrink_to_fit();
-        self.entries
+        let entries = self.entries.drain(..).collect();
+        if self.entries.capacity() <= MOST_KEPT {
+            room.0.push(self.entries);
+        }
+        entries
     }
 
     fn first(&self, key: &str) -> Option<usize> {

@@ -1,5 +1,7 @@
 //! A document as read: every value and every key with its place. YAML and JSON both end here.
 
+use std::sync::Arc;
+
 use serde_json::Number;
 
 /// A place in the source. Lines and columns count from 1, columns in characters; `offset` is in bytes.
@@ -29,7 +31,7 @@ pub enum NodeValue {
     Bool(bool),
     /// The number, and what it looked like in the source (`1.0` is a good version only in quotes).
     Number(Number, Box<str>),
-    String(Box<str>),
+    String(Arc<str>),
     Sequence(Vec<Node>),
     Mapping(Vec<Entry>),
 }
@@ -37,7 +39,7 @@ pub enum NodeValue {
 /// One `key: value`. Keys are unique within a mapping: the readers see to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    pub key: Box<str>,
+    pub key: Arc<str>,
     pub key_span: Span,
     pub value: Node,
 }

@@ -16,21 +16,30 @@ pub(crate) struct Places<'a> {
     lines: Vec<u32>,
     /// Characters that begin before each multiple of [`STRIDE`]; empty where every character is one byte.
     characters: Vec<u32>,
-    /// The line that was asked for last: readers go forwards, so the next one is near.
-    last: Cell<usize>,
+    /// The line that was asked for last: readers go forwards, so the next place is in it or near.
+    last: Cell<Line>,
+}
+
+/// A line of the text.
+#[derive(Debug, Clone, Copy, Default)]
+struct Line {
+    /// Counted from 0.
+    index: usize,
+    start: usize,
+    /// Behind what ends it.
+    end: usize,
+    /// How many characters stand before it.
+    before: usize,
+    /// Whether every character is one byte.
+    is_plain: bool,
 }
 
 impl<'a> Places<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
         let bytes = text.as_bytes();
         let mut lines = vec![0];
-        for (at, byte) in bytes.iter().enumerate() {
-            let ends = match byte {
-                b'\n' => true,
-                b'\r' => bytes.get(at + 1) != Some(&b'\n'),
-                _ => false,
-            };
-            if ends {
+        for at in memchr::memchr2_iter(b'\n', b'\r', bytes) {
+            if bytes[at] == b'\n' || bytes.get(at + 1) != Some(&b'\n') {
                 lines.push(narrow(at + 1));
             }
         }
@@ -43,13 +52,19 @@ impl<'a> Places<'a> {
             }
             characters.push(before);
         }
-        Self { text, lines, characters, last: Cell::new(0) }
+        Self { text, lines, characters, last: Cell::default() }
     }
 
     pub(crate) fn span(&self, start: usize, end: usize) -> Span {
-        let start = self.position(start);
+        let from = self.position(start);
+        // Most are words within a line.
+        let line = self.last.get();
+        if line.is_plain && (start..line.end).contains(&end) {
+            let column = from.column + narrow(end - start);
+            return Span { start: from, end: Position { offset: narrow(end), line: from.line, column } };
+        }
         let end = self.position(end);
-        Span { start, end: if end.offset < start.offset { start } else { end } }
+        Span { start: from, end: if end.offset < from.offset { from } else { end } }
     }
 
     pub(super) fn text(&self, start: usize, end: usize) -> &'a str {
@@ -58,33 +73,37 @@ impl<'a> Places<'a> {
 
     /// The place of a byte; of the character it belongs to, if it is in the midst of one.
     pub(super) fn position(&self, offset: usize) -> Position {
-        let offset = self.text.floor_char_boundary(offset);
         let line = self.line(offset);
-        let start = self.lines[line - 1] as usize;
-        let mut column = self.characters_before(offset) - self.characters_before(start) + 1;
-        // A byte order mark stands before the first column, as in editors.
-        if start == 0 && offset > 0 && self.text.starts_with('\u{feff}') {
-            column -= 1;
-        }
-        Position { offset: narrow(offset), line: narrow(line), column: narrow(column) }
+        let (offset, column) = match line.is_plain {
+            true => (offset, offset - line.start + 1),
+            false => {
+                let offset = self.text.floor_char_boundary(offset);
+                let column = self.characters_before(offset) - line.before + 1;
+                // A byte order mark stands before the first column, as in editors.
+                (offset, column - usize::from(line.start == 0 && offset > 0 && self.text.starts_with('\u{feff}')))
+            }
+        };
+        Position { offset: narrow(offset), line: narrow(line.index + 1), column: narrow(column) }
     }
 
-    /// The line that a byte is in, counted from 1.
-    fn line(&self, offset: usize) -> usize {
-        let begins_before = |start: &u32| *start as usize <= offset;
+    /// The line that a byte is in.
+    fn line(&self, offset: usize) -> Line {
         let last = self.last.get();
-        let line = match self.lines.get(last).filter(|start| begins_before(start)) {
-            Some(_) => {
-                let near = &self.lines[last + 1..self.lines.len().min(last + 1 + NEAR)];
-                match near.iter().position(|start| !begins_before(start)) {
-                    Some(passed) => last + 1 + passed,
-                    None if last + 1 + near.len() == self.lines.len() => self.lines.len(),
-                    None => self.lines.partition_point(begins_before),
-                }
-            }
-            None => self.lines.partition_point(begins_before),
+        if (last.start..last.end).contains(&offset) {
+            return last;
+        }
+        let begins_before = |start: &u32| *start as usize <= offset;
+        let near = self.lines.get(last.index..self.lines.len().min(last.index + NEAR)).unwrap_or_default();
+        let index = match near.iter().position(|start| !begins_before(start)) {
+            Some(passed) if passed > 0 => last.index + passed - 1,
+            _ => self.lines.partition_point(begins_before) - 1,
         };
-        self.last.set(line - 1);
+        let start = self.lines[index] as usize;
+        let end = self.lines.get(index + 1).map_or(self.text.len(), |next| *next as usize);
+        let before = self.characters_before(start);
+        let is_plain = self.characters_before(end) - before == end - start;
+        let line = Line { index, start, end, before, is_plain };
+        self.last.set(line);
         line
     }
 
@@ -129,7 +148,7 @@ fn begins(byte: u8) -> bool {
 }
 
 fn count(bytes: &[u8]) -> u32 {
-    narrow(bytes.iter().filter(|byte| begins(**byte)).count())
+    bytes.iter().map(|byte| u32::from(begins(*byte))).sum()
 }
 
 fn narrow(number: usize) -> u32 {
@@ -143,6 +162,15 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn a_span_is_two_places(text in "[a-zäß😀\n\r\u{feff}]{0,200}", ends in any::<[prop::sample::Index; 2]>()) {
+            let [start, end] = ends.map(|end| end.index(text.len() + 1));
+            let (start, end) = (start.min(end), start.max(end));
+            let span = Places::new(&text).span(start, end);
+            let places = Places::new(&text);
+            prop_assert_eq!((span.start, span.end), (places.position(start), places.position(end)));
+        }
+
         #[test]
         fn a_place_is_what_counting_from_the_start_gives(text in "[a-zäß😀\n\r\u{feff}]{0,200}") {
             let places = Places::new(&text);

@@ -7,7 +7,7 @@ mod input;
 mod scalar;
 mod tree;
 
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
@@ -27,7 +27,7 @@ struct Item {
 enum Kind {
     /// `plain` stands without quotes, so it may be a number or a word of the core schema.
     Scalar {
-        text: Box<str>,
+        text: Arc<str>,
         plain: bool,
     },
     /// Its children are the items up to `until`.

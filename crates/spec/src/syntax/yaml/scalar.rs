@@ -70,7 +70,7 @@ mod tests {
             NodeValue::Null => serde_json::Value::Null,
             NodeValue::Bool(value) => value.into(),
             NodeValue::Number(number, _) => number.into(),
-            NodeValue::String(text) => text.into_string().into(),
+            NodeValue::String(text) => text.to_string().into(),
             _ => unreachable!(),
         }
     }

@@ -3,7 +3,11 @@
 use super::{Item, Kind, Refused, scalar};
 use crate::{
     Code,
-    syntax::{Entry, Findings, Node, NodeValue, Places, Span, Trail, keys::Keys, limits},
+    syntax::{
+        Entry, Findings, Node, NodeValue, Places, Span, Trail,
+        keys::{Keys, Room},
+        limits,
+    },
 };
 
 /// Whether nothing is written there.
@@ -13,7 +17,12 @@ pub(super) fn is_empty(item: &Item) -> bool {
 
 /// The tree of all items; the first is the root.
 pub(super) fn build(items: &[Item], tags: &[Refused], places: &Places<'_>, findings: &mut Findings) -> Node {
-    Builder { items, tags, places, findings, copied: 0, full: false }.node(0, 1, None, &Trail::Root)
+    Builder { items, tags, places, findings, room: Room::default(), copied: 0, full: false }.node(
+        0,
+        1,
+        None,
+        &Trail::Root,
+    )
 }
 
 struct Builder<'a, 'f> {
@@ -22,6 +31,7 @@ struct Builder<'a, 'f> {
     tags: &'a [Refused],
     places: &'a Places<'a>,
     findings: &'f mut Findings,
+    room: Room,
     /// Nodes that aliases made.
     copied: usize,
     /// An alias went over a limit; from here on none is followed.
@@ -105,7 +115,7 @@ impl Builder<'_, '_> {
         alias: Option<Span>,
         trail: &Trail<'_>,
     ) -> NodeValue {
-        let mut keys = Keys::default();
+        let mut keys = Keys::new(&mut self.room);
         let mut at = from;
         while at < until && !(alias.is_some() && self.full) {
             let item = &self.items[at];
@@ -132,7 +142,7 @@ impl Builder<'_, '_> {
                 keys.insert(entry, trail, if alias.is_some() { &mut told } else { self.findings });
             }
         }
-        NodeValue::Mapping(keys.into_entries())
+        NodeValue::Mapping(keys.into_entries(&mut self.room))
     }
 
     /// A value that is not written stands right behind its key.
