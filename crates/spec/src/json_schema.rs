@@ -9,6 +9,8 @@ mod keywords;
 mod references;
 mod walk;
 
+use std::cell::LazyCell;
+
 use jsonschema::{Draft, PatternOptions, Registry, ValidationError, ValidationOptions, Validator};
 use serde_json::Value;
 
@@ -33,14 +35,13 @@ pub struct Checked {
 /// A schema that stands alone, such as `inputSchema` or `returns`, and whose objects the language closes.
 #[must_use]
 pub fn check(schema: &Node, at: &Path) -> Checked {
-    let root = model::close(schema.to_json());
-    check_parts(&[Part { schema, at, pointer: String::new() }], &root, schema.span, true)
+    check_parts(&[Part { schema, at, pointer: String::new() }], || model::close(schema.to_json()), schema.span, true)
 }
 
 /// A schema that stays as it was written, such as what an example's result must fit.
 #[must_use]
 pub fn check_plain(schema: &Node, at: &Path) -> Checked {
-    check_parts(&[Part { schema, at, pointer: String::new() }], &schema.to_json(), schema.span, false)
+    check_parts(&[Part { schema, at, pointer: String::new() }], || schema.to_json(), schema.span, false)
 }
 
 /// One of the schemas that a whole one is made of.
@@ -52,14 +53,16 @@ pub(crate) struct Part<'n> {
 }
 
 /// Schemas that become parts of `whole`, in which their references are resolved.
-pub(crate) fn check_within(parts: &[Part<'_>], whole: &Value, span: Span) -> Checked {
+pub(crate) fn check_within(parts: &[Part<'_>], whole: impl FnOnce() -> Value, span: Span) -> Checked {
     check_parts(parts, whole, span, true)
 }
 
-fn check_parts(parts: &[Part<'_>], whole: &Value, span: Span, closed: bool) -> Checked {
+/// Most are judged as they were read: the `whole` is made only for what has to be compiled.
+fn check_parts(parts: &[Part<'_>], whole: impl FnOnce() -> Value, span: Span, closed: bool) -> Checked {
     let mut walk = Walk::default();
+    let whole = LazyCell::new(whole);
     for part in parts {
-        walk.schema(part.schema, part.at, &part.pointer, 0, closed);
+        walk.part(part, closed);
     }
     walk.check_references();
     let runs_away = walk.runs_away;
@@ -68,14 +71,14 @@ fn check_parts(parts: &[Part<'_>], whole: &Value, span: Span, closed: bool) -> C
     }
     // What the walk found nothing wrong with compiles, and compiling takes longer than all else.
     if walk.is_beyond_it
-        && let (Err(error), Some(part)) = (compile(whole), parts.first())
+        && let (Err(error), Some(part)) = (compile(&whole), parts.first())
     {
         let message = cut(&error.to_string());
         let path = part.at.clone();
         walk.found.push(Diagnostic { code: Code::SchemaInvalid, message, span, path, help: None, fix: None });
         return Checked { found: walk.found, runs_away };
     }
-    walk.check_instances(whole);
+    walk.check_instances(&whole);
     Checked { found: walk.found, runs_away }
 }
 

@@ -37,7 +37,7 @@ impl Path {
         steps
     }
 
-    fn length(&self) -> usize {
+    pub(crate) fn length(&self) -> usize {
         self.0.as_ref().map_or(0, |last| last.length)
     }
 

@@ -250,8 +250,7 @@ impl Reader {
             .iter()
             .map(|(name, schema, at)| json_schema::Part { schema, at, pointer: format!("/properties/{name}") })
             .collect();
-        let whole = Value::Object(whole.clone());
-        self.add_checked(json_schema::check_within(&parts, &whole, node.span));
+        self.add_checked(json_schema::check_within(&parts, || Value::Object(whole.clone()), node.span));
     }
 
     fn add_checked(&mut self, checked: json_schema::Checked) {

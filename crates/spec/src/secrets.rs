@@ -12,7 +12,7 @@ mod word;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
+use std::{cell::OnceCell, ops::Range};
 
 pub use redact::redact;
 pub(crate) use redact::redact_line;
@@ -33,7 +33,7 @@ struct Found {
 #[must_use]
 pub fn check(text: &[u8], root: &Node) -> Vec<Diagnostic> {
     let text = std::str::from_utf8(text).unwrap_or_default();
-    let mut search = Search { text, places: Places::new(text), found: Vec::new() };
+    let mut search = Search { text, places: OnceCell::new(), found: Vec::new() };
     search.node(root, None, &Trail::Root);
     search.found
 }
@@ -54,7 +54,8 @@ fn in_text(text: &str) -> Vec<Found> {
 
 struct Search<'a> {
     text: &'a str,
-    places: Places<'a>,
+    /// Most documents hold none, and need no places.
+    places: OnceCell<Places<'a>>,
     found: Vec<Diagnostic>,
 }
 
@@ -139,7 +140,7 @@ impl Search<'_> {
             Some(at) => {
                 let start = *from + at;
                 *from = start + part.len();
-                self.places.span(start, *from)
+                self.places.get_or_init(|| Places::new(self.text)).span(start, *from)
             }
             None => {
                 // Nor is the rest looked for: a long text with many would be searched as often.

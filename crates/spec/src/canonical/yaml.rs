@@ -36,10 +36,10 @@ fn block(out: &mut String, value: &Value, indent: usize) {
                 }
                 out.push_str("- ");
                 // Lists in lists stand on one line whatever their length.
-                if !item.is_object() || is_small(item) && fits(item, indent) {
+                if !item.is_object() {
                     flow(out, item);
                     out.push('\n');
-                } else {
+                } else if !is_small(item) || !on_the_line(out, item, indent) {
                     block(out, item, indent + 2);
                 }
             }
@@ -66,11 +66,18 @@ fn field(out: &mut String, value: &Value, indent: usize) {
         }
         return;
     }
-    if !value.is_object() && !value.is_array() || is_small(value) && fits(value, indent) {
+    if !value.is_object() && !value.is_array() {
         out.push(' ');
         flow(out, value);
         out.push('\n');
         return;
+    }
+    if is_small(value) {
+        out.push(' ');
+        if on_the_line(out, value, indent) {
+            return;
+        }
+        out.pop();
     }
     out.push('\n');
     pad(out, indent + 2);
@@ -91,11 +98,17 @@ fn is_small(value: &Value) -> bool {
     }
 }
 
-/// Whether a small value is short enough for a line.
-fn fits(value: &Value, indent: usize) -> bool {
-    let mut line = String::new();
-    flow(&mut line, value);
-    line.len() + indent <= LINE
+/// Writes a small value, and says so, if it is short enough for a line.
+fn on_the_line(out: &mut String, value: &Value, indent: usize) -> bool {
+    let start = out.len();
+    flow(out, value);
+    let fits = out.len() - start + indent <= LINE;
+    if fits {
+        out.push('\n');
+    } else {
+        out.truncate(start);
+    }
+    fits
 }
 
 /// A value on one line.
@@ -134,7 +147,14 @@ fn scalar(out: &mut String, text: &str) {
         return;
     }
     // JSON's quoted texts are YAML's, but for what YAML wants escaped beyond them.
-    for character in serde_json::Value::from(text).to_string().chars() {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
+    let quoted = serde_json::to_string(text).expect("texts can be written");
+    for character in quoted.chars() {
         match character {
             '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
                 let _ = write!(out, "\\u{:04x}", u32::from(character));
@@ -150,9 +170,16 @@ fn is_plain(text: &str) -> bool {
     if !(first.is_ascii_alphanumeric() || "_/.".contains(first)) {
         return false;
     }
+    // All that is asked below is asked of few, this of every text.
+    let plain = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'_' | b'-'..=b'/' | b'@' | b'(' | b')' | b'+' | b':')
+    };
+    if !text.bytes().all(plain) {
+        return false;
+    }
     let bare = text.trim_start_matches('.');
-    if text.parse::<f64>().is_ok()
-        || !bare.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/')
+    if !bare.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/')
+        || text.starts_with(|c: char| c.is_ascii_digit() || ".iInN".contains(c)) && text.parse::<f64>().is_ok()
         || is_number(bare)
     {
         return false;
@@ -161,11 +188,10 @@ fn is_plain(text: &str) -> bool {
     if known.iter().any(|word| text.eq_ignore_ascii_case(word)) {
         return false;
     }
-    let plain = |c: char| c.is_ascii_alphanumeric() || " _-./@+()".contains(c);
     let mut parts = text.split(':');
     let colons = parts.clone().count() == 1
         || (first.is_ascii_alphabetic() && parts.all(|part| !part.is_empty() && !part.starts_with(' ')));
-    colons && !text.ends_with([' ', ':']) && !text.contains("  ") && text.chars().all(|c| plain(c) || c == ':')
+    colons && !text.ends_with([' ', ':']) && !text.contains("  ")
 }
 
 /// Numbers that only YAML knows, and what comes near them.

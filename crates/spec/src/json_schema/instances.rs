@@ -1,9 +1,14 @@
 //! Values that stand in a schema and must fit it: defaults and examples.
 
+use std::cell::LazyCell;
+
 use jsonschema::{Registry, Validator};
 use serde_json::{Value, json};
 
-use super::{compile, compile_within, cut, walk::Walk};
+use super::{
+    compile, compile_within, cut,
+    walk::{Schema, Walk},
+};
 use crate::{Code, Diagnostic, Node, NodeValue, path::Path};
 
 /// How many schemas may be compiled again for the values in one: those with references need all of it.
@@ -11,13 +16,19 @@ const MOST_COMPILED: usize = 100_000;
 const WHOLE: &str = "schema:whole";
 
 impl<'n> Walk<'n> {
-    pub(super) fn check_instances(&mut self, whole: &Value) {
-        let registry = Registry::new().add(WHOLE, whole).and_then(|registry| registry.prepare()).ok();
+    pub(super) fn check_instances(&mut self, whole: &LazyCell<Value, impl FnOnce() -> Value>) {
+        let has =
+            |schema: &Schema<'_>| ["default", "example", "examples"].iter().any(|key| schema.node.get(key).is_some());
+        if !self.schemas.iter().any(has) {
+            return;
+        }
+        let whole: &Value = whole;
+        let registry = LazyCell::new(|| Registry::new().add(WHOLE, whole).and_then(|registry| registry.prepare()).ok());
         let mut compiled = 0;
         for index in 0..self.schemas.len() {
             let schema = &self.schemas[index];
             let node = schema.node;
-            if !["default", "example", "examples"].iter().any(|key| node.get(key).is_some()) {
+            if !has(schema) {
                 continue;
             }
             let refers = self.schemas[index..schema.end].iter().any(|schema| !schema.references.is_empty());
@@ -27,10 +38,9 @@ impl<'n> Walk<'n> {
                 let message = "the schema has too many defaults and examples to check".to_owned();
                 return self.invalid(node.span, &at, message, None);
             }
-            let validator = match (&registry, whole.pointer(&schema.pointer)) {
-                (Some(registry), _) if refers => {
-                    compile_within(&json!({ "$ref": reference(&schema.pointer) }), registry)
-                }
+            let pointer = self.pointer(schema);
+            let validator = match (if refers { registry.as_ref() } else { None }, whole.pointer(&pointer)) {
+                (Some(registry), _) => compile_within(&json!({ "$ref": reference(&pointer) }), registry),
                 (_, Some(schema)) => compile(schema),
                 _ => continue,
             };

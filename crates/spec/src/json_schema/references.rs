@@ -1,5 +1,7 @@
 //! Where references lead: to schemas within, by ways that end, and that stay small enough to be followed.
 
+use std::collections::HashMap;
+
 use super::walk::Walk;
 use crate::{suggest::nearest, uri_template};
 
@@ -46,6 +48,11 @@ impl<'n> Walk<'n> {
         }
     }
 
+    fn places(&self) -> &HashMap<String, usize> {
+        let each = || self.schemas.iter().enumerate().map(|(index, schema)| (self.pointer(schema), index));
+        self.places.get_or_init(|| each().collect())
+    }
+
     /// The schema that a reference means; none is the whole that the schema is a part of.
     fn resolve(&self, target: &str) -> Result<Option<usize>, (String, Option<String>)> {
         let Some(fragment) = target.strip_prefix('#') else {
@@ -53,13 +60,13 @@ impl<'n> Walk<'n> {
             return Err((format!("`{target}` is a schema elsewhere"), Some(help)));
         };
         let found = match uri_template::decode(fragment) {
-            Some(pointer) if pointer.is_empty() => return Ok(self.places.get("").copied()),
-            Some(pointer) if pointer.starts_with('/') => self.places.get(&pointer),
+            Some(pointer) if pointer.is_empty() => return Ok(self.places().get("").copied()),
+            Some(pointer) if pointer.starts_with('/') => self.places().get(&pointer),
             Some(anchor) => self.anchors.get(&*anchor),
             None => None,
         };
         found.map(|schema| Some(*schema)).ok_or_else(|| {
-            let known = self.places.keys().map(String::as_str).filter(|place| place.contains("$defs"));
+            let known = self.places().keys().map(String::as_str).filter(|place| place.contains("$defs"));
             let near = nearest(fragment, known).map(|near| format!("did you mean `#{near}`?"));
             (format!("there is no schema at `{target}`"), near)
         })

@@ -1,16 +1,16 @@
 //! Going through a schema: every keyword has what it takes, and every schema within is known by its place.
 
-use std::collections::HashMap;
+use std::{cell::OnceCell, collections::HashMap};
 
 use serde_json::json;
 
 use super::{
-    DEEPEST, MOST, MOST_FOUND, compile, cut,
+    DEEPEST, MOST, MOST_FOUND, Part, compile, cut,
     keywords::{KEYWORDS, TYPES, Takes, is_in_place, passes_closing_on, takes, type_meant_by},
 };
 use crate::{
     Code, Diagnostic, Fix, Node, NodeValue, Span,
-    path::Path,
+    path::{Path, Step},
     read::{kind_of, list, unquoted_placeholder},
     suggest::nearest,
     syntax::Entry,
@@ -20,7 +20,10 @@ use crate::{
 pub(super) struct Walk<'n> {
     /// In the order of the document, so that what is within one stands right behind it.
     pub(super) schemas: Vec<Schema<'n>>,
-    pub(super) places: HashMap<String, usize>,
+    /// Of each part how long the way to it is, and its pointer in the whole.
+    parts: Vec<(usize, String)>,
+    /// Where schemas are, by their pointers; made when something refers to one.
+    pub(super) places: OnceCell<HashMap<String, usize>>,
     pub(super) anchors: HashMap<&'n str, usize>,
     pub(super) found: Vec<Diagnostic>,
     /// Whether judging a value by the schema might never end, so that nobody may try.
@@ -34,7 +37,8 @@ pub(super) struct Walk<'n> {
 pub(super) struct Schema<'n> {
     pub(super) node: &'n Node,
     pub(super) at: Path,
-    pub(super) pointer: String,
+    /// Which of the parts it is in.
+    part: usize,
     /// Behind the last schema within it.
     pub(super) end: usize,
     pub(super) children: Vec<Child>,
@@ -48,15 +52,30 @@ pub(super) struct Child {
 }
 
 impl<'n> Walk<'n> {
+    /// One of the schemas that the whole is made of.
+    pub(super) fn part(&mut self, part: &Part<'n>, closed: bool) {
+        self.parts.push((part.at.length(), part.pointer.clone()));
+        self.schema(part.schema, part.at, 0, closed);
+    }
+
+    /// Where a schema stands in the whole.
+    pub(super) fn pointer(&self, schema: &Schema<'_>) -> String {
+        let (before, pointer) = &self.parts[schema.part];
+        let mut pointer = pointer.clone();
+        for step in &schema.at.steps()[*before..] {
+            match step {
+                Step::Key(key) => {
+                    pointer.push('/');
+                    pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+                }
+                Step::Index(index) => pointer.push_str(&format!("/{index}")),
+            }
+        }
+        pointer
+    }
+
     /// `owns` says whether the schema describes a value of its own, which the language closes.
-    pub(super) fn schema(
-        &mut self,
-        node: &'n Node,
-        at: &Path,
-        pointer: &str,
-        depth: usize,
-        owns: bool,
-    ) -> Option<usize> {
+    fn schema(&mut self, node: &'n Node, at: &Path, depth: usize, owns: bool) -> Option<usize> {
         let entries = match &node.value {
             NodeValue::Mapping(entries) => &entries[..],
             NodeValue::Bool(_) => &[],
@@ -79,11 +98,10 @@ impl<'n> Walk<'n> {
             return None;
         }
         let index = self.schemas.len();
-        self.places.insert(pointer.to_owned(), index);
         self.schemas.push(Schema {
             node,
             at: at.clone(),
-            pointer: pointer.to_owned(),
+            part: self.parts.len() - 1,
             end: index + 1,
             children: Vec::new(),
             references: Vec::new(),
@@ -98,17 +116,15 @@ impl<'n> Walk<'n> {
 
     fn keyword(&mut self, index: usize, entry: &'n Entry, depth: usize, owns: bool) {
         let (key, node) = (&*entry.key, &entry.value);
-        self.is_beyond_it |= is_beyond(key, node);
-        let at = self.schemas[index].at.key(key);
-        let Some(takes) = takes(key) else {
-            if !key.starts_with("x-") {
-                self.unknown(entry, &at);
-            }
+        let takes = takes(key);
+        self.is_beyond_it |= is_beyond(key, takes, node);
+        if takes.map_or(key.starts_with("x-"), |takes| is_as_taken(takes, node)) {
             return;
-        };
-        let within = |walk: &Self| format!("{}/{key}", walk.schemas[index].pointer);
-        let child = |walk: &mut Self, node: &'n Node, at: &Path, pointer: &str| {
-            if let Some(schema) = walk.schema(node, at, pointer, depth + 1, owns && passes_closing_on(key)) {
+        }
+        let at = self.schemas[index].at.key(key);
+        let Some(takes) = takes else { return self.unknown(entry, &at) };
+        let child = |walk: &mut Self, node: &'n Node, at: &Path| {
+            if let Some(schema) = walk.schema(node, at, depth + 1, owns && passes_closing_on(key)) {
                 walk.schemas[index].children.push(Child { schema, in_place: is_in_place(key) });
             }
         };
@@ -117,26 +133,20 @@ impl<'n> Walk<'n> {
                 let help = "`prefixItems` lists schemas by their position".to_owned();
                 self.expected(node, &at, "a schema", Some(help));
             }
-            (Takes::Schema, _) => {
-                let pointer = within(self);
-                child(self, node, &at, &pointer);
-            }
+            (Takes::Schema, _) => child(self, node, &at),
             (Takes::Schemas, NodeValue::Sequence(items)) if !items.is_empty() => {
-                let pointer = within(self);
                 for (position, item) in items.iter().enumerate() {
-                    child(self, item, &at.index(position), &format!("{pointer}/{position}"));
+                    child(self, item, &at.index(position));
                 }
             }
             (Takes::Schemas, _) => self.expected(node, &at, "a list of schemas that is not empty", None),
             (Takes::NamedSchemas, NodeValue::Mapping(named)) => {
-                let pointer = within(self);
                 for entry in named {
                     let at = at.key(&entry.key);
                     if key == "patternProperties" {
                         self.pattern(&entry.key, entry.key_span, &at);
                     }
-                    let name = entry.key.replace('~', "~0").replace('/', "~1");
-                    child(self, &entry.value, &at, &format!("{pointer}/{name}"));
+                    child(self, &entry.value, &at);
                 }
             }
             (Takes::NamedSchemas, _) => self.expected(node, &at, "schemas by name", None),
@@ -147,7 +157,7 @@ impl<'n> Walk<'n> {
                 }
             }
             (Takes::Anchor, _) => self.expected(node, &at, "a name", None),
-            (Takes::Identifier, NodeValue::String(_)) if self.schemas[index].pointer.is_empty() => {}
+            (Takes::Identifier, NodeValue::String(_)) if self.pointer(&self.schemas[index]).is_empty() => {}
             (Takes::Identifier, _) => {
                 let message = "`$id` can stand at the top of a schema only".to_owned();
                 self.invalid(node.span, &at, message, Some("name schemas under `$defs`".to_owned()));
@@ -164,7 +174,7 @@ impl<'n> Walk<'n> {
         match (takes, &node.value) {
             (Takes::Pattern, NodeValue::String(pattern)) => self.pattern(pattern, node.span, at),
             (Takes::Type, _) => self.types(node, at),
-            (Takes::Values, NodeValue::Sequence(values)) if values.is_empty() => {
+            (Takes::Values, NodeValue::Sequence(_)) => {
                 self.invalid(node.span, at, "`enum` is empty: nothing can satisfy it".to_owned(), None);
             }
             (Takes::Dialect, NodeValue::String(dialect)) => {
@@ -181,12 +191,6 @@ impl<'n> Walk<'n> {
             (Takes::NamedNames, NodeValue::Mapping(named)) => {
                 named.iter().for_each(|entry| self.names(&entry.value, &at.key(&entry.key)));
             }
-            (Takes::Anything, _)
-            | (Takes::Number, NodeValue::Number(..))
-            | (Takes::Flag, NodeValue::Bool(_))
-            | (Takes::Text, NodeValue::String(_))
-            | (Takes::Values | Takes::List, NodeValue::Sequence(_))
-            | (Takes::Mapping, NodeValue::Mapping(_)) => {}
             (Takes::PositiveNumber, _) if number.is_some_and(|number| number > 0.0) => {}
             (Takes::Count, _) if number.is_some_and(|number| number >= 0.0 && number.fract() == 0.0) => {}
             _ => {
@@ -287,9 +291,24 @@ impl<'n> Walk<'n> {
     }
 }
 
+/// Whether nothing is to be said of a value, as of most.
+fn is_as_taken(takes: Takes, node: &Node) -> bool {
+    match (takes, &node.value) {
+        (Takes::Type, NodeValue::String(text)) => TYPES.contains(&&**text),
+        (Takes::Values, NodeValue::Sequence(values)) => !values.is_empty(),
+        (Takes::Anything, _)
+        | (Takes::Number, NodeValue::Number(..))
+        | (Takes::Flag, NodeValue::Bool(_))
+        | (Takes::Text, NodeValue::String(_))
+        | (Takes::List, NodeValue::Sequence(_))
+        | (Takes::Mapping, NodeValue::Mapping(_)) => true,
+        _ => false,
+    }
+}
+
 /// Names of schemas and dialects, and counts that no value can have.
-fn is_beyond(keyword: &str, node: &Node) -> bool {
-    match (takes(keyword), &node.value) {
+fn is_beyond(keyword: &str, takes: Option<Takes>, node: &Node) -> bool {
+    match (takes, &node.value) {
         (Some(Takes::Anchor | Takes::Dialect | Takes::Identifier), _) => true,
         (Some(Takes::Count), NodeValue::Number(number, _)) => number.as_u64().is_none(),
         _ => matches!(keyword, "$dynamicRef" | "$vocabulary"),

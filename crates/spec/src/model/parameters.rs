@@ -35,7 +35,7 @@ impl Field for Schema {
     }
 
     fn write(&self) -> Value {
-        short::open(self.0.clone())
+        short::open(&self.0)
     }
 
     fn schema(_: &mut Schemas) -> Value {
@@ -139,12 +139,12 @@ impl Object for Parameters {
     }
 
     fn write_fields(&self, out: &mut Map<String, Value>) {
-        if *self == Self::default() {
+        if self.iter().next().is_none() && *self == Self::default() {
             return;
         }
         match short::shorten(&self.schema) {
             Some(parameters) => out.insert("parameters".to_owned(), Value::Object(parameters)),
-            None => out.insert("inputSchema".to_owned(), short::open(Value::Object(self.schema.clone()))),
+            None => out.insert("inputSchema".to_owned(), Value::Object(short::open_object(&self.schema))),
         };
     }
 

@@ -26,17 +26,36 @@ const SHAPES: &[Shape] = &[
     Shape("AIza", "a Google API key", 35, is_word),
 ];
 
+/// What one can begin with. Every text is looked through.
+const FIRST: [bool; 256] = {
+    let mut first = [false; 256];
+    let (letters, mut at) = (b"sgAxe-", 0);
+    while at < letters.len() {
+        first[letters[at] as usize] = true;
+        at += 1;
+    }
+    first
+};
+
 pub(super) fn find(text: &str) -> Vec<Found> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     let mut at = 0;
-    while at < bytes.len() {
+    while let Some(next) = bytes[at..].iter().position(|byte| FIRST[usize::from(*byte)]) {
+        at += next;
         // A key begins with a word, not within one.
-        let begins = at == 0 || !is_word(bytes[at - 1]);
-        let one = match bytes[at] {
-            b's' | b'g' | b'A' | b'x' if begins => known(bytes, at),
-            b'e' if begins => web_token(bytes, at),
-            b'-' if bytes[at..].starts_with(b"-----BEGIN ") => private_key(text, at),
+        let begins = || at == 0 || !is_word(bytes[at - 1]);
+        let one = match (bytes[at], bytes.get(at + 1)) {
+            (b's', Some(b'k'))
+            | (b'g', Some(b'h' | b'i' | b'l'))
+            | (b'A', Some(b'K' | b'S' | b'I'))
+            | (b'x', Some(b'o'))
+                if begins() =>
+            {
+                known(bytes, at)
+            }
+            (b'e', Some(b'y')) if begins() => web_token(bytes, at),
+            (b'-', Some(b'-')) if bytes[at..].starts_with(b"-----BEGIN ") => private_key(text, at),
             _ => None,
         };
         match one {

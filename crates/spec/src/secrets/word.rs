@@ -6,7 +6,8 @@ use super::{Found, named};
 
 pub(super) fn find(text: &str) -> Vec<Found> {
     let mut found = Vec::new();
-    if text.contains("://") || text.contains('=') {
+    let mut signs = memchr::memchr2_iter(b':', b'=', text.as_bytes());
+    if signs.any(|at| text.as_bytes()[at] == b'=' || text[at..].starts_with("://")) {
         for word in words(text) {
             passwords(text, word.clone(), &mut found);
             parameters(text, word, &mut found);

@@ -22,6 +22,9 @@ const MANY: [&str; 4] = ["prefixItems", "allOf", "anyOf", "oneOf"];
 /// Keywords whose value is a map of schemas.
 const NAMED: [&str; 4] = ["properties", "patternProperties", "dependentSchemas", "$defs"];
 
+/// Keywords that say which other properties an object may have.
+const SAYS: [&str; 3] = ["additionalProperties", "unevaluatedProperties", "patternProperties"];
+
 /// Names that placeholders use for something else.
 const RESERVED: [&str; 3] = ["principal", "trigger", "env"];
 
@@ -208,24 +211,58 @@ fn lift(schema: &Node, at: &Path, reader: &mut Reader) -> (Node, bool) {
 }
 
 /// Closes the objects that list properties and don't say otherwise.
-pub(crate) fn close(schema: Value) -> Value {
-    each_object(schema, &|schema| {
-        let says = ["additionalProperties", "unevaluatedProperties", "patternProperties"];
-        if schema.contains_key("properties") && !says.iter().any(|key| schema.contains_key(*key)) {
+pub(crate) fn close(mut schema: Value) -> Value {
+    let Value::Object(fields) = &mut schema else { return schema };
+    each_object(fields, &|schema| {
+        if schema.contains_key("properties") && !SAYS.iter().any(|key| schema.contains_key(*key)) {
             schema.insert(closing_keyword(schema).to_owned(), false.into());
         }
+    });
+    schema
+}
+
+/// Leaves out what [`close`] adds. Where it would not add the same again, all stays.
+pub(super) fn open(schema: &Value) -> Value {
+    match schema {
+        Value::Object(schema) => Value::Object(open_object(schema)),
+        other => other.clone(),
+    }
+}
+
+pub(super) fn open_object(schema: &Map<String, Value>) -> Map<String, Value> {
+    let mut opened = schema.clone();
+    if comes_back(schema) {
+        open_all(&mut opened);
+    }
+    opened
+}
+
+/// Whether [`close`] gives the same again of what is opened.
+fn comes_back(schema: &Map<String, Value>) -> bool {
+    let is_listed = schema.contains_key("properties");
+    let says = SAYS.iter().filter(|key| schema.contains_key(**key)).count();
+    let same = !is_listed || if is_closed(schema) { says == 1 } else { says > 0 };
+    let object = |value: &Value| value.as_object().is_none_or(comes_back);
+    same && schema.iter().all(|(key, value)| match (holds(key), value) {
+        (Holds::Named, Value::Object(named)) => named.values().all(object),
+        (Holds::One, value) => object(value),
+        (Holds::Many, Value::Array(many)) => many.iter().all(object),
+        _ => true,
     })
 }
 
-/// Leaves out what [`close`] adds.
-pub(super) fn open(schema: Value) -> Value {
-    let opened = each_object(schema.clone(), &|schema| {
-        let keyword = closing_keyword(schema);
-        if schema.contains_key("properties") && schema.get(keyword) == Some(&Value::Bool(false)) {
-            schema.shift_remove(keyword);
+fn open_all(schema: &mut Map<String, Value>) {
+    each_object(schema, &|schema| {
+        if is_closed(schema) {
+            let closing = closing_keyword(schema);
+            schema.shift_remove(closing);
         }
     });
-    if close(opened.clone()) == schema { opened } else { schema }
+}
+
+/// Whether it is as [`close`] leaves an object that lists properties.
+fn is_closed(schema: &Map<String, Value>) -> bool {
+    schema.contains_key("properties") && schema.get(closing_keyword(schema)) == Some(&Value::Bool(false))
 }
 
 /// What closes an object: where it is composed of several schemas, each must know what the others list.
@@ -234,23 +271,40 @@ fn closing_keyword(schema: &Map<String, Value>) -> &'static str {
     if composed.iter().any(|key| schema.contains_key(*key)) { "unevaluatedProperties" } else { "additionalProperties" }
 }
 
-/// Applies `change` to every schema that stands for a value of its own. The parts of `allOf` and its like do not: they
-/// describe the same value as their parent.
-fn each_object(schema: Value, change: &dyn Fn(&mut Map<String, Value>)) -> Value {
-    let Value::Object(mut schema) = schema else { return schema };
-    for (key, value) in &mut schema {
-        let each = |value: &mut Value| *value = each_object(value.take(), change);
-        match value {
-            Value::Object(named) if matches!(key.as_str(), "properties" | "patternProperties") => {
-                named.values_mut().for_each(each);
-            }
-            Value::Object(_) if matches!(key.as_str(), "items" | "additionalProperties") => each(value),
-            Value::Array(many) if key == "prefixItems" => many.iter_mut().for_each(each),
+/// Applies `change` to every schema that stands for a value of its own, innermost first. The parts of `allOf` and its like do
+/// not: they describe the same value as their parent.
+fn each_object(schema: &mut Map<String, Value>, change: &dyn Fn(&mut Map<String, Value>)) {
+    let object = |value: &mut Value| {
+        if let Value::Object(schema) = value {
+            each_object(schema, change);
+        }
+    };
+    for (key, value) in schema.iter_mut() {
+        match (holds(key), value) {
+            (Holds::Named, Value::Object(named)) => named.values_mut().for_each(object),
+            (Holds::One, value) => object(value),
+            (Holds::Many, Value::Array(many)) => many.iter_mut().for_each(object),
             _ => {}
         }
     }
-    change(&mut schema);
-    Value::Object(schema)
+    change(schema);
+}
+
+/// What a keyword holds for values of their own.
+enum Holds {
+    One,
+    Many,
+    Named,
+    Nothing,
+}
+
+fn holds(keyword: &str) -> Holds {
+    match keyword {
+        "items" | "additionalProperties" => Holds::One,
+        "prefixItems" => Holds::Many,
+        "properties" | "patternProperties" => Holds::Named,
+        _ => Holds::Nothing,
+    }
 }
 
 /// The map form of a schema, if it has one.
@@ -265,7 +319,7 @@ pub(super) fn shorten(schema: &Map<String, Value>) -> Option<Map<String, Value>>
     let names: HashSet<&str> = required.iter().filter_map(Value::as_str).collect();
     let mut short = Map::new();
     for (name, property) in properties {
-        let Value::Object(mut property) = open(property.clone()) else { return None };
+        let Value::Object(mut property) = open(property) else { return None };
         if names.contains(name.as_str()) {
             if property.contains_key("required") {
                 property = nested(property)?;

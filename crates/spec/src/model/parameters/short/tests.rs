@@ -92,8 +92,35 @@ proptest! {
         if let Some(short) = super::shorten(&schema) {
             prop_assert_eq!(read(&Value::Object(short)), schema);
         } else {
-            let open = super::open(Value::Object(schema.clone()));
+            let open = super::open(&Value::Object(schema.clone()));
             prop_assert_eq!(super::close(open), Value::Object(schema));
         }
     }
+
+    #[test]
+    fn what_is_opened_is_closed_again(schema in schema()) {
+        let closed = super::close(schema);
+        prop_assert_eq!(super::close(super::open(&closed)), closed);
+    }
+}
+
+/// Of all keywords that say something of other properties, in any company.
+fn schema() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![Just(json!({})), any::<bool>().prop_map(Value::from), Just(json!({ "type": "string" }))];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        let word =
+            prop::sample::select(vec!["additionalProperties", "unevaluatedProperties", "items", "allOf", "$ref"]);
+        let named = prop::sample::select(vec!["properties", "patternProperties"]);
+        let one = (word, inner.clone()).prop_map(|(word, value)| match word {
+            "allOf" => (word, json!([value])),
+            "$ref" => (word, "#/a".into()),
+            _ => (word, value),
+        });
+        let many =
+            (named, prop::collection::btree_map("[a-c]", inner.clone(), 0..3)).prop_map(|(word, it)| (word, json!(it)));
+        let list = prop::collection::vec(inner, 1..3).prop_map(|items| ("prefixItems", items.into()));
+        let fields = prop::collection::vec(prop_oneof![one, many, list], 0..4);
+        fields
+            .prop_map(|fields| Value::Object(fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()))
+    })
 }
