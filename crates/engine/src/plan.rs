@@ -53,7 +53,7 @@ use crate::{
 };
 use connections::Connections;
 pub use connections::{SqlConnection, Upstream};
-pub use entries::tools as listed;
+pub use entries::tool as listed;
 pub use fault::Fault;
 
 /// What a plan is made against.

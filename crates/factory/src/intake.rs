@@ -29,6 +29,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
+use self::size::Vocabulary;
 pub use self::{
     database::{Database, Place},
     document::Document,
@@ -85,6 +86,8 @@ pub struct Proposed {
     /// What it was made of, as messages call it.
     pub of: String,
     pub proposal: Proposal,
+    /// The spec in its canonical form, as YAML.
+    pub text: String,
 }
 
 #[derive(Debug)]
@@ -121,22 +124,38 @@ static AT_ONCE: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 impl Intake {
     pub async fn propose(self, name: Option<String>, reach: &Reach) -> Result<Proposed, IntakeError> {
         let _turn = AT_ONCE.acquire().await.expect("nobody closes it");
-        let mut proposed = match self {
-            Self::Openapi(it) => it.propose(name, reach).await?,
-            Self::Graphql(it) => it.propose(name, reach).await?,
-            Self::Mcp(it) => it.propose(name, reach).await?,
-            Self::Toolbox(it) => it.propose(name, reach).await?,
-            Self::Postman(it) => it.propose(name, reach).await?,
-            Self::Database(it) => it.propose(name, reach).await?,
-            // It was told where it was made.
-            Self::Spec(it) => return it.propose().await,
-            Self::Grpc(it) => it.propose(name, reach).await?,
+        match self {
+            Self::Openapi(it) => it.propose(name, reach).await,
+            Self::Graphql(it) => it.propose(name, reach).await,
+            Self::Mcp(it) => it.propose(name, reach).await,
+            Self::Toolbox(it) => it.propose(name, reach).await,
+            Self::Postman(it) => it.propose(name, reach).await,
+            Self::Database(it) => it.propose(name, reach).await,
+            Self::Spec(it) => it.propose().await,
+            Self::Grpc(it) => it.propose(name, reach).await,
+        }
+    }
+}
+
+impl Proposed {
+    /// What `import` makes of a thing, of so many bytes. All of it on one thread, whose memory is used again.
+    async fn of(
+        of: String,
+        bytes: usize,
+        import: impl FnOnce(&str) -> Result<Proposal, Vec<Finding>> + Send + 'static,
+    ) -> Result<Self, IntakeError> {
+        let work = move || {
+            let vocabulary = Vocabulary::ahead(bytes);
+            match import(&of) {
+                Ok(mut proposal) => {
+                    size::tell(&mut proposal, vocabulary);
+                    let text = proposal.spec.canonical_yaml();
+                    Ok(Self { of, proposal, text })
+                }
+                Err(findings) => Err(IntakeError::Nothing { of, findings }),
+            }
         };
-        let counted = tokio::task::spawn_blocking(move || {
-            size::tell(&mut proposed.proposal);
-            proposed
-        });
-        Ok(counted.await?)
+        tokio::task::spawn_blocking(work).await?
     }
 }
 
@@ -169,8 +188,8 @@ impl Factory {
                 done => done,
             };
         }
-        let Proposed { proposal, .. } = proposed;
-        let (spec, findings) = (proposal.spec.canonical_yaml(), proposal.findings);
+        let Proposed { proposal, text: spec, .. } = proposed;
+        let findings = proposal.findings;
         let created = match dry_run {
             true => None,
             false => {

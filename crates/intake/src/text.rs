@@ -9,10 +9,11 @@ pub const PARAMETER: usize = 300;
 
 /// One line without markup, at most `most` characters, cut at the end of a sentence where there is one.
 pub fn plain(text: &str, most: usize) -> String {
-    let mut plain = String::new();
     // What stands far behind is not shown, whatever its markup; and who looks for the end of a tag looks so far at most.
     let mut rest = &text[..text.floor_char_boundary(most * 8 + 2_000)];
-    while let Some(at) = rest.find(['<', '[', '`', '*', '\\']) {
+    let mut plain = String::with_capacity(rest.len());
+    let is_markup = |byte: &u8| matches!(byte, b'<' | b'[' | b'`' | b'*' | b'\\');
+    while let Some(at) = rest.as_bytes().iter().position(is_markup) {
         plain.push_str(&rest[..at]);
         let behind = &rest[at..];
         rest = match behind.as_bytes()[0] {
@@ -26,8 +27,8 @@ pub fn plain(text: &str, most: usize) -> String {
         };
     }
     plain.push_str(rest);
-    let mut words = String::new();
-    for word in plain.split_whitespace().filter(|word| !word.chars().all(|c| c == '#')) {
+    let mut words = String::with_capacity(plain.len());
+    for word in plain.split_whitespace().filter(|word| !word.bytes().all(|byte| byte == b'#')) {
         if !words.is_empty() {
             words.push(' ');
         }

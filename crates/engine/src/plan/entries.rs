@@ -14,7 +14,9 @@ pub fn tools(spec: &Spec) -> impl Iterator<Item = Tool> {
     own.chain(spec.tools.iter().any(|tool| tool.task).then(result_tool::entry))
 }
 
-fn tool(tool: &model::Tool) -> Tool {
+/// One of them.
+#[must_use]
+pub fn tool(tool: &model::Tool) -> Tool {
     let mut entry = Tool::new(tool.name.to_string(), tool.description.clone(), Arc::new(tool.input_schema()));
     if let Some(title) = &tool.title {
         entry = entry.with_title(title);

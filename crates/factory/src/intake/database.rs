@@ -99,12 +99,7 @@ impl Database {
             by: opened.by,
             session: if opened.session.is_empty() { self.session } else { opened.session },
         };
-        let of = opened.of;
-        let work = move || match database::propose(&schema, &options) {
-            Ok(proposal) => Ok(Proposed { of, proposal }),
-            Err(findings) => Err(IntakeError::Nothing { of, findings }),
-        };
-        tokio::task::spawn_blocking(work).await?
+        Proposed::of(opened.of, 0, move |_| database::propose(&schema, &options)).await
     }
 }
 

@@ -66,10 +66,7 @@ impl Graphql {
             return Err(unreadable(format!("it answers {}, and not as GraphQL does", answer.status)));
         };
         let (title, options) = (title_of(&url), Options { name, fields: self.fields });
-        let work = move || match graphql::import(&title, connection, &answered, &options) {
-            Ok(proposal) => Ok(Proposed { of, proposal }),
-            Err(findings) => Err(IntakeError::Nothing { of, findings }),
-        };
-        tokio::task::spawn_blocking(work).await?
+        let bytes = answer.body.len();
+        Proposed::of(of, bytes, move |_| graphql::import(&title, connection, &answered, &options)).await
     }
 }

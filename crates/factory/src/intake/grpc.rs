@@ -44,10 +44,6 @@ impl Grpc {
         let client = Client::new(config, None, reach.secrets().clone(), reach.policy().clone())?;
         let pool = client.describe(PATIENCE).await.map_err(|error| failed(error.to_string()))?;
         let options = Options { name, url: Some(self.url), services: self.services, descriptors: None };
-        let work = move || match grpc::import(&pool, &options) {
-            Ok(proposal) => Ok(Proposed { of, proposal }),
-            Err(findings) => Err(IntakeError::Nothing { of, findings }),
-        };
-        tokio::task::spawn_blocking(work).await?
+        Proposed::of(of, 0, move |_| grpc::import(&pool, &options)).await
     }
 }

@@ -63,10 +63,7 @@ impl Mcp {
             }
         };
         let options = Options { name, tools: self.tools };
-        match mcp::import(&title, connection, tools, &options) {
-            Ok(proposal) => Ok(Proposed { of, proposal }),
-            Err(findings) => Err(IntakeError::Nothing { of, findings }),
-        }
+        Proposed::of(of, 0, move |_| mcp::import(&title, connection, tools, &options)).await
     }
 
     fn at(&self, url: &Url, reach: &Reach) -> Result<Server, IntakeError> {

@@ -62,10 +62,6 @@ impl Openapi {
             operations: self.operations,
         };
         let Loaded { name: of, bytes, files } = document.load(reach).await?;
-        let work = move || match openapi::import(&of, bytes, &*files, &options) {
-            Ok(proposal) => Ok(Proposed { of, proposal }),
-            Err(findings) => Err(IntakeError::Nothing { of, findings }),
-        };
-        tokio::task::spawn_blocking(work).await?
+        Proposed::of(of, bytes.len(), move |of| openapi::import(of, bytes, &*files, &options)).await
     }
 }

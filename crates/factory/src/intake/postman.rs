@@ -32,10 +32,6 @@ impl Postman {
             None => Document::of(self.document, BTreeMap::new(), self.url, false, self.allow_private_network)?,
         };
         let Loaded { name: of, bytes, .. } = document.load(reach).await?;
-        let work = move || match postman::import(&bytes, &Options { name }) {
-            Ok(proposal) => Ok(Proposed { of, proposal }),
-            Err(findings) => Err(IntakeError::Nothing { of, findings }),
-        };
-        tokio::task::spawn_blocking(work).await?
+        Proposed::of(of, bytes.len(), move |_| postman::import(&bytes, &Options { name })).await
     }
 }

@@ -31,6 +31,8 @@ impl MadeSpec {
             });
             return Err(IntakeError::Nothing { of, findings: findings.collect() });
         };
-        Ok(Proposed { of, proposal: Proposal { spec, verdict: read.verdict, findings: Vec::new() } })
+        let text = spec.canonical_yaml();
+        // What is to be told of it was told where it was made.
+        Ok(Proposed { of, proposal: Proposal { spec, verdict: read.verdict, findings: Vec::new() }, text })
     }
 }

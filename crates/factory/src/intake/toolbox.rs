@@ -46,13 +46,10 @@ impl Toolbox {
         let of = files.iter().map(|(name, _)| &**name).collect::<Vec<_>>().join(", ");
         // A text without a file has no name to call a server by.
         let options = Options { name };
-        let work = move || {
+        let import = move |_: &str| {
             let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (&**name, &**bytes)).collect();
-            match toolbox::import(&files, &options) {
-                Ok(proposal) => Ok(Proposed { of, proposal }),
-                Err(findings) => Err(IntakeError::Nothing { of, findings }),
-            }
+            toolbox::import(&files, &options)
         };
-        tokio::task::spawn_blocking(work).await?
+        Proposed::of(of, 0, import).await
     }
 }

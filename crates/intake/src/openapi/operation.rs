@@ -111,7 +111,7 @@ impl<'d> Operation<'d> {
         let returned = match (&paginate, &select) {
             (Some(paginate), _) => answer.at(paginate["itemsPointer"].as_str().unwrap_or_default()),
             (None, Some(select)) => answer.at(select),
-            (None, None) => answer.whole.clone(),
+            (None, None) => answer.whole,
         };
 
         let mut left_out: Vec<String> = taken.left_out.clone();
@@ -124,7 +124,7 @@ impl<'d> Operation<'d> {
             spec.insert("inputSchema".to_owned(), input(&taken, &schemas));
         }
         if let Some(returned) = returned.filter(is_worth_telling) {
-            spec.insert("returns".to_owned(), returns(returned, &outer));
+            spec.insert("returns".to_owned(), with_definitions(returned, &outer));
         }
         let mut request = Map::new();
         if self.method != "get" {
@@ -271,24 +271,23 @@ fn input(taken: &Taken, schemas: &Schemas<'_, '_>) -> Value {
     with_definitions(schema, schemas)
 }
 
-fn returns(schema: Map<String, Value>, schemas: &Schemas<'_, '_>) -> Value {
-    with_definitions(schema, schemas)
-}
-
 fn with_definitions(mut schema: Map<String, Value>, schemas: &Schemas<'_, '_>) -> Value {
     let all = schemas.defs.borrow();
     let mut used = Map::new();
-    let mut look: Vec<Value> = vec![Value::Object(schema.clone())];
-    while let Some(value) = look.pop() {
-        let mut names = Vec::new();
-        referred(&value, &mut names);
-        for name in names {
-            if let Some(definition) = all.get(&name)
-                && used.insert(name, definition.clone()).is_none()
-            {
-                look.push(definition.clone());
+    let mut names = Vec::new();
+    if !all.is_empty() {
+        schema.iter().for_each(|(key, value)| referred(key, value, &mut names));
+    }
+    let mut look: Vec<&Value> = Vec::new();
+    loop {
+        for name in names.drain(..) {
+            if let Some(definition) = all.get(&name).filter(|_| !used.contains_key(&name)) {
+                used.insert(name, definition.clone());
+                look.push(definition);
             }
         }
+        let Some(definition) = look.pop() else { break };
+        referred("", definition, &mut names);
     }
     if !used.is_empty() {
         schema.insert("$defs".to_owned(), Value::Object(used));
@@ -297,17 +296,14 @@ fn with_definitions(mut schema: Map<String, Value>, schemas: &Schemas<'_, '_>) -
     Value::Object(schema)
 }
 
-fn referred(value: &Value, names: &mut Vec<String>) {
+/// The definitions that a value refers to; `key` is what it stands under.
+fn referred(key: &str, value: &Value, names: &mut Vec<String>) {
     match value {
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                match value.as_str().and_then(|target| target.strip_prefix("#/$defs/")) {
-                    Some(name) if key == "$ref" => names.push(name.to_owned()),
-                    _ => referred(value, names),
-                }
-            }
+        Value::String(target) if key == "$ref" => {
+            names.extend(target.strip_prefix("#/$defs/").map(str::to_owned));
         }
-        Value::Array(values) => values.iter().for_each(|value| referred(value, names)),
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| referred(key, value, names)),
+        Value::Array(values) => values.iter().for_each(|value| referred("", value, names)),
         _ => {}
     }
 }

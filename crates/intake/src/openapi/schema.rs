@@ -182,6 +182,11 @@ impl<'r, 'd> Schemas<'r, 'd> {
     }
 
     fn types(&self, at: At<'d>, schema: &mut Map<String, Value>) {
+        let is_nullable = || at.flag("nullable").or_else(|| at.flag("x-nullable")) == Some(true);
+        if let Some(word) = at.text("type").and_then(type_of).filter(|_| !is_nullable()) {
+            schema.insert("type".to_owned(), word.into());
+            return;
+        }
         let mut types: Vec<&str> = match at.node.get("type").map(|node| &node.value) {
             Some(NodeValue::String(one)) => type_of(one).into_iter().collect(),
             Some(NodeValue::Sequence(many)) => many.iter().filter_map(Node::as_str).filter_map(type_of).collect(),
@@ -198,8 +203,7 @@ impl<'r, 'd> Schemas<'r, 'd> {
                 return;
             }
         }
-        let nullable = at.flag("nullable").or_else(|| at.flag("x-nullable")) == Some(true);
-        if nullable && !types.contains(&"null") {
+        if is_nullable() && !types.contains(&"null") {
             types.push("null");
         }
         types.dedup();
@@ -400,7 +404,7 @@ impl<'r, 'd> Schemas<'r, 'd> {
             }
             return;
         }
-        let Some(listed) = at.get("enum") else { return };
+        let Some(listed) = at.get("enum").filter(|_| self.way == Way::In) else { return };
         let mut values: Vec<Value> = Vec::new();
         for value in listed.items() {
             if values.len() > MOST_VALUES {
@@ -426,7 +430,7 @@ impl<'r, 'd> Schemas<'r, 'd> {
             values.push(Value::Null);
         }
         values.retain(|value| merge::accepts_type(schema, value));
-        if !values.is_empty() && values.len() <= MOST_VALUES && self.way == Way::In {
+        if !values.is_empty() && values.len() <= MOST_VALUES {
             schema.insert("enum".to_owned(), values.into());
         }
     }

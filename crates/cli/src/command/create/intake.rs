@@ -41,14 +41,13 @@ pub fn run(args: &Create, intake: Intake) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     let name = args.import.update.clone().or_else(|| args.name.clone());
-    let Proposed { of, proposal } = propose(name, intake)?;
+    let Proposed { of, proposal, text } = propose(name, intake)?;
     tell(&of, &proposal);
-    let text = proposal.spec.canonical_yaml();
     match &args.import.out {
         _ if args.import.dry_run && args.import.update.is_none() => command::print(&text)?,
         Some(out) => {
             write(&text, out)?;
-            replace(&beside(out), &proposal.spec)?;
+            replace(&beside(out), &text)?;
         }
         None => {
             return api::with(&args.asking.reach, args.asking.output, async |api| import(api, args, &of, &text).await);
@@ -111,7 +110,7 @@ fn update_file(args: &Create, intake: Intake, file: &Path) -> anyhow::Result<Exi
         let hint = "import what it was made of once more with `--out`, and put that file in its place";
         exit::hinted(format!("`{}` should say what was imported last, and does not", beside.display()), hint)
     })?;
-    let Proposed { of, proposal } = propose(Some(ours.name.to_string()), intake)?;
+    let Proposed { of, proposal, text: imported } = propose(Some(ours.name.to_string()), intake)?;
     tell(&of, &proposal);
     let prefer = args.import.prefer.map(|prefer| match prefer {
         Prefer::Ours => merge::Prefer::Ours,
@@ -138,7 +137,7 @@ fn update_file(args: &Create, intake: Intake, file: &Path) -> anyhow::Result<Exi
     if !carried {
         eprintln!("comments could not be kept where they were; the spec is written in its canonical form");
     }
-    replace(&beside, &proposal.spec)?;
+    replace(&beside, &imported)?;
     if update.is_unchanged() {
         eprintln!("nothing changed in `{}`", file.display());
     } else {
@@ -200,8 +199,8 @@ fn beside(file: &Path) -> PathBuf {
     name.into()
 }
 
-fn replace(beside: &Path, imported: &mcp_factory_spec::Spec) -> anyhow::Result<()> {
-    fs::write(beside, imported.canonical_yaml()).with_context(|| format!("can't write `{}`", beside.display()))
+fn replace(beside: &Path, imported: &str) -> anyhow::Result<()> {
+    fs::write(beside, imported).with_context(|| format!("can't write `{}`", beside.display()))
 }
 
 /// Nothing that is there is written over.
