@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 use self::{schema::Schema, tool::Names};
 use crate::{
     Finding, Level, MANY, Proposal,
-    exposure::{Group, expose},
+    exposure::{self, Group, expose},
     name, settle, text,
 };
 
@@ -202,7 +202,7 @@ impl Draft<'_> {
                 let about = about.map(|about| text::plain(about, 200)).filter(|about| !about.is_empty());
                 Group { name: words.replace(' ', "_"), about: about.unwrap_or(words), tools }
             });
-            expose(&mut spec, &self.tools, groups.collect());
+            expose(&mut spec, &exposure::names(&self.tools), groups.collect());
         }
         spec.insert("tools".to_owned(), std::mem::take(&mut self.tools).into());
         Value::Object(spec)

@@ -26,8 +26,13 @@ impl Group {
     }
 }
 
-/// Says how the tools are exposed: where they are many, each of them is in a toolset.
-pub fn expose(spec: &mut Map<String, Value>, tools: &[Value], groups: Vec<Group>) {
+/// What the tools of a spec are called.
+pub fn names(tools: &[Value]) -> Vec<&str> {
+    tools.iter().filter_map(|tool| tool["name"].as_str()).collect()
+}
+
+/// Says how the tools of these names are exposed: where they are many, each of them is in a toolset.
+pub fn expose(spec: &mut Map<String, Value>, tools: &[&str], groups: Vec<Group>) {
     let mut groups: Vec<Group> = groups.into_iter().filter(|group| !group.tools.is_empty()).collect();
     if tools.len() > MANY {
         spec.insert("exposure".to_owned(), json!({ "mode": "dynamic", "modern": "search" }));
@@ -45,11 +50,10 @@ pub fn expose(spec: &mut Map<String, Value>, tools: &[Value], groups: Vec<Group>
 }
 
 /// As many as a server can have, in their order; what is in none of them comes last.
-fn few(tools: &[Value], mut groups: Vec<Group>) -> Vec<Group> {
+fn few(tools: &[&str], mut groups: Vec<Group>) -> Vec<Group> {
     let grouped: HashSet<&str> = groups.iter().flat_map(|group| &group.tools).map(String::as_str).collect();
-    let names = tools.iter().filter_map(|tool| tool["name"].as_str());
     let is_in = |name: &str| grouped.contains("*") || grouped.contains(name);
-    let mut rest: Vec<String> = names.filter(|name| !is_in(name)).map(str::to_owned).collect();
+    let mut rest: Vec<String> = tools.iter().filter(|name| !is_in(name)).map(|name| (*name).to_owned()).collect();
     if groups.len() + usize::from(!rest.is_empty()) > MOST {
         let mut by_size: Vec<usize> = (0..groups.len()).collect();
         by_size.sort_by_key(|place| std::cmp::Reverse(groups[*place].tools.len()));
@@ -95,7 +99,7 @@ mod tests {
 
     fn of(count: usize, groups: Vec<Group>) -> Value {
         let mut spec = Map::new();
-        expose(&mut spec, &tools(count), groups);
+        expose(&mut spec, &names(&tools(count)), groups);
         Value::Object(spec)
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use self::{input::Inputs, selection::Selecting};
 use crate::{
     Finding, Level, MANY, MOST, Proposal,
-    exposure::{Group, expose},
+    exposure::{self, Group, expose},
     name::{self, Names, fits},
     settle, text, too_many,
 };
@@ -112,7 +112,7 @@ pub fn import(
     spec.insert("name".to_owned(), server.into());
     spec.insert("connections".to_owned(), json!([api]));
     if tools.len() > MANY {
-        expose(&mut spec, &tools, vec![Group::of_all("All fields of the schema")]);
+        expose(&mut spec, &exposure::names(&tools), vec![Group::of_all("All fields of the schema")]);
     }
     spec.insert("tools".to_owned(), tools.into());
     settle::settle(Value::Object(spec), &places, found)

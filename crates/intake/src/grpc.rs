@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::{
     Finding, Level, MANY, Proposal,
-    exposure::{Group, expose},
+    exposure::{self, Group, expose},
     name::{self, Names},
     network, settle, text,
 };
@@ -77,7 +77,7 @@ pub fn import(pool: &DescriptorPool, options: &Options) -> Result<Proposal, Vec<
             let short = service.rsplit('.').next().unwrap_or(&service);
             Group { name: name::snake(short), about, tools }
         });
-        expose(&mut spec, &tools, groups.collect());
+        expose(&mut spec, &exposure::names(&tools), groups.collect());
     }
     spec.insert("tools".to_owned(), tools.into());
     settle::settle(Value::Object(spec), &places, found)

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Finding, Level, MANY, MOST, Proposal,
-    exposure::{Group, expose},
+    exposure::{self, Group, expose},
     name::{self, Names},
     settle, too_many,
 };
@@ -82,7 +82,7 @@ pub fn import(
     spec.insert("name".to_owned(), server.into());
     spec.insert("connections".to_owned(), json!([upstream]));
     if made.len() > MANY {
-        expose(&mut spec, &made, vec![Group::of_all("All tools of the server")]);
+        expose(&mut spec, &exposure::names(&made), vec![Group::of_all("All tools of the server")]);
     }
     spec.insert("tools".to_owned(), made.into());
     settle::settle(Value::Object(spec), &places, found)

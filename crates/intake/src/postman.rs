@@ -262,7 +262,7 @@ impl<'d> Import<'d> {
         // What is in no folder needs no group where all are listed.
         let steps = if self.tools.len() > MANY { self.steps } else { BTreeMap::new() };
         let steps = steps.into_iter().map(|(step, tools)| Group { name: name::snake(&step), about: step, tools });
-        expose(&mut spec, &self.tools, folders.chain(steps).collect());
+        expose(&mut spec, &exposure::names(&self.tools), folders.chain(steps).collect());
         spec.insert("tools".to_owned(), self.tools.into());
         settle::settle(Value::Object(spec), &self.places, self.found)
     }

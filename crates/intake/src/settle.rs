@@ -18,16 +18,29 @@ pub struct Proposal {
 const ATTEMPTS: usize = 4;
 
 /// `places` says of each tool where in the document it came from.
-pub(crate) fn settle(mut spec: Value, places: &[String], mut found: Vec<Finding>) -> Result<Proposal, Vec<Finding>> {
+pub(crate) fn settle(spec: Value, places: &[String], found: Vec<Finding>) -> Result<Proposal, Vec<Finding>> {
+    let text = written(&spec);
+    // It says the same in a fraction of the memory.
+    drop(spec);
+    settle_text(text, places, found)
+}
+
+/// The same of a spec as JSON.
+pub(crate) fn settle_text(
+    mut bytes: Vec<u8>,
+    places: &[String],
+    mut found: Vec<Finding>,
+) -> Result<Proposal, Vec<Finding>> {
     let mut places = places.to_vec();
     let mut refused: Vec<Diagnostic> = Vec::new();
     for _ in 0..ATTEMPTS {
-        let mut bytes = written(&spec);
         if bytes.len() > limits::BYTES {
-            for tool in spec["tools"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            let mut spec: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            let tools = spec.get_mut("tools").and_then(Value::as_array_mut);
+            for tool in tools.into_iter().flatten().filter_map(Value::as_object_mut) {
                 tool.shift_remove("returns");
             }
-            bytes = written(&spec);
+            bytes = if spec.is_null() { bytes } else { written(&spec) };
             let tools = spec["tools"].as_array().map_or(0, Vec::len);
             let mut finding = |level, message, hint: Option<&str>| {
                 let hint = hint.map(str::to_owned);
@@ -43,19 +56,17 @@ pub(crate) fn settle(mut spec: Value, places: &[String], mut found: Vec<Finding>
             }
             finding(Level::LeftOut, format!("what the {tools} tools answer: the spec would be too large"), None);
         }
-        // The text says the same in a fraction of the memory.
-        drop(std::mem::take(&mut spec));
         let reading = read(&Source::new("proposal.json", &bytes), &NoFiles);
         if let Some(done) = reading.spec {
             return Ok(Proposal { spec: done, verdict: reading.verdict, findings: found });
         }
         refused = reading.diagnostics.into_iter().filter(|it| it.code.severity() == Severity::Error).collect();
         // What is nested too deep to be read back was refused as a whole.
-        let Ok(again) = serde_json::from_slice(&bytes) else { break };
-        spec = again;
+        let Ok(mut spec) = serde_json::from_slice::<Value>(&bytes) else { break };
         if !leave_out(&mut spec, &mut places, &refused, &mut found) {
             break;
         }
+        bytes = written(&spec);
     }
     found.extend(refused.into_iter().take(20).map(|diagnostic| Finding {
         level: Level::Error,

@@ -25,7 +25,7 @@ use self::{
 };
 use crate::{
     Finding, Level, MOST, Proposal,
-    exposure::{Group, expose},
+    exposure::{self, Group, expose},
     name::{self, Names},
     settle, too_many,
 };
@@ -107,7 +107,7 @@ pub fn import(files: &[(&str, &[u8])], options: &Options) -> Result<Proposal, Ve
     let connections = import.sources.values().flatten().filter(|source| used.contains(&source.name));
     let connections: Vec<Value> = connections.map(|source| Value::Object(source.connection.clone())).collect();
     let (tools, places) = (import.tools, import.places);
-    expose(&mut spec, &tools, toolsets);
+    expose(&mut spec, &exposure::names(&tools), toolsets);
     for (key, list) in [("connections", connections), ("tools", tools), ("prompts", prompts), ("resources", resources)]
     {
         if !list.is_empty() {

@@ -98,7 +98,7 @@ fn plain_text(bytes: &[u8], most: usize) -> Result<&str, (&str, String)> {
             (valid, Some("the document is not UTF-8 text"))
         }
     };
-    match (text.find('\0'), wrong) {
+    match (memchr::memchr(0, text.as_bytes()), wrong) {
         (Some(at), _) => Err((&text[..at], "a NUL byte in the document".to_owned())),
         (None, Some(wrong)) => Err((text, wrong.to_owned())),
         (None, None) => Ok(text),

@@ -166,32 +166,33 @@ fn scalar(out: &mut String, text: &str) {
 
 /// Whether YAML reads the bare text as itself, in block and in flow.
 fn is_plain(text: &str) -> bool {
-    let Some(first) = text.chars().next() else { return false };
-    if !(first.is_ascii_alphanumeric() || "_/.".contains(first)) {
+    let Some(&first) = text.as_bytes().first() else { return false };
+    if !(first.is_ascii_alphanumeric() || matches!(first, b'_' | b'/' | b'.')) {
         return false;
     }
-    // All that is asked below is asked of few, this of every text.
-    let plain = |byte: u8| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'_' | b'-'..=b'/' | b'@' | b'(' | b')' | b'+' | b':')
-    };
-    if !text.bytes().all(plain) {
+    // What is asked below is asked of few, this of every text.
+    let (mut before, mut colons) = (b'-', false);
+    for &byte in text.as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'/' | b'@' | b'+' | b'(' | b')' => {}
+            b' ' if !matches!(before, b' ' | b':') => {}
+            b':' if before != b':' => colons = true,
+            _ => return false,
+        }
+        before = byte;
+    }
+    if matches!(before, b' ' | b':') || colons && !first.is_ascii_alphabetic() {
         return false;
     }
     let bare = text.trim_start_matches('.');
+    let may_be_number = first.is_ascii_digit() || matches!(first, b'.' | b'i' | b'I' | b'n' | b'N');
     if !bare.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/')
-        || text.starts_with(|c: char| c.is_ascii_digit() || ".iInN".contains(c)) && text.parse::<f64>().is_ok()
+        || may_be_number && text.parse::<f64>().is_ok()
         || is_number(bare)
     {
         return false;
     }
-    let known = ["null", "true", "false", "~"];
-    if known.iter().any(|word| text.eq_ignore_ascii_case(word)) {
-        return false;
-    }
-    let mut parts = text.split(':');
-    let colons = parts.clone().count() == 1
-        || (first.is_ascii_alphabetic() && parts.all(|part| !part.is_empty() && !part.starts_with(' ')));
-    colons && !text.ends_with([' ', ':']) && !text.contains("  ")
+    !["null", "true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// Numbers that only YAML knows, and what comes near them.

@@ -69,10 +69,10 @@ impl Node {
             NodeValue::Null => Value::Null,
             NodeValue::Bool(value) => Value::Bool(*value),
             NodeValue::Number(number, _) => Value::Number(number.clone()),
-            NodeValue::String(text) => Value::String(text.to_string()),
+            NodeValue::String(text) => Value::String((**text).to_owned()),
             NodeValue::Sequence(items) => Value::Array(items.iter().map(Node::to_json).collect()),
             NodeValue::Mapping(entries) => {
-                Value::Object(entries.iter().map(|entry| (entry.key.to_string(), entry.value.to_json())).collect())
+                Value::Object(entries.iter().map(|entry| ((*entry.key).to_owned(), entry.value.to_json())).collect())
             }
         }
     }
