@@ -82,15 +82,30 @@ pub fn propose(schema: &Schema, options: &Options) -> Result<Proposal, Vec<Findi
     for unread in &schema.unread {
         found.push(finding(Level::LeftOut, "", unread.clone()));
     }
+    if let Some(scope) =
+        options.scope.as_ref().filter(|scope| !schema.tables.is_empty() && !choose::is_anywhere(scope, schema))
+    {
+        let message = format!("no table has a column `{}`: every caller would see all rows", text::plain(scope, 80));
+        found.push(Finding { hint: Some("look at `--scope`".to_owned()), ..finding(Level::Error, "", message) });
+        return Err(found);
+    }
     let chosen = choose::choose(schema, options, &mut found);
     if chosen.is_empty() {
-        let message = match schema.tables.len() {
-            0 => "the database has no tables or views that may be read: there is nothing to make tools of".to_owned(),
-            all => format!("none of the {all} tables and views can be used"),
+        let (message, hint) = match (schema.tables.len(), &options.schema) {
+            (0, None) => (
+                "the database has no tables or views that may be read: there is nothing to make tools of".to_owned(),
+                "look at what its user may read, and at `--schema`",
+            ),
+            (0, Some(name)) => (
+                format!("there is no schema `{}`, or nothing in it that may be read", text::plain(name, 80)),
+                "look at what its user may read, and at `--schema`",
+            ),
+            (all, _) => (
+                format!("none of the {all} tables and views can be used"),
+                "look at what is left out above, and at `--tables`",
+            ),
         };
-        let mut finding = finding(Level::Error, "", message);
-        finding.hint = Some("look at what is left out above, at `--tables`, and at `--schema`".to_owned());
-        found.push(finding);
+        found.push(Finding { hint: Some(hint.to_owned()), ..finding(Level::Error, "", message) });
         return Err(found);
     }
     let name = options.name.clone().unwrap_or_else(|| match name::server(&options.database) {

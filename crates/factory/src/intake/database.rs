@@ -81,6 +81,15 @@ impl Database {
             return Err(IntakeError::Argument(message.to_owned()));
         }
         let mut opened = Opened::new(place, reach, self.schema.clone()).await?;
+        if opened.database.backend() == Backend::Sqlite {
+            if self.schema.as_ref().is_some_and(|schema| !schema.eq_ignore_ascii_case("main")) {
+                return Err(IntakeError::Argument("SQLite has one schema, `main`; leave `schema` out".to_owned()));
+            }
+            if !self.session.is_empty() {
+                let message = "SQLite has no row security, and is told nothing of callers; leave `session` out";
+                return Err(IntakeError::Argument(message.to_owned()));
+            }
+        }
         let schema = read(&opened.database, self.schema.as_deref()).await;
         opened.database.close().await;
         let schema = schema.map_err(|error| match error.denied() {
@@ -144,9 +153,15 @@ impl Opened {
     async fn new(place: Place, reach: &Reach, schema: Option<String>) -> Result<Self, IntakeError> {
         let (secrets, policy) = (reach.secrets().clone(), reach.policy().clone());
         let (url, connection) = match place {
-            Place::Typed(url) => (url, Connection::OfServer),
+            Place::Typed(url) => {
+                is_there(&url)?;
+                (url, Connection::OfServer)
+            }
             Place::Named(variable) => {
                 let secret = secrets.get(&variable).map_err(|error| IntakeError::Argument(error.to_string()))?;
+                if secret.expose().trim().is_empty() {
+                    return Err(IntakeError::Argument(format!("`{variable}` is set, and empty")));
+                }
                 (secret.expose().to_owned(), Connection::Variable(variable))
             }
             Place::Shared { name, definition, secrets, policy, folder } => {
@@ -191,7 +206,14 @@ impl Opened {
             }
             _ => Backend::Sqlite,
         };
-        let (of, called) = shown(url, backend);
+        let (of, mut called) = shown(url, backend);
+        if backend == Backend::Mysql && called.is_empty() && schema.is_none() {
+            let message = "the URL names no database: write it behind the last `/`, or pass `schema`";
+            return Err(IntakeError::Argument(message.to_owned()));
+        }
+        if called.is_empty() {
+            called = schema.clone().unwrap_or_default();
+        }
         let source = match backend {
             Backend::Sqlite => Source::Path(std::path::absolute(path(url)).unwrap_or_else(|_| path(url).into())),
             _ => Source::Url(url.to_owned()),
@@ -210,6 +232,23 @@ impl Opened {
         };
         IntakeError::Unreadable { of: self.of.clone(), why }
     }
+}
+
+/// What is typed may be meant as a variable, too, where it is no URL.
+fn is_there(typed: &str) -> Result<(), IntakeError> {
+    let path = std::path::Path::new(path(typed));
+    if typed.trim().is_empty() {
+        return Err(IntakeError::Argument("there is no database: give a URL, a file or a variable".to_owned()));
+    }
+    let is_word = typed.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let why = match path.metadata() {
+        Ok(found) if found.is_dir() => "it is a folder",
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound || typed.contains("://") => return Ok(()),
+        Err(_) if is_word => "there is no variable of that name, and no file",
+        Err(_) => "there is no such file",
+        Ok(_) => return Ok(()),
+    };
+    Err(IntakeError::Unreadable { of: format!("`{}`", path.display()), why: why.to_owned() })
 }
 
 fn path(url: &str) -> &str {
@@ -231,7 +270,11 @@ fn shown(url: &str, backend: Backend) -> (String, String) {
                 None => format!(" at {host}"),
             });
             let database = name(url.path());
-            (format!("the database `{database}`{place}"), database)
+            let of = match &*database {
+                "" => format!("the database{place}"),
+                database => format!("the database `{database}`{place}"),
+            };
+            (of, database)
         }
         // PostgreSQL's may have several hosts.
         Err(_) => ("the database".to_owned(), String::new()),

@@ -56,7 +56,12 @@ pub fn choose<'a>(schema: &'a Schema, options: &Options, found: &mut Vec<Finding
     let mut chosen: Vec<Chosen<'a>> = Vec::new();
     let wanted = |table: &Table| options.tables.is_empty() || options.tables.iter().any(|pattern| fits(pattern, table));
     for pattern in options.tables.iter().filter(|pattern| !schema.tables.iter().any(|table| fits(pattern, table))) {
-        found.push(finding(Level::Note, "", format!("no table or view fits `{}`", text::plain(pattern, 100))));
+        let hint = match pattern.contains(',') {
+            true => Some("each pattern takes a `--tables` of its own".to_owned()),
+            false => names(schema),
+        };
+        let message = format!("no table or view fits `{}`", text::plain(pattern, 100));
+        found.push(Finding { hint, ..finding(Level::Note, "", message) });
     }
     for table in schema.tables.iter().filter(|table| wanted(table)) {
         match take(table, schema, options, found) {
@@ -73,6 +78,23 @@ pub fn choose<'a>(schema: &'a Schema, options: &Options, found: &mut Vec<Finding
         }
     }
     chosen
+}
+
+/// Some of those there are.
+fn names(schema: &Schema) -> Option<String> {
+    const MOST: usize = 8;
+    let names: Vec<String> =
+        schema.tables.iter().take(MOST).map(|table| format!("`{}`", text::plain(&table.name, 80))).collect();
+    let rest = match schema.tables.len().saturating_sub(MOST) {
+        0 => String::new(),
+        rest => format!(" and {rest} more"),
+    };
+    (!names.is_empty()).then(|| format!("there are {}{rest}", names.join(", ")))
+}
+
+/// Whether any table could say by it whose its rows are.
+pub fn is_anywhere(scope: &str, schema: &Schema) -> bool {
+    schema.tables.iter().any(|table| table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(scope)))
 }
 
 fn take<'a>(
@@ -164,7 +186,10 @@ fn owner<'a>(
             return Err(format!("`{scope}` is no text: numbers would make two callers one"));
         }
         if !owner.tells_letters_apart {
-            return Err(format!("`{scope}` has a collation in which `Alice` is `alice`, and so two callers one"));
+            return Err(format!(
+                "`{scope}` has a collation in which `Alice` is `alice`, and so two callers one; one that ends in `_bin` tells \
+                 them apart"
+            ));
         }
         return Ok(Some(owner));
     }
