@@ -301,6 +301,35 @@ async fn a_database_of_mariadb_becomes_tools() {
     let proposed = ground.propose(Database::default()).await.expect("a spec");
     let shown = format!("{} {:?}", proposed.proposal.spec.canonical(), proposed.proposal.findings);
     assert!(!shown.contains("open") && !proposed.of.contains("sesame") && !shown.contains("sesame"), "{shown}");
+    texts_of_any_script_are_looked_for(&ground).await;
+}
+
+/// MySQL fails where a column could not hold what it is compared with, instead of finding nothing.
+async fn texts_of_any_script_are_looked_for(ground: &Ground) {
+    for statement in [
+        "CREATE TABLE towns (code CHAR(2) CHARACTER SET ascii PRIMARY KEY, name VARCHAR(80) CHARACTER SET latin1 UNIQUE)",
+        "INSERT INTO towns VALUES ('k', 'Köln'), ('q', '?')",
+    ] {
+        ground.execute(statement).await;
+    }
+    let towns = Database { tables: vec!["towns".to_owned()], writes: true, ..Database::default() };
+    let engine = ground.engine(&ground.spec(towns).await);
+    for (arguments, codes) in [
+        (json!({ "query": "öl" }), vec!["k"]),
+        (json!({ "query": "漢" }), vec![]),
+        (json!({ "name": "Köln" }), vec!["k"]),
+        (json!({ "name": "漢" }), vec![]),
+        (json!({ "name": "?" }), vec!["q"]),
+    ] {
+        let found = ask(&engine, "search_towns", arguments.clone()).await.expect("rows");
+        let found: Vec<_> = found["items"].as_array().expect("rows").iter().map(|row| row["code"].clone()).collect();
+        assert_eq!(found, codes, "{arguments}");
+    }
+    assert_eq!(ask(&engine, "get_town", json!({ "code": "k" })).await.expect("a row")["name"], "Köln");
+    for tool in ["get_town", "delete_town"] {
+        let refused = ask(&engine, tool, json!({ "code": "漢" })).await.expect_err("there is none");
+        assert_eq!(refused, mcp_factory_engine::NO_SUCH_ROW, "{tool}");
+    }
 }
 
 async fn row_security_is_told_and_respected(ground: &Ground, postgres: &Postgres) {
@@ -366,6 +395,9 @@ async fn what_is_not_reached_is_told_without_secrets(postgres: &Postgres) {
         "oracle://a:hunter2@x/y".to_owned(),
         "mysql://a:hunter2@127.0.0.1:1/x?password=hunter2".to_owned(),
         "sqlite:/nowhere/at/all.db".to_owned(),
+        "/".to_owned(),
+        "NOT_SET_ANYWHERE".to_owned(),
+        String::new(),
     ] {
         let place = Some(Place::Typed(url.clone()));
         let refused =

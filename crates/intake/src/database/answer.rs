@@ -49,12 +49,16 @@ pub fn parameter(column: &Column) -> Map<String, Value> {
             set("type", "string".into());
             set("format", "date".into());
         }
-        ColumnKind::Uuid
-        | ColumnKind::Time
-        | ColumnKind::Timestamp
-        | ColumnKind::Other
-        | ColumnKind::Opaque
-        | ColumnKind::Index => {
+        ColumnKind::Uuid => {
+            set("type", "string".into());
+            set("format", "uuid".into());
+        }
+        // Without a zone it is no `date-time`.
+        ColumnKind::Timestamp if is_zoned(column) => {
+            set("type", "string".into());
+            set("format", "date-time".into());
+        }
+        ColumnKind::Time | ColumnKind::Timestamp | ColumnKind::Other | ColumnKind::Opaque | ColumnKind::Index => {
             set("type", "string".into());
         }
     }
@@ -66,11 +70,16 @@ fn may_be_listed(values: &[String]) -> bool {
     !values.is_empty() && values.len() <= MOST_VALUES && values.iter().all(|value| secrets::redact(value) == *value)
 }
 
+fn is_zoned(column: &Column) -> bool {
+    column.declared.as_deref().is_some_and(|declared| declared.ends_with("with time zone"))
+}
+
 /// What a model reads of it, where its name does not say it all.
 pub fn about(column: &Column, more: Option<&str>, dialect: Dialect) -> Option<String> {
     let comment = text::plain(&column.comment, 200);
     let form = match column.kind {
         ColumnKind::Timestamp if dialect == Dialect::Sqlite => Some("as in 2026-11-21 04:47:15"),
+        ColumnKind::Timestamp if is_zoned(column) => Some("as in 2026-11-21T04:47:15Z"),
         ColumnKind::Timestamp => Some("as in 2026-11-21T04:47:15"),
         ColumnKind::Time => Some("as in 04:47:15"),
         _ => None,

@@ -101,6 +101,7 @@ impl Column {
             maximum: None,
             longest: None,
             tells_letters_apart: true,
+            charset: None,
         }
     }
 }

@@ -201,8 +201,8 @@ impl<'a> Inference<'_, 'a> {
         for given in &self.roles {
             let parameter = &given.parameter;
             let condition = match &given.role {
-                Role::Equals(field) => format!("{} = :{parameter}", field.quoted),
-                Role::In(field) => format!("{} IN (:{parameter})", field.quoted),
+                Role::Equals(field) => statement::equals_to(field, parameter),
+                Role::In(field) => format!("{} IN (:{parameter})", statement::unicode(field)),
                 Role::AtLeast(field) => statement::bounded(field, ">=", parameter, self.schema.dialect),
                 Role::AtMost(field) => statement::bounded(field, "<=", parameter, self.schema.dialect),
                 Role::After(field) => statement::bounded(field, ">", parameter, self.schema.dialect),

@@ -64,6 +64,8 @@ pub struct Column {
     pub longest: Option<u64>,
     /// Whether texts that differ in case or accents are different to the database.
     pub tells_letters_apart: bool,
+    /// Of MySQL, where it is not Unicode: not every text can be written in it.
+    pub charset: Option<String>,
 }
 
 /// As much of a type as matters for a tool.

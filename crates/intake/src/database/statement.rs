@@ -74,7 +74,26 @@ pub fn owned(table: &Chosen<'_>, by: Identity) -> Option<String> {
 }
 
 pub fn equals(field: &Field<'_>) -> String {
-    format!("{} = :{}", field.quoted, field.parameter)
+    equals_to(field, &field.parameter)
+}
+
+/// MySQL fails where a text can't be written in the column's character set, instead of finding nothing. It is looked for as it
+/// would be written there, which takes an index, and has to be the same in Unicode.
+pub fn equals_to(field: &Field<'_>, parameter: &str) -> String {
+    match &field.column.charset {
+        Some(charset) if field.column.values.is_empty() => {
+            format!("{0} = CONVERT(:{parameter} USING {charset}) AND {1} = :{parameter}", field.quoted, unicode(field))
+        }
+        _ => format!("{} = :{parameter}", field.quoted),
+    }
+}
+
+/// What texts of any script are compared with.
+pub fn unicode(field: &Field<'_>) -> String {
+    match &field.column.charset {
+        Some(_) => format!("CONVERT({} USING utf8mb4)", field.quoted),
+        None => field.quoted.clone(),
+    }
 }
 
 /// `placed >= :placed_from`. SQLite compares times as texts, which have to be of one form then.
@@ -89,7 +108,7 @@ pub fn bounded(field: &Field<'_>, sign: &str, parameter: &str, dialect: Dialect)
 pub fn contains(fields: &[&Field<'_>], parameter: &str, dialect: Dialect) -> String {
     let one = |field: &&Field<'_>| match dialect {
         Dialect::Postgres => format!("{} ILIKE '%' || :{parameter} || '%'", field.quoted),
-        Dialect::Mysql => format!("{} LIKE CONCAT('%', :{parameter}, '%')", field.quoted),
+        Dialect::Mysql => format!("{} LIKE CONCAT('%', :{parameter}, '%')", unicode(field)),
         Dialect::Sqlite => format!("{} LIKE '%' || :{parameter} || '%'", field.quoted),
     };
     let all: Vec<String> = fields.iter().map(one).collect();

@@ -59,7 +59,7 @@ impl Draft<'_> {
                     let parameter = parameters.name(&column.name);
                     let mut schema = answer::parameter(column);
                     schema.extend(answer::about(column, refers(table, column).as_deref(), self.dialect).map(described));
-                    select.may_hold(&parameter, &format!("{} = :{parameter}", field.quoted));
+                    select.may_hold(&parameter, &statement::equals_to(field, &parameter));
                     properties.insert(parameter, Value::Object(schema));
                     continue;
                 }

@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 
 use mcp_factory_intake::{
     Level, Proposal,
-    database::{Options, propose, schema::Schema},
+    database::{
+        Options, propose,
+        schema::{ColumnKind, Schema},
+    },
 };
 use mcp_factory_spec::{
     Format, NoFiles, Source,
@@ -98,7 +101,7 @@ fn a_table_of_thousands_of_columns_is_a_table() {
         let mut schema = Schema::of(dialect, &made::answers(dialect, &bytes));
         let table = &mut schema.tables[0];
         let mut column = table.columns[0].clone();
-        column.kind = mcp_factory_intake::database::schema::ColumnKind::Integer;
+        column.kind = ColumnKind::Integer;
         (table.columns, table.primary_key, table.unique, table.references) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for number in 0..4000 {
@@ -115,5 +118,106 @@ fn a_table_of_thousands_of_columns_is_a_table() {
             "{:?}",
             proposal.findings
         );
+    }
+}
+
+/// People of a MariaDB, as its catalogue says it: some of their texts are no Unicode.
+fn people() -> Schema {
+    let row = |cells: serde_json::Value| cells.as_array().cloned().expect("a row");
+    let column = |name: &str, kind: &str, collation: Option<&str>| {
+        row(serde_json::json!(["people", name, kind, kind, 50, "NO", null, "", "", collation]))
+    };
+    let columns = vec![
+        column("code", "varchar", Some("ascii_bin")),
+        column("name", "varchar", Some("latin1_swedish_ci")),
+        column("place", "varchar", Some("utf8mb4_general_ci")),
+        column("owner", "varchar", Some("utf8mb4_general_ci")),
+    ];
+    let answers = [
+        vec![row(serde_json::json!(["people", "BASE TABLE", "", "10.11.6-MariaDB"]))],
+        columns,
+        vec![row(serde_json::json!(["people", "PRIMARY", "code", null]))],
+        vec![],
+        vec![],
+    ];
+    Schema::of(Dialect::Mysql, &answers.map(Some))
+}
+
+/// MySQL fails where it should find nothing: a text that can't be written in a column's character set.
+#[test]
+fn texts_that_a_column_could_not_hold_are_looked_for_in_unicode() {
+    let proposal = propose(&people(), &Options { writes: true, ..Options::default() }).unwrap();
+    holds(&proposal, Dialect::Mysql);
+    let text = proposal.spec.canonical_yaml();
+    for part in [
+        "CONVERT(name USING utf8mb4) LIKE CONCAT('%', :query, '%') OR place LIKE CONCAT('%', :query, '%')",
+        "WHERE code = CONVERT(:code USING ascii) AND CONVERT(code USING utf8mb4) = :code\n",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
+/// What is no id at all is not sent to a database, and no test is made of it.
+#[test]
+fn ids_and_points_in_time_say_what_form_they_have() {
+    let mut schema = people();
+    schema.dialect = Dialect::Postgres;
+    let columns = &mut schema.tables[0].columns;
+    columns[0].kind = ColumnKind::Uuid;
+    columns[1].kind = ColumnKind::Timestamp;
+    columns[1].declared = Some("timestamp(3) with time zone".to_owned());
+    columns[2].kind = ColumnKind::Timestamp;
+    columns[2].declared = Some("timestamp without time zone".to_owned());
+    for column in columns {
+        column.charset = None;
+    }
+    let proposal = propose(&schema, &Options::default()).unwrap();
+    holds(&proposal, Dialect::Postgres);
+    let spec = proposal.spec.canonical();
+    let tool = |name: &str| spec["tools"].as_array().into_iter().flatten().find(|tool| tool["name"] == name).cloned();
+    let (search, get) = (tool("search_people").expect("it"), tool("get_people").expect("it"));
+    assert_eq!(get["parameters"]["code"]["format"], "uuid");
+    assert_eq!(search["parameters"]["name_from"]["format"], "date-time");
+    assert_eq!(search["parameters"]["place_from"].get("format"), None);
+}
+
+#[test]
+fn what_was_asked_for_and_is_not_there_is_told_with_what_is() {
+    let list = |text: &str| vec![text.to_owned()];
+    let empty = Schema { tables: Vec::new(), ..people() };
+    for (schema, options, told) in [
+        (
+            people(),
+            Options { tables: list("persons"), ..Options::default() },
+            "note: no table or view fits `persons`; there are `people`",
+        ),
+        (
+            people(),
+            Options { tables: list("people,towns"), ..Options::default() },
+            "each pattern takes a `--tables` of its own",
+        ),
+        (
+            people(),
+            Options { scope: Some("tenant".to_owned()), ..Options::default() },
+            "error: no table has a column `tenant`",
+        ),
+        (
+            people(),
+            Options { scope: Some("owner".to_owned()), ..Options::default() },
+            "one that ends in `_bin` tells them apart",
+        ),
+        (
+            empty.clone(),
+            Options { schema: Some("crm".to_owned()), ..Options::default() },
+            "error: there is no schema `crm`, or nothing in it",
+        ),
+        (
+            empty,
+            Options { scope: Some("owner".to_owned()), ..Options::default() },
+            "error: the database has no tables or views",
+        ),
+    ] {
+        let found: Vec<String> = propose(&schema, &options).unwrap_err().iter().map(ToString::to_string).collect();
+        assert!(found.iter().any(|it| it.contains(told)), "{told}: {found:#?}");
     }
 }

@@ -123,9 +123,19 @@ fn column(row: &[serde_json::Value], is_mariadb: bool) -> Column {
     if data_type == "enum" {
         column.values = labels(&column_type);
     }
+    let collation = option(row, 9);
     column.tells_letters_apart =
-        option(row, 9).is_none_or(|collation| collation.ends_with("_bin") || collation.contains("_as_cs"));
+        collation.as_ref().is_none_or(|collation| collation.ends_with("_bin") || collation.contains("_as_cs"));
+    column.charset = collation.as_deref().and_then(narrow_charset);
     column
+}
+
+/// A collation's name begins with that of its character set.
+fn narrow_charset(collation: &str) -> Option<String> {
+    let charset = collation.split('_').next()?;
+    let is_name = charset.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let is_unicode = ["utf", "ucs"].iter().any(|begin| charset.starts_with(begin));
+    (is_name && !is_unicode && charset != "binary").then(|| charset.to_owned())
 }
 
 fn kind(data_type: &str, column_type: &str) -> ColumnKind {
@@ -170,6 +180,21 @@ fn labels(column_type: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_unicode_is_known_by_its_collation() {
+        for (collation, charset) in [
+            ("latin1_swedish_ci", Some("latin1")),
+            ("ascii_bin", Some("ascii")),
+            ("utf8mb4_uca1400_ai_ci", None),
+            ("utf8_bin", None),
+            ("ucs2_general_ci", None),
+            ("binary", None),
+            ("x`y_bin", None),
+        ] {
+            assert_eq!(narrow_charset(collation).as_deref(), charset, "{collation}");
+        }
+    }
 
     #[test]
     fn labels_of_an_enum_are_read_as_they_are() {
