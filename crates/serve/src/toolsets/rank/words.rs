@@ -4,15 +4,15 @@
 use std::collections::HashMap;
 
 /// How much a word counts that only means the same.
-const RELATED: f64 = 0.4;
+const RELATED: f64 = 0.5;
 
 /// What people say where names of tools say something else. The first is what names say, which a question may say as well though
 /// it is otherwise filling.
-const MEANINGS: [&[&str]; 17] = [
-    &["create", "add", "new", "make", "open", "write", "publish", "put", "setup", "register", "start", "upload"],
+const MEANINGS: [&[&str]; 19] = [
+    &["create", "add", "new", "make", "open", "write", "publish", "put", "setup", "set", "register", "start", "upload"],
     &["update", "change", "edit", "modify", "set", "close", "rename", "write", "make", "move", "adjust"],
-    &["delete", "remove", "drop", "erase", "destroy", "clear"],
-    &["remove", "delete", "drop", "detach"],
+    &["delete", "remove", "drop", "erase", "destroy", "clear", "throw"],
+    &["remove", "delete", "drop", "detach", "throw", "kick"],
     &["get", "show", "read", "what", "look", "download", "see", "view", "fetch"],
     &["list", "show", "which", "all", "what", "who", "see", "every"],
     &["search", "find", "look"],
@@ -26,15 +26,24 @@ const MEANINGS: [&[&str]; 17] = [
     &["disable", "off", "deactivate"],
     &["enable", "on", "activate"],
     &["permission", "access", "right", "allowed"],
+    &["member", "belong", "belongs"],
+    &["check", "whether", "verify"],
 ];
 
+/// A question that begins so wants a yes or a no, as tools that `check` give it.
+const YES_OR_NO: [&str; 11] = ["is", "are", "am", "was", "were", "did", "does", "do", "has", "have", "can"];
+
 /// Words that stand in every question, and tell nothing of what is wanted.
-const FILLING: &[&str] = &[
-    "a", "an", "and", "any", "are", "as", "at", "be", "been", "by", "can", "do", "does", "for", "from", "has", "have",
-    "how", "i", "in", "into", "is", "it", "its", "list", "many", "may", "me", "my", "of", "on", "or", "our", "show",
-    "so", "somebody", "still", "that", "the", "their", "there", "these", "this", "those", "to", "was", "what", "when",
-    "where", "which", "who", "whose", "will", "with", "you", "your",
-];
+const FILLING: &str = "\
+    a about again all also am an and any anybody anyone anything are as at be been by can did do does else everybody \
+    everyone everything for from had has have here how i if in into is it its just list many may me much my need no not \
+    now of off on one or other our out own please should show so some somebody someone something still than that the their \
+    them then there these they this those to too under us use very want was we were what when where whether which while \
+    who whose will with without would yes you your";
+
+fn is_filling(word: &str) -> bool {
+    FILLING.split(' ').any(|it| it == word)
+}
 
 /// Of a tool's name, they say little.
 pub const JOINING: [&str; 7] = ["a", "for", "from", "in", "of", "or", "to"];
@@ -54,7 +63,7 @@ fn plain(text: &str) -> impl Iterator<Item = String> {
 pub fn wanted(question: &str, most: usize) -> HashMap<String, f64> {
     let said: Vec<String> = plain(question).take(most).collect();
     let mut own: HashMap<String, f64> =
-        said.iter().filter(|word| !FILLING.contains(&word.as_str())).map(|word| (form(word), 1.0)).collect();
+        said.iter().filter(|word| !is_filling(word)).map(|word| (form(word), 1.0)).collect();
     if own.is_empty() {
         own = said.iter().map(|word| (form(word), 1.0)).collect();
     }
@@ -63,10 +72,14 @@ pub fn wanted(question: &str, most: usize) -> HashMap<String, f64> {
             own.entry(form(meaning[0])).or_insert(RELATED);
         }
     }
+    if said.first().is_some_and(|first| YES_OR_NO.contains(&first.as_str())) {
+        own.entry(form("check")).or_insert(RELATED);
+    }
     own
 }
 
-/// Without the endings of English that change nothing: plurals, `-ing`, `-ed`. What is short for something is written out.
+/// Without the endings of English that change nothing: plurals, `-ing`, `-ed`; `-ate` and `-ation` are one. What is short for
+/// something is written out.
 pub fn form(word: &str) -> String {
     let word = match word {
         "repository" | "repositories" | "repos" => "repo",
@@ -80,7 +93,12 @@ pub fn form(word: &str) -> String {
     let long = |ending: &str| word.strip_suffix(ending).filter(|_| word.len() > 4);
     let es = long("es").filter(|stem| stem.ends_with(['s', 'x', 'h']));
     let s = word.strip_suffix('s').filter(|stem| stem.len() > 2 && !stem.ends_with('s'));
-    let stem = long("ing").or_else(|| long("ed")).or(es).or(s).unwrap_or(word);
+    let verb = long("ing").or_else(|| long("ed"));
+    let stem = verb.or(es).or(s).unwrap_or(word);
+    let stem = noun(stem).or_else(|| stem.strip_suffix("ate").filter(|rest| rest.len() > 3)).unwrap_or(stem);
+    // Of `migrated`; `repeated` is something else.
+    let at = verb.and_then(|verb| verb.strip_suffix("at")).filter(|rest| rest.len() > 3 && !rest.ends_with('e'));
+    let stem = at.unwrap_or(stem);
     let stem = stem.strip_suffix('e').filter(|rest| rest.len() > 2).unwrap_or(stem);
     match stem.as_bytes() {
         [.., a, b] if a == b && stem.len() > 3 && b.is_ascii_alphabetic() && !matches!(b, b'l' | b's') => {
@@ -88,6 +106,12 @@ pub fn form(word: &str) -> String {
         }
         _ => stem.to_owned(),
     }
+}
+
+/// What is done, of what it is called: `reaction`, `migration`.
+fn noun(word: &str) -> Option<&str> {
+    let ion = word.strip_suffix("ion").filter(|rest| rest.len() > 3 && rest.ends_with(['t', 's']))?;
+    Some(ion.strip_suffix("at").filter(|rest| rest.len() > 3).unwrap_or(ion))
 }
 
 fn humps(word: &str) -> Vec<&str> {
@@ -117,6 +141,14 @@ mod tests {
             &["category", "categories"],
             &["repo", "repos", "repository", "Repositories"],
             &["star", "starred"],
+            &["react", "reaction", "reactions", "reacted"],
+            &["migrate", "migration", "migrations", "migrated", "migrating"],
+            &["create", "creation", "created"],
+            &["delete", "deletion"],
+            &["install", "installation", "installed"],
+            &["format", "formats"],
+            &["repeat", "repeated"],
+            &["action", "actions"],
         ] {
             let forms: Vec<String> = same.iter().flat_map(|word| words(word)).collect();
             assert!(forms.iter().all(|it| *it == forms[0]), "{forms:?}");
@@ -136,5 +168,7 @@ mod tests {
         assert_eq!((listed.get("list"), listed.get("pull")), (Some(&RELATED), Some(&1.0)));
         assert_eq!(super::wanted("turn it off", 64).get("disabl"), Some(&RELATED));
         assert_eq!(super::wanted("list", 64).get("list"), Some(&1.0));
+        let asked = super::wanted("Is somebody else still in the team?", 64);
+        assert_eq!((asked.get("check"), asked.get("team"), asked.len()), (Some(&RELATED), Some(&1.0), 2), "{asked:?}");
     }
 }
