@@ -1,6 +1,11 @@
 """What the proofs share: a spec that is served, asked by raw HTTP, and arguments made of a tool's input schema."""
 import http.client, json, os, re, subprocess, tempfile, time
 
+try:
+    from re import _parser as parser
+except ImportError:
+    import sre_parse as parser
+
 VERSION = "2026-07-28"
 
 
@@ -58,11 +63,18 @@ FORMATS = {"date": "2026-01-31", "date-time": "2026-01-31T12:00:00Z", "time": "1
            "ipv4": "192.0.2.1", "ipv6": "2001:db8::1", "hostname": "example.com", "byte": "YQ==", "binary": "YQ==", "duration": "P1D"}
 
 
+# What refers to itself several times is made this many times in all, for one tool.
+MOST = 5_000
+made = 0
+
+
 def value(schema, root, chance, depth=0):
     """One that fits; `chance` says how many of the optional fields are there."""
+    global made
+    made += 1
     if schema is True or not isinstance(schema, dict):
         return "a"
-    if depth > 12:
+    if depth > 12 or made > MOST:
         # It would go on for ever.
         return None
     if "$ref" in schema:
@@ -124,21 +136,64 @@ def value(schema, root, chance, depth=0):
 
 
 def fitting(pattern, schema):
-    """Tried, not worked out."""
+    """The shortest that the pattern says, made longer where it may be; else what often fits."""
     low, high = schema.get("minLength", 1), schema.get("maxLength", 64)
-    tries = ["a", "A", "1", "0", "ab", "AB", "12", "abc", "ABC", "123", "1.0", "1.0.0", "a@example.com", "https://example.com/a",
-             "2026-01-31", "12:00", "ssh-rsa AAAA", "en", "en-US", "US", "USD", "#aabbcc", "aabbcc", "true", "+15551234567", "a-b", "a_b", "/a",
-             "6fa459ea-ee8a-4ca4-894e-db77e160355e", "0" * 24, "a" * 24, "1" * 10, "a" * 32, "0" * 32, "a" * 40, "0" * 64]
+    try:
+        tries = [spelled(parser.parse(pattern), more) for more in (0, 1, 3, low)]
+    except (re.error, OverflowError, RecursionError):
+        return "a"
+    tries += ["a", "1", "abc", "123", "1.0.0", "a@example.com", "https://example.com/a", "2026-01-31", "aabbcc", "a" * 24, "1" * 10]
     for text in tries:
-        try:
-            if low <= len(text) <= high and re.search(pattern, text):
-                return text
-        except re.error:
-            return "a"
+        if low <= len(text) <= high and re.search(pattern, text):
+            return text
     return None
 
 
+def spelled(parts, more):
+    """A text that fits a parsed pattern, with so many more of what may be repeated."""
+    text = ""
+    for kind, it in parts:
+        kind = str(kind)
+        if kind == "LITERAL":
+            text += chr(it)
+        elif kind == "ANY":
+            text += "a"
+        elif kind == "IN":
+            text += member(it)
+        elif kind in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+            low, high, inner = it
+            text += "".join(spelled(inner, more) for _ in range(min(low + more, high, 1_000)))
+        elif kind == "SUBPATTERN":
+            text += spelled(it[-1], more)
+        elif kind == "ATOMIC_GROUP":
+            text += spelled(it, more)
+        elif kind == "BRANCH":
+            text += spelled(it[1][0], more)
+    return text
+
+
+def member(parts):
+    """One of a class of characters."""
+    for character in "a1A-_ .:/@+" + "".join(map(chr, range(33, 127))):
+        if re.fullmatch(written_class(parts), character):
+            return character
+    return "a"
+
+
+def written_class(parts):
+    written = {"CATEGORY_DIGIT": r"\d", "CATEGORY_NOT_DIGIT": r"\D", "CATEGORY_WORD": r"\w", "CATEGORY_NOT_WORD": r"\W",
+               "CATEGORY_SPACE": r"\s", "CATEGORY_NOT_SPACE": r"\S"}
+    text = ""
+    for kind, it in parts:
+        kind = str(kind)
+        text += {"NEGATE": lambda: "^", "LITERAL": lambda: re.escape(chr(it)), "CATEGORY": lambda: written.get(str(it), ""),
+                 "RANGE": lambda: f"{re.escape(chr(it[0]))}-{re.escape(chr(it[1]))}"}[kind]()
+    return f"[{text}]"
+
+
 def arguments(schema, chance):
-    made = value(schema, schema, chance)
+    global made
+    made = 0
+    found = value(schema, schema, chance)
     # A cursor is given by the page before.
-    return {name: it for name, it in made.items() if it is not None and name != "cursor"} if isinstance(made, dict) else {}
+    return {name: it for name, it in found.items() if it is not None and name != "cursor"} if isinstance(found, dict) else {}

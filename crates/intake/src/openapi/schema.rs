@@ -252,6 +252,10 @@ impl<'r, 'd> Schemas<'r, 'd> {
                 }
             }
         }
+        // Fractions such as 0.01 are not kept exactly: 19.99 would be refused.
+        if let Some(step) = number("multipleOf").and_then(|n| n.as_u64()).filter(|step| is_number && *step > 0) {
+            schema.insert("multipleOf".to_owned(), step.into());
+        }
         let counts: &[(&str, &str, &str)] = &[
             ("string", "minLength", "maxLength"),
             ("array", "minItems", "maxItems"),
