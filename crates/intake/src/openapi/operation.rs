@@ -9,7 +9,7 @@ use super::{
     parameter::Taken,
     schema::{INPUT, OUTPUT, Schemas, Way},
 };
-use crate::text;
+use crate::{network, text};
 
 const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
 
@@ -189,11 +189,11 @@ impl<'d> Operation<'d> {
             let Some((name, behind)) = behind.split_once('}') else {
                 return Err(format!("the path `{}` has a brace that is not closed", self.path));
             };
-            path.push_str(&literal(before));
+            path.push_str(&literal(&network::in_path(before)));
             let known = taken.path.iter().find(|(known, ..)| known == name);
             let placeholder = match known {
                 Some((_, placeholder, before)) => {
-                    path.push_str(&literal(before));
+                    path.push_str(&literal(&network::in_path(before)));
                     placeholder.clone()
                 }
                 None => {
@@ -206,7 +206,7 @@ impl<'d> Operation<'d> {
             path.push_str(&format!("{{{placeholder}}}"));
             rest = behind;
         }
-        path.push_str(&literal(rest));
+        path.push_str(&literal(&network::in_path(rest)));
         // Listed, and nowhere in the path: nobody could say what for.
         let unused: Vec<String> = taken
             .path

@@ -149,7 +149,9 @@ pub fn path(path: &str, mut parameter: impl FnMut(&str, bool) -> String) -> Stri
         }
         for piece in variables::pieces(step) {
             match piece {
-                Piece::Text(text) => written.push_str(&text.replace('{', "{{").replace('}', "}}")),
+                Piece::Text(text) => {
+                    written.push_str(&network::in_path(text).replace('{', "{{").replace('}', "}}"));
+                }
                 Piece::Variable(name) => written.push_str(&format!("{{{}}}", parameter(name, false))),
             }
         }

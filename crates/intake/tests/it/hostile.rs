@@ -340,7 +340,10 @@ fn names_that_mean_no_good_stay_names() {
             "responses": {} } } }
     });
     let text = document.to_string();
-    assert_eq!(check("openapi", import("api.json", text.as_bytes(), &NoFiles, &Options::default())), 1);
+    let done = import("api.json", text.as_bytes(), &NoFiles, &Options::default());
+    // In a path, they are encoded.
+    assert!(done.as_ref().is_ok_and(|done| done.spec.canonical().to_string().contains("%0A%0D%09%00%1B")), "{done:?}");
+    assert_eq!(check("openapi", done), 2);
 
     let collection = json!({
         "info": { "name": nasty, "description": nasty },
