@@ -32,7 +32,7 @@ use utoipa::ToSchema;
 use self::size::Vocabulary;
 pub use self::{
     database::{Database, Place},
-    document::Document,
+    document::{Document, Private},
     graphql::Graphql,
     grpc::Grpc,
     mcp::Mcp,

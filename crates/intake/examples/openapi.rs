@@ -14,8 +14,11 @@ use mcp_factory_intake::{
 struct Below(PathBuf);
 
 impl Files for Below {
-    fn read(&self, path: &str) -> Option<Vec<u8>> {
-        (!path.contains("..") && !path.contains("://")).then(|| std::fs::read(self.0.join(path)).ok())?
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        match path.contains("..") || path.contains("://") {
+            true => Err("it is not below the document".to_owned()),
+            false => std::fs::read(self.0.join(path)).map_err(|error| error.to_string()),
+        }
     }
 }
 

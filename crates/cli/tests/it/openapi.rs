@@ -1,5 +1,7 @@
 //! `create --openapi`, as it is typed.
 
+use std::io::{BufRead as _, Write as _};
+
 use crate::{factory::json, run::Place};
 
 const PETS: &str = "openapi: 3.0.3\ninfo: { title: Pets, version: '1' }\nservers: [{ url: https://pets.example.com }]\npaths:\n\
@@ -27,6 +29,44 @@ fn a_document_is_shown_written_or_made_a_server() {
     let said = place.run(&["create", "--openapi", "pets.yaml", "--output", "json"]);
     let created = json(&said.out);
     assert_eq!((&created["outcome"], &created["server"]["tools"]), (&"created".into(), &2.into()), "{said:?}");
+}
+
+/// A document whose parameter is at another URL.
+#[test]
+fn what_a_document_refers_to_by_url_is_fetched_where_that_is_typed() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = format!("http://{}", listener.local_addr().unwrap());
+    let parameter = "a: { name: colour, in: query, schema: { type: string } }\n";
+    let document =
+        PETS.replace("{ name: a, in: query, schema: { type: object } }", &format!("{{ $ref: '{at}/more/a.yaml#/a' }}"));
+    let (place, served) = (Place::new().file("pets.yaml", &document), document.clone());
+    let (heard, asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut line = String::new();
+            let _ = std::io::BufReader::new(&stream).read_line(&mut line);
+            let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+            let body = if path == "/more/a.yaml" { parameter } else { &served };
+            let answer =
+                format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            let _ = stream.write_all(answer.as_bytes());
+            if heard.send(path).is_err() {
+                break;
+            }
+        }
+    });
+    for (source, own) in [("pets.yaml", vec![]), (&*format!("{at}/pets.yaml"), vec!["/pets.yaml".to_owned()])] {
+        let said = place.run(&["create", "--openapi", source, "--dry-run"]);
+        assert!(said.code == Some(0) && !said.out.contains("colour"), "{said:?}");
+        assert!(
+            said.err.contains("more/a.yaml` was not read") && said.err.contains("`--fetch-references`"),
+            "{said:?}"
+        );
+        assert_eq!(asked.try_iter().collect::<Vec<_>>(), own);
+        let said = place.run(&["create", "--openapi", source, "--dry-run", "--fetch-references"]);
+        assert!(said.code == Some(0) && said.out.contains("colour"), "{said:?}");
+        assert_eq!(asked.try_iter().collect::<Vec<_>>(), [own, vec!["/more/a.yaml".to_owned()]].concat());
+    }
 }
 
 #[test]

@@ -125,6 +125,54 @@ async fn a_private_address_is_asked_by_those_only_who_were_granted_it_and_say_so
     assert_eq!(ask(viewer.secret.reveal(), false).await.code(), (403, "forbidden".to_owned()));
 }
 
+/// What a document refers to by URL is fetched where that is asked for, and from a private network where that is said and granted.
+#[tokio::test(flavor = "multi_thread")]
+async fn references_of_a_document_are_fetched_within_what_was_granted() {
+    let running = Running::start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = format!("http://{}", listener.local_addr().unwrap());
+    let heard = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = heard.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let mut head = [0; 1024];
+            let read = stream.read(&mut head).await.unwrap_or(0);
+            let large = String::from_utf8_lossy(&head[..read]).contains("/large.yaml");
+            let body = if large { "#".repeat(17 << 20) } else { MORE.to_owned() };
+            let answer =
+                format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let ask = async |file: &str, fetch: bool, private: bool| {
+        let document = PETS.replace("more.yaml", &format!("{at}/{file}"));
+        let from =
+            json!({ "openapi": { "document": document, "fetchReferences": fetch, "allowPrivateNetwork": private } });
+        let shown = running.ask("POST", "/mcp/import", &json!({ "from": from, "dryRun": true }).to_string()).await;
+        assert_eq!(shown.status, 200, "{shown:?}");
+        let shown = shown.json();
+        let asked = heard.swap(0, std::sync::atomic::Ordering::SeqCst);
+        (asked, shown["spec"].as_str().unwrap().contains("\n      a:"), shown["findings"].to_string())
+    };
+    let (asked, is_there, told) = ask("more.yaml", false, true).await;
+    assert!(asked == 0 && !is_there && told.contains("`fetchReferences`"), "{asked} {told}");
+    let (asked, is_there, told) = ask("more.yaml", true, false).await;
+    assert!(asked == 0 && !is_there && told.contains("not on the public internet"), "{asked} {told}");
+    let (asked, is_there, told) = ask("more.yaml", true, true).await;
+    assert!(asked == 1 && is_there && !told.contains("was not read"), "{asked} {told}");
+    let (_, is_there, told) = ask("large.yaml", true, true).await;
+    assert!(!is_there && told.contains("was not read"), "{told}");
+
+    let token = running.stranger(Role::Developer, Limits::default()).await;
+    let document = PETS.replace("more.yaml", &format!("{at}/more.yaml"));
+    let from = json!({ "openapi": { "document": document, "fetchReferences": true, "allowPrivateNetwork": true } });
+    let shown =
+        running.ask_as(&token, "POST", "/mcp/import", &json!({ "from": from, "dryRun": true }).to_string()).await;
+    assert!(shown.status == 200 && shown.body.contains("was not read"), "{shown:?}");
+    assert_eq!(heard.load(std::sync::atomic::Ordering::SeqCst), 0);
+}
+
 #[tokio::test]
 async fn what_is_asked_wrongly_is_refused() {
     let running = Running::start().await;

@@ -9,28 +9,38 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use mcp_factory_intake::openapi::Files;
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 use url::Url;
 
-use super::{IntakeError, Reach};
+use super::{IntakeError, Reach, is_private};
 
 /// Where a document is; what it refers to is found beside it.
 #[derive(Debug, Clone)]
 pub enum Document {
     /// Its text, and further files by their paths relative to it.
-    Text { text: String, files: BTreeMap<String, String> },
+    Text { text: String, files: BTreeMap<String, String>, references: bool, private: Private },
     Url {
         url: Url,
         /// Also what it refers to is fetched.
         references: bool,
-        /// Also at an address that is not on the public internet, where that is granted.
-        private: bool,
+        private: Private,
     },
     /// A file of this machine, `-` for standard input. Files in its folder and below are its own; no others are read.
     File { path: PathBuf, references: bool },
+}
+
+/// What may be at an address that is not on the public internet, where that is granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Private {
+    Nothing,
+    /// The host that was named; nothing that it leads to.
+    Host,
+    /// It, and what it leads to.
+    All,
 }
 
 /// A document that was read.
@@ -41,10 +51,11 @@ pub(super) struct Loaded {
     pub files: Box<dyn Files + Send>,
 }
 
-/// Of one document, its further files together.
-const MOST_BYTES: usize = 128 << 20;
-/// How often something is fetched for one document.
+/// Of one document, its further files together, in what one may have.
+const MOST_BYTES: usize = 2;
+/// How often something is fetched for one document, and for how long in all.
 const MOST_FETCHED: usize = 50;
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Document {
     /// Of what REST and agents send: the text, or a URL.
@@ -55,36 +66,39 @@ impl Document {
         references: bool,
         private: bool,
     ) -> Result<Self, IntakeError> {
+        let private = if private { Private::All } else { Private::Nothing };
         match (text, url) {
-            (Some(text), None) => Ok(Self::Text { text, files }),
+            (Some(text), None) => Ok(Self::Text { text, files, references, private }),
             (None, Some(url)) => Ok(Self::Url { url, references, private }),
             _ => Err(IntakeError::Argument("it takes either `document`, the text, or `url`".to_owned())),
         }
     }
 
-    /// Of what is typed: a file or a URL. Whoever types a URL means the place where it leads.
+    /// Of what is typed: a file or a URL. Whoever types a URL means the place where it leads; what a place on the internet leads to
+    /// from there is nothing they meant.
     #[must_use]
     pub fn typed(place: &str, references: bool) -> Self {
         match Url::parse(place) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") => Self::Url { url, references, private: true },
+            Ok(url) if matches!(url.scheme(), "http" | "https") => {
+                let private = if is_private(&url) { Private::All } else { Private::Host };
+                Self::Url { url, references, private }
+            }
             _ => Self::File { path: place.into(), references },
         }
     }
 
     pub(super) async fn load(self, reach: &Reach) -> Result<Loaded, IntakeError> {
         match self {
-            Self::Text { text, files } => {
-                let files = Box::new(Given(files));
+            Self::Text { text, files, references, private } => {
+                let fetched = references.then(|| Fetched::new(reach, None, private));
+                let files = Box::new(Given { files, fetched });
                 Ok(Loaded { name: "the document".to_owned(), bytes: text.into_bytes(), files })
             }
             Self::Url { url, references, private } => {
                 let name = shown(&url);
                 let bytes = reach.fetch(&url, private).await?;
-                let files: Box<dyn Files + Send> = match references {
-                    true => Box::new(Fetched::new(reach, Some(url), private)),
-                    false => Box::new(Given::default()),
-                };
-                Ok(Loaded { name, bytes, files })
+                let fetched = references.then(|| Fetched::new(reach, Some(url), private));
+                Ok(Loaded { name, bytes, files: Box::new(Beyond(fetched)) })
             }
             Self::File { path, references } => {
                 reach.here()?;
@@ -93,8 +107,8 @@ impl Document {
                 let read = tokio::task::spawn_blocking(move || read(&path, most)).await?;
                 let (bytes, folder) =
                     read.map_err(|error| IntakeError::Unreadable { of: format!("`{name}`"), why: error.to_string() })?;
-                let fetched = references.then(|| Fetched::new(reach, None, true));
-                let left = AtomicUsize::new(MOST_BYTES);
+                let fetched = references.then(|| Fetched::new(reach, None, Private::All));
+                let left = AtomicUsize::new(MOST_BYTES * reach.largest());
                 Ok(Loaded { name, bytes, files: Box::new(Below { folder, left, fetched }) })
             }
         }
@@ -121,12 +135,18 @@ fn read(path: &Path, most: u64) -> std::io::Result<(Vec<u8>, Option<PathBuf>)> {
 }
 
 /// Files that came with the document.
-#[derive(Debug, Default)]
-struct Given(BTreeMap<String, String>);
+struct Given {
+    files: BTreeMap<String, String>,
+    fetched: Option<Fetched>,
+}
 
 impl Files for Given {
-    fn read(&self, path: &str) -> Option<Vec<u8>> {
-        self.0.get(path).map(|text| text.clone().into_bytes())
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        match self.files.get(path) {
+            Some(text) => Ok(text.clone().into_bytes()),
+            None if path.contains("://") => fetch(self.fetched.as_ref(), path),
+            None => Err("it is not among the `files` that came with the document".to_owned()),
+        }
     }
 }
 
@@ -138,18 +158,42 @@ struct Below {
 }
 
 impl Files for Below {
-    fn read(&self, path: &str) -> Option<Vec<u8>> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         if path.contains("://") {
-            return self.fetched.as_ref()?.read(path);
+            return fetch(self.fetched.as_ref(), path);
         }
-        let folder = self.folder.as_ref()?;
-        let real = fs::canonicalize(folder.join(path)).ok().filter(|real| real.starts_with(folder))?;
+        let there = || {
+            let folder = self.folder.as_ref()?;
+            let real = fs::canonicalize(folder.join(path)).ok().filter(|real| real.starts_with(folder))?;
+            // A pipe or a device would never end.
+            fs::File::open(real).ok().filter(|file| file.metadata().is_ok_and(|it| it.is_file()))
+        };
+        let file = there().ok_or("there is no such file in the document's folder or below it")?;
         let (left, mut bytes) = (self.left.load(Ordering::Relaxed), Vec::new());
-        // A pipe or a device would never end.
-        let file = fs::File::open(real).ok().filter(|file| file.metadata().is_ok_and(|it| it.is_file()))?;
-        file.take(left as u64 + 1).read_to_end(&mut bytes).ok()?;
-        self.left.store(left.checked_sub(bytes.len())?, Ordering::Relaxed);
-        Some(bytes)
+        file.take(left as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        self.left.store(left.checked_sub(bytes.len()).ok_or(TOO_LARGE)?, Ordering::Relaxed);
+        Ok(bytes)
+    }
+}
+
+/// Beside a document on the network everything else is there, too.
+struct Beyond(Option<Fetched>);
+
+impl Files for Beyond {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        fetch(self.0.as_ref(), path)
+    }
+}
+
+const TOO_LARGE: &str = "what the document refers to is too large together";
+
+fn fetch(fetched: Option<&Fetched>, path: &str) -> Result<Vec<u8>, String> {
+    match fetched {
+        Some(fetched) => fetched.fetch(path),
+        None => {
+            Err("what a document refers to is fetched where that is asked for: `--fetch-references`, `fetchReferences`"
+                .to_owned())
+        }
     }
 }
 
@@ -158,29 +202,38 @@ struct Fetched {
     reach: Reach,
     runtime: Handle,
     base: Option<Url>,
-    private: bool,
+    private: Private,
+    until: Instant,
     /// Requests and bytes.
     left: Mutex<(usize, usize)>,
 }
 
 impl Fetched {
-    fn new(reach: &Reach, base: Option<Url>, private: bool) -> Self {
-        let left = Mutex::new((MOST_FETCHED, MOST_BYTES));
-        Self { reach: reach.clone(), runtime: Handle::current(), base, private, left }
+    fn new(reach: &Reach, base: Option<Url>, private: Private) -> Self {
+        let left = Mutex::new((MOST_FETCHED, MOST_BYTES * reach.largest()));
+        Self { reach: reach.clone(), runtime: Handle::current(), base, private, until: Instant::now() + PATIENCE, left }
     }
-}
 
-impl Files for Fetched {
-    fn read(&self, path: &str) -> Option<Vec<u8>> {
+    fn fetch(&self, path: &str) -> Result<Vec<u8>, String> {
         let url = match &self.base {
             Some(base) => base.join(path),
             None => Url::parse(path),
         };
-        let url = url.ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        let url =
+            url.ok().filter(|url| matches!(url.scheme(), "http" | "https")).ok_or("it is no URL of http or https")?;
+        let private = match self.private {
+            Private::Host if self.base.as_ref().is_none_or(|base| base.host() != url.host()) => Private::Nothing,
+            private => private,
+        };
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        left.0 = left.0.checked_sub(1)?;
-        let bytes = self.runtime.block_on(self.reach.fetch(&url, self.private)).ok()?;
-        left.1 = left.1.checked_sub(bytes.len())?;
-        Some(bytes)
+        left.0 = left.0.checked_sub(1).ok_or_else(|| format!("at most {MOST_FETCHED} are fetched"))?;
+        let fetched = self.runtime.block_on(tokio::time::timeout_at(self.until, self.reach.fetch(&url, private)));
+        let late = |_| format!("what the document refers to was not all there within {} s", PATIENCE.as_secs());
+        let bytes = fetched.map_err(late)?.map_err(|error| match error {
+            IntakeError::Unreadable { why, .. } => why,
+            error => error.to_string(),
+        })?;
+        left.1 = left.1.checked_sub(bytes.len()).ok_or(TOO_LARGE)?;
+        Ok(bytes)
     }
 }

@@ -6,11 +6,14 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderValue, Method, header};
 use mcp_factory_connect::{
     Environment, Grant, Policy, Secrets,
-    http::{Base, Client, ClientConfig, Oversize, Request},
+    http::{Base, Class, Client, ClientConfig, Oversize, Request, Resolver, SystemResolver},
 };
 use url::Url;
 
-use super::{IntakeError, document::shown};
+use super::{
+    IntakeError,
+    document::{Private, shown},
+};
 
 /// In whose name something is read.
 #[derive(Debug, Clone)]
@@ -20,6 +23,7 @@ pub struct Reach {
     /// Whether files of this machine are theirs to name.
     here: bool,
     largest: usize,
+    resolver: Arc<dyn Resolver>,
 }
 
 /// What somebody may have read on their own machine, and what everybody else may have this one read.
@@ -30,7 +34,13 @@ impl Reach {
     /// Of whoever types a command: their files, their variables, their network.
     #[must_use]
     pub fn operator() -> Self {
-        Self { policy: Arc::new(Policy::operator()), secrets: Arc::new(Environment), here: true, largest: LARGEST.0 }
+        Self {
+            policy: Arc::new(Policy::operator()),
+            secrets: Arc::new(Environment),
+            here: true,
+            largest: LARGEST.0,
+            resolver: Arc::new(SystemResolver),
+        }
     }
 
     /// The same, with secrets from elsewhere.
@@ -39,9 +49,21 @@ impl Reach {
         Self { secrets: Arc::new(secrets), ..self }
     }
 
+    /// The same, with names looked up elsewhere. What is found is checked all the same.
+    #[must_use]
+    pub fn with_resolver(self, resolver: Arc<dyn Resolver>) -> Self {
+        Self { resolver, ..self }
+    }
+
     /// Of an owner in a factory: what was granted to them, and their own secrets.
     pub(crate) fn of(policy: Policy, secrets: impl Secrets + 'static) -> Self {
-        Self { policy: Arc::new(policy), secrets: Arc::new(secrets), here: false, largest: LARGEST.1 }
+        Self {
+            policy: Arc::new(policy),
+            secrets: Arc::new(secrets),
+            here: false,
+            largest: LARGEST.1,
+            resolver: Arc::new(SystemResolver),
+        }
     }
 
     #[must_use]
@@ -70,22 +92,13 @@ impl Reach {
         }
     }
 
-    /// `private`: also where the address is not on the public internet, which takes the grant.
-    pub async fn fetch(&self, url: &Url, private: bool) -> Result<Vec<u8>, IntakeError> {
+    /// What may be private takes the grant.
+    pub async fn fetch(&self, url: &Url, private: Private) -> Result<Vec<u8>, IntakeError> {
         let of = format!("`{}`", shown(url));
         let failed = |why: String| IntakeError::Unreadable { of: of.clone(), why };
         if !url.username().is_empty() || url.password().is_some() {
             return Err(failed("it holds a user or a password; fetch it yourself and send what it says".to_owned()));
         }
-        let config = ClientConfig {
-            allow_private_network: private,
-            any_host: true,
-            timeout: PATIENCE,
-            retries: 1,
-            kept_bytes: 0,
-            ..ClientConfig::new("the document", Base::Url(url.origin().ascii_serialization()))
-        };
-        let client = Client::new(config, self.secrets.clone(), self.policy.clone())?;
         let mut asked = Request {
             whole_query: url.query().map(str::to_owned),
             max_bytes: self.largest,
@@ -94,11 +107,30 @@ impl Reach {
         };
         let wanted = "application/json, application/yaml;q=0.9, */*;q=0.5";
         asked.headers.insert(header::ACCEPT, HeaderValue::from_static(wanted));
-        let answer = client.send(asked).await.map_err(|error| failed(error.to_string()))?;
+        let answer = match self.client(url, private == Private::All, true)?.send(asked.clone()).await {
+            // By its name it may have been public. Then it leads nowhere else.
+            Err(refused) if private == Private::Host && refused.class() == Class::Refused => {
+                self.client(url, true, false)?.send(asked).await.map_err(|_| refused)
+            }
+            answer => answer,
+        };
+        let answer = answer.map_err(|error| failed(error.to_string()))?;
         if !answer.status.is_success() {
             return Err(failed(format!("it answers {}", answer.status)));
         }
         Ok(answer.body.into())
+    }
+
+    fn client(&self, url: &Url, private: bool, any_host: bool) -> Result<Client, IntakeError> {
+        let config = ClientConfig {
+            allow_private_network: private,
+            any_host,
+            timeout: PATIENCE,
+            retries: 1,
+            kept_bytes: 0,
+            ..ClientConfig::new("the document", Base::Url(url.origin().ascii_serialization()))
+        };
+        Ok(Client::with_resolver(config, self.secrets.clone(), &self.policy, self.resolver.clone())?)
     }
 
     /// Whether something is granted, for what is not fetched.

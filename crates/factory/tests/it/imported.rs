@@ -147,6 +147,9 @@ async fn every_style_arrives_as_it_is_written() {
         "/other/x".to_owned(),
         json!({ "get": { "operationId": "others", "parameters": others, "responses": {} } }),
     );
+    // What can't stand in a path is encoded, once.
+    paths
+        .insert("/spaced/a b\\c/{id}/d%20e".to_owned(), json!({ "get": { "operationId": "spaced", "responses": {} } }));
     let document = json!({
         "openapi": "3.0.3", "info": { "title": "Styles", "version": "1" }, "paths": paths,
         "servers": [{ "url": format!("http://{address}") }]
@@ -160,6 +163,8 @@ async fn every_style_arrives_as_it_is_written() {
         let arrived = call(&engine, &format!("query_{index}"), given.clone()).await;
         assert_eq!(arrived["query"], *expected, "{style} {explode} {schema}");
     }
+    let arrived = call(&engine, "spaced", json!({ "id": "x y/z" })).await;
+    assert_eq!(arrived["rest"], "a b\\c/x y/z/d e");
     let arrived = call(&engine, "others", json!({ "X-Ids": "3,4", "session": "a b" })).await;
     assert_eq!((&arrived["header"], &arrived["cookie"]), (&json!("3,4"), &json!("session=a%20b")), "{arrived}");
 }

@@ -11,6 +11,7 @@ mod kept;
 mod keys;
 mod old;
 mod people;
+mod references;
 mod registry;
 mod replicas;
 mod shared;

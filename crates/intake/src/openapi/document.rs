@@ -11,12 +11,14 @@ use mcp_factory_spec::{
     syntax::{self, Position},
 };
 
-use crate::{Finding, Level};
+use crate::{Finding, Level, text};
 
 /// How many references may lead to each other.
 const LONGEST_WAY: usize = 32;
 /// How many files one document may consist of.
 const MOST_FILES: usize = 500;
+/// Of so many that were not read, it is told why.
+const MOST_MISSING: usize = 20;
 /// How large each may be. The largest public ones have 20 MB.
 const LARGEST: usize = 64 << 20;
 
@@ -25,8 +27,8 @@ const FEW: usize = 16;
 
 /// Files beside the document, by their paths relative to it.
 pub trait Files {
-    /// `None` where there is none, or where it may not be read.
-    fn read(&self, path: &str) -> Option<Vec<u8>>;
+    /// The error says why there is none, as in "`x.yaml` was not read: …".
+    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
 }
 
 /// For documents that consist of one file.
@@ -34,8 +36,8 @@ pub trait Files {
 pub struct NoFiles;
 
 impl Files for NoFiles {
-    fn read(&self, _: &str) -> Option<Vec<u8>> {
-        None
+    fn read(&self, _: &str) -> Result<Vec<u8>, String> {
+        Err("only the document was given".to_owned())
     }
 }
 
@@ -120,6 +122,7 @@ impl Document {
     /// Files that are referred to, and the files that those refer to.
     fn read_others(&mut self, files: &dyn Files, found: &mut Vec<Finding>) {
         let mut asked: HashSet<String> = HashSet::new();
+        let mut missing: Vec<(String, String)> = Vec::new();
         let mut next = 0;
         while next < self.files.len() {
             let mut targets = Vec::new();
@@ -130,17 +133,26 @@ impl Document {
                 }
             });
             for path in targets {
-                if self.files.len() > MOST_FILES || !asked.insert(path.clone()) {
+                if !asked.insert(path.clone()) {
                     continue;
                 }
-                if let Some(bytes) = files.read(&path)
-                    && let Ok(node) = parse(&path, &path, &bytes, found)
-                {
-                    self.files.push((path, node));
+                let read = match self.files.len() > MOST_FILES {
+                    true => Err(format!("a document refers to at most {MOST_FILES} files")),
+                    false => files.read(&path),
+                };
+                let parsed = read.and_then(|bytes| {
+                    parse(&path, &path, &bytes, found).map_err(|findings| {
+                        findings.into_iter().next().map_or_else(String::new, |finding| finding.message)
+                    })
+                });
+                match parsed {
+                    Ok(node) => self.files.push((path, node)),
+                    Err(why) => missing.push((path, why)),
                 }
             }
             next += 1;
         }
+        tell_missing(missing, found);
     }
 
     pub fn root(&self) -> At<'_> {
@@ -211,6 +223,20 @@ impl<'d> Resolver<'d> {
         }
         // A name that stands for a place (`$anchor`) is not looked for.
         (pointer.is_empty() || pointer.starts_with('/')).then_some(At { node, file })
+    }
+}
+
+/// What refers to them is told where it stands; here is why.
+fn tell_missing(missing: Vec<(String, String)>, found: &mut Vec<Finding>) {
+    let mut note = |message| {
+        found.push(Finding { level: Level::Note, place: String::new(), position: None, message, hint: None });
+    };
+    let rest = missing.len().saturating_sub(MOST_MISSING);
+    for (path, why) in missing.into_iter().take(MOST_MISSING) {
+        note(format!("`{}` was not read: {}", text::plain(&path, 200), text::plain(&why, 300)));
+    }
+    if rest > 0 {
+        note(format!("{rest} further files were not read"));
     }
 }
 

@@ -406,9 +406,9 @@ fn nothing_is_fetched() {
     #[derive(Default)]
     struct Asked(Mutex<Vec<String>>);
     impl Files for Asked {
-        fn read(&self, path: &str) -> Option<Vec<u8>> {
+        fn read(&self, path: &str) -> Result<Vec<u8>, String> {
             self.0.lock().unwrap().push(path.to_owned());
-            None
+            Err("it is not given".to_owned())
         }
     }
     let targets = [
@@ -435,4 +435,16 @@ fn nothing_is_fetched() {
         done.findings
     );
     assert_eq!(asked.0.lock().unwrap().len(), targets.len());
+    let why = "`http://169.254.169.254/latest/meta-data` was not read: it is not given";
+    assert!(done.findings.iter().any(|it| it.message == why), "{:?}", done.findings);
+
+    let many: String = (0..1_000)
+        .map(|n| {
+            format!("  /x{n}: {{ get: {{ parameters: [{{ $ref: 'https://a.example/{n}' }}], responses: {{}} }} }}\n")
+        })
+        .collect();
+    let found = import("api.yaml", format!("{LIMITED}paths:\n{many}").as_bytes(), &asked, &Options::default());
+    let found = found.map_or_else(|found| found, |done| done.findings);
+    assert_eq!(found.iter().filter(|it| it.message.contains("was not read")).count(), 20);
+    assert!(found.iter().any(|it| it.message.ends_with("further files were not read")), "{found:?}");
 }

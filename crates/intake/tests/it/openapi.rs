@@ -319,6 +319,19 @@ fn many_tools_are_searched_by_tag() {
     );
 }
 
+/// Fractions are not kept: 19.99 is no multiple of 0.01, as numbers of machines go.
+#[test]
+fn steps_of_whole_numbers_are_kept() {
+    let parameter = |step: &str| {
+        one_tool(&format!(
+            "operationId: get\nparameters: [{{ name: n, in: query, schema: {{ type: number, multipleOf: {step} }} }}]\nresponses: {{}}"
+        ))
+        .to_string()
+    };
+    assert!(parameter("2").contains("\"multipleOf\":2"), "{}", parameter("2"));
+    assert!(!["0", "0.01", "-2", "x"].iter().any(|step| parameter(step).contains("multipleOf")));
+}
+
 /// Who gave no tags said it with paths.
 #[test]
 fn many_tools_without_tags_are_searched_by_the_first_step_of_their_path() {
@@ -337,11 +350,11 @@ fn many_tools_without_tags_are_searched_by_the_first_step_of_their_path() {
 struct Beside;
 
 impl Files for Beside {
-    fn read(&self, path: &str) -> Option<Vec<u8>> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         match path {
-            "schemas/thing.yaml" => Some(b"type: object\nproperties: { name: { $ref: 'name.yaml#/text' } }\n".to_vec()),
-            "schemas/name.yaml" => Some(b"text: { type: string, maxLength: 9 }\n".to_vec()),
-            _ => None,
+            "schemas/thing.yaml" => Ok(b"type: object\nproperties: { name: { $ref: 'name.yaml#/text' } }\n".to_vec()),
+            "schemas/name.yaml" => Ok(b"text: { type: string, maxLength: 9 }\n".to_vec()),
+            _ => Err("it is not beside it".to_owned()),
         }
     }
 }
@@ -358,8 +371,9 @@ fn files_beside_the_document_are_followed_and_others_told() {
     let tool = read("schemas/thing.yaml").spec.canonical()["tools"][0].clone();
     assert_eq!(tool["parameters"]["name"], json!({ "type": "string", "maxLength": 9 }));
     let lost = read("https://elsewhere.example/x.json#/A");
-    assert_eq!(lost.findings[0].level, Level::LeftOut);
-    assert_eq!(lost.findings[0].message, "`https://elsewhere.example/x.json#/A` leads nowhere; the value is free");
+    assert_eq!(lost.findings[0].message, "`https://elsewhere.example/x.json` was not read: it is not beside it");
+    assert_eq!(lost.findings[1].level, Level::LeftOut);
+    assert_eq!(lost.findings[1].message, "`https://elsewhere.example/x.json#/A` leads nowhere; the value is free");
 }
 
 #[test]
