@@ -27,3 +27,27 @@ impl<'a> Texts<'a> {
         shared
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_text_is_kept_once_and_a_long_one_as_often_as_it_stands_there() {
+        let (short, long) = ("a".repeat(LONGEST), "a".repeat(LONGEST + 1));
+        let mut texts = Texts::default();
+        assert!(Arc::ptr_eq(&texts.shared(&short), &texts.shared(&short)));
+        assert!(!Arc::ptr_eq(&texts.shared(&long), &texts.shared(&long)));
+    }
+
+    #[test]
+    fn what_is_known_is_bounded() {
+        let all: Vec<String> = (0..=MOST).map(|number| number.to_string()).collect();
+        let mut texts = Texts::default();
+        for text in &all {
+            assert_eq!(*texts.shared(text), **text);
+        }
+        assert_eq!(texts.0.len(), MOST);
+        assert_eq!(*texts.shared(&all[MOST]), *all[MOST]);
+    }
+}
