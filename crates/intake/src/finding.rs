@@ -42,12 +42,11 @@ impl Level {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.level.as_str(), self.message)?;
-        if !self.place.is_empty() {
-            write!(f, " (at {}", self.place)?;
-            if let Some(Position { line, column, .. }) = self.position {
-                write!(f, ", line {line}, column {column}")?;
-            }
-            f.write_str(")")?;
+        let position = self.position.map(|Position { line, column, .. }| format!("line {line}, column {column}"));
+        let place = Some(&self.place).filter(|place| !place.is_empty());
+        let at: Vec<&str> = place.into_iter().chain(&position).map(String::as_str).collect();
+        if !at.is_empty() {
+            write!(f, " (at {})", at.join(", "))?;
         }
         match &self.hint {
             Some(hint) => write!(f, "; {hint}"),

@@ -135,17 +135,37 @@ impl Answer {
     /// Where a property of one of the names is: at the top, or in what is said about pages.
     pub fn property(&self, names: &[&str]) -> Option<String> {
         let properties = self.whole.as_ref()?.get("properties")?.as_object()?;
-        let is_one = |name: &str| names.contains(&name.to_ascii_lowercase().replace('-', "_").as_str());
-        if let Some(name) = properties.keys().find(|name| is_one(name)) {
-            return Some(format!("/{}", super::document::encode(name)));
-        }
-        let about = ["meta", "metadata", "pagination", "paging", "response_metadata", "links", "_links", "page_info"];
-        properties.iter().filter(|(name, _)| about.contains(&name.to_ascii_lowercase().as_str())).find_map(
-            |(outer, inner)| {
-                let inner = inner.get("properties")?.as_object()?;
-                let name = inner.keys().find(|name| is_one(name))?;
-                Some(format!("/{}/{}", super::document::encode(outer), super::document::encode(name)))
-            },
-        )
+        found(properties, names, &ABOUT_PAGES)
     }
+}
+
+/// Objects that say something of pages.
+const ABOUT_PAGES: [&str; 10] = [
+    "meta",
+    "metadata",
+    "pagination",
+    "paging",
+    "response_metadata",
+    "links",
+    "_links",
+    "page_info",
+    // Within the others.
+    "next",
+    "cursors",
+];
+
+/// A property of one of the names that holds one value, or one within an object of the other names.
+fn found(properties: &Map<String, Value>, names: &[&str], about: &[&str]) -> Option<String> {
+    let is_in = |list: &[&str], name: &str| list.contains(&name.to_ascii_lowercase().replace('-', "_").as_str());
+    let holds_one = |schema: &Value| {
+        let fields = |keyword| schema.get(keyword).is_some();
+        !fields("properties") && !fields("items")
+    };
+    if let Some((name, _)) = properties.iter().find(|(name, schema)| is_in(names, name) && holds_one(schema)) {
+        return Some(format!("/{}", super::document::encode(name)));
+    }
+    properties.iter().filter(|(name, _)| is_in(about, name)).find_map(|(name, schema)| {
+        let within = found(schema.get("properties")?.as_object()?, names, about)?;
+        Some(format!("/{}{within}", super::document::encode(name)))
+    })
 }

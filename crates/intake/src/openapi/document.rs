@@ -256,14 +256,24 @@ fn parse(file: &str, name: &str, bytes: &[u8], found: &mut Vec<Finding>) -> Resu
     // Many are called `.yaml` or nothing, and are JSON.
     let format = if first == Some(&b'{') { Format::Json } else { Format::of_file(name) };
     let (root, diagnostics) = syntax::read_within(bytes, format, LARGEST);
-    let findings = diagnostics.into_iter().map(|diagnostic| Finding {
-        level: if root.is_some() { Level::Note } else { Level::Error },
-        place: file.to_owned(),
-        position: Some(diagnostic.span.start),
-        message: diagnostic.message,
-        hint: diagnostic.help,
-    });
-    let findings: Vec<_> = findings.collect();
+    let mut findings: Vec<Finding> = Vec::new();
+    let mut told: HashMap<String, (usize, usize)> = HashMap::new();
+    for diagnostic in diagnostics {
+        // The same is told once, such as that status codes should stand in quotes.
+        let (first, times) = told.entry(diagnostic.message.clone()).or_insert((findings.len(), 0));
+        *times += 1;
+        if *times > 1 {
+            findings[*first].message = format!("{} ({times} times)", diagnostic.message);
+            continue;
+        }
+        findings.push(Finding {
+            level: if root.is_some() { Level::Note } else { Level::Error },
+            place: file.to_owned(),
+            position: Some(diagnostic.span.start),
+            message: diagnostic.message,
+            hint: diagnostic.help,
+        });
+    }
     match root {
         Some(root) => {
             found.extend(findings);

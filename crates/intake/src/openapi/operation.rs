@@ -181,7 +181,14 @@ impl<'d> Operation<'d> {
     /// The path with placeholders of the tool's names. What the document forgot to list is a text.
     fn path(&self, taken: &mut Taken) -> Result<String, String> {
         let mut path = String::new();
-        let mut rest = self.path.split(['?', '#']).next().unwrap_or_default();
+        // What stands behind a `#` is not sent: it tells operations apart for people.
+        let sent = self.path.split('#').next().unwrap_or_default();
+        let (mut rest, query) = sent.split_once('?').unwrap_or((sent, ""));
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            if !taken.query.contains_key(&*name) && !value.contains('{') {
+                taken.query.insert(name.into_owned(), value.into_owned().replace('}', "}}").into());
+            }
+        }
         if !rest.starts_with('/') {
             path.push('/');
         }

@@ -67,13 +67,10 @@ pub fn of(answer: &Answer, taken: &mut Taken) -> Option<Value> {
         fits.then(|| (name.clone(), property, schema.clone()))
     };
     let limit = parameter(&LIMITS, &["integer", "number"], taken);
-    let most = limit.as_ref().and_then(|(_, _, schema)| schema.get("maximum")).and_then(Value::as_u64);
-    let size = PAGE_SIZE.min(most.unwrap_or(PAGE_SIZE)).max(1);
     let mut paginate = Map::new();
     let mut set = |key: &str, value: Value| drop(paginate.insert(key.to_owned(), value));
-    if limit.is_some() {
-        set("pageSize", size.into());
-    }
+    // Whether only a page that is not full says that it is the last.
+    let mut counted = false;
     let by;
     let mut counts_from_zero = false;
     if let Some((name, property, _)) = parameter(&CURSORS, &["string", "integer"], taken)
@@ -93,8 +90,9 @@ pub fn of(answer: &Answer, taken: &mut Taken) -> Option<Value> {
     {
         set("style", "page".into());
         set("pageParam", name.clone().into());
-        if let Some(more) = answer.property(&MORE) {
-            set("nextPointer", more.into());
+        match answer.property(&MORE) {
+            Some(more) => set("nextPointer", more.into()),
+            None => counted = true,
         }
         counts_from_zero = schema.get("minimum").and_then(Value::as_u64) == Some(0);
         by = (name, property);
@@ -103,13 +101,21 @@ pub fn of(answer: &Answer, taken: &mut Taken) -> Option<Value> {
     {
         set("style", "offset".into());
         set("offsetParam", name.clone().into());
+        counted = true;
         by = (name, property);
     } else {
         return None;
     }
-    if let Some((name, property, _)) = limit {
-        set("limitParam", name.clone().into());
-        forget(taken, &name, &property);
+    if let Some((name, property, schema)) = limit {
+        let says = |keyword: &str| schema.get(keyword).and_then(Value::as_u64);
+        let most = says("maximum").or_else(|| taken.defaults.get(&name).copied().filter(|_| counted));
+        // A server that gives less than it is asked for would end the list with its first page. Where the document does not say
+        // what it gives, callers say how much they want, and a page without anything is the end.
+        if most.is_some() || !counted {
+            set("pageSize", PAGE_SIZE.min(most.unwrap_or(PAGE_SIZE)).max(1).into());
+            set("limitParam", name.clone().into());
+            forget(taken, &name, &property);
+        }
     }
     if !items.is_empty() {
         set("itemsPointer", items.into());

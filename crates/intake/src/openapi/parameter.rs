@@ -1,5 +1,7 @@
 //! Parameters of an operation: where each goes in the request, and what a tool takes for it.
 
+use std::collections::BTreeMap;
+
 use mcp_factory_spec::NodeValue;
 use serde_json::{Map, Value, json};
 
@@ -21,6 +23,8 @@ pub struct Taken {
     pub query: Map<String, Value>,
     pub headers: Map<String, Value>,
     pub cookies: Map<String, Value>,
+    /// What the document says that query parameters are where they are left out, of those that count something.
+    pub defaults: BTreeMap<String, u64>,
     pub left_out: Vec<String>,
 }
 
@@ -96,7 +100,14 @@ pub fn take<'d>(
             };
             taken.path.push((name.to_owned(), taken_name, before));
         }
-        "query" if !credential.iter().any(|key| key == name) => query(name, schema, shape, written, is_required, taken),
+        "query" if !credential.iter().any(|key| key == name) => {
+            if let Some(NodeValue::Number(number, _)) = default_of(parameter)
+                && let Some(count) = number.as_u64()
+            {
+                taken.defaults.insert(name.to_owned(), count);
+            }
+            query(name, schema, shape, written, is_required, taken);
+        }
         "header" if !NOT_TAKEN.contains(&name.to_ascii_lowercase().as_str()) => {
             if credential.iter().any(|key| key.eq_ignore_ascii_case(name)) || !is_header(name) {
                 return;
@@ -254,6 +265,11 @@ fn as_text_written(schema: &Map<String, Value>, how: &str) -> Map<String, Value>
     text
 }
 
+fn default_of(parameter: At<'_>) -> Option<&NodeValue> {
+    let default = parameter.get("default").or_else(|| parameter.get("schema")?.get("default"));
+    default.map(|default| &default.node.value)
+}
+
 /// The parameter's own words, and the value that is taken for one that is left out. That one is told and not sent: what the
 /// document says of it may be out of date, and the server knows.
 fn describe(parameter: At<'_>, schema: &mut Map<String, Value>) {
@@ -263,8 +279,7 @@ fn describe(parameter: At<'_>, schema: &mut Map<String, Value>) {
     {
         about.clone_from(inner);
     }
-    let default = parameter.get("default").or_else(|| parameter.get("schema")?.get("default"));
-    let default = default.and_then(|default| match &default.node.value {
+    let default = default_of(parameter).and_then(|default| match default {
         NodeValue::String(text) if !text.is_empty() && text.len() <= 60 => Some(text.to_string()),
         NodeValue::Number(_, written) => Some(written.to_string()),
         NodeValue::Bool(flag) => Some(flag.to_string()),

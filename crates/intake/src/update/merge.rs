@@ -53,7 +53,11 @@ impl Merge {
                     return Some(self.list(path, lists));
                 }
                 if [old, mine, new].into_iter().all(is_set) {
-                    return Some(set(old, mine, new));
+                    let both = set(old, mine, new);
+                    // Each left something, and not the same: nothing is what neither meant.
+                    if !both.is_empty() || mine.is_empty() || new.is_empty() {
+                        return Some(both.into());
+                    }
                 }
                 self.conflict(path, base, ours, theirs)
             }
@@ -135,7 +139,7 @@ fn is_set(list: &[Value]) -> bool {
     list.iter().enumerate().all(|(at, value)| value.is_string() && !list[..at].contains(value))
 }
 
-fn set(base: &[Value], ours: &[Value], theirs: &[Value]) -> Value {
+fn set(base: &[Value], ours: &[Value], theirs: &[Value]) -> Vec<Value> {
     let stays = |value: &&Value| theirs.contains(value) || !base.contains(value);
     let comes = |value: &&Value| !base.contains(value) && !ours.contains(value);
     ours.iter().filter(stays).chain(theirs.iter().filter(comes)).cloned().collect()

@@ -207,3 +207,15 @@ fn what_breaks_callers_is_named() {
     assert_eq!(update.spec.version.to_string(), "0.2.0");
     assert_eq!(json!(update.spec.tools.len()), 2);
 }
+
+/// A value that takes nothing is no merge of two that take something.
+#[test]
+fn lists_that_leave_nothing_together_are_asked() {
+    let of = |values: &[&str]| json!({ "enum": values });
+    let (base, ours, theirs) = (of(&["x", "y"]), of(&["y"]), of(&["x"]));
+    let (_, conflicts) = merge(&base, &ours, &theirs, None);
+    assert_eq!(conflicts.len(), 1);
+    assert_eq!(merge(&base, &ours, &theirs, Some(Prefer::Ours)).0, ours);
+    assert_eq!(merge(&base, &ours, &theirs, Some(Prefer::Theirs)).0, theirs);
+    assert_eq!(merge(&base, &ours, &of(&["x", "y", "z"]), None).0, of(&["y", "z"]));
+}

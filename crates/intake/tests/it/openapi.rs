@@ -259,7 +259,12 @@ fn pages_are_recognised_where_parameters_and_answer_agree() {
     let of = |schema: &str| format!("{{ description: ok, content: {{ application/json: {{ schema: {schema} }} }} }}");
     let list = of("{ type: array, items: { type: object, properties: { id: { type: string } } } }");
     let both = [("page", "integer"), ("per_page", "integer")];
-    check(&both, &list, json!({ "style": "page", "pageParam": "page", "limitParam": "per_page" }));
+    // A page that is not full is the last only where it is known how many a server gives.
+    check(&both, &list, json!({ "style": "page", "pageParam": "page" }));
+    let said = [("page", "integer"), ("per_page", "integer, default: 20")];
+    check(&said, &list, json!({ "style": "page", "pageParam": "page", "limitParam": "per_page", "pageSize": 20 }));
+    let bound = [("page", "integer"), ("per_page", "integer, maximum: 100")];
+    check(&bound, &list, json!({ "style": "page", "pageParam": "page", "limitParam": "per_page" }));
     let linked = list.replace("description: ok", "description: ok, headers: { Link: { schema: { type: string } } }");
     check(&both, &linked, json!({ "style": "link", "limitParam": "per_page" }));
     check(
@@ -267,7 +272,14 @@ fn pages_are_recognised_where_parameters_and_answer_agree() {
         &of(
             "{ type: object, properties: { items: { type: array, items: { type: string } }, total: { type: integer } } }",
         ),
-        json!({ "style": "offset", "offsetParam": "offset", "limitParam": "limit", "itemsPointer": "/items" }),
+        json!({ "style": "offset", "offsetParam": "offset", "itemsPointer": "/items" }),
+    );
+    let nested = "{ type: object, properties: { results: { type: array, items: {} }, \
+                  paging: { type: object, properties: { next: { type: object, properties: { after: { type: string } } } } } } }";
+    check(
+        &[("after", "string")],
+        &of(nested),
+        json!({ "style": "cursor", "cursorParam": "after", "nextPointer": "/paging/next/after", "itemsPointer": "/results" }),
     );
     check(
         &[("pageToken", "string")],
@@ -277,6 +289,26 @@ fn pages_are_recognised_where_parameters_and_answer_agree() {
     // Nothing says where the next page is.
     check(&[("cursor", "string")], &list, Value::Null);
     check(&[("page", "integer")], &list, Value::Null);
+}
+
+#[test]
+fn what_a_path_says_behind_its_question_mark_is_sent() {
+    let document = r#"{ "openapi": "3.0.0", "info": { "title": "A", "version": "1" }, "servers": [{ "url": "https://a.example" }],
+        "paths": { "/?Action=Do%20it&v={v}#here": { "get": { "responses": {},
+            "parameters": [{ "name": "v", "in": "query", "schema": { "type": "string" } }] } } } }"#;
+    let tool = &proposal(document).spec.canonical()["tools"][0];
+    assert_eq!(tool["http"]["path"], "/");
+    assert_eq!(tool["http"]["query"], json!({ "v": "{v}", "Action": "Do it" }));
+}
+
+#[test]
+fn what_stands_wrongly_in_many_places_is_told_once() {
+    let document = "openapi: 3.0.0\ninfo: { title: A, version: '1' }\nservers: [{ url: 'https://a.example' }]\npaths:\n  \
+                    /a: { get: { responses: { 200: { description: ok } } }, put: { responses: { 200: { description: ok } } } }\n";
+    let found = proposal(document).findings;
+    let told: Vec<String> = found.iter().map(ToString::to_string).filter(|it| it.contains("200")).collect();
+    assert_eq!(told.len(), 1, "{found:?}");
+    assert!(told[0].contains("(2 times) (at line 5, column 29)"), "{told:?}");
 }
 
 #[test]
