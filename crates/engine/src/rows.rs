@@ -54,6 +54,13 @@ pub struct Rows {
     pub cut: Option<Cut>,
 }
 
+impl Rows {
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { json: Vec::new(), count: 0, cut: None }
+    }
+}
+
 /// How the columns of a statement are written, kept from call to call: a statement answers the same columns every time.
 #[derive(Debug)]
 pub struct Layouts {

@@ -35,7 +35,7 @@ pub mod limits {
     /// keep a machine busy, and this bounds the time and the memory that each byte of it can cost.
     #[must_use]
     pub const fn nodes(bytes: usize) -> usize {
-        100_000 + bytes / 16
+        100_000 + bytes / 12
     }
     /// Diagnostics that one reading gives.
     pub const DIAGNOSTICS: usize = 1_000;

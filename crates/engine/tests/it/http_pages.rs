@@ -184,6 +184,25 @@ async fn what_is_no_list_makes_no_pages() {
     assert!(refused.contains("no list of items at `/items`"), "{refused}");
 }
 
+/// As Google's and others answer: no list where it has no elements, and still a next page behind it.
+#[tokio::test]
+async fn a_list_that_is_left_out_is_empty() {
+    let answer = |Query(query): Query<HashMap<String, String>>| async move {
+        let body = match query.get("after").map(String::as_str) {
+            Some("ignored") => json!({ "meta": { "next": "b" } }),
+            Some("b") => json!({ "items": null, "meta": { "next": "c" } }),
+            _ => json!({ "items": [{ "n": 1 }] }),
+        };
+        ([(header::CONTENT_TYPE, "application/json")], body.to_string())
+    };
+    let lists = engine(listen(Router::new().fallback(answer)).await, TOOLS);
+    assert_eq!(walk(&lists, "cursor").await, [vec![], vec![], vec![1]]);
+    let nothing =
+        listen(Router::new().fallback(|| async { ([(header::CONTENT_TYPE, "application/json")], "[]") })).await;
+    let refused = call(&engine(nothing, TOOLS), "page", json!({})).await.unwrap_err();
+    assert!(refused.contains("nothing at `/items`"), "{refused}");
+}
+
 #[tokio::test]
 async fn a_page_for_people_is_no_list() {
     let html = || async { ([(header::CONTENT_TYPE, "text/html")], "<html>") };

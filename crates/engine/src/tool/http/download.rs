@@ -157,6 +157,10 @@ async fn json(
     let (selected, next) = selector.finish().map_err(fault)?;
     let rows = match selected {
         Selected::Rows(rows) => rows,
+        // A list without elements is left out by many upstreams, or null; others of its page may still say where the next one is.
+        Selected::Lacking if tool.pages.is_some() => Rows::none(),
+        Selected::Scalar(json) if tool.pages.is_some() && json == b"null" => Rows::none(),
+        Selected::Lacking => return Err(fault(Fault::Missing(tool.select.to_string()))),
         _ if tool.pages.is_some() => {
             let at = tool.select.to_string();
             return Err(format!("the answer of the upstream `{name}` has no list of items at `{at}` to make pages of"));

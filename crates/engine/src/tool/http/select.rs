@@ -42,6 +42,8 @@ pub enum Selected {
     Object(Vec<u8>),
     /// Anything else, as JSON.
     Scalar(Vec<u8>),
+    /// The object that would hold it is there, and does not.
+    Lacking,
 }
 
 /// Takes an answer in pieces.
@@ -60,6 +62,8 @@ pub struct Selector<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Looking,
+    /// In, or behind, the object that would hold it.
+    Near,
     Writing,
     Selected,
 }
@@ -110,11 +114,19 @@ impl Pointer {
     }
 
     fn is(&self, path: &[Step]) -> bool {
-        self.0.len() == path.len()
-            && self.0.iter().zip(path).all(|(wanted, step)| match step {
-                Step::Key(key) => key == wanted,
-                Step::Index(index) => index.is_some_and(|index| index.to_string() == *wanted),
-            })
+        self.0.len() == path.len() && self.passes(path)
+    }
+
+    /// Whether it leads to something right within the value at the path.
+    fn is_in(&self, path: &[Step]) -> bool {
+        self.0.len() == path.len() + 1 && self.passes(path)
+    }
+
+    fn passes(&self, path: &[Step]) -> bool {
+        self.0.iter().zip(path).all(|(wanted, step)| match step {
+            Step::Key(key) => key == wanted,
+            Step::Index(index) => index.is_some_and(|index| index.to_string() == *wanted),
+        })
     }
 }
 
@@ -158,6 +170,7 @@ impl<'a> Selector<'a> {
         }
         match self.state {
             State::Looking => Err(Fault::Missing(self.rules.select.to_string())),
+            State::Near => Ok((Selected::Lacking, self.next)),
             State::Writing | State::Selected => Ok((self.writer.finish()?, self.next)),
         }
     }
@@ -219,6 +232,9 @@ fn take(
         JsonEvent::StartObject | JsonEvent::StartArray => {
             begin(path, state, rules);
             let object = event == JsonEvent::StartObject;
+            if object && *state == State::Looking && rules.select.is_in(path) {
+                *state = State::Near;
+            }
             path.push(if object { Step::Key(String::new()) } else { Step::Index(None) });
             if *state == State::Writing {
                 writer.open(object)?;
@@ -258,7 +274,7 @@ fn begin(path: &mut [Step], state: &mut State, rules: &Rules<'_>) {
     if let Some(Step::Index(index)) = path.last_mut() {
         *index = Some(index.map_or(0, |index| index + 1));
     }
-    if *state == State::Looking && rules.select.is(path) {
+    if matches!(state, State::Looking | State::Near) && rules.select.is(path) {
         *state = State::Writing;
     }
 }

@@ -10,6 +10,7 @@ fn text(selected: Selected) -> String {
     match selected {
         Selected::Rows(rows) => format!("[{}]", String::from_utf8(rows.json).unwrap()),
         Selected::Object(json) | Selected::Scalar(json) => String::from_utf8(json).unwrap(),
+        Selected::Lacking => "lacking".to_owned(),
     }
 }
 
@@ -66,7 +67,10 @@ fn a_part_is_found_by_its_pointer() {
     ] {
         assert_eq!(select(json, pointer, json!({})).as_deref(), Ok(expected), "{pointer}");
     }
-    for pointer in ["/a", "/other/2", "/other/00", "/other/-", "/s/0", "/a~1b/~0/1/y"] {
+    for pointer in ["/a", "/a~1b/~0/1/y"] {
+        assert_eq!(select(json, pointer, json!({})).as_deref(), Ok("lacking"));
+    }
+    for pointer in ["/a/b", "/other/2", "/other/00", "/other/-", "/s/0"] {
         assert_eq!(select(json, pointer, json!({})), Err(Fault::Missing(pointer.to_owned())));
     }
 }
