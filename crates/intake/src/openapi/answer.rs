@@ -15,6 +15,8 @@ pub struct Answer {
     pub whole: Option<Map<String, Value>>,
     /// Names of its headers, in lowercase.
     pub headers: Vec<String>,
+    /// Properties that it always has, by the document.
+    pub required: Vec<String>,
 }
 
 /// Names under which the part is that people want, in the order of trust.
@@ -88,7 +90,9 @@ pub fn of<'d>(operation: At<'d>, schemas: &Schemas<'_, 'd>, version: Version) ->
         }),
     };
     let whole = schema.map(|schema| schemas.convert(schema)).filter(|schema| !schema.is_empty());
-    Answer { whole, headers: headers.collect() }
+    let required = schema.and_then(|schema| schemas.resolve(schema).ok()).and_then(|schema| schema.get("required"));
+    let required = required.into_iter().flat_map(At::items).filter_map(|name| name.node.as_str()).map(str::to_owned);
+    Answer { whole, headers: headers.collect(), required: required.collect() }
 }
 
 impl Answer {

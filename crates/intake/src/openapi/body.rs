@@ -94,10 +94,10 @@ pub fn take_old<'d>(parameters: &[At<'d>], consumes: &[&str], schemas: &Schemas<
     if fields.is_empty() {
         return Body::default();
     }
-    let files: Vec<String> = fields
+    let files: Vec<File> = fields
         .iter()
         .filter(|field| field.text("type") == Some("file"))
-        .filter_map(|field| field.text("name").map(str::to_owned))
+        .filter_map(|field| Some(File { field: field.text("name")?.to_owned(), media_type: None }))
         .collect();
     let is_multipart = !files.is_empty() || consumes.contains(&"multipart/form-data");
     let mut properties = Map::new();
@@ -120,17 +120,29 @@ pub fn take_old<'d>(parameters: &[At<'d>], consumes: &[&str], schemas: &Schemas<
     write(kind, media_type, schema, Must::Be, "", taken, &files)
 }
 
-/// Fields of a form whose values are bytes.
-fn files_of<'d>(media: At<'d>, schemas: &Schemas<'_, 'd>) -> Vec<String> {
+/// A field of a form whose value is bytes.
+struct File {
+    field: String,
+    /// What they are, where the document names one type.
+    media_type: Option<String>,
+}
+
+/// By `format: binary` up to 3.0, by `contentMediaType` since, if that is no text; `encoding` may say more of it.
+fn files_of<'d>(media: At<'d>, schemas: &Schemas<'_, 'd>) -> Vec<File> {
     let Some(Ok(schema)) = media.get("schema").map(|schema| schemas.resolve(schema)) else { return Vec::new() };
-    let is_file = |field: At<'d>| {
+    let file = |(name, field): (&str, At<'d>)| {
         let field = schemas.resolve(field).unwrap_or(field);
         let field = field.get("items").map(|items| schemas.resolve(items).unwrap_or(items)).unwrap_or(field);
-        matches!(field.text("format"), Some("binary"))
-            || field.text("contentMediaType") == Some("application/octet-stream")
+        let own = field.text("contentMediaType").filter(|_| field.get("contentEncoding").is_none());
+        let is_bytes = own.is_some_and(|it| kind_of(it) == Some("binary"));
+        if field.text("format") != Some("binary") && !is_bytes {
+            return None;
+        }
+        let said = media.get("encoding").and_then(|encoding| encoding.get(name)?.text("contentType"));
+        let one = |it: &&str| !it.contains(['*', ',']) && kind_of(it).is_some() && *it != "application/octet-stream";
+        Some(File { field: name.to_owned(), media_type: said.or(own).filter(one).map(str::to_owned) })
     };
-    let fields = schema.get("properties").into_iter().flat_map(At::entries);
-    fields.filter(|(_, field)| is_file(*field)).map(|(name, _)| name.to_owned()).collect()
+    schema.get("properties").into_iter().flat_map(At::entries).filter_map(file).collect()
 }
 
 fn write(
@@ -140,7 +152,7 @@ fn write(
     must: Must,
     about: &str,
     taken: &mut Taken,
-    files: &[String],
+    files: &[File],
 ) -> Body {
     // What is sent without saying so has the type that its kind has.
     let usual = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain", "*/*"];
@@ -167,8 +179,8 @@ fn write(
                 Value::Object(inner) => inner,
                 _ => Map::new(),
             };
-            if files.contains(&field) {
-                as_file(&mut inner);
+            if let Some(file) = files.iter().find(|file| file.field == field) {
+                as_file(&mut inner, file.media_type.as_deref());
             }
             let is_required = must == Must::Be && required.iter().any(|name| *name == field);
             let name = taken.take(&field, "body", inner, is_required);
@@ -200,14 +212,17 @@ fn fields(schema: &Map<String, Value>, kind: &str) -> Option<Map<String, Value>>
 }
 
 /// Bytes are base64 in an argument.
-fn as_file(schema: &mut Map<String, Value>) {
+fn as_file(schema: &mut Map<String, Value>, media_type: Option<&str>) {
     if let Some(Value::Object(items)) = schema.get_mut("items") {
-        return as_file(items);
+        return as_file(items, media_type);
     }
     let about = schema.get("description").cloned();
     schema.clear();
     schema.insert("type".to_owned(), "string".into());
     schema.insert("contentEncoding".to_owned(), "base64".into());
+    if let Some(media_type) = media_type {
+        schema.insert("contentMediaType".to_owned(), media_type.into());
+    }
     if let Some(about) = about {
         schema.insert("description".to_owned(), about);
     }

@@ -106,7 +106,11 @@ impl<'d> Operation<'d> {
         let paginate = if self.method == "get" { paging::of(&answer, &mut taken) } else { None };
         let select = match &paginate {
             Some(_) => None,
-            None => answer.wrapped_in().map(|name| format!("/{name}")),
+            // What was done and answers without it would be taken for what failed, and done again.
+            None => answer
+                .wrapped_in()
+                .filter(|name| matches!(self.method, "get" | "head") || answer.required.iter().any(|it| it == name))
+                .map(|name| format!("/{name}")),
         };
         let returned = match (&paginate, &select) {
             (Some(paginate), _) => answer.at(paginate["itemsPointer"].as_str().unwrap_or_default()),

@@ -312,6 +312,45 @@ fn what_stands_wrongly_in_many_places_is_told_once() {
 }
 
 #[test]
+fn files_of_forms_are_bytes_of_their_type() {
+    let file = |field: &str, encoding: &str| {
+        let tool = one_tool(&format!(
+            "operationId: get\nresponses: {{}}\nrequestBody: {{ content: {{ multipart/form-data: {{ schema: {{ type: object, \
+             properties: {{ f: {field} }} }}, encoding: {{ f: {encoding} }} }} }} }}"
+        ));
+        let parameter = &tool["parameters"]["f"];
+        (parameter["contentEncoding"].clone(), parameter["contentMediaType"].clone())
+    };
+    let (base64, none) = (Value::from("base64"), Value::Null);
+    let check = |field: &str, encoding: &str, media_type: Value| {
+        assert_eq!(file(field, encoding), (base64.clone(), media_type), "{field} {encoding}");
+    };
+    check("{ type: string, format: binary }", "{}", none.clone());
+    check("{ type: string, format: binary }", "{ contentType: image/png }", "image/png".into());
+    check("{ type: string, format: binary }", "{ contentType: 'image/png, image/jpeg' }", none.clone());
+    check("{ type: string, contentMediaType: image/png }", "{}", "image/png".into());
+    check("{ type: string, contentMediaType: application/octet-stream }", "{}", none.clone());
+    let text = file("{ type: string, contentMediaType: text/markdown }", "{}");
+    assert_eq!(text.0, none);
+}
+
+/// A caller that is told of an error tries again; what was written must not be one for want of an answer.
+#[test]
+fn what_was_written_is_taken_out_of_its_answer_only_where_it_is_sure_to_be_in_it() {
+    let select = |method: &str, required: &str| {
+        let document = format!(
+            "openapi: 3.0.0\ninfo: {{ title: A, version: '1' }}\nservers: [{{ url: 'https://a.example' }}]\npaths:\n  \
+             /a: {{ {method}: {{ responses: {{ '200': {{ description: ok, content: {{ application/json: {{ schema: \
+             {{ type: object, required: [{required}], properties: {{ data: {{ type: object, properties: {{ id: {{ type: string }} }} }} }} }} }} }} }} }} }} }}\n"
+        );
+        proposal(&document).spec.canonical()["tools"][0]["http"]["select"].clone()
+    };
+    assert_eq!(select("get", ""), "/data");
+    assert_eq!(select("post", ""), Value::Null);
+    assert_eq!(select("post", "data"), "/data");
+}
+
+#[test]
 fn only_what_was_chosen_becomes_tools() {
     let names = |options: Options| {
         let done = import("api.yaml", SHOP.as_bytes(), &NoFiles, &options).expect("some");
