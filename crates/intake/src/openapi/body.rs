@@ -1,11 +1,13 @@
 //! The body of a request: its fields become parameters of the tool where they can, else the body is one.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::{
-    document::At,
+    document::{At, Version},
     merge,
-    parameter::{Taken, any},
+    parameter::{Taken, Written, any, spread, written},
     schema::Schemas,
 };
 use crate::text;
@@ -70,7 +72,8 @@ pub fn take<'d>(body: At<'d>, schemas: &Schemas<'_, 'd>, taken: &mut Taken) -> B
     let about = body.text("description").unwrap_or_default();
     let schema = media.get("schema").map(|schema| whole(schema, schemas)).unwrap_or_default();
     let must = Must::of(body, &schema);
-    write(kind, media_type, schema, must, about, taken, &files_of(media, schemas))
+    let form = Form { files: files_of(media, schemas), written: written_of(media) };
+    write(kind, media_type, schema, must, about, taken, &form)
 }
 
 /// The schema itself, though something in it refers back to it.
@@ -88,7 +91,7 @@ pub fn take_old<'d>(parameters: &[At<'d>], consumes: &[&str], schemas: &Schemas<
         let schema = body.get("schema").map(|schema| whole(schema, schemas)).unwrap_or_default();
         let about = body.text("description").unwrap_or_default();
         let must = Must::of(*body, &schema);
-        return write(kind, media_type, schema, must, about, taken, &[]);
+        return write(kind, media_type, schema, must, about, taken, &Form::default());
     }
     let fields: Vec<_> = parameters.iter().filter(|it| it.text("in") == Some("formData")).collect();
     if fields.is_empty() {
@@ -102,8 +105,12 @@ pub fn take_old<'d>(parameters: &[At<'d>], consumes: &[&str], schemas: &Schemas<
     let is_multipart = !files.is_empty() || consumes.contains(&"multipart/form-data");
     let mut properties = Map::new();
     let mut required = Vec::new();
+    let mut form = Form { files, ..Form::default() };
     for field in fields {
         let Some(name) = field.text("name") else { continue };
+        if field.text("type") == Some("array") && !form.files.iter().any(|file| file.field == name) {
+            form.written.insert(name.to_owned(), written(*field, "formData", Version::V2));
+        }
         let mut schema = schemas.convert(*field);
         schema.shift_remove("required");
         properties.insert(name.to_owned(), Value::Object(schema));
@@ -117,7 +124,22 @@ pub fn take_old<'d>(parameters: &[At<'d>], consumes: &[&str], schemas: &Schemas<
         true => ("multipart", "multipart/form-data"),
         false => ("form", "application/x-www-form-urlencoded"),
     };
-    write(kind, media_type, schema, Must::Be, "", taken, &files)
+    write(kind, media_type, schema, Must::Be, "", taken, &form)
+}
+
+/// What a document says of the fields of a form beside their schemas.
+#[derive(Default)]
+struct Form {
+    files: Vec<File>,
+    /// How arrays and objects are written, where it is said.
+    written: BTreeMap<String, Written>,
+}
+
+/// `encoding` of 3.x.
+fn written_of(media: At<'_>) -> BTreeMap<String, Written> {
+    let says = |encoding: &At<'_>| encoding.get("style").is_some() || encoding.get("explode").is_some();
+    let fields = media.get("encoding").into_iter().flat_map(At::entries).filter(|(_, encoding)| says(encoding));
+    fields.map(|(name, encoding)| (name.to_owned(), written(encoding, "query", Version::V30))).collect()
 }
 
 /// A field of a form whose value is bytes.
@@ -152,7 +174,7 @@ fn write(
     must: Must,
     about: &str,
     taken: &mut Taken,
-    files: &[File],
+    form: &Form,
 ) -> Body {
     // What is sent without saying so has the type that its kind has.
     let usual = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain", "*/*"];
@@ -179,10 +201,15 @@ fn write(
                 Value::Object(inner) => inner,
                 _ => Map::new(),
             };
-            if let Some(file) = files.iter().find(|file| file.field == field) {
+            if let Some(file) = form.files.iter().find(|file| file.field == field) {
                 as_file(&mut inner, file.media_type.as_deref());
             }
             let is_required = must == Must::Be && required.iter().any(|name| *name == field);
+            if let Some(written) = form.written.get(&field).filter(|_| kind != "json") {
+                let said = || format!("the field `{field}` of the form");
+                body.extend(spread(&field, "body", inner, *written, is_required, &said, taken));
+                continue;
+            }
             let name = taken.take(&field, "body", inner, is_required);
             body.insert(field, format!("{{{name}}}").into());
         }

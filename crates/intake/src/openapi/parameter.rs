@@ -46,7 +46,7 @@ const NOT_TAKEN: [&str; 7] =
 
 /// How an array or object is written into one place.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Written {
+pub enum Written {
     /// The name once for each.
     Repeated,
     /// In one text, with this between.
@@ -106,7 +106,9 @@ pub fn take<'d>(
             {
                 taken.defaults.insert(name.to_owned(), count);
             }
-            query(name, schema, shape, written, is_required, taken);
+            let said = || format!("the query parameter `{name}`");
+            let pairs = spread(name, "query", schema, written, is_required, &said, taken);
+            taken.query.extend(pairs);
         }
         "header" if !NOT_TAKEN.contains(&name.to_ascii_lowercase().as_str()) => {
             if credential.iter().any(|key| key.eq_ignore_ascii_case(name)) || !is_header(name) {
@@ -129,20 +131,23 @@ pub fn take<'d>(
     }
 }
 
-fn query(
+/// The keys that a value stands under in a query or a form, and their placeholders.
+pub fn spread(
     name: &str,
+    place: &str,
     mut schema: Map<String, Value>,
-    shape: Shape,
     written: Written,
     is_required: bool,
+    said: &dyn Fn() -> String,
     taken: &mut Taken,
-) {
-    match (shape, written) {
+) -> Vec<(String, Value)> {
+    let mut pairs = Vec::new();
+    match (shape(&schema), written) {
         (Shape::Object, Written::Repeated | Written::Deep) => {
             let Some(Value::Object(fields)) = schema.get("properties").cloned() else {
                 // Any key at all: none can be written as a name that is known now.
-                taken.left_out.push(format!("the query parameter `{name}`, an object of any keys"));
-                return;
+                taken.left_out.push(format!("{}, an object of any keys", said()));
+                return pairs;
             };
             let required: Vec<Value> = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
             for (field, inner) in fields {
@@ -152,10 +157,10 @@ fn query(
                 if self::shape(&inner) == Shape::Object {
                     inner = as_text(&inner, Written::Json);
                 }
-                let placeholder = taken.take(&key, "query", inner, is_required);
-                taken.query.insert(key, format!("{{{placeholder}}}").into());
+                let placeholder = taken.take(&key, place, inner, is_required);
+                pairs.push((key, format!("{{{placeholder}}}").into()));
             }
-            return;
+            return pairs;
         }
         (Shape::Array, Written::Repeated | Written::Deep) => {
             if let Some(Value::Object(items)) = schema.get("items")
@@ -168,8 +173,9 @@ fn query(
         (Shape::Scalar, _) => {}
         (_, written) => schema = as_text(&schema, written),
     }
-    let placeholder = taken.take(name, "query", schema, is_required);
-    taken.query.insert(name.to_owned(), format!("{{{placeholder}}}").into());
+    let placeholder = taken.take(name, place, schema, is_required);
+    pairs.push((name.to_owned(), format!("{{{placeholder}}}").into()));
+    pairs
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -189,7 +195,7 @@ fn shape(schema: &Map<String, Value>) -> Shape {
     }
 }
 
-fn written(parameter: At<'_>, place: &str, version: Version) -> Written {
+pub fn written(parameter: At<'_>, place: &str, version: Version) -> Written {
     if version == Version::V2 {
         return match parameter.text("collectionFormat") {
             Some("multi") => Written::Repeated,

@@ -334,6 +334,40 @@ fn files_of_forms_are_bytes_of_their_type() {
     assert_eq!(text.0, none);
 }
 
+#[test]
+fn fields_of_forms_are_written_as_the_document_says() {
+    let form = |field: &str, encoding: &str| {
+        let tool = one_tool(&format!(
+            "operationId: get\nresponses: {{}}\nrequestBody: {{ required: true, content: {{ application/x-www-form-urlencoded: {{ \
+             schema: {{ type: object, properties: {{ f: {field} }} }}, encoding: {{ f: {encoding} }} }} }} }}"
+        ));
+        (tool["http"]["body"].clone(), tool["parameters"].clone())
+    };
+    let object = "{ type: object, properties: { a: { type: string }, b: { type: integer } } }";
+    // As Stripe's documents have it.
+    let (body, parameters) = form(object, "{ style: deepObject, explode: true }");
+    assert_eq!(body, json!({ "f[a]": "{f_a}", "f[b]": "{f_b}" }), "{parameters}");
+    assert_eq!(form(object, "{}").0, json!({ "f": "{f}" }));
+    let list = "{ type: array, items: { type: string } }";
+    let (body, parameters) = form(list, "{ style: form, explode: false }");
+    assert_eq!((body, &parameters["f"]["type"]), (json!({ "f": "{f}" }), &json!("string")), "{parameters}");
+    assert_eq!(form(list, "{}").1["f"]["type"], "array");
+}
+
+#[test]
+fn arrays_of_old_forms_are_written_as_their_collection_format_says() {
+    let field = |format: &str| {
+        let document = format!(
+            "swagger: '2.0'\ninfo: {{ title: A, version: '1' }}\nhost: a.example\nschemes: [https]\npaths:\n  /a: {{ post: {{ \
+             consumes: [application/x-www-form-urlencoded], responses: {{}}, parameters: [{{ name: f, in: formData, type: array, \
+             items: {{ type: string }}{format} }}] }} }}\n"
+        );
+        proposal(&document).spec.canonical()["tools"][0]["parameters"]["f"]["type"].clone()
+    };
+    assert_eq!(field(""), "string");
+    assert_eq!(field(", collectionFormat: multi"), "array");
+}
+
 /// A caller that is told of an error tries again; what was written must not be one for want of an answer.
 #[test]
 fn what_was_written_is_taken_out_of_its_answer_only_where_it_is_sure_to_be_in_it() {
