@@ -40,7 +40,7 @@ fn what_is_no_database_says_why_and_no_password() {
     for (url, why) in [
         ("postgresql://me:hunter2@127.0.0.1:1/shop", "can't read the database `shop` at 127.0.0.1:1"),
         ("oracle://me:hunter2@127.0.0.1/shop", "begins with"),
-        ("gone.db", "does not exist"),
+        ("gone.db", "there is no such file"),
     ] {
         let said = place.run(&["create", "--database", url, "--dry-run"]);
         assert!(said.code == Some(1) || said.code == Some(2), "{said:?}");

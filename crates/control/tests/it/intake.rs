@@ -46,7 +46,7 @@ async fn an_agent_makes_a_server_of_a_document() {
     let none = json!({ "openapi": { "document": PETS, "tags": ["cats"] } });
     let refused = running.fails(&running.token, "import_server", json!({ "from": none })).await;
     assert_eq!(refused["code"], "invalid-document");
-    assert!(refused["findings"][0]["message"].as_str().unwrap().contains("none of the 2 operations"), "{refused}");
+    assert!(refused["findings"].to_string().contains("none of the 2 operations"), "{refused}");
     let (_, listed) = running.rpc(&running.token, "tools/list", json!({})).await;
     let tool = listed["result"]["tools"].as_array().unwrap().iter().find(|it| it["name"] == "import_server").unwrap();
     assert!(!tool["inputSchema"].to_string().contains("$ref"), "a model reads it alone: {tool}");
