@@ -66,17 +66,25 @@ pub fn import(
 ) -> Result<Proposal, Vec<Finding>> {
     let (document, found) = Document::read(name, bytes.as_ref(), files)?;
     drop(bytes);
-    let (spec, places, found) = made_of(&document, options, found)?;
+    let (Written { spec, places }, found) = made_of(&document, options, found)?;
     // Nor is the document there any more when the spec is read, which takes as much.
     drop(document);
     settle::settle_text(spec, &places, found)
+}
+
+/// What was made of a document.
+struct Written {
+    /// As JSON.
+    spec: Vec<u8>,
+    /// Of each tool where in the document it came from.
+    places: Vec<String>,
 }
 
 fn made_of(
     document: &Document,
     options: &Options,
     mut found: Vec<Finding>,
-) -> Result<(Vec<u8>, Vec<String>, Vec<Finding>), Vec<Finding>> {
+) -> Result<(Written, Vec<Finding>), Vec<Finding>> {
     let resolver = Resolver::new(document);
     let root = document.root();
     let mut import = Import::new(root, &resolver, options, &mut found);
@@ -109,8 +117,8 @@ fn made_of(
         found.push(Finding { level: Level::Error, place: String::new(), position: None, message, hint });
         return Err(found);
     }
-    let (spec, places) = import.finish();
-    Ok((spec, places, found))
+    let written = import.finish();
+    Ok((written, found))
 }
 
 impl Options {
@@ -254,8 +262,7 @@ impl<'d, 'r, 'o> Import<'d, 'r, 'o> {
         name
     }
 
-    /// The spec, as JSON.
-    fn finish(self) -> (Vec<u8>, Vec<String>) {
+    fn finish(self) -> Written {
         let info = self.root.get("info");
         let mut spec = Map::new();
         spec.insert("name".to_owned(), self.server.into());
@@ -288,6 +295,6 @@ impl<'d, 'r, 'o> Import<'d, 'r, 'o> {
         text.extend_from_slice(b",\"tools\":");
         text.extend_from_slice(&self.tools);
         text.extend_from_slice(b"]}");
-        (text, self.places)
+        Written { spec: text, places: self.places }
     }
 }
