@@ -35,13 +35,14 @@ pub(crate) fn settle_text(
     let mut refused: Vec<Diagnostic> = Vec::new();
     for _ in 0..ATTEMPTS {
         if bytes.len() > limits::BYTES {
-            let mut spec: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-            let tools = spec.get_mut("tools").and_then(Value::as_array_mut);
-            for tool in tools.into_iter().flatten().filter_map(Value::as_object_mut) {
-                tool.shift_remove("returns");
+            if let Ok(mut spec) = serde_json::from_slice::<Value>(&bytes) {
+                let tools = spec.get_mut("tools").and_then(Value::as_array_mut);
+                for tool in tools.into_iter().flatten().filter_map(Value::as_object_mut) {
+                    tool.shift_remove("returns");
+                }
+                bytes = written(&spec);
             }
-            bytes = if spec.is_null() { bytes } else { written(&spec) };
-            let tools = spec["tools"].as_array().map_or(0, Vec::len);
+            let tools = places.len();
             let mut finding = |level, message, hint: Option<&str>| {
                 let hint = hint.map(str::to_owned);
                 found.push(Finding { level, place: String::new(), position: None, message, hint });

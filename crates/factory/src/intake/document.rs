@@ -51,8 +51,8 @@ pub(super) struct Loaded {
     pub files: Box<dyn Files + Send>,
 }
 
-/// Of one document, its further files together, in what one may have.
-const MOST_BYTES: usize = 2;
+/// All further files of a document together are at most so many times what a document may be.
+const TIMES_LARGEST: usize = 2;
 /// How often something is fetched for one document, and for how long in all.
 const MOST_FETCHED: usize = 50;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -108,7 +108,7 @@ impl Document {
                 let (bytes, folder) =
                     read.map_err(|error| IntakeError::Unreadable { of: format!("`{name}`"), why: error.to_string() })?;
                 let fetched = references.then(|| Fetched::new(reach, None, Private::All));
-                let left = AtomicUsize::new(MOST_BYTES * reach.largest());
+                let left = AtomicUsize::new(TIMES_LARGEST * reach.largest());
                 Ok(Loaded { name, bytes, files: Box::new(Below { folder, left, fetched }) })
             }
         }
@@ -210,7 +210,7 @@ struct Fetched {
 
 impl Fetched {
     fn new(reach: &Reach, base: Option<Url>, private: Private) -> Self {
-        let left = Mutex::new((MOST_FETCHED, MOST_BYTES * reach.largest()));
+        let left = Mutex::new((MOST_FETCHED, TIMES_LARGEST * reach.largest()));
         Self { reach: reach.clone(), runtime: Handle::current(), base, private, until: Instant::now() + PATIENCE, left }
     }
 
