@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::Certificate;
-use crate::service::{Account, Port, Service, copy_of_template, run};
+use crate::service::{Account, Port, Service, copy_of_template, feed, run};
 
 const ACCOUNT: Account = Account("mysql");
 
@@ -99,6 +99,14 @@ impl Mariadb {
     #[must_use]
     pub fn url(&self) -> String {
         format!("mysql://factory:open%20sesame@127.0.0.1:{}/factory", self.port.number())
+    }
+
+    /// Runs statements with MariaDB's own client.
+    pub fn execute(&self, statements: &str) {
+        let port = format!("--port={}", self.port.number());
+        let arguments =
+            ["--no-defaults", "--host=127.0.0.1", &port, "--user=factory", "--password=open sesame", "factory"];
+        feed(Command::new("mariadb").args(arguments), statements);
     }
 
     /// As an outage: with every connection broken.

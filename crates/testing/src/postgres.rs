@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::Certificate;
-use crate::service::{Account, Port, Service, copy_of_template, run};
+use crate::service::{Account, Port, Service, copy_of_template, feed, run};
 
 const ACCOUNT: Account = Account("postgres");
 
@@ -81,6 +81,12 @@ impl Postgres {
     #[must_use]
     pub fn url(&self) -> String {
         format!("postgresql://factory@127.0.0.1:{}/postgres", self.port.number())
+    }
+
+    /// Runs statements with PostgreSQL's own client.
+    pub fn execute(&self, statements: &str) {
+        let arguments = ["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--dbname", &self.url()];
+        feed(Command::new(binaries().join("psql")).args(arguments), statements);
     }
 
     /// As an outage: at once, with every connection broken.

@@ -4,7 +4,7 @@
 use std::{
     fs,
     hash::{BuildHasher, RandomState},
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Seek, Write},
     net::{Ipv4Addr, TcpListener},
     os::unix::{
         fs::{MetadataExt, chown},
@@ -116,6 +116,13 @@ pub fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
     let said = || String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{command:?} failed: {}", said());
+}
+
+/// Runs a command that reads this text.
+pub fn feed(command: &mut Command, text: &str) {
+    let mut file = tempfile::tempfile().expect("there is room for files");
+    file.write_all(text.as_bytes()).and_then(|()| file.rewind()).expect("as above");
+    run(command.stdin(file));
 }
 
 /// A port for a server, which no test takes meanwhile: neither those that start servers, for it is locked, nor those that open

@@ -1,6 +1,13 @@
 //! `create --database` and `create FILE --infer`, as they are typed.
 
-use crate::{factory::json, run::Place};
+use std::time::{Duration, Instant};
+
+use mcp_factory_testing::{Mariadb, Postgres};
+
+use crate::{
+    factory::json,
+    run::{Place, named_binary},
+};
 
 const SHOP: &str = "CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT NOT NULL, price REAL, password TEXT);
 CREATE TABLE sales (id INTEGER PRIMARY KEY, product_id INTEGER NOT NULL REFERENCES products (id), sold DATE);
@@ -68,4 +75,60 @@ fn tools_without_an_implementation_get_one_where_that_is_certain() {
     let said = place.run(&["create", "lacking.yaml", "--infer", "--out", "whole.yaml"]);
     assert!(said.code == Some(0) && place.path("whole.yaml").exists(), "{said:?}");
     assert_eq!(place.run(&["create", "--infer", "--database", "shop.db"]).code, Some(2));
+}
+
+/// Issue 6 §5: with the release binary as many as are promised to take at most two seconds, which is printed; else a few.
+fn tables() -> usize {
+    if named_binary().is_some() { 500 } else { 25 }
+}
+
+fn many_tables(kind: &str) -> String {
+    let table = |number: usize| {
+        format!(
+            "CREATE TABLE t{number} (id INTEGER PRIMARY KEY, name VARCHAR(80) NOT NULL, sku VARCHAR(20) UNIQUE, \
+             kind VARCHAR(10) DEFAULT 'a' CHECK (kind IN ('a', 'b')), made DATE, price DECIMAL(10, 2) CHECK (price >= 0), \
+             active BOOLEAN, mood {kind}, parent INTEGER REFERENCES t0 (id), other INTEGER REFERENCES t{} (id));\n",
+            number / 2
+        )
+    };
+    (0..tables()).map(table).collect()
+}
+
+fn imports_many_tables(database: &str, url: &str) {
+    let place = Place::new().environment("DATABASE_URL", url);
+    for writes in ["", "--writes"] {
+        let mut command = vec!["create", "--database", "DATABASE_URL", "--dry-run", writes];
+        command.retain(|word| !word.is_empty());
+        let mut took = [Duration::ZERO; 3];
+        for took in &mut took {
+            let began = Instant::now();
+            let said = place.run(&command);
+            *took = began.elapsed();
+            assert_eq!(said.code, Some(0), "{}", said.err);
+            assert!(said.out.contains(&format!("name: get_t{}\n", tables() - 1)), "{}", said.err);
+        }
+        println!("{} tables of {database} {writes} imported in {took:?}; 2 s are promised without writes", tables());
+    }
+}
+
+#[test]
+fn many_tables_of_sqlite_are_imported() {
+    let place = Place::new();
+    let file = place.path("many.db");
+    rusqlite::Connection::open(&file).unwrap().execute_batch(&many_tables("VARCHAR(10)")).unwrap();
+    imports_many_tables("SQLite", &file.display().to_string());
+}
+
+#[test]
+fn many_tables_of_postgresql_are_imported() {
+    let postgres = Postgres::start();
+    postgres.execute(&format!("CREATE TYPE mood AS ENUM ('sad', 'ok');\n{}", many_tables("mood")));
+    imports_many_tables("PostgreSQL", &postgres.url());
+}
+
+#[test]
+fn many_tables_of_mariadb_are_imported() {
+    let mariadb = Mariadb::start();
+    mariadb.execute(&many_tables("ENUM('sad', 'ok')"));
+    imports_many_tables("MariaDB", &mariadb.url());
 }
