@@ -107,7 +107,7 @@ fn imports_many_tables(database: &str, url: &str) {
             assert_eq!(said.code, Some(0), "{}", said.err);
             assert!(said.out.contains(&format!("name: get_t{}\n", tables() - 1)), "{}", said.err);
         }
-        println!("{} tables of {database} {writes} imported in {took:?}; 2 s are promised without writes", tables());
+        eprintln!("{} tables of {database} {writes} imported in {took:?}; 2 s are promised without writes", tables());
     }
 }
 
