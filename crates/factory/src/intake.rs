@@ -60,7 +60,7 @@ pub enum Intake {
     Postman(#[schema(inline)] Postman),
     /// A live database: PostgreSQL, MySQL, MariaDB or SQLite.
     Database(#[schema(inline)] Database),
-    /// A spec that was made of something elsewhere, and is to be remembered as imported.
+    /// A spec that is there already: made of something elsewhere, or, with `infer`, one whose tools lack implementations.
     Spec(#[schema(inline)] MadeSpec),
     /// A gRPC server that describes itself.
     Grpc(#[schema(inline)] Grpc),
@@ -131,7 +131,7 @@ impl Intake {
             Self::Toolbox(it) => it.propose(name, reach).await,
             Self::Postman(it) => it.propose(name, reach).await,
             Self::Database(it) => it.propose(name, reach).await,
-            Self::Spec(it) => it.propose().await,
+            Self::Spec(it) => it.propose(reach).await,
             Self::Grpc(it) => it.propose(name, reach).await,
         }
     }
@@ -168,9 +168,12 @@ impl Factory {
         let owner = caller.owner();
         let reach = Reach::of(self.policy_of(owner).await?, self.secrets_of(owner).await?);
         let Import { mut from, name, dry_run, update, prefer } = import;
-        if let Intake::Database(it) = &mut from
-            && let Err(error) = self.find_shared(owner, it).await
-        {
+        let found = match &mut from {
+            Intake::Database(it) => self.find_shared(owner, it).await,
+            Intake::Spec(it) => self.find_standing(owner, it).await,
+            _ => Ok(()),
+        };
+        if let Err(error) = found {
             return Err(self.refused(caller, "servers.import", "", error).await);
         }
         let wanted = name.clone().filter(|_| update);

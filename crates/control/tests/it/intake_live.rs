@@ -1,8 +1,6 @@
 //! What is asked over a network becomes a server over REST and for agents, in the name of whoever asks: databases, gRPC, GraphQL,
 //! other MCP servers. Nobody reaches what they were not granted, and what was refused is written down.
 
-use std::process::Command;
-
 use mcp_factory::{
     Caller, Secret, Submission, grants,
     registry::{Limits, Page, Role},
@@ -87,8 +85,7 @@ impl<'r> Stranger<'r> {
 fn fill(postgres: &Postgres) {
     let schema = "CREATE TABLE goods (id int PRIMARY KEY, owner text NOT NULL, name text NOT NULL, password text);
         INSERT INTO goods VALUES (1, 'stranger', 'tea', 'x'), (2, 'bob', 'gin', 'y');";
-    let output = Command::new("psql").args(["-q", "-d", &postgres.url(), "-c", schema]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    postgres.execute(schema);
 }
 
 fn names(rows: &Value) -> Vec<&str> {
@@ -154,6 +151,78 @@ async fn a_database_behind_a_secret_of_theirs_takes_the_grant_of_its_network() {
     // A file of the factory's machine is as far away as a private network.
     stranger.secret("FILE", "/etc/passwd").await;
     stranger.is_refused(&json!({ "database": { "envVar": "FILE" } }), "forbidden").await;
+}
+
+/// A tool whose name and parameters say what it does, and one that nobody can guess.
+fn lacking(connection: &str, tools: &str) -> Value {
+    let text = format!(
+        "name: mine\nconnections: [{connection}]\ntools:\n  \
+         - {{ name: search_goods, description: By name, parameters: {{ query: {{ type: string }} }} }}\n{tools}"
+    );
+    json!({ "spec": { "text": text, "infer": true } })
+}
+
+/// `create FILE --infer`, for those who have no command line.
+#[tokio::test]
+async fn what_a_spec_lacks_is_inferred_from_a_database_of_theirs() {
+    let running = Running::start().await;
+    let stranger = Stranger::of(&running).await;
+    let postgres = Postgres::start();
+    fill(&postgres);
+    let from = lacking(
+        "{ name: db, type: postgresql, envVar: GOODS_URL, scope: { column: owner, by: principal.id, tables: [goods] } }",
+        "",
+    );
+    let unset = stranger.is_refused(&from, "unreadable").await;
+    assert!(unset.contains("GOODS_URL"), "{unset}");
+    stranger.secret("GOODS_URL", &postgres.url()).await;
+    stranger.is_refused(&from, "forbidden").await;
+    stranger.grant("private-networks", "").await;
+    let spec = stranger.becomes_a_server(&from, "mine").await;
+    assert!(spec.contains("envVar: GOODS_URL") && spec.contains("LIKE '%' || :query || '%'"), "{spec}");
+    assert_eq!(names(&stranger.call("mine", "search_goods", json!({ "query": "E" })).await), ["tea"]);
+
+    let unsure = lacking(
+        "{ name: db, type: postgresql, envVar: GOODS_URL }",
+        "  - { name: sync_catalog, description: Whatever that is }\n",
+    );
+    let body = json!({ "from": unsure, "dryRun": true }).to_string();
+    let shown = running.ask_as(&stranger.token, "POST", "/mcp/import", &body).await.json();
+    let told = shown["findings"].as_array().unwrap();
+    let told: Vec<_> = told.iter().map(|it| (it["level"].as_str().unwrap(), it["message"].as_str().unwrap())).collect();
+    assert_eq!((told[0].0, told[1].0), ("note", "left out"), "{told:?}");
+    assert!(told[0].1.starts_with("search_goods: finds rows of `goods`"), "{told:?}");
+    assert!(told[0].1.ends_with("(run, read-only)"), "{told:?}");
+    assert!(told[1].1.starts_with("sync_catalog: nothing was written: "), "{told:?}");
+    assert!(shown["spec"].as_str().unwrap().contains("sync_catalog"), "it is lost: {shown}");
+
+    // The file of a server that is not there yet, one of the factory's machine, and a spec with errors.
+    stranger.is_refused(&lacking("{ name: db, type: sqlite, path: shop.db }", ""), "unreadable").await;
+    stranger.is_refused(&lacking("{ name: db, type: sqlite, path: /etc/passwd }", ""), "forbidden").await;
+    stranger.is_refused(&lacking("{ name: db, type: nothing }", ""), "invalid-document").await;
+}
+
+#[tokio::test]
+async fn what_a_spec_lacks_is_inferred_from_a_shared_database_which_stays_unnamed() {
+    let running = Running::start().await;
+    let stranger = Stranger::of(&running).await;
+    let postgres = Postgres::start();
+    fill(&postgres);
+    running.factory.set_secret(&Caller::local(), None, "GOODS_URL", &Secret::new(postgres.url())).await.unwrap();
+    let shared = "name: goods\ntype: postgresql\nenvVar: GOODS_URL\nreadOnly: true\n\
+                  scope: { column: owner, by: principal.id, tables: [goods] }\n";
+    running.factory.share_connection(&Caller::local(), &Submission::new(shared)).await.unwrap();
+    let from = lacking("use: goods", "");
+    let refused = stranger.is_refused(&from, "forbidden").await;
+    let unknown = stranger.is_refused(&lacking("use: never", ""), "forbidden").await;
+    assert_eq!(refused.replace("goods", "never"), unknown, "whether there is one is not told");
+    stranger.grant("shared-connection", "goods").await;
+    let spec = stranger.becomes_a_server(&from, "mine").await;
+    assert!(spec.contains("use: goods") && !spec.contains("GOODS_URL") && !spec.contains("postgresql"), "{spec}");
+    assert_eq!(names(&stranger.call("mine", "search_goods", json!({})).await), ["tea"]);
+    postgres.stop();
+    let gone = stranger.is_refused(&from, "unreadable").await;
+    assert!(gone.contains("it can't be reached") && !gone.contains("127.0.0.1"), "{gone}");
 }
 
 #[tokio::test]

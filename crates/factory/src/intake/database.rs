@@ -92,11 +92,7 @@ impl Database {
         }
         let schema = read(&opened.database, self.schema.as_deref()).await;
         opened.database.close().await;
-        let schema = schema.map_err(|error| match error.denied() {
-            // Found out when its name is resolved, and refused as it is everywhere.
-            Some(denied) if !is_shared => denied.clone().into(),
-            _ => opened.unreadable(&error),
-        })?;
+        let schema = schema.map_err(|error| unreadable(&error, opened.of.clone(), is_shared))?;
         let options = Options {
             name,
             database: std::mem::take(&mut opened.called),
@@ -223,14 +219,21 @@ impl Opened {
         let (read_only, scope, by, session) = (false, None, Identity::default(), BTreeMap::new());
         Ok(Self { database, of, called, connection, read_only, scope, by, session })
     }
+}
 
-    fn unreadable(&self, error: &sql::Error) -> IntakeError {
-        let why = match (&self.connection, error.class()) {
-            // Whoever may use it does not learn where it leads.
-            (Connection::Shared(_), Class::Unavailable | Class::Configuration) => "it can't be reached".to_owned(),
-            _ => error.to_string(),
-        };
-        IntakeError::Unreadable { of: self.of.clone(), why }
+pub(super) fn unreadable(error: &sql::Error, of: String, is_shared: bool) -> IntakeError {
+    match error.denied() {
+        // Found out when its name is resolved, and refused as it is everywhere.
+        Some(denied) if !is_shared => denied.clone().into(),
+        _ => IntakeError::Unreadable { of, why: told(error, is_shared) },
+    }
+}
+
+/// Whoever may use a shared connection does not learn where it leads.
+pub(super) fn told(error: &sql::Error, is_shared: bool) -> String {
+    match error.class() {
+        Class::Unavailable | Class::Configuration if is_shared => "it can't be reached".to_owned(),
+        _ => error.to_string(),
     }
 }
 

@@ -1,12 +1,13 @@
 //! A spec whose tools lack implementations, and a live database: what they most likely mean is proposed, and tried before it is
 //! written. What only reads is run, in a session that can't write; what writes is explained, which runs nothing.
 
-use std::time::Duration;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use mcp_factory_connect::sql::{
     self, Access, Backend, Cell, Columns, DatabaseConfig, Hint, Parameter as DriverParameter, RowSink, RunOptions,
     Source, Statement,
 };
+use mcp_factory_engine::Shared;
 use mcp_factory_intake::database::{infer, infer::Inferred, schema::Schema};
 use mcp_factory_spec::{
     AllFiles, Format, Severity, Spec,
@@ -14,6 +15,7 @@ use mcp_factory_spec::{
     sql::{Dialect, Parameter, Template},
 };
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{IntakeError, Reach, database};
 
@@ -42,22 +44,38 @@ pub struct Written {
     pub tried: &'static str,
 }
 
+/// For one statement, and for all there are.
 const PATIENCE: Duration = Duration::from_secs(15);
+const ALTOGETHER: Duration = Duration::from_secs(120);
 
-/// Completes the spec as far as that is certain.
-pub async fn complete(spec: &Spec, reach: &Reach, folder: &std::path::Path) -> Result<Completed, IntakeError> {
+/// Completes the spec as far as that is certain. Relative paths of its connections start in its folder.
+pub async fn complete(spec: &Spec, reach: &Reach, folder: &Path) -> Result<Completed, IntakeError> {
+    complete_on(spec, reach, Some(folder), &Shared::new()).await
+}
+
+/// The same, of a spec without a folder, or with connections that stand on what an operator shares.
+pub(super) async fn complete_on(
+    spec: &Spec,
+    reach: &Reach,
+    folder: Option<&Path>,
+    shared: &Shared,
+) -> Result<Completed, IntakeError> {
     let mut canonical = spec.canonical();
     let (mut outcomes, mut databases) = (Vec::new(), Vec::new());
+    let end = Instant::now() + ALTOGETHER;
     for (position, tool) in spec.tools.iter().enumerate().filter(|(_, tool)| tool.kind.is_none()) {
         let found = match connection(spec, tool) {
             Err(why) => Err(why),
+            Ok(_) if Instant::now() > end => {
+                Err("the databases took too long; try it again with fewer tools".to_owned())
+            }
             Ok(connection) => {
                 let name = connection.name.to_string();
                 let known = databases.iter().position(|(known, ..): &(String, _)| *known == name);
                 let known = match known {
                     Some(known) => known,
                     None => {
-                        databases.push((name, Live::open(connection, reach, folder).await?));
+                        databases.push((name, Live::open(connection, reach, folder, shared).await?));
                         databases.len() - 1
                     }
                 };
@@ -99,15 +117,31 @@ struct Live {
     /// For explanations alone: MySQL and SQLite refuse those of what writes in a session that can't.
     explains: sql::Database,
     schema: Schema,
+    /// Whoever may use it does not learn where it leads.
+    is_shared: bool,
 }
 
 impl Live {
-    async fn open(connection: &Connection, reach: &Reach, folder: &std::path::Path) -> Result<Self, IntakeError> {
+    async fn open(
+        connection: &Connection,
+        reach: &Reach,
+        folder: Option<&Path>,
+        shared: &Shared,
+    ) -> Result<Self, IntakeError> {
         let name = connection.name.as_str();
         let of = || format!("the database of the connection `{name}`");
+        let ground = shared.get(name);
+        let folder = ground.map(|it| &*it.folder).or(folder);
         let (backend, source, schema) = match &connection.kind {
             Some(ConnectionKind::Sqlite(file)) => match (&file.path, &file.env_var) {
-                (Some(path), _) => (Backend::Sqlite, Source::Path(folder.join(path)), None),
+                (Some(path), _) => match (folder, Path::new(path).is_absolute()) {
+                    (Some(folder), _) => (Backend::Sqlite, Source::Path(folder.join(path)), None),
+                    (None, true) => (Backend::Sqlite, Source::Path(path.into()), None),
+                    (None, false) => {
+                        let why = "its file is the server's own, which there is none of yet".to_owned();
+                        return Err(IntakeError::Unreadable { of: of(), why });
+                    }
+                },
                 (None, variable) => (
                     Backend::Sqlite,
                     Source::Secret(variable.as_ref().map_or_else(String::new, ToString::to_string)),
@@ -126,12 +160,17 @@ impl Live {
         };
         let config =
             DatabaseConfig { read_only: true, schema: schema.clone(), ..DatabaseConfig::new(name, backend, source) };
-        let open = |config| sql::Database::new(config, reach.secrets().clone(), reach.policy().clone());
+        let (secrets, policy) = match ground {
+            Some(ground) => (ground.secrets.clone(), Arc::new(ground.policy.clone())),
+            None => (reach.secrets().clone(), reach.policy().clone()),
+        };
+        let open = |config| sql::Database::new(config, secrets.clone(), policy.clone());
         let explains = open(DatabaseConfig { read_only: backend == Backend::Postgres, ..config.clone() })?;
         let database = open(config)?;
         let schema = database::read(&database, schema.as_deref()).await;
-        let schema = schema.map_err(|error| IntakeError::Unreadable { of: of(), why: error.to_string() })?;
-        Ok(Self { database, explains, schema })
+        let is_shared = ground.is_some();
+        let schema = schema.map_err(|error| database::unreadable(&error, of(), is_shared))?;
+        Ok(Self { database, explains, schema, is_shared })
     }
 }
 
@@ -195,7 +234,7 @@ async fn try_out(sql: &str, tool: &Tool, live: &Live, reads: bool) -> Result<&'s
         let statement = Statement::new(text, declared, access);
         let database = if reads { &live.database } else { &live.explains };
         let run = database.run(&statement, values, FirstRow, &options).await;
-        run.map_err(|error| error.to_string())?;
+        run.map_err(|error| database::told(&error, live.is_shared))?;
     }
     Ok(if reads { "run, read-only" } else { "explained, and not run" })
 }

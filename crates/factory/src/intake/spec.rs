@@ -1,26 +1,45 @@
-//! A spec that another program made of what is there, such as the command line, which has the files. It is taken as it is, and
-//! remembered as what was imported.
+//! A spec that is there already: made by another program of what is there, such as the command line, which has the files, or
+//! written by people, who leave the implementation of tools to be inferred. It is remembered as what was imported.
 
+use mcp_factory_engine::Shared;
 use mcp_factory_intake::{Finding, Level, Proposal};
-use mcp_factory_spec::{AllFiles, Severity};
+use mcp_factory_spec::{AllFiles, Severity, Spec};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{IntakeError, Proposed};
-use crate::Submission;
+use super::{
+    IntakeError, Proposed, Reach,
+    infer::{self, Completed, Outcome},
+};
+use crate::{Error, Factory, Owner, Submission, connections::Resolved};
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MadeSpec {
     /// The text, YAML or JSON.
     pub text: String,
+    /// Tools without an implementation get one from the live databases of its connections, where that is certain. `findings` say
+    /// why, or why not.
+    #[serde(default)]
+    pub infer: bool,
+    /// With what its `use:` stands for, where it has any.
+    #[serde(skip)]
+    pub(super) resolved: Option<Standing>,
+}
+
+/// A spec with the definitions of shared connections, and what they stand on.
+#[derive(Debug, Clone)]
+pub(super) struct Standing {
+    spec: Spec,
+    shared: Shared,
 }
 
 impl MadeSpec {
-    pub(super) async fn propose(self) -> Result<Proposed, IntakeError> {
-        let read = tokio::task::spawn_blocking(move || Submission::new(self.text).read(&AllFiles)).await?;
-        let of = "the spec".to_owned();
-        let Some(spec) = read.spec else {
+    pub(super) async fn propose(self, reach: &Reach) -> Result<Proposed, IntakeError> {
+        let Self { text, infer, resolved } = self;
+        let read = tokio::task::spawn_blocking(move || Submission::new(text).read(&AllFiles)).await?;
+        let (of, mut verdict) = ("the spec".to_owned(), read.verdict);
+        let Some(mut spec) = read.spec else {
             let errors = read.diagnostics.into_iter().filter(|it| it.code.severity() == Severity::Error);
             let findings = errors.map(|it| Finding {
                 level: Level::Error,
@@ -31,8 +50,57 @@ impl MadeSpec {
             });
             return Err(IntakeError::Nothing { of, findings: findings.collect() });
         };
+        // Of a spec that was only made elsewhere, what is to be told was told there.
+        let mut findings = Vec::new();
+        if infer {
+            let (standing, shared) = match resolved {
+                Some(Standing { spec, shared }) => (spec, shared),
+                None => (spec.clone(), Shared::new()),
+            };
+            let Completed { spec: completed, tools } = infer::complete_on(&standing, reach, None, &shared).await?;
+            let mut canonical = completed.canonical();
+            // What an operator shares is not the spec's to hold.
+            canonical["connections"] = spec.canonical()["connections"].take();
+            let work = move || Submission::new(canonical.to_string()).read(&AllFiles);
+            let read = tokio::task::spawn_blocking(work).await?;
+            let message = "what was inferred can't be written into the spec";
+            spec = read.spec.ok_or_else(|| IntakeError::Argument(message.to_owned()))?;
+            verdict = read.verdict;
+            findings = tools.iter().map(|outcome| finding(outcome, &spec)).collect();
+        }
         let text = spec.canonical_yaml();
-        // What is to be told of it was told where it was made.
-        Ok(Proposed { of, proposal: Proposal { spec, verdict: read.verdict, findings: Vec::new() }, text })
+        Ok(Proposed { of, proposal: Proposal { spec, verdict, findings }, text })
+    }
+}
+
+fn finding(outcome: &Outcome, spec: &Spec) -> Finding {
+    let position = spec.tools.iter().position(|tool| *tool.name == outcome.tool).unwrap_or_default();
+    let (level, message) = match &outcome.found {
+        Ok(written) => (Level::Note, format!("{}: {} ({})", outcome.tool, written.reason, written.tried)),
+        Err(why) => (Level::LeftOut, format!("{}: nothing was written: {why}", outcome.tool)),
+    };
+    Finding { level, place: format!("/tools/{position}"), position: None, message, hint: None }
+}
+
+impl Factory {
+    /// What the spec's `use:` stands for, where something is to be asked of it.
+    pub(super) async fn find_standing(&self, owner: &Owner, made: &mut MadeSpec) -> Result<(), Error> {
+        if !made.infer {
+            return Ok(());
+        }
+        let text = made.text.clone();
+        let read = tokio::task::spawn_blocking(move || Submission::new(text).read(&AllFiles).spec).await?;
+        // One with errors is told of where it is read.
+        let Some(spec) = read else { return Ok(()) };
+        // Refused as everywhere, before anything is put together.
+        for shared in spec.connections.iter().filter(|it| it.kind.is_none()) {
+            self.granted(owner, shared.name.as_str()).await?;
+        }
+        match self.resolve(owner, &spec).await? {
+            Some(Resolved { spec: Some(spec), shared, .. }) => made.resolved = Some(Standing { spec, shared }),
+            Some(Resolved { problems, .. }) => return Err(Error::Unplanned(problems.into())),
+            None => {}
+        }
+        Ok(())
     }
 }
