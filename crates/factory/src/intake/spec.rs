@@ -24,7 +24,7 @@ pub struct MadeSpec {
     pub infer: bool,
     /// With what its `use:` stands for, where it has any.
     #[serde(skip)]
-    pub(super) resolved: Option<Standing>,
+    pub(super) resolved: Option<Box<Standing>>,
 }
 
 /// A spec with the definitions of shared connections, and what they stand on.
@@ -54,7 +54,7 @@ impl MadeSpec {
         let mut findings = Vec::new();
         if infer {
             let (standing, shared) = match resolved {
-                Some(Standing { spec, shared }) => (spec, shared),
+                Some(standing) => (standing.spec, standing.shared),
                 None => (spec.clone(), Shared::new()),
             };
             let Completed { spec: completed, tools } = infer::complete_on(&standing, reach, None, &shared).await?;
@@ -97,7 +97,9 @@ impl Factory {
             self.granted(owner, shared.name.as_str()).await?;
         }
         match self.resolve(owner, &spec).await? {
-            Some(Resolved { spec: Some(spec), shared, .. }) => made.resolved = Some(Standing { spec, shared }),
+            Some(Resolved { spec: Some(spec), shared, .. }) => {
+                made.resolved = Some(Box::new(Standing { spec, shared }))
+            }
             Some(Resolved { problems, .. }) => return Err(Error::Unplanned(problems.into())),
             None => {}
         }
