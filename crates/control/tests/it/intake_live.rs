@@ -88,6 +88,17 @@ fn fill(postgres: &Postgres) {
     postgres.execute(schema);
 }
 
+/// A database that the operator shares, for reading.
+async fn shared_goods(running: &Running) -> Postgres {
+    let postgres = Postgres::start();
+    fill(&postgres);
+    running.factory.set_secret(&Caller::local(), None, "GOODS_URL", &Secret::new(postgres.url())).await.unwrap();
+    let shared = "name: goods\ntype: postgresql\nenvVar: GOODS_URL\nreadOnly: true\n\
+                  scope: { column: owner, by: principal.id, tables: [goods] }\n";
+    running.factory.share_connection(&Caller::local(), &Submission::new(shared)).await.unwrap();
+    postgres
+}
+
 fn names(rows: &Value) -> Vec<&str> {
     rows["items"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect()
 }
@@ -97,12 +108,7 @@ fn names(rows: &Value) -> Vec<&str> {
 async fn a_shared_database_becomes_a_server_of_those_it_was_granted_to() {
     let running = Running::start().await;
     let stranger = Stranger::of(&running).await;
-    let postgres = Postgres::start();
-    fill(&postgres);
-    running.factory.set_secret(&Caller::local(), None, "GOODS_URL", &Secret::new(postgres.url())).await.unwrap();
-    let shared = "name: goods\ntype: postgresql\nenvVar: GOODS_URL\nreadOnly: true\n\
-                  scope: { column: owner, by: principal.id, tables: [goods] }\n";
-    running.factory.share_connection(&Caller::local(), &Submission::new(shared)).await.unwrap();
+    let _postgres = shared_goods(&running).await;
     let from = json!({ "database": { "connection": "goods", "writes": true } });
     let refused = stranger.is_refused(&from, "forbidden").await;
     let never = json!({ "database": { "connection": "never" } });
@@ -206,12 +212,7 @@ async fn what_a_spec_lacks_is_inferred_from_a_database_of_theirs() {
 async fn what_a_spec_lacks_is_inferred_from_a_shared_database_which_stays_unnamed() {
     let running = Running::start().await;
     let stranger = Stranger::of(&running).await;
-    let postgres = Postgres::start();
-    fill(&postgres);
-    running.factory.set_secret(&Caller::local(), None, "GOODS_URL", &Secret::new(postgres.url())).await.unwrap();
-    let shared = "name: goods\ntype: postgresql\nenvVar: GOODS_URL\nreadOnly: true\n\
-                  scope: { column: owner, by: principal.id, tables: [goods] }\n";
-    running.factory.share_connection(&Caller::local(), &Submission::new(shared)).await.unwrap();
+    let postgres = shared_goods(&running).await;
     let from = lacking("use: goods", "");
     let refused = stranger.is_refused(&from, "forbidden").await;
     let unknown = stranger.is_refused(&lacking("use: never", ""), "forbidden").await;
