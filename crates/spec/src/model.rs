@@ -41,8 +41,8 @@ pub use event::Event;
 pub use exposure::{Exposure, Initial, Mode, Modern};
 pub use kind::{
     BodyType, Call, Command, Embed, File, FileOperation, Graphql, GraphqlQuery, GrpcCall, HttpRequest, McpCall,
-    Message, Method, Mongo, MongoOperation, NamedSecret, Redis, Setting, Sql, Static, Step, Steps, ToolKind,
-    VectorCall, VectorOperation, Wasm,
+    Message, Method, Mongo, MongoOperation, NamedSecret, ParameterStyle, Redis, Setting, Sql, Static, Step, Steps,
+    ToolKind, VectorCall, VectorOperation, Wasm,
 };
 pub use limits::{Cap, Limits, ToolLimits};
 pub use names::{

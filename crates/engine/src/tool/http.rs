@@ -6,6 +6,7 @@ mod media;
 mod multipart;
 mod paging;
 mod select;
+mod style;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,9 +27,10 @@ use crate::{
     shape::{Shape, ShapeContent},
     values::Values,
 };
-use body::{Body, plain};
+use body::Body;
 use paging::{Pages, Position};
 use select::Pointer;
+use style::Styles;
 
 /// RFC 6265: what is no cookie octet.
 const NO_COOKIE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
@@ -40,6 +42,7 @@ pub struct HttpTool {
     method: Method,
     path: Text,
     query: Vec<(String, Json)>,
+    styles: Styles,
     headers: Vec<(HeaderName, Text)>,
     cookies: Vec<(String, Text)>,
     accept: Option<HeaderValue>,
@@ -98,7 +101,8 @@ impl HttpTool {
         });
         let cookies = request.cookies.iter().map(|(name, value)| Ok((name.as_str().to_owned(), text(value)?)));
         let accept = request.accept.as_deref().map(HeaderValue::try_from).transpose();
-        let body = |body: &model::ValueTemplate| Body::compile(request.body_type, body, &settings.properties);
+        let styles = Styles::compile(&request.styles);
+        let body = |body: &model::ValueTemplate| Body::compile(request.body_type, body, &settings.properties, &styles);
         let pages = settings.paginate.map(Pages::compile).transpose()?;
         let items = settings.paginate.and_then(|paginate| paginate.items_pointer.as_ref());
         let select = items.or(request.select.as_ref()).map(|pointer| Pointer::parse(pointer.as_str()));
@@ -119,6 +123,7 @@ impl HttpTool {
             cookies: cookies.collect::<Result<_, String>>()?,
             accept: accept.map_err(|_| "`accept` is no header value".to_owned())?,
             body: request.body.as_ref().map(body).transpose()?,
+            styles,
             json: select.is_some() || pages.is_some() || settings.returns.is_some_and(|schema| !is_text(schema)),
             select: select.unwrap_or_default(),
             pages,
@@ -154,7 +159,8 @@ impl HttpTool {
             Some(cursor) => self.position(cursor, cx, &arguments).map_err(|error| error.to_string())?,
             None => Position::default(),
         };
-        let mut request = self.request(&Values { arguments: &arguments, cx }, timeout)?;
+        let written = self.styles.join(&arguments)?;
+        let mut request = self.request(&Values { arguments: &written, cx }, timeout)?;
         let first = request.query.clone();
         if let Some(pages) = &self.pages {
             pages.ask(&position, &mut request);
@@ -182,16 +188,13 @@ impl HttpTool {
     fn request(&self, values: &Values<'_>, timeout: Option<Duration>) -> Result<Request, String> {
         let get = |name: &str| values.get(name);
         let mut request = Request::new(self.method.clone(), self.path.path(get).map_err(|error| error.to_string())?);
-        for (name, value) in &self.query {
-            match value.render(get) {
-                None | Some(Value::Null) => {}
-                Some(Value::Array(items)) => {
-                    request
-                        .query
-                        .extend(items.iter().filter(|item| !item.is_null()).map(|item| (name.clone(), plain(item))));
-                }
-                Some(value) => request.query.push((name.clone(), plain(&value))),
-            }
+        for (name, template) in &self.query {
+            let value = match template.render(get) {
+                None | Some(Value::Null) => continue,
+                Some(Value::Array(items)) => items.into_iter().filter(|item| !item.is_null()).collect(),
+                Some(value) => value,
+            };
+            style::pairs(name, &value, self.styles.is_deep(template), &mut request.query);
         }
         request.headers = self.header_map(values)?;
         if let Some(body) = &self.body

@@ -54,6 +54,22 @@ tools:
     description: Cookies
     parameters: { a: { type: string }, b: { type: string }, c: { type: integer } }
     http: { path: /people, cookies: { A: "{a}", b: "x{b}", c: "{c}" } }
+  - name: styled
+    description: Lists and objects as text
+    parameters:
+      ids: { type: array, items: { type: integer }, default: [1, 2] }
+      tags: { type: array, items: { type: string } }
+      created: { anyOf: [{ type: object }, { type: integer }] }
+      words: { type: array, items: { type: string } }
+      metadata: { type: object }
+    http:
+      method: POST
+      path: "/things/{ids}"
+      query: { tag: "{tags}", created: "{created}" }
+      headers: { X-Words: "{words}" }
+      bodyType: form
+      body: { metadata: "{metadata}", tags: "{tags}" }
+      styles: { ids: commaDelimited, tags: pipeDelimited, created: deepObject, words: spaceDelimited, metadata: deepObject }
   - { name: fails, description: Fails, http: { path: /fails } }
   - { name: nothing, description: Selects nothing, http: { path: /people, select: /no/such } }
 "#;
@@ -108,6 +124,30 @@ async fn start() -> (Engine, Log) {
 
 fn last(log: &Log) -> Asked {
     log.lock().unwrap().last().cloned().unwrap()
+}
+
+/// Issue 6: as Stripe takes `created`, `metadata` and `line_items`.
+#[tokio::test]
+async fn lists_and_objects_are_written_in_the_style_of_their_argument() {
+    let (engine, log) = start().await;
+    let check = async |arguments: Value, uri: &str, body: &str| {
+        call(&engine, "styled", arguments).await.unwrap();
+        assert_eq!((last(&log).uri.as_str(), last(&log).body.as_str()), (uri, body));
+    };
+    let created = json!({ "gte": 1, "lt": "b&c", "none": null });
+    check(
+        json!({ "created": created, "metadata": { "a]": "x", "lines": [{ "price": 1 }, "y"] } }),
+        "/base/things/1%2C2?created%5Bgte%5D=1&created%5Blt%5D=b%26c",
+        "metadata%5Ba%5D%5D=x&metadata%5Blines%5D%5B0%5D%5Bprice%5D=1&metadata%5Blines%5D%5B1%5D=y",
+    )
+    .await;
+    check(json!({ "created": 1, "ids": [7] }), "/base/things/7?created=1", "").await;
+    check(json!({ "tags": ["a", "b"], "words": ["x", "y"] }), "/base/things/1%2C2?tag=a%7Cb", "tags=a%7Cb").await;
+    assert_eq!(last(&log).headers["x-words"], "x y");
+    let before = log.lock().unwrap().len();
+    let refused = call(&engine, "styled", json!({ "tags": ["a|b"] })).await.unwrap_err();
+    assert_eq!(refused, "`tags` has \"a|b\" in it, and `|` stands between its elements");
+    assert_eq!(log.lock().unwrap().len(), before, "nothing was sent");
 }
 
 #[tokio::test]

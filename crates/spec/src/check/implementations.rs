@@ -12,7 +12,8 @@ use crate::{
     Code,
     model::{
         BodyType, Command, Connection, ConnectionKind, ConnectionName, File, FileOperation, HttpRequest, Message,
-        Mongo, MongoOperation, Setting, Static, Tool, ToolKind, ValueTemplate, VectorCall, VectorOperation,
+        Mongo, MongoOperation, ParameterStyle, Setting, Static, Tool, ToolKind, ValueTemplate, VectorCall,
+        VectorOperation,
     },
     path::Path,
 };
@@ -92,6 +93,7 @@ impl Checker<'_> {
         {
             self.report(Code::Conflict, &at.key("cookies"), "`cookies` and a header `Cookie` are the same", None);
         }
+        self.check_styles(request, &at.key("styles"), scope);
         self.check_optional_value(request.body.as_ref(), &at.key("body"), scope);
         let Some(body) = &request.body else {
             if self.has(&at.key("bodyType")) && !self.has(&at.key("body")) {
@@ -106,6 +108,25 @@ impl Checker<'_> {
         if matches!(request.body_type, BodyType::Text | BodyType::Binary) && !body.is_string() {
             let message = format!("a body of type `{}` is a text", request.body_type);
             self.report(Code::Type, &at.key("body"), message, None);
+        }
+    }
+
+    fn check_styles(&mut self, request: &HttpRequest, at: &Path, scope: &Scope<'_>) {
+        let form = request.body.as_ref().filter(|_| request.body_type == BodyType::Form);
+        let fields = form.and_then(|body| body.as_object()).into_iter().flat_map(|fields| fields.values());
+        let places: Vec<&Value> = request.query.values().map(|value| &**value).chain(fields).collect();
+        for (name, style) in &request.styles {
+            let at = at.key(name);
+            if !scope.knows(name) {
+                let message = format!("`{name}` is no parameter");
+                self.report(Code::ToolPlaceholder, &at, message, None);
+            } else if *style == ParameterStyle::DeepObject
+                && !places.iter().any(|place| place.as_str() == Some(&format!("{{{name}}}")))
+            {
+                let message = format!("`{name}` is nowhere the whole value of a query parameter or of a form's field");
+                let help = Some("`deepObject` writes one as `name[key]=value`".to_owned());
+                self.report(Code::Conflict, &at, message, help);
+            }
         }
     }
 

@@ -108,10 +108,24 @@ object! {
         body: Option<ValueTemplate>,
         /// How the body is written. A part of `multipart` may be `{ content, filename, contentType }`.
         body_type: BodyType = BodyType::Json,
+        /// How arguments that are lists or objects are written, by their names. Left out: a list as several values of a query or
+        /// form, anything else as JSON.
+        styles: IndexMap<String, ParameterStyle>,
         /// The part of the answer that is the result.
         select: Option<Pointer>,
         /// The media type to ask for.
         accept: Option<String>
+    }
+}
+
+words! {
+    /// How a list or an object is written as text.
+    pub enum ParameterStyle {
+        CommaDelimited = "commaDelimited",
+        SpaceDelimited = "spaceDelimited",
+        TabDelimited = "tabDelimited",
+        PipeDelimited = "pipeDelimited",
+        DeepObject = "deepObject",
     }
 }
 

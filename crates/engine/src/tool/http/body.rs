@@ -12,13 +12,17 @@ use mcp_factory_spec::{
 };
 use serde_json::{Map, Value};
 
-use super::multipart::Multipart;
+use super::{
+    multipart::Multipart,
+    style::{self, Styles},
+};
 use crate::values::Values;
 
 #[derive(Debug)]
 pub enum Body {
     Json(Json),
-    Form(Json),
+    /// With the fields whose keys are written out.
+    Form(Json, Vec<String>),
     Text(Json),
     Multipart(Multipart),
     Binary(Encoded),
@@ -42,10 +46,21 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 impl Body {
-    pub fn compile(body_type: BodyType, body: &Value, properties: &Map<String, Value>) -> Result<Self, String> {
+    pub fn compile(
+        body_type: BodyType,
+        body: &Value,
+        properties: &Map<String, Value>,
+        styles: &Styles,
+    ) -> Result<Self, String> {
         Ok(match body_type {
             BodyType::Json => Self::Json(json(body)?),
-            BodyType::Form => Self::Form(json(body)?),
+            BodyType::Form => {
+                let form = json(body)?;
+                let fields = if let Json::Object(fields) = &form { fields.as_slice() } else { &[] };
+                let deep =
+                    fields.iter().filter(|(_, value)| styles.is_deep(value)).map(|(name, _)| name.clone()).collect();
+                Self::Form(form, deep)
+            }
             BodyType::Text => Self::Text(json(body)?),
             BodyType::Multipart => Self::Multipart(Multipart::compile(body, properties)?),
             BodyType::Binary => Self::Binary(encoded(body, properties)?.ok_or(
@@ -74,9 +89,9 @@ impl Body {
                 let Some(body) = render(body) else { return Ok(None) };
                 ("text/plain; charset=utf-8", plain(&body).into_bytes())
             }
-            Self::Form(body) => {
+            Self::Form(body, deep) => {
                 let Some(body) = render(body) else { return Ok(None) };
-                ("application/x-www-form-urlencoded", form(&body)?.into_bytes())
+                ("application/x-www-form-urlencoded", form(&body, deep)?.into_bytes())
             }
         };
         check_size(bytes.len())?;
@@ -90,22 +105,13 @@ impl Body {
     }
 }
 
-fn form(body: &Value) -> Result<String, String> {
+fn form(body: &Value, deep: &[String]) -> Result<String, String> {
     let Value::Object(fields) = body else { return Err("a form body must be an object".to_owned()) };
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    let mut pairs = Vec::new();
     for (name, value) in fields {
-        match value {
-            Value::Array(items) => {
-                for item in items {
-                    form.append_pair(name, &plain(item));
-                }
-            }
-            value => {
-                form.append_pair(name, &plain(value));
-            }
-        }
+        style::pairs(name, value, deep.contains(name), &mut pairs);
     }
-    Ok(form.finish())
+    Ok(url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
 }
 
 /// The argument that `value` names and nothing else, if its schema, or that of its items, says that it is base64.
