@@ -61,18 +61,23 @@ impl Format {
 /// refused, so that everything else can be reported in the same go: the tree is to be trusted only if nothing was found.
 #[must_use]
 pub fn read(text: &[u8], format: Format) -> (Option<Node>, Vec<Diagnostic>) {
-    read_within(text, format, limits::BYTES)
+    read_with(text, format, limits::BYTES, false)
 }
 
-/// The same for documents that may have another size: those that others wrote, and that are no specs.
+/// The same for what others wrote, which is no spec: it may have another size, and YAML of it merge keys (`<<: *base`), which are
+/// applied.
 #[must_use]
 pub fn read_within(text: &[u8], format: Format, most: usize) -> (Option<Node>, Vec<Diagnostic>) {
+    read_with(text, format, most, true)
+}
+
+fn read_with(text: &[u8], format: Format, most: usize, merges: bool) -> (Option<Node>, Vec<Diagnostic>) {
     let mut findings = Findings::default();
     let root = match plain_text(text, most) {
         Ok(text) => {
             let places = Places::new(text);
             match format {
-                Format::Yaml => yaml::read(text, &places, &mut findings),
+                Format::Yaml => yaml::read(text, &places, merges, &mut findings),
                 Format::Json => json::read(text, &places, &mut findings),
             }
         }

@@ -181,7 +181,7 @@ impl Reading<'_, '_> {
     fn read(&mut self) {
         let text = self.document.text.trim_end();
         let text = text.strip_suffix("\n...").unwrap_or(text);
-        let (root, diagnostics) = syntax::read(text.as_bytes(), Format::Yaml);
+        let (root, diagnostics) = syntax::read_within(text.as_bytes(), Format::Yaml, syntax::limits::BYTES);
         for diagnostic in diagnostics {
             let level = if root.is_some() { Level::Note } else { Level::Error };
             let (message, hint) = (diagnostic.message, diagnostic.help);

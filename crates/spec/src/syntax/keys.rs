@@ -33,12 +33,17 @@ impl Keys {
         match self.first(key) {
             Some(_) if findings.is_full() => {}
             Some(first) => report(key, *key_span, self.entries[first].key_span, trail, findings),
-            None => {
-                if self.entries.len() >= FEW {
-                    self.index.insert(key.clone(), self.entries.len());
-                }
-                self.entries.push(entry);
+            None => self.insert_missing(entry),
+        }
+    }
+
+    /// Adds an entry whose key is not there.
+    pub(super) fn insert_missing(&mut self, entry: Entry) {
+        if self.first(&entry.key).is_none() {
+            if self.entries.len() >= FEW {
+                self.index.insert(entry.key.clone(), self.entries.len());
             }
+            self.entries.push(entry);
         }
     }
 

@@ -330,3 +330,25 @@ fn bytes_that_are_no_text_are_refused_at_their_place() {
     }
     no_yaml("a: b\u{1b}[1m", &[("syntax/yaml", "\u{1b}", "")]);
 }
+
+#[test]
+fn merge_keys_of_what_is_no_spec_are_applied() {
+    let read = |text: &str| {
+        let (root, found) = read_within(text.as_bytes(), Format::Yaml, 1_000);
+        let messages: Vec<String> = found.into_iter().map(|it| it.message).collect();
+        (root.expect("a tree").to_json(), messages)
+    };
+    let base = "base: &base { a: 1, b: { c: 2 } }\nmore: &more { a: 3, d: 4 }\n";
+    let check = |text: &str, expected: serde_json::Value| {
+        let (json, messages) = read(&format!("{base}{text}"));
+        assert_eq!((&json["x"], messages), (&expected, Vec::new()), "{text}");
+    };
+    // What stands there goes before what is merged, wherever it stands; an earlier one before a later one.
+    check("x: { <<: *base, b: 5 }", json!({ "b": 5, "a": 1 }));
+    check("x: { b: 5, <<: [*more, *base, { e: 6 }] }", json!({ "b": 5, "a": 3, "d": 4, "e": 6 }));
+    check("y: &y { <<: *base }\nx: { <<: *y, '<<': 7 }", json!({ "<<": 7, "a": 1, "b": { "c": 2 } }));
+    for wrong in ["x: { <<: 1 }", "x: { <<: [*base, 1] }"] {
+        let (json, messages) = read(&format!("{base}{wrong}"));
+        assert_eq!((&json["x"], messages), (&json!({}), vec!["a merge key that refers to no mapping".to_owned()]));
+    }
+}

@@ -1,7 +1,8 @@
 //! YAML 1.2, core schema: the events of `saphyr-parser` become a flat list of items, and that list a tree.
 //!
 //! Two steps, so that an alias can be built from the items of its anchor again, node for node against a budget, and so that
-//! a text that breaks off still gives up what stands before the break. Tags, merge keys and several documents are refused.
+//! a text that breaks off still gives up what stands before the break. Tags and several documents are refused, and merge keys where
+//! nobody asks for them.
 
 mod input;
 mod scalar;
@@ -51,7 +52,7 @@ struct Refused {
     end: usize,
 }
 
-pub(super) fn read(text: &str, places: &Places<'_>, findings: &mut Findings) -> Option<Node> {
+pub(super) fn read(text: &str, places: &Places<'_>, merges: bool, findings: &mut Findings) -> Option<Node> {
     let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     if let Some(at) = text.bytes().position(|byte| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r')) {
         findings.add(Code::SyntaxYaml, places.span(at, at + 1), "a control character in the document");
@@ -77,7 +78,7 @@ pub(super) fn read(text: &str, places: &Places<'_>, findings: &mut Findings) -> 
         }
         return None;
     }
-    let root = tree::build(&items, &tags, places, findings);
+    let root = tree::build(&items, &tags, places, merges, findings);
     whole.then_some(root)
 }
 

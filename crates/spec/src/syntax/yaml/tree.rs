@@ -15,14 +15,20 @@ pub(super) fn is_empty(item: &Item) -> bool {
     matches!(&item.kind, Kind::Scalar { text, plain: true } if text.is_empty())
 }
 
+fn is_merge_key(item: &Item) -> bool {
+    matches!(&item.kind, Kind::Scalar { text, plain: true } if &**text == "<<")
+}
+
 /// The tree of all items; the first is the root.
-pub(super) fn build(items: &[Item], tags: &[Refused], places: &Places<'_>, findings: &mut Findings) -> Node {
-    Builder { items, tags, places, findings, room: Room::default(), copied: 0, full: false }.node(
-        0,
-        1,
-        None,
-        &Trail::Root,
-    )
+pub(super) fn build(
+    items: &[Item],
+    tags: &[Refused],
+    places: &Places<'_>,
+    merges: bool,
+    findings: &mut Findings,
+) -> Node {
+    let mut builder = Builder { items, tags, places, merges, findings, room: Room::default(), copied: 0, full: false };
+    builder.node(0, 1, None, &Trail::Root)
 }
 
 struct Builder<'a, 'f> {
@@ -30,6 +36,8 @@ struct Builder<'a, 'f> {
     /// Those that are not reported yet.
     tags: &'a [Refused],
     places: &'a Places<'a>,
+    /// Merge keys are applied, and not refused.
+    merges: bool,
     findings: &'f mut Findings,
     room: Room,
     /// Nodes that aliases made.
@@ -116,6 +124,7 @@ impl Builder<'_, '_> {
         trail: &Trail<'_>,
     ) -> NodeValue {
         let mut keys = Keys::new(&mut self.room);
+        let mut merged = Vec::new();
         let mut at = from;
         while at < until && !(alias.is_some() && self.full) {
             let item = &self.items[at];
@@ -123,7 +132,8 @@ impl Builder<'_, '_> {
             if alias.is_none() {
                 self.refuse_tags(at, trail);
             }
-            let key = self.key(item, key_span, alias.is_none(), trail);
+            let is_merge = self.merges && is_merge_key(item);
+            let key = if is_merge { None } else { self.key(item, key_span, alias.is_none(), trail) };
             at = self.behind(at);
             if at >= until {
                 // Only where the text breaks off.
@@ -135,6 +145,10 @@ impl Builder<'_, '_> {
             };
             let value = self.placed(value, at, key_span);
             at = self.behind(at);
+            if is_merge {
+                merged.push(value);
+                continue;
+            }
             if let Some(key) = key {
                 // In a copy, a key that is there twice was reported at its origin.
                 let entry = Entry { key: key.into(), key_span, value };
@@ -142,7 +156,24 @@ impl Builder<'_, '_> {
                 keys.insert(entry, trail, if alias.is_some() { &mut told } else { self.findings });
             }
         }
+        merged.into_iter().for_each(|value| self.merge(value, alias.is_none(), &mut keys, trail));
         NodeValue::Mapping(keys.into_entries(&mut self.room))
+    }
+
+    /// Adds what a merge key refers to: a mapping, or several of which an earlier one goes before. What is there already stays.
+    fn merge(&mut self, value: Node, original: bool, keys: &mut Keys, trail: &Trail<'_>) {
+        let Node { span, value } = value;
+        match value {
+            NodeValue::Mapping(entries) => entries.into_iter().for_each(|entry| keys.insert_missing(entry)),
+            NodeValue::Sequence(items) if items.iter().all(|item| matches!(item.value, NodeValue::Mapping(_))) => {
+                items.into_iter().for_each(|item| self.merge(item, original, keys, trail));
+            }
+            _ if original && !self.full => {
+                let found = self.findings.add(Code::SyntaxYaml, span, "a merge key that refers to no mapping");
+                found.map(|found| found.at(trail.path()).helped("it takes a mapping, or a list of them"));
+            }
+            _ => {}
+        }
     }
 
     /// A value that is not written stands right behind its key.
