@@ -166,16 +166,13 @@ fn tool(operation: &str, theirs: &str, field: &Value, types: &Types<'_>, names: 
         let parameter = parameter_names.parameter(name, "argument");
         let default = argument["defaultValue"].is_string();
         let mut schema = inputs.schema(&argument["type"]);
-        if let Some(about) = argument["description"].as_str().map(|about| text::plain(about, text::PARAMETER))
-            && !about.is_empty()
-        {
-            schema["description"] = about.into();
-        }
+        describe(argument, text::PARAMETER, &mut schema);
         if unwrapped(&argument["type"]).0 && !default {
             required.push(Value::from(parameter.as_str()));
         }
-        // Its default is the endpoint's to say: a variable that is left out counts as none.
-        declared.push(format!("${name}: {}", written(&argument["type"], 0)?));
+        // Its default is the endpoint's to put in: a variable that is left out counts as none, if it may be.
+        let kind = written(&argument["type"], 0)?;
+        declared.push(format!("${name}: {}", if default { kind.trim_end_matches('!') } else { &kind }));
         passed.push(format!("{name}: ${name}"));
         variables.insert(name.to_owned(), format!("{{{parameter}}}").into());
         properties.insert(parameter, schema);
@@ -204,6 +201,15 @@ fn tool(operation: &str, theirs: &str, field: &Value, types: &Types<'_>, names: 
     let annotations = if operation == "query" { json!({ "readOnly": true }) } else { json!({ "destructive": true }) };
     tool.insert("annotations".to_owned(), annotations);
     Some(Value::Object(tool))
+}
+
+/// What is said of an argument or a field of an input, and what it is where it is left out.
+fn describe(input: &Value, most: usize, schema: &mut Value) {
+    let mut about = input["description"].as_str().map(|about| text::plain(about, most)).unwrap_or_default();
+    text::tell_default(input["defaultValue"].as_str().unwrap_or_default(), &mut about);
+    if !about.is_empty() {
+        schema["description"] = about.into();
+    }
 }
 
 impl<'s> Types<'s> {

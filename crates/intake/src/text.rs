@@ -38,6 +38,27 @@ pub fn plain(text: &str, most: usize) -> String {
     cut(&secrets::redact(&words), most)
 }
 
+/// Adds a sentence.
+pub fn append(text: &mut String, sentence: &str) {
+    if !text.is_empty() {
+        if !text.ends_with(['.', '!', '?', '…']) {
+            text.push('.');
+        }
+        text.push(' ');
+    }
+    text.push_str(sentence);
+}
+
+/// What a value is where it is left out, as a sentence, unless the text says it. It is told and not sent: whoever takes it knows it,
+/// and what a document says of it may be out of date.
+pub fn tell_default(value: &str, text: &mut String) {
+    let value = plain(value, 60);
+    let tells = !matches!(value.as_str(), "" | "null" | "[]" | "{}" | "\"\"") && !value.ends_with('…');
+    if tells && !text.to_ascii_lowercase().contains("default") {
+        append(text, &format!("Default: {value}."));
+    }
+}
+
 fn keep<'t>(text: &'t str, plain: &mut String) -> &'t str {
     plain.push_str(&text[..1]);
     &text[1..]

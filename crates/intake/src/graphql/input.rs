@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Types, unwrapped};
-use crate::text;
+use super::{Types, describe, unwrapped};
 
 /// How deep input objects are described.
 const DEEPEST: usize = 4;
@@ -68,11 +67,7 @@ impl<'s> Inputs<'s> {
                 required.push(Value::from(name.as_str()));
             }
             let mut schema = self.within(&field["type"], depth + 1);
-            if let Some(about) = field["description"].as_str().map(|about| text::plain(about, 200))
-                && !about.is_empty()
-            {
-                schema["description"] = about.into();
-            }
+            describe(field, 200, &mut schema);
             properties.insert(name, schema);
         }
         json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })

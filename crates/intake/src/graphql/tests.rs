@@ -76,6 +76,22 @@ fn fields_become_tools_with_variables_and_selections_that_end() {
     assert!(found[0].message.contains("introspection may be turned off"), "{found:?}");
 }
 
+#[test]
+fn what_an_argument_is_where_it_is_left_out_is_told_and_the_endpoints_to_put_in() {
+    let mut count = argument("count", must(named("SCALAR", "Int")), json!("10"));
+    count["description"] = "How many".into();
+    let types = json!([
+        { "kind": "OBJECT", "name": "Query", "fields": [field("list", list(must(text())), json!([
+            count, argument("by", named("INPUT_OBJECT", "Order"), Value::Null)]))] },
+        { "kind": "INPUT_OBJECT", "name": "Order", "inputFields": [argument("field", must(text()), json!("\"name\""))] },
+    ]);
+    let proposal = imported(types, json!({}), &Options::default()).unwrap();
+    assert_eq!(query(&proposal), "query($count: Int, $by: Order) { list(count: $count, by: $by) }");
+    let parameters = &proposal.spec.canonical()["tools"][0]["parameters"];
+    assert_eq!(parameters["count"], json!({ "type": "integer", "description": "How many. Default: 10." }));
+    assert_eq!(parameters["by"]["properties"]["field"]["description"], "Default: \"name\".");
+}
+
 /// What comes of a schema with these types; `Query` is among them.
 fn imported(types: Value, more: Value, options: &Options) -> Result<Proposal, Vec<Finding>> {
     let mut schema = json!({ "queryType": { "name": "Query" }, "types": types });
