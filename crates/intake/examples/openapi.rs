@@ -43,14 +43,17 @@ fn main() -> std::io::Result<()> {
                 }
             }
             Ok(done) => {
-                let left_out = done.findings.iter().filter(|it| it.level == Level::LeftOut).count();
+                let left_out =
+                    done.findings.iter().filter(|it| matches!(it.level, Level::Partly | Level::LeftOut)).count();
                 writeln!(
                     out,
                     "{file}: {} tools, {left_out} left out, {} ({took} ms)",
                     done.spec.tools.len(),
                     done.verdict
                 )?;
-                for finding in done.findings.iter().filter(|it| it.level == Level::LeftOut).take(3) {
+                for finding in
+                    done.findings.iter().filter(|it| matches!(it.level, Level::Partly | Level::LeftOut)).take(3)
+                {
                     writeln!(out, "    {finding}")?;
                 }
             }

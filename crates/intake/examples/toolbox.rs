@@ -30,7 +30,11 @@ fn main() -> std::io::Result<()> {
     for file in &files {
         match import(std::slice::from_ref(file), &Options::default()) {
             Ok(done) => {
-                let left_out = done.findings.iter().filter(|finding| finding.level == Level::LeftOut).count();
+                let left_out = done
+                    .findings
+                    .iter()
+                    .filter(|finding| matches!(finding.level, Level::Partly | Level::LeftOut))
+                    .count();
                 writeln!(out, "{}: {} tools, {left_out} left out", file.0, done.spec.tools.len())?;
             }
             Err(findings) => {

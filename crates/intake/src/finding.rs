@@ -9,7 +9,9 @@ use mcp_factory_spec::syntax::Position;
 pub enum Level {
     /// Something was decided that somebody may want to look at.
     Note,
-    /// Something of the document is not in the spec.
+    /// Part of something is not in the spec: a parameter of an operation, a column of a table.
+    Partly,
+    /// Something that would be a tool is not in the spec.
     LeftOut,
     /// There is no spec.
     Error,
@@ -33,7 +35,7 @@ impl Level {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Note => "note",
-            Self::LeftOut => "left out",
+            Self::Partly | Self::LeftOut => "left out",
             Self::Error => "error",
         }
     }

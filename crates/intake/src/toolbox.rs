@@ -131,7 +131,7 @@ fn prose(text: &str) -> String {
 fn rest(item: &Item, what: &str, found: &mut Vec<Finding>) {
     for field in item.fields.keys() {
         let message = format!("`{field}` of the {what} `{}`", item.name);
-        found.push(item.finding(Level::LeftOut, message, None));
+        found.push(item.finding(Level::Partly, message, None));
     }
 }
 
@@ -184,7 +184,7 @@ impl Import<'_> {
                 listed.iter().filter_map(|tool| self.became.get(tool)).flatten().cloned().collect();
             if !gone.is_empty() && !tools.is_empty() {
                 let message = format!("the toolset `{}` is without `{}`", item.name, gone.join("`, `"));
-                self.found.push(item.finding(Level::LeftOut, message, None));
+                self.found.push(item.finding(Level::Partly, message, None));
             }
             rest(&item, "toolset", self.found);
             if tools.is_empty() {

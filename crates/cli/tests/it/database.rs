@@ -26,7 +26,7 @@ fn a_database_is_shown_written_or_made_a_server() {
     assert!(said.code == Some(0) && said.out.starts_with("name: shop\n"), "{said:?}");
     assert!(said.out.contains("envVar: SHOP_DATABASE_URL") && !said.out.contains("password"), "{said:?}");
     assert!(said.err.contains("left out: `password`, which looks like a secret (at products)"), "{said:?}");
-    assert!(said.err.ends_with("5 tools of `shop.db`, 1 left out as listed above\n"), "{said:?}");
+    assert!(said.err.ends_with("5 tools of `shop.db`, 1 part left out as listed above\n"), "{said:?}");
 
     let place = place.environment("DATABASE_URL", "shop.db");
     let chosen = ["create", "--database", "DATABASE_URL", "--tables", "sale*", "--writes", "--out", "sales.yaml"];

@@ -17,7 +17,7 @@ fn a_document_is_shown_written_or_made_a_server() {
         said.err.contains("left out: the query parameter `a`, an object of any keys (at /paths/~1stores/get, line 6"),
         "{said:?}"
     );
-    assert!(said.err.ends_with("2 tools of pets.yaml, 1 left out as listed above\n"), "{said:?}");
+    assert!(said.err.ends_with("2 tools of pets.yaml, 1 part left out as listed above\n"), "{said:?}");
 
     let chosen = ["create", "--openapi", "pets.yaml", "--tag", "pets", "--name", "zoo", "--out", "zoo.yaml"];
     let said = place.run(&chosen);

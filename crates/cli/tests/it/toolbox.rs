@@ -17,7 +17,7 @@ fn toolbox_files_become_one_server_that_answers() {
         said.err.contains("left out: `examples` of the tool `find` (at tools.yaml#/tools/find, line 1"),
         "{said:?}"
     );
-    assert!(said.err.ends_with("1 tool of source.yaml, tools.yaml, 1 left out as listed above\n"), "{said:?}");
+    assert!(said.err.ends_with("1 tool of source.yaml, tools.yaml, 1 part left out as listed above\n"), "{said:?}");
     let said = place.run(&[&files[..], &["--name", "hotels", "--out", "hotels.yaml"]].concat());
     assert_eq!(said.code, Some(0), "{said:?}");
     assert_eq!(place.run(&["validate", "hotels.yaml", "--strict"]).code, Some(0));

@@ -126,14 +126,14 @@ fn take<'a>(
             Some(quoted) => columns.push(Field { parameter: parameters.name(&column.name), column, quoted }),
             None => {
                 let message = no_name(&format!("the column `{}`", text::plain(&column.name, 80)));
-                found.push(finding(Level::LeftOut, &table.full_name(), message));
+                found.push(finding(Level::Partly, &table.full_name(), message));
             }
         }
     }
     if !secret.is_empty() {
         let names: Vec<String> = secret.iter().map(|name| format!("`{}`", text::plain(name, 80))).collect();
         let it = if names.len() == 1 { "which looks like a secret" } else { "which look like secrets" };
-        let mut finding = finding(Level::LeftOut, &table.full_name(), format!("{}, {it}", names.join(", ")));
+        let mut finding = finding(Level::Partly, &table.full_name(), format!("{}, {it}", names.join(", ")));
         finding.hint = Some("write it into the statements of the tools that are to show it".to_owned());
         found.push(finding);
     }

@@ -62,7 +62,7 @@ fn one(item: &mut Item, found: &mut Vec<Finding>) -> Result<Value, String> {
         _ => {
             let message = format!("whom the tokens of `{}` are for is not written in the file", item.name);
             let hint = "write `auth.audience`; without it, tokens for this server's own URL are taken".to_owned();
-            found.push(item.finding(Level::LeftOut, message, Some(hint)));
+            found.push(item.finding(Level::Partly, message, Some(hint)));
         }
     }
     auth.insert("issuer".to_owned(), issuer.trim_end_matches('/').into());

@@ -43,7 +43,7 @@ pub fn tool(
             if is_secret(&header, &value) {
                 let message = format!("the header `{header}`, which is a secret");
                 let hint = Some("write `auth` at the connection".to_owned());
-                found.push(item.finding(Level::LeftOut, message, hint));
+                found.push(item.finding(Level::Partly, message, hint));
             } else {
                 headers.insert(header, braced(&value).into());
             }

@@ -105,14 +105,14 @@ fn database(item: &mut Item, scheme: &str, kind: &str, connection: &mut Map<Stri
         found.push(item.finding(Level::Note, message, Some(hint)));
         if matches!(password.as_deref().map(variable::whole), Some(None)) {
             let message = format!("the password of `{}`, which stands in the file", item.name);
-            found.push(item.finding(Level::LeftOut, message, Some(format!("write it into `{env}`"))));
+            found.push(item.finding(Level::Partly, message, Some(format!("write it into `{env}`"))));
         }
         connection.insert("envVar".to_owned(), env.into());
     }
     if google {
         let message = format!("`{}` is found by Google's connector (`{kind}`)", item.name);
         let hint = Some("connect to its address, or to the Auth Proxy".to_owned());
-        found.push(item.finding(Level::LeftOut, message, hint));
+        found.push(item.finding(Level::Partly, message, hint));
     }
     if read_only == Some(Value::Bool(true)) {
         connection.insert("readOnly".to_owned(), true.into());
@@ -150,7 +150,7 @@ fn file(item: &mut Item, connection: &mut Map<String, Value>, found: &mut Vec<Fi
             let env = variable::spelled(&name);
             if let Some(default) = default.filter(|default| !default.is_empty()) {
                 let message = format!("`{}` is `{default}` where `{name}` is not set", item.name);
-                found.push(item.finding(Level::LeftOut, message, Some(format!("set `{env}`"))));
+                found.push(item.finding(Level::Partly, message, Some(format!("set `{env}`"))));
             }
             connection.insert("envVar".to_owned(), env.into());
         }
@@ -195,7 +195,7 @@ fn http(
             let Some(mut url) = url else { return Err(format!("`{}` has no URL of the web", item.name)) };
             if !url.username().is_empty() || url.password().is_some() {
                 let message = format!("the credentials in the URL of `{}`", item.name);
-                found.push(item.finding(Level::LeftOut, message, Some("write `auth` at the connection".to_owned())));
+                found.push(item.finding(Level::Partly, message, Some("write `auth` at the connection".to_owned())));
             }
             let cleared = url.set_username("").is_ok() && url.set_password(None).is_ok();
             debug_assert!(cleared, "a URL with a host may have both");
@@ -221,7 +221,7 @@ fn http(
             let auth = credential(&key, &value, is_header, &prefix(item));
             if connection.contains_key("auth") {
                 let message = format!("`{key}` of `{}`: a connection has one credential", item.name);
-                found.push(item.finding(Level::LeftOut, message, None));
+                found.push(item.finding(Level::Partly, message, None));
                 continue;
             }
             let env = auth["envVar"].as_str().unwrap_or_default();

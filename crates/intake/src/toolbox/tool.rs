@@ -167,7 +167,7 @@ impl Import<'_> {
             (Some(true), said) => said.unwrap_or(true),
             (Some(false), Some(true)) => {
                 let message = format!("that `{}` only reads: its statement may write", item.name);
-                self.found.push(item.finding(Level::LeftOut, message, None));
+                self.found.push(item.finding(Level::Partly, message, None));
                 false
             }
             (Some(false), _) => false,

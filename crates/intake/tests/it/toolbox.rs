@@ -19,7 +19,7 @@ fn spec(document: &str) -> Value {
 }
 
 fn left_out(proposal: &Proposal) -> String {
-    let left_out = proposal.findings.iter().filter(|finding| finding.level == Level::LeftOut);
+    let left_out = proposal.findings.iter().filter(|finding| matches!(finding.level, Level::Partly | Level::LeftOut));
     left_out.map(|finding| format!("{finding}\n")).collect()
 }
 

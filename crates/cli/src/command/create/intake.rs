@@ -169,9 +169,15 @@ fn conflict(path: &str, ours: &Value, theirs: &Value) -> String {
 fn tell(of: &str, proposal: &Proposal) {
     tell_findings(&proposal.findings);
     let tools = proposal.spec.tools.len();
-    let left_out = proposal.findings.iter().filter(|it| it.level == Level::LeftOut).count();
+    let of_level = |level| proposal.findings.iter().filter(|it| it.level == level).count();
     let tools_word = if tools == 1 { "tool" } else { "tools" };
-    let left_out = if left_out == 0 { String::new() } else { format!(", {left_out} left out as listed above") };
+    let parts = |count| if count == 1 { "1 part".to_owned() } else { format!("{count} parts") };
+    let left_out = match (of_level(Level::LeftOut), of_level(Level::Partly)) {
+        (0, 0) => String::new(),
+        (whole, 0) => format!(", {whole} left out as listed above"),
+        (0, some) => format!(", {} left out as listed above", parts(some)),
+        (whole, some) => format!(", {whole} and {} of others left out as listed above", parts(some)),
+    };
     eprintln!("{tools} {tools_word} of {of}{left_out}");
 }
 
