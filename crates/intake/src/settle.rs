@@ -34,34 +34,33 @@ pub(crate) fn settle_text(
     let mut places = places.to_vec();
     let mut refused: Vec<Diagnostic> = Vec::new();
     for _ in 0..ATTEMPTS {
-        if bytes.len() > limits::BYTES {
-            if let Ok(mut spec) = serde_json::from_slice::<Value>(&bytes) {
-                let tools = spec.get_mut("tools").and_then(Value::as_array_mut);
-                for tool in tools.into_iter().flatten().filter_map(Value::as_object_mut) {
-                    tool.shift_remove("returns");
+        let tools = places.len();
+        let too_large = if bytes.len() > limits::BYTES {
+            Some(format!("of {} MB, and one has at most 16MiB", bytes.len() / 1_000_000))
+        } else {
+            let reading = read(&Source::new("proposal.json", &bytes), &NoFiles);
+            refused = reading.diagnostics.into_iter().filter(|it| it.code.severity() == Severity::Error).collect();
+            match reading.spec.map(|done| (unprintable(&done, bytes.len()), done)) {
+                Some((None, done)) => {
+                    return Ok(Proposal { spec: done, verdict: reading.verdict, findings: found });
                 }
-                bytes = written(&spec);
+                Some((why, _)) => why,
+                None => None,
             }
-            let tools = places.len();
+        };
+        if let Some(why) = too_large {
             let mut finding = |level, message, hint: Option<&str>| {
                 let hint = hint.map(str::to_owned);
                 found.push(Finding { level, place: String::new(), position: None, message, hint });
             };
-            if bytes.len() > limits::BYTES {
-                let message = format!(
-                    "the {tools} tools would make a spec of {} MB, and one has at most 16MiB",
-                    bytes.len() / 1_000_000
-                );
+            if !forget_answers(&mut bytes) {
+                let message = format!("the {tools} tools would make a spec {why}");
                 finding(Level::Error, message, Some("choose some of the operations"));
                 return Err(found);
             }
-            finding(Level::LeftOut, format!("what the {tools} tools answer: the spec would be too large"), None);
+            finding(Level::Partly, format!("what the {tools} tools answer: the spec would be too large"), None);
+            continue;
         }
-        let reading = read(&Source::new("proposal.json", &bytes), &NoFiles);
-        if let Some(done) = reading.spec {
-            return Ok(Proposal { spec: done, verdict: reading.verdict, findings: found });
-        }
-        refused = reading.diagnostics.into_iter().filter(|it| it.code.severity() == Severity::Error).collect();
         // What is nested too deep to be read back was refused as a whole.
         let Ok(mut spec) = serde_json::from_slice::<Value>(&bytes) else { break };
         if !leave_out(&mut spec, &mut places, &refused, &mut found) {
@@ -77,6 +76,40 @@ pub(crate) fn settle_text(
         hint: diagnostic.help,
     }));
     Err(found)
+}
+
+/// Why the text of a spec, as it is printed and kept, could not be read again. It is written otherwise than what was read.
+fn unprintable(spec: &Spec, bytes: usize) -> Option<String> {
+    // A value takes two bytes at least.
+    if bytes <= 2 * limits::nodes(0) {
+        return None;
+    }
+    fn values(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => 1 + items.iter().map(values).sum::<usize>(),
+            Value::Object(fields) => 1 + fields.values().map(|field| 1 + values(field)).sum::<usize>(),
+            _ => 1,
+        }
+    }
+    let values = values(&spec.canonical());
+    let written = spec.canonical_yaml().len();
+    if written > limits::BYTES {
+        Some(format!("of {} MB, and one has at most 16MiB", written / 1_000_000))
+    } else if values > limits::nodes(written) {
+        Some(format!("of {values} values in {written} bytes, and one has at most {} in that", limits::nodes(written)))
+    } else {
+        None
+    }
+}
+
+/// Says whether there were any.
+fn forget_answers(bytes: &mut Vec<u8>) -> bool {
+    let Ok(mut spec) = serde_json::from_slice::<Value>(bytes) else { return false };
+    let tools = spec.get_mut("tools").and_then(Value::as_array_mut);
+    let tools = tools.into_iter().flatten().filter_map(Value::as_object_mut);
+    let gone = tools.filter_map(|tool| tool.shift_remove("returns")).count();
+    *bytes = written(&spec);
+    gone > 0
 }
 
 fn written(spec: &Value) -> Vec<u8> {

@@ -448,3 +448,30 @@ fn nothing_is_fetched() {
     assert_eq!(found.iter().filter(|it| it.message.contains("was not read")).count(), 20);
     assert!(found.iter().any(|it| it.message.ends_with("further files were not read")), "{found:?}");
 }
+
+/// Short names and few words: so many values in so few bytes are not read, and what is printed has to be.
+#[test]
+fn what_an_import_prints_can_be_read() {
+    let printed = |tools: usize, parameters: usize| {
+        let parameter = |n: usize| format!("{{\"name\":\"{n:x}\",\"in\":\"query\",\"schema\":{{\"type\":\"integer\"}}}}");
+        let parameters: Vec<String> = (0..parameters).map(parameter).collect();
+        let parameters = parameters.join(",");
+        let answer = "{\"200\":{\"content\":{\"application/json\":{\"schema\":{\"properties\":{\"a\":{\"type\":\"integer\"}}}}}}}";
+        let path = |n: usize| format!("\"/{n:x}\":{{\"get\":{{\"parameters\":[{parameters}],\"responses\":{answer}}}}}");
+        let paths: Vec<String> = (0..tools).map(path).collect();
+        let document = format!(
+            "{{\"openapi\":\"3.0.0\",\"info\":{{\"title\":\"A\",\"version\":\"1\"}},\"servers\":[{{\"url\":\"https://a.example\"}}],\"paths\":{{{}}}}}",
+            paths.join(",")
+        );
+        import("a.json", document, &NoFiles, &Options::default()).map(|done| done.spec.canonical_yaml())
+    };
+    for (tools, parameters) in [(1, 1), (2_000, 3), (30, 800), (1, 1_000)] {
+        let text = printed(tools, parameters).unwrap_or_else(|found| panic!("{tools} {parameters}: {found:?}"));
+        let source = Source::new("server.yaml", text.as_bytes());
+        let reading = mcp_factory_spec::read(&source, &mcp_factory_spec::NoFiles);
+        assert!(reading.spec.is_some(), "{tools} {parameters}: {:?}", reading.diagnostics.first());
+    }
+    let found = printed(60, 1_000).expect_err("too many values");
+    let error = found.iter().find(|it| it.level == Level::Error).expect("it says why").to_string();
+    assert!(error.contains("the 60 tools would make a spec of") && error.contains("values in"), "{error}");
+}
