@@ -15,7 +15,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use self::{auth::Auth, variables::Variables};
+use self::{
+    auth::{Auth, Secrets},
+    variables::Variables,
+};
 use crate::{
     Finding, Level, MANY, MOST, Proposal,
     exposure::{self, Group, expose},
@@ -96,6 +99,7 @@ struct Import<'d> {
     found: Vec<Finding>,
     server: String,
     prefix: String,
+    secrets: Secrets,
     variables: Variables<'d>,
     names: Names,
     tools: Vec<Value>,
@@ -116,6 +120,7 @@ impl<'d> Import<'d> {
         Self {
             found,
             prefix: name::variable(&server),
+            secrets: Secrets::new(name::variable(&server)),
             server,
             variables: Variables::of(root),
             names: Names::default(),
@@ -157,17 +162,20 @@ impl<'d> Import<'d> {
             Err(why) => return self.tell(Level::LeftOut, item, &shown, why),
         };
         for what in std::mem::take(&mut made.left_out) {
-            self.tell(Level::LeftOut, item, &shown, what);
+            self.tell(Level::Partly, item, &shown, what);
         }
-        let credential = match auth.map(|auth| auth.credential(&self.prefix)) {
+        let credential = match auth.map(|auth| auth.credential(&mut self.secrets)) {
             Some(Ok(credential)) => credential,
             Some(Err(why)) => {
-                self.tell(Level::LeftOut, item, &shown, why);
+                self.tell(Level::Partly, item, &shown, why);
                 None
             }
             None => None,
         };
-        let credential = credential.or_else(|| made.credential.take().map(|said| said.of(&self.prefix)));
+        let credential = credential.or_else(|| made.credential.take().map(|said| said.of(&mut self.secrets)));
+        for note in std::mem::take(&mut self.secrets.notes) {
+            self.tell(Level::Note, item, &shown, note);
+        }
         let connection = self.connection(&made, credential, item, &shown);
         let is_path = name.contains("://") || name.starts_with(['/', '{']);
         let names = [
@@ -240,7 +248,7 @@ impl<'d> Import<'d> {
     fn finish(mut self, root: At<'d>) -> Result<Proposal, Vec<Finding>> {
         if self.scripts > 0 {
             let message = format!("{} scripts, which ran before or after requests", self.scripts);
-            self.tell(Level::LeftOut, root, "/event", message);
+            self.tell(Level::Partly, root, "/event", message);
         }
         if self.tools.is_empty() {
             let message = "the collection has no requests: there is nothing to make tools of".to_owned();

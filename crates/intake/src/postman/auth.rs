@@ -24,9 +24,9 @@ pub fn of(at: At<'_>) -> Option<Auth<'_>> {
 
 impl Auth<'_> {
     /// `None` for none. The error says what can't be expressed.
-    pub fn credential(&self, prefix: &str) -> Result<Option<Value>, String> {
+    pub fn credential(&self, secrets: &mut Secrets) -> Result<Option<Value>, String> {
         let kind = self.0.text("type").unwrap_or("noauth");
-        let variable = |said: Option<String>, otherwise: &str| variable(said.as_deref(), prefix, otherwise);
+        let mut variable = |said: Option<String>, otherwise: &str| secrets.variable(said.as_deref(), otherwise);
         Ok(Some(match kind {
             "noauth" => return Ok(None),
             "bearer" => json!({ "type": "bearer", "envVar": variable(self.field(kind, "token"), "TOKEN") }),
@@ -74,21 +74,52 @@ impl Auth<'_> {
 }
 
 impl Said {
-    pub fn of(&self, prefix: &str) -> Value {
+    pub fn of(&self, secrets: &mut Secrets) -> Value {
         let bearer = self.value.get(..7).is_some_and(|begin| begin.eq_ignore_ascii_case("bearer "));
         if self.is_header && bearer && self.key.eq_ignore_ascii_case("authorization") {
-            let env = variable(Some(&self.value[7..]), prefix, "TOKEN");
+            let env = secrets.variable(Some(&self.value[7..]), "TOKEN");
             return json!({ "type": "bearer", "envVar": env });
         }
-        let env = variable(Some(&self.value), prefix, &name::variable(&name::snake(&self.key)));
+        let env = secrets.variable(Some(&self.value), &name::variable(&name::snake(&self.key)));
         json!({ "type": if self.is_header { "header" } else { "query" }, "name": self.key, "envVar": env })
     }
 }
 
-/// Named as the collection names it, or by what it is.
-fn variable(said: Option<&str>, prefix: &str, otherwise: &str) -> String {
-    let named = said.and_then(whole).map(|name| name::variable(&name::snake(name))).filter(|name| !name.is_empty());
-    let name = named.unwrap_or_else(|| otherwise.to_owned());
-    let name = if name.starts_with(prefix) { name } else { format!("{prefix}_{name}") };
-    name[..name.len().min(64)].to_owned()
+/// The variables that hold what the collection says in place: one for each value, which is kept for as long as it is read.
+#[derive(Debug, Default)]
+pub struct Secrets {
+    prefix: String,
+    given: Vec<(String, String)>,
+    /// What is to be told of them.
+    pub notes: Vec<String>,
+}
+
+impl Secrets {
+    pub fn new(prefix: String) -> Self {
+        Self { prefix, ..Self::default() }
+    }
+
+    /// Named as the collection names it, or by what it is; with a number where that is the name of another value.
+    fn variable(&mut self, said: Option<&str>, otherwise: &str) -> String {
+        let said = said.unwrap_or_default().trim();
+        let named = whole(said).map(|name| name::variable(&name::snake(name))).filter(|name| !name.is_empty());
+        let name = named.unwrap_or_else(|| otherwise.to_owned());
+        let name = if name.starts_with(&self.prefix) { name } else { format!("{}_{name}", self.prefix) };
+        let name = &name[..name.len().min(60)];
+        let numbered = (2..).map(|number| format!("{name}_{number}"));
+        for variable in std::iter::once(name.to_owned()).chain(numbered) {
+            match self.given.iter().find(|(given, _)| *given == variable) {
+                Some((_, value)) if value == said => return variable,
+                Some(_) => {}
+                None => {
+                    if variable != name {
+                        self.notes.push(format!("`{variable}`: its value is another than that of `{name}`"));
+                    }
+                    self.given.push((variable.clone(), said.to_owned()));
+                    return variable;
+                }
+            }
+        }
+        unreachable!("numbers don't end")
+    }
 }

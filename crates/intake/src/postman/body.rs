@@ -38,7 +38,17 @@ fn raw(body: At<'_>, request: &mut Request, variables: &Variables<'_>) {
         return;
     }
     let language = body.get("options").and_then(|it| it.get("raw")).and_then(|it| it.text("language"));
-    match json(text) {
+    // Where the request says nothing of it, Postman goes by the language that was chosen.
+    if request.content_type.is_none() {
+        let of_language = match language {
+            Some("xml") => Some("application/xml"),
+            Some("html") => Some("text/html"),
+            Some("javascript") => Some("application/javascript"),
+            _ => None,
+        };
+        request.content_type = of_language.map(str::to_owned);
+    }
+    match json(text).or_else(|| json(&without_comments(text))) {
         Some(Value::Object(fields)) => {
             let body = object(&fields, request, variables);
             request.http.insert("body".to_owned(), Value::Object(body));
@@ -67,6 +77,37 @@ fn whole(mut schema: Value, kind: &str, request: &mut Request) {
     if kind != "json" {
         request.http.insert("bodyType".to_owned(), kind.into());
     }
+}
+
+/// Postman takes comments out of JSON before it sends it.
+fn without_comments(text: &str) -> String {
+    let mut without = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['"', '/']) {
+        without.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let length = if let Some(string) = rest.strip_prefix('"') {
+            let mut escaped = false;
+            let end = string.find(|c| {
+                c == '"' && !escaped || {
+                    escaped = c == '\\' && !escaped;
+                    false
+                }
+            });
+            let length = end.map_or(rest.len(), |end| end + 2);
+            without.push_str(&rest[..length]);
+            length
+        } else if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.find("*/").map_or(rest.len(), |end| end + 4)
+        } else {
+            without.push('/');
+            1
+        };
+        rest = &rest[length..];
+    }
+    without + rest
 }
 
 /// JSON with variables in it, within texts or instead of values.

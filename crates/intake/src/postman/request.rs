@@ -11,8 +11,7 @@ use super::{
 use crate::{name::Names, openapi::document::At, text, toolbox::source::is_secret};
 
 /// Headers that a client makes itself.
-const OWN: [&str; 9] = [
-    "content-type",
+const OWN: [&str; 8] = [
     "content-length",
     "host",
     "user-agent",
@@ -31,6 +30,8 @@ pub struct Request {
     pub path: String,
     pub http: Map<String, Value>,
     pub parameters: Map<String, Value>,
+    /// What the collection says that the body is.
+    pub content_type: Option<String>,
     /// A secret among its headers or in its query.
     pub credential: Option<Said>,
     pub left_out: Vec<String>,
@@ -48,6 +49,7 @@ pub fn read(at: At<'_>, variables: &Variables<'_>) -> Result<Request, String> {
         path: String::new(),
         http: Map::new(),
         parameters: Map::new(),
+        content_type: None,
         credential: None,
         left_out: Vec::new(),
         names: Names::default(),
@@ -70,6 +72,7 @@ pub fn read(at: At<'_>, variables: &Variables<'_>) -> Result<Request, String> {
     if let Some(body) = at.get("body") {
         body::read(body, &mut request, variables);
     }
+    request.type_body();
     Ok(request)
 }
 
@@ -172,7 +175,10 @@ impl Request {
             if OWN.contains(&&*key) {
                 continue;
             }
-            if key == "accept" {
+            if key == "content-type" {
+                let said = variables.resolve(&pair.value).map(|said| said.trim().to_owned());
+                self.content_type = said.filter(|said| !said.is_empty() && !said.contains(char::is_control));
+            } else if key == "accept" {
                 if !pair.value.contains("{{") && !pair.value.contains("*/*") {
                     self.http.insert("accept".to_owned(), pair.value.clone().into());
                 }
@@ -188,6 +194,21 @@ impl Request {
         if !headers.is_empty() {
             self.http.insert("headers".to_owned(), Value::Object(headers));
         }
+    }
+
+    /// Says what the body is, where its kind does not. A form does: its fields stand between what its type names.
+    fn type_body(&mut self) {
+        let kind = self.http.get("bodyType").and_then(Value::as_str).unwrap_or("json");
+        let usual = match kind {
+            "json" => "application/json",
+            "text" => "text/plain",
+            "binary" => "application/octet-stream",
+            _ => return,
+        };
+        let said = self.content_type.take().filter(|said| !said.eq_ignore_ascii_case(usual));
+        let Some(said) = said.filter(|_| self.http.contains_key("body")) else { return };
+        let headers = self.http.entry("headers").or_insert_with(|| Map::new().into());
+        headers["Content-Type"] = said.replace('{', "{{").replace('}', "}}").into();
     }
 }
 

@@ -172,6 +172,76 @@ fn credentials_are_named_and_no_value_of_one_is_copied() {
 }
 
 #[test]
+fn a_raw_body_goes_out_as_the_collection_says() {
+    let raw = |raw: &str, language: Value, header: Value| {
+        let body = json!({ "mode": "raw", "raw": raw, "options": { "raw": { "language": language } } });
+        let tool = one(json!({ "method": "POST", "url": "https://a.example.com/x", "header": header, "body": body }));
+        (tool["http"]["bodyType"].clone(), tool["http"]["headers"]["Content-Type"].clone())
+    };
+    let header = |value: &str| json!([{ "key": "content-type", "value": value }]);
+    let text = json!("text");
+    assert_eq!(raw("a,b", Value::Null, header("text/csv")), (text.clone(), json!("text/csv")));
+    assert_eq!(raw("<a/>", Value::Null, header("application/xml")), (text.clone(), json!("application/xml")));
+    assert_eq!(raw("<a/>", "xml".into(), json!([])), (text.clone(), json!("application/xml")));
+    assert_eq!(raw("a", "text".into(), header("text/plain")), (text.clone(), Value::Null));
+    assert_eq!(
+        raw("{\"a\": 1}", "json".into(), header("application/vnd.api+json")),
+        (Value::Null, json!("application/vnd.api+json"))
+    );
+    assert_eq!(raw("{\"a\": 1}", "json".into(), header("application/json")), (Value::Null, Value::Null));
+    let off = json!([{ "key": "Content-Type", "value": "text/csv", "disabled": true }]);
+    assert_eq!(raw("a", Value::Null, off), (text, Value::Null));
+    let form = json!({ "mode": "urlencoded", "urlencoded": [{ "key": "a", "value": "1" }] });
+    let tool = one(
+        json!({ "method": "POST", "url": "https://a.example.com/x", "header": header("application/x-www-form-urlencoded"), "body": form }),
+    );
+    assert_eq!(tool["http"].get("headers"), None, "a form says itself what it is");
+}
+
+#[test]
+fn comments_in_json_are_passed_over() {
+    let raw = "{ // it's \"the\" name\n  \"name\": \"a // b \\\" /* c */\", /* {{gone}} */ \"n\": {{count}} // , \"old\": 1\n}";
+    let body = json!({ "mode": "raw", "raw": raw, "options": { "raw": { "language": "json" } } });
+    let tool = one(json!({ "method": "POST", "url": "https://a.example.com/x", "body": body }));
+    assert_eq!(tool["http"]["body"], json!({ "name": "{name}", "n": "{n}" }));
+    assert_eq!(field(&tool, "name")["examples"], json!(["a // b \" /* c */"]));
+}
+
+/// Issue 6, D11.
+#[test]
+fn two_credentials_of_one_kind_are_two_secrets() {
+    let bearer = |token: &str| json!({ "type": "bearer", "bearer": [{ "key": "token", "value": token }] });
+    let get = |name: &str| json!({ "name": name, "request": { "url": format!("https://a.example.com/{name}") } });
+    let collection = with(
+        json!([
+            get("a"),
+            { "name": "admin", "auth": bearer("another-secret"), "item": [get("b"), get("c")] },
+            { "name": "same", "auth": bearer("one-secret"), "item": [get("d")] },
+            { "name": "named", "auth": bearer("{{adminToken}}"), "item": [get("e")] },
+        ]),
+        json!({ "auth": bearer("one-secret") }),
+    );
+    let proposal = proposal(&collection);
+    let spec = proposal.spec.canonical();
+    let secret = |tool: usize| {
+        let connections = spec["connections"].as_array().expect("connections");
+        let named = &spec["tools"][tool]["connection"];
+        connections.iter().find(|it| it["name"] == *named).expect("it is there")["auth"]["envVar"].clone()
+    };
+    let secrets: Vec<Value> = (0..5).map(secret).collect();
+    let (one, two) = (json!("THE_SHOP_TOKEN"), json!("THE_SHOP_TOKEN_2"));
+    assert_eq!(secrets, [one.clone(), two.clone(), two, one, json!("THE_SHOP_ADMIN_TOKEN")]);
+    let told: Vec<String> = proposal.findings.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with(
+            "note: `THE_SHOP_TOKEN_2`: its value is another than that of `THE_SHOP_TOKEN` (at /item/1/item/0 (b)"
+        ),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_server_that_is_not_said_is_a_variable_and_what_is_no_collection_is_told() {
     let collection = with(
         json!([{ "name": "a", "request": { "url": { "raw": "{{apiHost}}:8080/x/{{id}}", "path": ["x", "{{id}}"] } } }, { "name": "b", "request": { "url": { "host": ["127", "0", "0", "1"], "port": "9", "path": ["y"], "protocol": "http" } } }]),
