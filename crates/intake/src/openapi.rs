@@ -6,6 +6,7 @@
 mod answer;
 mod body;
 pub(crate) mod document;
+mod media;
 mod merge;
 mod operation;
 mod paging;
@@ -13,8 +14,9 @@ mod parameter;
 mod schema;
 mod security;
 mod server;
+mod written;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -23,7 +25,8 @@ pub use self::document::{Files, NoFiles};
 use self::{
     document::{At, Document, Resolver},
     operation::Operation,
-    security::Credential,
+    security::{Credential, Variables},
+    server::Server,
 };
 use crate::{
     Finding, Level, MANY, MOST, Proposal,
@@ -140,6 +143,7 @@ struct Import<'d, 'r, 'o> {
     found: &'o mut Vec<Finding>,
     server: String,
     prefix: String,
+    variables: Variables,
     names: Names,
     /// As JSON, one behind the other: the text of so many says the same in a fraction of the memory.
     tools: Vec<u8>,
@@ -147,6 +151,7 @@ struct Import<'d, 'r, 'o> {
     called: Vec<String>,
     places: Vec<String>,
     connections: Vec<(Value, Option<Credential>, Value)>,
+    told: HashSet<String>,
     toolsets: BTreeMap<String, Vec<String>>,
 }
 
@@ -155,6 +160,7 @@ impl<'d, 'r, 'o> Import<'d, 'r, 'o> {
         let title = root.get("info").and_then(|info| info.text("title")).unwrap_or_default();
         let server = options.name.clone().unwrap_or_else(|| name::server(title));
         Self {
+            variables: Variables::new(name::variable(&server)),
             prefix: name::variable(&server),
             server,
             root,
@@ -166,14 +172,20 @@ impl<'d, 'r, 'o> Import<'d, 'r, 'o> {
             called: Vec::new(),
             places: Vec::new(),
             connections: Vec::new(),
+            told: HashSet::new(),
             toolsets: BTreeMap::new(),
         }
     }
 
     fn tool(&mut self, operation: &Operation<'d>) {
-        let asked = security::of(operation.at, self.root, self.resolver, &self.prefix);
-        if let Some(why) = asked.left_out {
-            self.tell(Level::Note, operation, why, None);
+        let lists = [operation.at, operation.item, self.root];
+        let server = server::of(&lists, self.root, self.resolver, self.options.base.as_ref());
+        let asked = security::of(operation.at, self.root, self.resolver, server.url.as_ref(), &mut self.variables);
+        for note in asked.notes {
+            // The same of many operations is told at the first.
+            if self.told.insert(note.clone()) {
+                self.tell(Level::Note, operation, note, None);
+            }
         }
         let credential = asked.credential;
         let carried: Vec<String> = credential.iter().flat_map(|it| it.carried_by.clone()).collect();
@@ -182,9 +194,9 @@ impl<'d, 'r, 'o> Import<'d, 'r, 'o> {
             Err(why) => return self.tell(Level::LeftOut, operation, why, None),
         };
         for what in tool.left_out {
-            self.tell(Level::LeftOut, operation, what, None);
+            self.tell(Level::Partly, operation, what, None);
         }
-        let connection = self.connection(operation, credential);
+        let connection = self.connection(operation, server, credential);
         let said = operation.name.or(operation.id);
         let names =
             [name::tool(said, operation.method, operation.path), name::tool(None, operation.method, operation.path)];
@@ -211,9 +223,8 @@ impl<'d, 'r, 'o> Import<'d, 'r, 'o> {
     }
 
     /// The connection for a server and a credential: one for all operations that have both in common.
-    fn connection(&mut self, operation: &Operation<'d>, credential: Option<Credential>) -> String {
-        let lists = [operation.at, operation.item, self.root];
-        let url = server::url(&lists, self.root, self.resolver, self.options.base.as_ref());
+    fn connection(&mut self, operation: &Operation<'d>, server: Server, credential: Option<Credential>) -> String {
+        let Server { url, note } = server;
         let (key, value) = match &url {
             Some(url) => ("url", url.as_str().to_owned()),
             None => ("envVar", format!("{}_URL", self.prefix)),
@@ -222,16 +233,11 @@ impl<'d, 'r, 'o> Import<'d, 'r, 'o> {
         if let Some((connection, ..)) = self.connections.iter().find(|(_, c, p)| *c == credential && *p == place) {
             return connection["name"].as_str().unwrap_or_default().to_owned();
         }
-        if url.is_none() {
-            let message = "the document does not say where the API is".to_owned();
-            let hint = format!("set `{value}`, or write `url` at the connection");
-            self.found.push(Finding {
-                level: Level::Note,
-                place: "/servers".to_owned(),
-                position: None,
-                message,
-                hint: Some(hint),
-            });
+        let position = note.as_ref().map(|_| operation.at.position());
+        let message = note.or_else(|| url.is_none().then(|| "the document does not say where the API is".to_owned()));
+        if let Some(message) = message {
+            let hint = url.is_none().then(|| format!("set `{value}`, or write `url` at the connection"));
+            self.found.push(Finding { level: Level::Note, place: "/servers".to_owned(), position, message, hint });
         }
         let wanted = match &credential {
             Some(credential) if !self.connections.is_empty() => {

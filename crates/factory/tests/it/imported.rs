@@ -98,14 +98,15 @@ async fn every_style_arrives_as_it_is_written() {
         json!({ "type": "object", "properties": { "role": { "type": "string" }, "age": { "type": "integer" } } });
     let parameter = |place: &str, style: &str, explode: bool, schema: &Value| json!({ "name": "id", "in": place, "style": style, "explode": explode, "required": true, "schema": schema });
     let number = json!({ "type": "integer" });
+    let created = json!({ "anyOf": [{ "type": "object", "properties": { "gte": { "type": "integer" } } }, number] });
     // The parameter, what is given, and what arrives in the path or the query.
     let in_path = [
         ("simple", false, &number, json!({ "id": 5 }), "5"),
         ("label", false, &number, json!({ "id": 5 }), ".5"),
         ("matrix", false, &number, json!({ "id": 5 }), ";id=5"),
-        ("simple", false, &list, json!({ "id": "3,4" }), "3,4"),
+        ("simple", false, &list, json!({ "id": [3, 4] }), "3,4"),
         ("label", true, &list, json!({ "id": "3.4" }), ".3.4"),
-        ("matrix", false, &list, json!({ "id": "3,4" }), ";id=3,4"),
+        ("matrix", false, &list, json!({ "id": [3, 4] }), ";id=3,4"),
         ("matrix", true, &list, json!({ "id": "3;id=4" }), ";id=3;id=4"),
         ("simple", false, &object, json!({ "id": "role,admin" }), "role,admin"),
         ("simple", true, &object, json!({ "id": "role=admin,age=3" }), "role=admin,age=3"),
@@ -115,9 +116,9 @@ async fn every_style_arrives_as_it_is_written() {
     ];
     let in_query = [
         ("form", true, &list, json!({ "id": [3, 4] }), json!([["id", "3"], ["id", "4"]])),
-        ("form", false, &list, json!({ "id": "3,4" }), json!([["id", "3,4"]])),
-        ("spaceDelimited", false, &list, json!({ "id": "3 4" }), json!([["id", "3 4"]])),
-        ("pipeDelimited", false, &list, json!({ "id": "3|4" }), json!([["id", "3|4"]])),
+        ("form", false, &list, json!({ "id": [3, 4] }), json!([["id", "3,4"]])),
+        ("spaceDelimited", false, &list, json!({ "id": [3, 4] }), json!([["id", "3 4"]])),
+        ("pipeDelimited", false, &list, json!({ "id": [3, 4] }), json!([["id", "3|4"]])),
         ("form", true, &object, json!({ "role": "a&b", "age": 3 }), json!([["role", "a&b"], ["age", "3"]])),
         ("form", false, &object, json!({ "id": "role,admin" }), json!([["id", "role,admin"]])),
         (
@@ -127,6 +128,8 @@ async fn every_style_arrives_as_it_is_written() {
             json!({ "id_role": "a", "id_age": 3 }),
             json!([["id[role]", "a"], ["id[age]", "3"]]),
         ),
+        ("deepObject", true, &created, json!({ "id": { "gte": 1 } }), json!([["id[gte]", "1"]])),
+        ("deepObject", true, &created, json!({ "id": 1 }), json!([["id", "1"]])),
     ];
     let mut paths = serde_json::Map::new();
     for (index, (style, explode, schema, ..)) in in_path.iter().enumerate() {
@@ -165,8 +168,74 @@ async fn every_style_arrives_as_it_is_written() {
     }
     let arrived = call(&engine, "spaced", json!({ "id": "x y/z" })).await;
     assert_eq!(arrived["rest"], "a b\\c/x y/z/d e");
-    let arrived = call(&engine, "others", json!({ "X-Ids": "3,4", "session": "a b" })).await;
+    let arrived = call(&engine, "others", json!({ "X-Ids": [3, 4], "session": "a b" })).await;
     assert_eq!((&arrived["header"], &arrived["cookie"]), (&json!("3,4"), &json!("session=a%20b")), "{arrived}");
+}
+
+/// The fields of a form, in their order.
+async fn fields(body: Bytes) -> Response {
+    let fields: Vec<(String, String)> = url::form_urlencoded::parse(&body).into_owned().collect();
+    answer(&json!({ "fields": fields }))
+}
+
+/// `encoding` of OpenAPI 3 and `collectionFormat` of Swagger 2.0. Issue 6, 1.
+#[tokio::test]
+async fn fields_of_forms_arrive_as_they_are_written() {
+    let address = listen(Router::new().fallback(any(fields))).await;
+    let list = json!({ "type": "array", "items": { "type": "string" } });
+    let free = json!({ "type": "object", "additionalProperties": { "type": "string" } });
+    let object = json!({ "type": "object", "properties": { "a": { "type": "string" }, "b": { "type": "integer" } } });
+    let lines =
+        json!({ "type": "array", "items": { "type": "object", "properties": { "price": { "type": "string" } } } });
+    let (words, deep) = (json!(["x y", "z"]), "deepObject");
+    let forms = [
+        (&list, "form", true, json!({ "f": words }), json!([["f", "x y"], ["f", "z"]])),
+        (&list, "form", false, json!({ "f": words }), json!([["f", "x y,z"]])),
+        (&list, "spaceDelimited", false, json!({ "f": ["x", "z"] }), json!([["f", "x z"]])),
+        (&list, "pipeDelimited", false, json!({ "f": words }), json!([["f", "x y|z"]])),
+        (&object, "form", true, json!({ "a": "x", "b": 1 }), json!([["a", "x"], ["b", "1"]])),
+        (&object, deep, true, json!({ "f_a": "x", "f_b": 1 }), json!([["f[a]", "x"], ["f[b]", "1"]])),
+        (&free, deep, true, json!({ "f": { "k&": "x" } }), json!([["f[k&]", "x"]])),
+        (&lines, deep, true, json!({ "f": [{ "price": "p" }] }), json!([["f[0][price]", "p"]])),
+    ];
+    let mut paths = serde_json::Map::new();
+    for (index, (schema, style, explode, ..)) in forms.iter().enumerate() {
+        let media = json!({ "schema": { "type": "object", "properties": { "f": schema } },
+            "encoding": { "f": { "style": style, "explode": explode } } });
+        let body = json!({ "required": true, "content": { "application/x-www-form-urlencoded": media } });
+        let operation = json!({ "operationId": format!("form_{index}"), "requestBody": body, "responses": {} });
+        paths.insert(format!("/f{index}"), json!({ "post": operation }));
+    }
+    let document = json!({
+        "openapi": "3.0.3", "info": { "title": "Forms", "version": "1" }, "paths": paths,
+        "servers": [{ "url": format!("http://{address}") }]
+    });
+    let new = engine(&imported(&document), &[]);
+    for (index, (schema, style, explode, given, expected)) in forms.iter().enumerate() {
+        let arrived = call(&new, &format!("form_{index}"), given.clone()).await;
+        assert_eq!(arrived["fields"], *expected, "{style} {explode} {schema}");
+    }
+
+    let formats = [("csv", "x y,z"), ("ssv", "x z"), ("tsv", "x y\tz"), ("pipes", "x y|z")];
+    let field = |format: &str| json!({ "name": "f", "in": "formData", "type": "array", "items": { "type": "string" }, "collectionFormat": format });
+    let operation =
+        |format: &str| json!({ "post": { "operationId": format, "parameters": [field(format)], "responses": {} } });
+    let paths: serde_json::Map<String, Value> = formats
+        .iter()
+        .map(|(format, _)| *format)
+        .chain(["multi"])
+        .map(|format| (format!("/{format}"), operation(format)))
+        .collect();
+    let document = json!({
+        "swagger": "2.0", "info": { "title": "Forms", "version": "1" }, "host": address.to_string(), "schemes": ["http"],
+        "consumes": ["application/x-www-form-urlencoded"], "paths": paths
+    });
+    let old = engine(&imported(&document), &[]);
+    for (format, expected) in formats {
+        let given = if format == "ssv" { json!(["x", "z"]) } else { words.clone() };
+        assert_eq!(call(&old, format, json!({ "f": given })).await["fields"], json!([["f", expected]]), "{format}");
+    }
+    assert_eq!(call(&old, "multi", json!({ "f": words })).await["fields"], json!([["f", "x y"], ["f", "z"]]));
 }
 
 /// Lets in who comes with everything that the document asks for.

@@ -89,7 +89,7 @@ pub fn of<'d>(operation: At<'d>, schemas: &Schemas<'_, 'd>, version: Version) ->
             content.entries().find(|(media_type, _)| is_json(media_type)).and_then(|(_, media)| media.get("schema"))
         }),
     };
-    let whole = schema.map(|schema| schemas.convert(schema)).filter(|schema| !schema.is_empty());
+    let whole = schema.map(|schema| schemas.whole(schema)).filter(|schema| !schema.is_empty());
     let required = schema.and_then(|schema| schemas.resolve(schema).ok()).and_then(|schema| schema.get("required"));
     let required = required.into_iter().flat_map(At::items).filter_map(|name| name.node.as_str()).map(str::to_owned);
     Answer { whole, headers: headers.collect(), required: required.collect() }
@@ -140,6 +140,26 @@ impl Answer {
     pub fn property(&self, names: &[&str]) -> Option<String> {
         let properties = self.whole.as_ref()?.get("properties")?.as_object()?;
         found(properties, names, &ABOUT_PAGES)
+    }
+}
+
+impl Answer {
+    /// Where the URL of the next page is: called one, said to be one, in an object of links, or as a framework has it.
+    pub fn link(&self, names: &[&str]) -> Option<String> {
+        let pointer = self.property(names)?;
+        let steps: Vec<String> = pointer.split('/').skip(1).map(super::document::decode).collect();
+        let (last, way) = steps.split_last()?;
+        let mut properties = self.whole.as_ref()?.get("properties")?.as_object()?;
+        for step in way {
+            properties = properties.get(step)?.get("properties")?.as_object()?;
+        }
+        let is_url = properties.get(last)?.get("format").is_some_and(|format| format == "uri");
+        let is_of_links = way.last().is_some_and(|name| matches!(name.as_str(), "links" | "_links"));
+        // As Django REST framework has it.
+        let has_previous = ["previous", "results"].iter().all(|name| properties.contains_key(*name));
+        let is_plain = !last.eq_ignore_ascii_case("next");
+        let holds_text = properties.get(last)?.as_object().is_some_and(|it| merge::is_of(it, "string"));
+        ((is_url || is_of_links || has_previous || is_plain) && holds_text).then_some(pointer)
     }
 }
 

@@ -6,9 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::{
     document::{At, Version},
+    media::{self, Offer, kind_of},
     merge,
-    parameter::{Taken, Written, any, spread, written},
+    operation::literal,
+    parameter::{Taken, any},
     schema::Schemas,
+    written::{Field, Written, is_flat, is_open, written},
 };
 use crate::text;
 
@@ -18,8 +21,9 @@ pub struct Body {
     pub body: Option<Value>,
     /// A word of `http.bodyType`.
     pub kind: &'static str,
+    /// What the request says that it is, as a template, where that is not what its kind says.
     pub media_type: Option<String>,
-    pub left_out: Option<String>,
+    pub left_out: Vec<String>,
 }
 
 /// Whether there has to be a body.
@@ -44,54 +48,44 @@ impl Must {
     }
 }
 
-/// The words of `bodyType` that a media type is written as.
-fn kind_of(media_type: &str) -> Option<&'static str> {
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    Some(match essence.as_str() {
-        "application/x-www-form-urlencoded" => "form",
-        "multipart/form-data" | "multipart/mixed" | "multipart/related" => "multipart",
-        json if json == "application/json" || json == "text/json" || json.ends_with("+json") || json == "*/*" => "json",
-        text if text.starts_with("text/") || text.ends_with("xml") || text.ends_with("yaml") => "text",
-        "" => return None,
-        _ => "binary",
-    })
-}
-
-/// In the order in which they are taken where a document offers several.
-const PREFERRED: [&str; 5] = ["json", "form", "multipart", "text", "binary"];
-
 /// `requestBody` of 3.x.
 pub fn take<'d>(body: At<'d>, schemas: &Schemas<'_, 'd>, taken: &mut Taken) -> Body {
     let Some(content) = body.get("content") else { return Body::default() };
-    let offered: Vec<_> = content
-        .entries()
-        .filter_map(|(media_type, media)| kind_of(media_type).map(|kind| (kind, media_type, media)))
-        .collect();
-    let best = PREFERRED.iter().find_map(|wanted| offered.iter().find(|(kind, ..)| kind == wanted));
-    let Some(&(kind, media_type, media)) = best else { return Body::default() };
-    let about = body.text("description").unwrap_or_default();
-    let schema = media.get("schema").map(|schema| whole(schema, schemas)).unwrap_or_default();
-    let must = Must::of(body, &schema);
-    let form = Form { files: files_of(media, schemas), written: written_of(media) };
-    write(kind, media_type, schema, must, about, taken, &form)
-}
-
-/// The schema itself, though something in it refers back to it.
-fn whole<'d>(at: At<'d>, schemas: &Schemas<'_, 'd>) -> Map<String, Value> {
-    let schema = schemas.convert(at);
-    schemas.definition(&schema).unwrap_or(schema)
+    let offered: Vec<Offer<'d>> =
+        content.entries().filter_map(|(name, media)| Offer::of(name, media.get("schema"), media, schemas)).collect();
+    let Some(best) = media::best(&offered, |offer| !files_of(offer.media, schemas).is_empty()) else {
+        return Body::default();
+    };
+    let schema = best.schema.map(|schema| schemas.whole(schema)).unwrap_or_default();
+    let mut content = Content {
+        kind: best.kind,
+        media_types: media::types_of(best, &offered),
+        must: Must::of(body, &schema),
+        about: body.text("description").unwrap_or_default(),
+        form: Form { files: files_of(best.media, schemas), written: written_of(best.media) },
+        left_out: Vec::new(),
+    };
+    content.left_out.extend(media::others(best, &offered, schemas));
+    content.write(schema, schemas, taken)
 }
 
 /// `in: body` and `in: formData` of 2.0.
-pub fn take_old<'d>(parameters: &[At<'d>], consumes: &[&str], schemas: &Schemas<'_, 'd>, taken: &mut Taken) -> Body {
+pub fn take_old<'d>(parameters: &[At<'d>], consumes: &[&'d str], schemas: &Schemas<'_, 'd>, taken: &mut Taken) -> Body {
     if let Some(body) = parameters.iter().find(|parameter| parameter.text("in") == Some("body")) {
-        let media_type = consumes.iter().copied().find(|it| kind_of(it) == Some("json")).or(consumes.first().copied());
-        let media_type = media_type.unwrap_or("application/json");
-        let kind = kind_of(media_type).filter(|kind| matches!(*kind, "json" | "text" | "binary")).unwrap_or("json");
-        let schema = body.get("schema").map(|schema| whole(schema, schemas)).unwrap_or_default();
-        let about = body.text("description").unwrap_or_default();
-        let must = Must::of(*body, &schema);
-        return write(kind, media_type, schema, must, about, taken, &Form::default());
+        let consumes = if consumes.is_empty() { &["application/json"] } else { consumes };
+        let offers = consumes.iter().filter_map(|it| Offer::of(it, body.get("schema"), *body, schemas));
+        let offered: Vec<Offer<'d>> = offers.filter(|it| matches!(it.kind, "json" | "text" | "binary")).collect();
+        let best = media::best(&offered, |_| false);
+        let schema = body.get("schema").map(|schema| schemas.whole(schema)).unwrap_or_default();
+        let content = Content {
+            kind: best.map_or("json", |best| best.kind),
+            media_types: best.map(|best| media::types_of(best, &offered)).unwrap_or_default(),
+            must: Must::of(*body, &schema),
+            about: body.text("description").unwrap_or_default(),
+            form: Form::default(),
+            left_out: Vec::new(),
+        };
+        return content.write(schema, schemas, taken);
     }
     let fields: Vec<_> = parameters.iter().filter(|it| it.text("in") == Some("formData")).collect();
     if fields.is_empty() {
@@ -100,7 +94,7 @@ pub fn take_old<'d>(parameters: &[At<'d>], consumes: &[&str], schemas: &Schemas<
     let files: Vec<File> = fields
         .iter()
         .filter(|field| field.text("type") == Some("file"))
-        .filter_map(|field| Some(File { field: field.text("name")?.to_owned(), media_type: None }))
+        .filter_map(|field| Some(File { field: field.text("name")?.to_owned(), media_types: Vec::new() }))
         .collect();
     let is_multipart = !files.is_empty() || consumes.contains(&"multipart/form-data");
     let mut properties = Map::new();
@@ -120,11 +114,9 @@ pub fn take_old<'d>(parameters: &[At<'d>], consumes: &[&str], schemas: &Schemas<
     }
     let schema = json!({ "type": "object", "properties": properties, "required": required });
     let Value::Object(schema) = schema else { return Body::default() };
-    let (kind, media_type) = match is_multipart {
-        true => ("multipart", "multipart/form-data"),
-        false => ("form", "application/x-www-form-urlencoded"),
-    };
-    write(kind, media_type, schema, Must::Be, "", taken, &form)
+    let kind = if is_multipart { "multipart" } else { "form" };
+    let content = Content { kind, media_types: Vec::new(), must: Must::Be, about: "", form, left_out: Vec::new() };
+    content.write(schema, schemas, taken)
 }
 
 /// What a document says of the fields of a form beside their schemas.
@@ -145,8 +137,8 @@ fn written_of(media: At<'_>) -> BTreeMap<String, Written> {
 /// A field of a form whose value is bytes.
 struct File {
     field: String,
-    /// What they are, where the document names one type.
-    media_type: Option<String>,
+    /// What they may be, where the document says it.
+    media_types: Vec<String>,
 }
 
 /// By `format: binary` up to 3.0, by `contentMediaType` since, if that is no text; `encoding` may say more of it.
@@ -160,81 +152,136 @@ fn files_of<'d>(media: At<'d>, schemas: &Schemas<'_, 'd>) -> Vec<File> {
         if field.text("format") != Some("binary") && !is_bytes {
             return None;
         }
-        let said = media.get("encoding").and_then(|encoding| encoding.get(name)?.text("contentType"));
-        let one = |it: &&str| !it.contains(['*', ',']) && kind_of(it).is_some() && *it != "application/octet-stream";
-        Some(File { field: name.to_owned(), media_type: said.or(own).filter(one).map(str::to_owned) })
+        let said = media.get("encoding").and_then(|encoding| encoding.get(name)?.text("contentType")).or(own);
+        let types = said.unwrap_or_default().split(',').map(str::trim);
+        let tells = |it: &&str| kind_of(it).is_some() && !matches!(*it, "application/octet-stream" | "*/*");
+        Some(File { field: name.to_owned(), media_types: types.filter(tells).map(str::to_owned).collect() })
     };
     schema.get("properties").into_iter().flat_map(At::entries).filter_map(file).collect()
 }
 
-fn write(
+/// A body of one kind.
+struct Content<'d> {
     kind: &'static str,
-    media_type: &str,
-    mut schema: Map<String, Value>,
+    media_types: Vec<&'d str>,
     must: Must,
-    about: &str,
-    taken: &mut Taken,
-    form: &Form,
-) -> Body {
-    // What is sent without saying so has the type that its kind has.
-    let usual = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain", "*/*"];
-    let media_type = (!usual.contains(&media_type)).then(|| media_type.to_owned());
-    let done = |body: Value| Body { body: Some(body), kind, media_type: media_type.clone(), left_out: None };
-    if matches!(kind, "text" | "binary") {
-        let mut text = any(&text::plain(about, text::PARAMETER));
+    about: &'d str,
+    form: Form,
+    left_out: Vec<String>,
+}
+
+impl Content<'_> {
+    fn write(self, mut schema: Map<String, Value>, schemas: &Schemas<'_, '_>, taken: &mut Taken) -> Body {
+        if matches!(self.kind, "text" | "binary") {
+            return self.text(taken);
+        }
+        if let Some(fields) = fields(&schema, self.kind).filter(|_| self.must != Must::BeWhole) {
+            let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+            let mut body = Map::new();
+            for (field, inner) in fields {
+                let inner = if let Value::Object(inner) = inner { inner } else { Map::new() };
+                let is_required = self.must == Must::Be && required.iter().any(|name| *name == field);
+                body.extend(self.field(&field, inner, is_required, schemas, taken));
+            }
+            return self.done(Value::Object(body));
+        }
+        if self.kind != "json" && !merge::is_of(&schema, "object") {
+            return Body { left_out: vec!["a form whose fields are not listed".to_owned()], ..Body::default() };
+        }
+        let mut left_out = self.left_out.clone();
+        if self.kind == "form" && !self.form.written.is_empty() {
+            let fields: Vec<String> = self.form.written.keys().map(|field| format!("`{field}`")).collect();
+            left_out.push(format!("how its form writes {}: all of it is one argument", fields.join(", ")));
+        }
+        if !schema.contains_key("description") && !self.about.is_empty() {
+            schema.insert("description".to_owned(), text::plain(self.about, text::PARAMETER).into());
+        }
+        let name = taken.take("body", "body", schema, self.must == Must::Be);
+        Body { left_out, ..self.done(format!("{{{name}}}").into()) }
+    }
+
+    fn done(self, body: Value) -> Body {
+        // What is sent without saying so has the type that its kind has.
+        let media_type = self.media_types.first().filter(|it| self.kind == "json" && **it != "application/json");
+        let media_type = media_type.filter(|it| !it.contains(['*', '\r', '\n'])).map(|it| literal(it));
+        Body { body: Some(body), kind: self.kind, media_type, left_out: self.left_out }
+    }
+
+    /// Text or bytes, of the one type that there is, or of the one that a caller says.
+    fn text(self, taken: &mut Taken) -> Body {
+        let is_binary = self.kind == "binary";
+        let one = match self.media_types[..] {
+            [one] if !one.contains('*') => Some(one),
+            _ => None,
+        };
+        let mut text = any(&text::plain(self.about, text::PARAMETER));
         text.insert("type".to_owned(), "string".into());
-        if kind == "binary" {
+        if is_binary {
             text.insert("contentEncoding".to_owned(), "base64".into());
-            if let Some(media_type) = media_type.as_deref().filter(|it| !it.contains('*')) {
-                text.insert("contentMediaType".to_owned(), media_type.into());
+            if let Some(one) = one {
+                text.insert("contentMediaType".to_owned(), one.into());
             }
         }
-        let name = taken.take("body", "body", text, must == Must::Be);
-        let media_type = media_type.clone().filter(|it| kind == "text" && !it.contains('*'));
-        return Body { body: Some(format!("{{{name}}}").into()), kind, media_type, left_out: None };
+        let must = self.must == Must::Be;
+        let body = taken.take("body", "body", text, must);
+        let media_type = match one {
+            Some(one) => Some(one).filter(|one| !is_binary && *one != "text/plain").map(literal),
+            None => {
+                let otherwise = if is_binary { "application/octet-stream" } else { "text/plain" };
+                let fits = self.media_types.iter().any(|it| media::is_within(otherwise, it));
+                let name = taken.take("content_type", "header", media::chosen(&self.media_types), must && !fits);
+                Some(format!("{{{name}}}"))
+            }
+        };
+        Body { body: Some(format!("{{{body}}}").into()), kind: self.kind, media_type, left_out: self.left_out }
     }
-    if let Some(fields) = fields(&schema, kind).filter(|_| must != Must::BeWhole) {
-        let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
-        let mut body = Map::new();
-        for (field, inner) in fields {
-            let mut inner = match inner {
-                Value::Object(inner) => inner,
-                _ => Map::new(),
+
+    /// What stands in the body for one field: most often one placeholder under its name.
+    fn field(
+        &self,
+        name: &str,
+        mut schema: Map<String, Value>,
+        is_required: bool,
+        schemas: &Schemas<'_, '_>,
+        taken: &mut Taken,
+    ) -> Vec<(String, Value)> {
+        let file = self.form.files.iter().find(|file| file.field == name).filter(|_| self.kind != "json");
+        let mut types: &[String] = &[];
+        if let Some(file) = file {
+            let one = match &file.media_types[..] {
+                [one] if !one.contains('*') => Some(one.as_str()),
+                many => {
+                    types = many;
+                    None
+                }
             };
-            if let Some(file) = form.files.iter().find(|file| file.field == field) {
-                as_file(&mut inner, file.media_type.as_deref());
-            }
-            let is_required = must == Must::Be && required.iter().any(|name| *name == field);
-            if let Some(written) = form.written.get(&field).filter(|_| kind != "json") {
-                let said = || format!("the field `{field}` of the form");
-                body.extend(spread(&field, "body", inner, *written, is_required, &said, taken));
-                continue;
-            }
-            let name = taken.take(&field, "body", inner, is_required);
-            body.insert(field, format!("{{{name}}}").into());
+            as_file(&mut schema, one);
         }
-        return done(Value::Object(body));
+        // A part of a form may hold JSON, and has no keys.
+        let in_place =
+            |written: &Written| *written != Written::Deep || self.kind == "form" || is_flat(&schema, schemas);
+        if let Some(written) = self.form.written.get(name).copied().filter(|it| self.kind != "json" && in_place(it)) {
+            return Field { name, place: "body", written, is_required }.spread(schema, schemas, taken);
+        }
+        let content = format!("{{{}}}", taken.take(name, "body", schema, is_required));
+        if types.is_empty() || self.kind != "multipart" {
+            return vec![(name.to_owned(), content.into())];
+        }
+        let types: Vec<&str> = types.iter().map(String::as_str).collect();
+        let said = taken.take(&format!("{name}_content_type"), "body", media::chosen(&types), false);
+        vec![(name.to_owned(), json!({ "content": content, "contentType": format!("{{{said}}}") }))]
     }
-    if kind != "json" && !merge::is_of(&schema, "object") {
-        return Body { left_out: Some("a form whose fields are not listed".to_owned()), ..Body::default() };
-    }
-    if !schema.contains_key("description") && !about.is_empty() {
-        schema.insert("description".to_owned(), text::plain(about, text::PARAMETER).into());
-    }
-    let name = taken.take("body", "body", schema, must == Must::Be);
-    done(format!("{{{name}}}").into())
 }
 
 /// The fields of an object that can each be a parameter: nothing is lost, and nobody has to write JSON within JSON. A null that
 /// is sent on purpose would be lost, and so would what stands under names that nobody knows.
 fn fields(schema: &Map<String, Value>, kind: &str) -> Option<Map<String, Value>> {
     let Value::Object(fields) = schema.get("properties")? else { return None };
-    let is_open = schema.get("additionalProperties").is_some_and(|others| *others != Value::Bool(false));
     let is_composed = ["anyOf", "allOf", "$ref", "minProperties"].iter().any(|keyword| schema.contains_key(*keyword));
     let takes_null =
         |field: &Value| kind == "json" && field.as_object().is_some_and(|field| merge::is_of(field, "null"));
     let is_plain = merge::only(schema).is_none_or(|only| only == "object") && !merge::is_of(schema, "null");
-    (is_plain && !is_open && !is_composed && !fields.is_empty() && !fields.values().any(takes_null))
+    (is_plain && !is_open(schema) && !is_composed && !fields.is_empty() && !fields.values().any(takes_null))
         .then(|| fields.clone())
 }
 

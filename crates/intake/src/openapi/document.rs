@@ -96,6 +96,15 @@ impl<'d> At<'d> {
         entries.iter().map(move |entry| (&*entry.key, Self { node: &entry.value, ..self }))
     }
 
+    /// A value as people read it: a text as it is, a number as it was written, anything else as JSON.
+    pub fn shown(self) -> String {
+        match &self.node.value {
+            NodeValue::String(text) => text.to_string(),
+            NodeValue::Number(_, written) => written.to_string(),
+            _ => self.node.to_json().to_string(),
+        }
+    }
+
     pub fn is_mapping(self) -> bool {
         matches!(self.node.value, NodeValue::Mapping(_))
     }
@@ -241,7 +250,7 @@ fn tell_missing(missing: Vec<(String, String)>, found: &mut Vec<Finding>) {
 }
 
 /// One step of a JSON pointer within a URL's fragment.
-fn decode(step: &str) -> String {
+pub fn decode(step: &str) -> String {
     let step = percent_encoding::percent_decode_str(step).decode_utf8_lossy();
     step.replace("~1", "/").replace("~0", "~")
 }

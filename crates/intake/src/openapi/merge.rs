@@ -10,7 +10,7 @@ pub fn into(schema: &mut Map<String, Value>, other: Map<String, Value>) {
             continue;
         };
         match (keyword.as_str(), ours, theirs) {
-            ("properties", Value::Object(ours), Value::Object(theirs)) => {
+            ("properties" | "patternProperties", Value::Object(ours), Value::Object(theirs)) => {
                 for (name, property) in theirs {
                     match (ours.get_mut(&name), property) {
                         (Some(Value::Object(ours)), Value::Object(theirs)) => into(ours, theirs),
@@ -116,7 +116,7 @@ pub fn never_null(schema: &mut Map<String, Value>) {
 pub fn tidy(schema: &mut Map<String, Value>) {
     for (keyword, value) in schema.iter_mut() {
         match (keyword.as_str(), value) {
-            ("properties" | "$defs", Value::Object(named)) => {
+            ("properties" | "patternProperties" | "$defs", Value::Object(named)) => {
                 named.values_mut().filter_map(Value::as_object_mut).for_each(tidy);
             }
             ("items" | "additionalProperties", Value::Object(inner)) => tidy(inner),
@@ -127,7 +127,8 @@ pub fn tidy(schema: &mut Map<String, Value>) {
         }
     }
     let is_open = schema.get("additionalProperties").is_some_and(|others| *others != Value::Bool(false));
-    let is_composed = ["anyOf", "allOf", "$ref"].iter().any(|keyword| schema.contains_key(*keyword));
+    let is_composed =
+        ["anyOf", "allOf", "$ref", "patternProperties"].iter().any(|keyword| schema.contains_key(*keyword));
     let known: Option<Vec<String>> =
         schema.get("properties").and_then(Value::as_object).map(|known| known.keys().cloned().collect());
     if let Some(known) = known

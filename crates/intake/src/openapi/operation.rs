@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{network, text};
 
-const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
+const METHODS: [&str; 8] = ["get", "post", "put", "patch", "delete", "head", "options", "trace"];
 
 /// Of one operation; paths may share what they are, so that few bytes make many.
 const MOST_TAGS: usize = 20;
@@ -80,6 +80,9 @@ impl<'d> Operation<'d> {
     }
 
     pub fn tool(&self, root: At<'d>, resolver: &Resolver<'d>, carried: &[String]) -> Result<Tool, String> {
+        if self.method == "trace" {
+            return Err("its method is `TRACE`, which tools don't send".to_owned());
+        }
         let version = resolver.version();
         let schemas = Schemas::new(resolver, Way::In, INPUT);
         let mut taken = Taken::default();
@@ -117,9 +120,10 @@ impl<'d> Operation<'d> {
             (None, Some(select)) => answer.at(select),
             (None, None) => answer.whole,
         };
+        let returned = returned.map(|schema| outer.definition(&schema).unwrap_or(schema));
 
         let mut left_out: Vec<String> = taken.left_out.clone();
-        left_out.extend(body.left_out.clone());
+        left_out.extend(body.left_out.iter().cloned());
         left_out
             .extend(schemas.lost.borrow().iter().map(|target| format!("`{target}` leads nowhere; the value is free")));
         let mut spec = Map::new();
@@ -144,6 +148,9 @@ impl<'d> Operation<'d> {
             if body.kind != "json" {
                 request.insert("bodyType".to_owned(), body.kind.into());
             }
+        }
+        if !taken.styles.is_empty() {
+            request.insert("styles".to_owned(), Value::Object(taken.styles.clone()));
         }
         if let Some(select) = select {
             request.insert("select".to_owned(), select.into());
@@ -227,6 +234,7 @@ impl<'d> Operation<'d> {
             .collect();
         for placeholder in unused {
             taken.properties.shift_remove(&placeholder);
+            taken.styles.shift_remove(&placeholder);
             taken.required.retain(|name| *name != placeholder);
         }
         Ok(path)
@@ -237,9 +245,8 @@ impl<'d> Operation<'d> {
         if !taken.cookies.is_empty() {
             request.insert("cookies".to_owned(), Value::Object(taken.cookies.clone()));
         }
-        let media_type = body.media_type.as_ref().filter(|_| matches!(body.kind, "json" | "text"));
-        if let Some(media_type) = media_type.filter(|it| !it.contains(['*', '\r', '\n'])) {
-            headers.insert("Content-Type".to_owned(), literal(media_type).into());
+        if let Some(media_type) = &body.media_type {
+            headers.insert("Content-Type".to_owned(), media_type.as_str().into());
         }
         if !headers.is_empty() {
             request.insert("headers".to_owned(), Value::Object(headers));
@@ -266,7 +273,7 @@ impl<'d> Operation<'d> {
 }
 
 /// Braces that are none of a placeholder.
-fn literal(text: &str) -> String {
+pub fn literal(text: &str) -> String {
     text.replace('{', "{{").replace('}', "}}")
 }
 

@@ -51,6 +51,8 @@ const NEXT_CURSORS: [&str; 12] = [
     "after",
     "next_marker",
 ];
+/// Where the URL of the next page stands, if not in a header.
+const NEXT_LINKS: [&str; 6] = ["next", "next_url", "nexturl", "next_link", "nextlink", "@odata.nextlink"];
 /// What says whether there is more, or which page is next.
 const MORE: [&str; 6] = ["has_more", "hasmore", "next_page", "nextpage", "has_next", "hasnext"];
 const PAGE_SIZE: u64 = 50;
@@ -73,7 +75,16 @@ pub fn of(answer: &Answer, taken: &mut Taken) -> Option<Value> {
     let mut counted = false;
     let by;
     let mut counts_from_zero = false;
+    let link = answer.link(&NEXT_LINKS);
+    let more = answer.property(&MORE).or_else(|| link.clone());
     if let Some((name, property, _)) = parameter(&CURSORS, &["string", "integer"], taken)
+        && let Some(next) = &link
+    {
+        // The cursor stands in it.
+        set("style", "link".into());
+        set("nextPointer", next.as_str().into());
+        by = (name, property);
+    } else if let Some((name, property, _)) = parameter(&CURSORS, &["string", "integer"], taken)
         && let Some(next) = answer.property(&NEXT_CURSORS)
     {
         set("style", "cursor".into());
@@ -86,11 +97,11 @@ pub fn of(answer: &Answer, taken: &mut Taken) -> Option<Value> {
         set("style", "link".into());
         by = (name, property);
     } else if let Some((name, property, schema)) = parameter(&PAGES, &["integer", "number"], taken)
-        && (limit.is_some() || answer.property(&MORE).is_some())
+        && (limit.is_some() || more.is_some())
     {
         set("style", "page".into());
         set("pageParam", name.clone().into());
-        match answer.property(&MORE) {
+        match more {
             Some(more) => set("nextPointer", more.into()),
             None => counted = true,
         }
@@ -101,7 +112,10 @@ pub fn of(answer: &Answer, taken: &mut Taken) -> Option<Value> {
     {
         set("style", "offset".into());
         set("offsetParam", name.clone().into());
-        counted = true;
+        match more {
+            Some(more) => set("nextPointer", more.into()),
+            None => counted = true,
+        }
         by = (name, property);
     } else {
         return None;
@@ -130,4 +144,5 @@ pub fn of(answer: &Answer, taken: &mut Taken) -> Option<Value> {
 fn forget(taken: &mut Taken, name: &str, property: &str) {
     taken.query.shift_remove(name);
     taken.properties.shift_remove(property);
+    taken.styles.shift_remove(property);
 }

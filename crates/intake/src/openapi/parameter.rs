@@ -9,6 +9,7 @@ use super::{
     document::{At, Version},
     merge,
     schema::Schemas,
+    written::{Field, Shape, Written, as_text, as_text_written, delimiter, shape, written, written_in_path},
 };
 use crate::{name::Names, text};
 
@@ -23,6 +24,8 @@ pub struct Taken {
     pub query: Map<String, Value>,
     pub headers: Map<String, Value>,
     pub cookies: Map<String, Value>,
+    /// How lists and objects among them are written.
+    pub styles: Map<String, Value>,
     /// What the document says that query parameters are where they are left out, of those that count something.
     pub defaults: BTreeMap<String, u64>,
     pub left_out: Vec<String>,
@@ -38,23 +41,27 @@ impl Taken {
         }
         name
     }
+
+    /// One whose values are no single text, and how they become one.
+    pub fn take_styled(
+        &mut self,
+        name: &str,
+        place: &str,
+        schema: Map<String, Value>,
+        is_required: bool,
+        style: Option<&str>,
+    ) -> String {
+        let name = self.take(name, place, schema, is_required);
+        if let Some(style) = style {
+            self.styles.insert(name.clone(), style.into());
+        }
+        name
+    }
 }
 
 /// Names that the request has anyhow.
 const NOT_TAKEN: [&str; 7] =
     ["accept", "content-type", "authorization", "host", "content-length", "connection", "accept-encoding"];
-
-/// How an array or object is written into one place.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Written {
-    /// The name once for each.
-    Repeated,
-    /// In one text, with this between.
-    Joined(&'static str),
-    /// `name[key]`.
-    Deep,
-    Json,
-}
 
 /// What is read of one parameter.
 pub fn take<'d>(
@@ -64,7 +71,20 @@ pub fn take<'d>(
     taken: &mut Taken,
     credential: &[String],
 ) {
-    let (Some(name), Some(place)) = (parameter.text("name"), parameter.text("in")) else { return };
+    let said = |key: &str| parameter.text(key).map(str::trim).filter(|text| !text.is_empty());
+    // Bodies of 2.0 are read elsewhere.
+    let Some(place) = said("in").filter(|place| version != Version::V2 || !matches!(*place, "body" | "formData"))
+    else {
+        if said("in").is_none() {
+            let name = text::plain(said("name").unwrap_or_default(), 80);
+            taken.left_out.push(format!("the parameter `{name}`, which says nothing of where it is: it has no `in`"));
+        }
+        return;
+    };
+    let Some(name) = parameter.text("name").filter(|name| !name.is_empty()) else {
+        taken.left_out.push(format!("a parameter in `{}` without a `name`", text::plain(place, 20)));
+        return;
+    };
     let is_required = parameter.flag("required") == Some(true);
     let content = parameter.get("content").and_then(|content| content.entries().next()).map(|(_, media)| media);
     // Up to 2.0 a parameter is its own schema.
@@ -74,23 +94,25 @@ pub fn take<'d>(
         None => parameter.get("schema").or(Some(parameter).filter(|it| it.get("type").is_some())),
     };
     let mut schema = described.map(|at| schemas.convert(at)).unwrap_or_default();
-    schema.shift_remove("required").filter(|_| version == Version::V2);
     describe(parameter, &mut schema);
     let written = if content.is_some() { Written::Json } else { written(parameter, place, version) };
-    let shape = shape(&schema);
+    let shape = shape(&schema, schemas);
     match place {
         "path" => {
             let style = parameter.text("style").unwrap_or("simple");
             let is_exploded = parameter.flag("explode") == Some(true);
+            let has_name_between = is_exploded && matches!(style, "label" | "matrix");
+            let mut delimited = None;
             if shape != Shape::Scalar {
-                let how = match written {
-                    Written::Json => "as JSON".to_owned(),
-                    _ => written_in_path(name, style, is_exploded, shape),
+                delimited = delimiter(&schema, written, schemas).filter(|_| !has_name_between);
+                schema = match (written, delimited) {
+                    (_, Some(_)) => schema,
+                    (Written::Json, _) => as_text_written(&schema, "as JSON", schemas),
+                    _ => as_text_written(&schema, &written_in_path(name, style, is_exploded, shape), schemas),
                 };
-                schema = as_text_written(&schema, &how);
             }
             merge::never_null(&mut schema);
-            let taken_name = taken.take(name, "path", schema, true);
+            let taken_name = taken.take_styled(name, "path", schema, true, delimited);
             let before = match style {
                 // The keys of the object stand for its name.
                 "matrix" if is_exploded && shape == Shape::Object => ";".to_owned(),
@@ -101,183 +123,59 @@ pub fn take<'d>(
             taken.path.push((name.to_owned(), taken_name, before));
         }
         "query" if !credential.iter().any(|key| key == name) => {
-            if let Some(NodeValue::Number(number, _)) = default_of(parameter)
+            if let Some(NodeValue::Number(number, _)) = default_of(parameter).map(|it| &it.node.value)
                 && let Some(count) = number.as_u64()
             {
                 taken.defaults.insert(name.to_owned(), count);
             }
-            let said = || format!("the query parameter `{name}`");
-            let pairs = spread(name, "query", schema, written, is_required, &said, taken);
+            let field = Field { name, place: "query", written, is_required };
+            let pairs = field.spread(schema, schemas, taken);
             taken.query.extend(pairs);
         }
         "header" if !NOT_TAKEN.contains(&name.to_ascii_lowercase().as_str()) => {
-            if credential.iter().any(|key| key.eq_ignore_ascii_case(name)) || !is_header(name) {
+            if credential.iter().any(|key| key.eq_ignore_ascii_case(name)) {
                 return;
             }
-            if shape != Shape::Scalar {
-                schema = as_text(&schema, Written::Joined(","));
+            if !is_header(name) {
+                taken.left_out.push(format!("the header `{}`, which is no name of one", text::plain(name, 80)));
+                return;
             }
-            let placeholder = taken.take(name, "header", schema, is_required);
+            let placeholder = in_one_text(name, "header", schema, is_required, schemas, taken);
             taken.headers.insert(name.to_owned(), format!("{{{placeholder}}}").into());
         }
         "cookie" if is_header(name) && !credential.iter().any(|key| key == name) => {
-            if shape != Shape::Scalar {
-                schema = as_text(&schema, Written::Joined(","));
-            }
-            let placeholder = taken.take(name, "cookie", schema, is_required);
+            let placeholder = in_one_text(name, "cookie", schema, is_required, schemas, taken);
             taken.cookies.insert(name.to_owned(), format!("{{{placeholder}}}").into());
         }
-        _ => {}
+        "query" | "header" | "cookie" if place != "cookie" || is_header(name) => {}
+        _ => {
+            let (name, place) = (text::plain(name, 80), text::plain(place, 20));
+            taken.left_out.push(format!("the parameter `{name}` in `{place}`, where none can be"));
+        }
     }
 }
 
-/// The keys that a value stands under in a query or a form, and their placeholders.
-pub fn spread(
+/// What stands in a header or a cookie.
+fn in_one_text(
     name: &str,
     place: &str,
     mut schema: Map<String, Value>,
-    written: Written,
     is_required: bool,
-    said: &dyn Fn() -> String,
+    schemas: &Schemas<'_, '_>,
     taken: &mut Taken,
-) -> Vec<(String, Value)> {
-    let mut pairs = Vec::new();
-    match (shape(&schema), written) {
-        (Shape::Object, Written::Repeated | Written::Deep) => {
-            let Some(Value::Object(fields)) = schema.get("properties").cloned() else {
-                // Any key at all: none can be written as a name that is known now.
-                taken.left_out.push(format!("{}, an object of any keys", said()));
-                return pairs;
-            };
-            let required: Vec<Value> = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
-            for (field, inner) in fields {
-                let Value::Object(mut inner) = inner else { continue };
-                let is_required = is_required && required.iter().any(|name| *name == field);
-                let key = if written == Written::Deep { format!("{name}[{field}]") } else { field.clone() };
-                if self::shape(&inner) == Shape::Object {
-                    inner = as_text(&inner, Written::Json);
-                }
-                let placeholder = taken.take(&key, place, inner, is_required);
-                pairs.push((key, format!("{{{placeholder}}}").into()));
-            }
-            return pairs;
-        }
-        (Shape::Array, Written::Repeated | Written::Deep) => {
-            if let Some(Value::Object(items)) = schema.get("items")
-                && self::shape(items) != Shape::Scalar
-            {
-                let items = as_text(items, Written::Json);
-                schema.insert("items".to_owned(), Value::Object(items));
-            }
-        }
-        (Shape::Scalar, _) => {}
-        (_, written) => schema = as_text(&schema, written),
+) -> String {
+    let delimited = delimiter(&schema, Written::Joined(","), schemas);
+    if delimited.is_none() && shape(&schema, schemas) != Shape::Scalar {
+        schema = as_text(&schema, Written::Joined(","), schemas);
     }
-    let placeholder = taken.take(name, place, schema, is_required);
-    pairs.push((name.to_owned(), format!("{{{placeholder}}}").into()));
-    pairs
+    taken.take_styled(name, place, schema, is_required, delimited)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Shape {
-    Scalar,
-    Array,
-    Object,
+fn default_of<'d>(parameter: At<'d>) -> Option<At<'d>> {
+    parameter.get("default").or_else(|| parameter.get("schema")?.get("default"))
 }
 
-fn shape(schema: &Map<String, Value>) -> Shape {
-    match merge::only(schema) {
-        Some("array") => Shape::Array,
-        Some("object") => Shape::Object,
-        Some(_) => Shape::Scalar,
-        None if schema.contains_key("properties") => Shape::Object,
-        None => Shape::Scalar,
-    }
-}
-
-pub fn written(parameter: At<'_>, place: &str, version: Version) -> Written {
-    if version == Version::V2 {
-        return match parameter.text("collectionFormat") {
-            Some("multi") => Written::Repeated,
-            Some("ssv") => Written::Joined(" "),
-            Some("tsv") => Written::Joined("\t"),
-            Some("pipes") => Written::Joined("|"),
-            _ => Written::Joined(","),
-        };
-    }
-    let style = parameter.text("style").unwrap_or(if matches!(place, "query" | "cookie") { "form" } else { "simple" });
-    let explode = parameter.flag("explode").unwrap_or(style == "form");
-    match style {
-        "deepObject" => Written::Deep,
-        "form" if explode => Written::Repeated,
-        "spaceDelimited" if !explode => Written::Joined(" "),
-        "pipeDelimited" if !explode => Written::Joined("|"),
-        "spaceDelimited" | "pipeDelimited" => Written::Repeated,
-        _ => Written::Joined(","),
-    }
-}
-
-/// How an array or object is written behind what stands before it in the path.
-fn written_in_path(name: &str, style: &str, is_exploded: bool, shape: Shape) -> String {
-    match (shape, style, is_exploded) {
-        (Shape::Object, _, false) => "as `key,value,key,value`".to_owned(),
-        (Shape::Object, "label", true) => "as `key=value.key=value`".to_owned(),
-        (Shape::Object, "matrix", true) => "as `key=value;key=value`".to_owned(),
-        (Shape::Object, _, true) => "as `key=value,key=value`".to_owned(),
-        (_, "label", true) => "with `.` between".to_owned(),
-        (_, "matrix", true) => format!("with `;{name}=` between"),
-        _ => "with a comma between".to_owned(),
-    }
-}
-
-/// A value that stands in one text: callers write it so.
-fn as_text(schema: &Map<String, Value>, written: Written) -> Map<String, Value> {
-    as_text_written(
-        schema,
-        match written {
-            Written::Json => "as JSON",
-            Written::Joined("|") => "with `|` between",
-            Written::Joined(" ") => "with a blank between",
-            Written::Joined("\t") => "with a tab between",
-            _ if shape(schema) == Shape::Object => "as `key,value,key,value`",
-            _ => "with a comma between",
-        },
-    )
-}
-
-fn as_text_written(schema: &Map<String, Value>, how: &str) -> Map<String, Value> {
-    let inner = schema.get("items").filter(|_| shape(schema) == Shape::Array && how != "as JSON");
-    let mut about = schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
-    if shape(schema) != Shape::Scalar {
-        if let Some(Value::Array(values)) = inner.and_then(|items| items.get("enum")) {
-            let values: Vec<String> =
-                values.iter().take(40).filter_map(|value| value.as_str().map(str::to_owned)).collect();
-            if !values.is_empty() {
-                append(&mut about, &format!("Of {}.", values.join(", ")));
-            }
-        }
-        append(&mut about, &format!("Written {how}."));
-    }
-    let mut text = Map::new();
-    text.insert("type".to_owned(), "string".into());
-    if !about.is_empty() {
-        text.insert("description".to_owned(), about.into());
-    }
-    if let Some(values) =
-        schema.get("enum").filter(|_| shape(schema) == Shape::Scalar && merge::is_of(schema, "string"))
-    {
-        text.insert("enum".to_owned(), values.clone());
-    }
-    text
-}
-
-fn default_of(parameter: At<'_>) -> Option<&NodeValue> {
-    let default = parameter.get("default").or_else(|| parameter.get("schema")?.get("default"));
-    default.map(|default| &default.node.value)
-}
-
-/// The parameter's own words, and the value that is taken for one that is left out. That one is told and not sent: what the
-/// document says of it may be out of date, and the server knows.
+/// The parameter's own words, and the value that is taken for one that is left out.
 fn describe(parameter: At<'_>, schema: &mut Map<String, Value>) {
     let mut about = parameter.text("description").map(|text| text::plain(text, text::PARAMETER)).unwrap_or_default();
     if about.is_empty()
@@ -285,31 +183,13 @@ fn describe(parameter: At<'_>, schema: &mut Map<String, Value>) {
     {
         about.clone_from(inner);
     }
-    let default = default_of(parameter).and_then(|default| match default {
-        NodeValue::String(text) if !text.is_empty() && text.len() <= 60 => Some(text.to_string()),
-        NodeValue::Number(_, written) => Some(written.to_string()),
-        NodeValue::Bool(flag) => Some(flag.to_string()),
-        _ => None,
-    });
-    if let Some(default) = default
-        && !about.to_ascii_lowercase().contains("default")
-    {
-        append(&mut about, &format!("Default: {default}."));
+    if let Some(default) = default_of(parameter) {
+        text::tell_default(&default.shown(), &mut about);
     }
     schema.shift_remove("description");
     if !about.is_empty() {
         schema.insert("description".to_owned(), about.into());
     }
-}
-
-fn append(text: &mut String, sentence: &str) {
-    if !text.is_empty() {
-        if !text.ends_with(['.', '!', '?', '…']) {
-            text.push('.');
-        }
-        text.push(' ');
-    }
-    text.push_str(sentence);
 }
 
 /// RFC 9110: a token.

@@ -123,6 +123,9 @@ impl<'r, 'd> Schemas<'r, 'd> {
         if let Some(own) = own {
             self.describe(&mut schema, own);
         }
+        if self.resolver.version() == Version::V31 {
+            self.default(at, &mut schema);
+        }
         schema
     }
 
@@ -169,7 +172,19 @@ impl<'r, 'd> Schemas<'r, 'd> {
         self.elements(at, &mut schema, depth);
         self.compositions(at, &mut schema, depth);
         self.values(at, &mut schema);
+        self.default(at, &mut schema);
         schema
+    }
+
+    fn default(&self, at: At<'d>, schema: &mut Map<String, Value>) {
+        let Some(default) = at.get("default").filter(|_| self.way == Way::In && self.bounds.description > 0) else {
+            return;
+        };
+        let mut about = schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+        text::tell_default(&default.shown(), &mut about);
+        if !about.is_empty() {
+            schema.insert("description".to_owned(), about.into());
+        }
     }
 
     fn describe(&self, schema: &mut Map<String, Value>, description: &str) {
@@ -195,6 +210,7 @@ impl<'r, 'd> Schemas<'r, 'd> {
         if types.is_empty() {
             if at.get("properties").is_some_and(At::is_mapping)
                 || at.get("additionalProperties").is_some_and(At::is_mapping)
+                || at.get("patternProperties").is_some_and(At::is_mapping)
             {
                 types.push("object");
             } else if at.get("items").is_some() {
@@ -311,6 +327,7 @@ impl<'r, 'd> Schemas<'r, 'd> {
             }
             _ => {}
         }
+        self.patterned(at, schema, depth);
         if self.way == Way::Out {
             // Servers leave out what their documents promise.
             return;
@@ -321,6 +338,23 @@ impl<'r, 'd> Schemas<'r, 'd> {
         let names: Vec<Value> = names.map(Value::from).collect();
         if !names.is_empty() {
             schema.insert("required".to_owned(), names.into());
+        }
+    }
+
+    /// Keys that are known by what they look like. An answer has any, and so has what can't be checked.
+    fn patterned(&self, at: At<'d>, schema: &mut Map<String, Value>, depth: usize) {
+        let Some(listed) = at.get("patternProperties").filter(|listed| listed.is_mapping()) else { return };
+        let mut patterns = Map::new();
+        for (pattern, inner) in listed.entries().take(MOST_CHOICES) {
+            let is_checked = || json_schema::compile(&json!({ "patternProperties": { pattern: {} } })).is_ok();
+            if self.way == Way::Out || !is_checked() {
+                schema.insert("additionalProperties".to_owned(), true.into());
+                return;
+            }
+            patterns.insert(pattern.to_owned(), Value::Object(self.schema(inner, depth + 1)));
+        }
+        if !patterns.is_empty() {
+            schema.insert("patternProperties".to_owned(), Value::Object(patterns));
         }
     }
 
@@ -369,7 +403,7 @@ impl<'r, 'd> Schemas<'r, 'd> {
             let Some(parts) = at.get(keyword) else { continue };
             let mut choices: Vec<Value> = Vec::new();
             for part in parts.items() {
-                let names = names_of(at, part);
+                let names = self.names_of(at, part);
                 let mut part = self.schema(part, depth + 1);
                 is_named(&mut part, names);
                 if part.is_empty() || choices.len() >= MOST_CHOICES {
@@ -393,6 +427,29 @@ impl<'r, 'd> Schemas<'r, 'd> {
                 }
             }
         }
+    }
+
+    /// The field that says which choice is taken, and what it says where this one is: what the document's `mapping` has for it, else
+    /// the name of its schema. What servers send is not always what a name promises.
+    fn names_of(&self, at: At<'d>, part: At<'d>) -> Option<(&'d str, Vec<Value>)> {
+        let discriminator = at.get("discriminator")?;
+        let target = part.text("$ref")?;
+        let last = |target: &'d str| target.rsplit('/').next();
+        let mapping = discriminator.get("mapping").into_iter().flat_map(At::entries);
+        // Names of schemas may stand in place of references.
+        let is_this = |meant: &'d str| last(meant) == last(target);
+        let mapped = mapping.filter(|(_, meant)| meant.node.as_str().is_some_and(is_this));
+        let mut names: Vec<Value> = mapped.map(|(name, _)| Value::from(name)).collect();
+        if names.is_empty() && self.way == Way::In && target.contains('#') {
+            names.extend(last(target).map(Value::from));
+        }
+        Some((discriminator.text("propertyName")?, names))
+    }
+
+    /// The schema itself, though something in it refers back to it.
+    pub fn whole(&self, at: At<'d>) -> Map<String, Value> {
+        let schema = self.convert(at);
+        self.definition(&schema).unwrap_or(schema)
     }
 
     /// What a schema that is only a reference means.
@@ -438,20 +495,6 @@ impl<'r, 'd> Schemas<'r, 'd> {
             schema.insert("enum".to_owned(), values.into());
         }
     }
-}
-
-/// The field that says which choice is taken, and what it says where this one is: as the document's `mapping` has it. Where that says
-/// nothing, the names of schemas would count; but what servers send then is not what documents promise.
-fn names_of<'d>(at: At<'d>, part: At<'d>) -> Option<(&'d str, Vec<Value>)> {
-    let discriminator = at.get("discriminator")?;
-    let target = part.text("$ref")?;
-    let last = |target: &'d str| target.rsplit('/').next();
-    let mapping = discriminator.get("mapping")?.entries();
-    // Names of schemas may stand in place of references.
-    let is_this = |meant: &'d str| last(meant) == last(target);
-    let names =
-        mapping.filter(|(_, meant)| meant.node.as_str().is_some_and(is_this)).map(|(name, _)| Value::from(name));
-    Some((discriminator.text("propertyName")?, names.collect()))
 }
 
 /// A choice is told by what its field says, so that no value is two at once.

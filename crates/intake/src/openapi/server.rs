@@ -3,16 +3,37 @@
 use url::Url;
 
 use super::document::{At, Resolver, Version};
+use crate::text;
 
-/// The first server of the nearest list, with its variables' defaults. `None` where the document does not say, or says
-/// only a path and nobody said where the document came from.
-pub fn url<'d>(lists: &[At<'d>], root: At<'d>, resolver: &Resolver<'d>, base: Option<&Url>) -> Option<Url> {
+/// Where it is, as far as the document says, and what is wrong with what it says.
+#[derive(Debug, Default)]
+pub struct Server {
+    pub url: Option<Url>,
+    pub note: Option<String>,
+}
+
+/// The first server of the nearest list, with its variables' defaults. No URL where the document does not say, or says only a path
+/// and nobody said where the document came from.
+pub fn of<'d>(lists: &[At<'d>], root: At<'d>, resolver: &Resolver<'d>, base: Option<&Url>) -> Server {
+    let mut note = None;
     let written = match resolver.version() {
         Version::V2 => old(root),
-        _ => {
-            lists.iter().find_map(|at| at.get("servers")?.items().next()).map(|server| with_defaults(server, resolver))
-        }
+        _ => match lists.iter().find_map(|at| at.get("servers")?.items().next()) {
+            None => None,
+            Some(server) => match with_defaults(server, resolver, &mut note) {
+                Ok(url) => Some(url),
+                Err(variable) => {
+                    let variable = text::plain(&variable, 80);
+                    let message = format!("the server's variable `{variable}` has no `default`, which it has to have");
+                    return Server { url: None, note: Some(message) };
+                }
+            },
+        },
     };
+    Server { url: url(written, base), note }
+}
+
+fn url(written: Option<String>, base: Option<&Url>) -> Option<Url> {
     let written = written.filter(|written| !written.trim().is_empty());
     let url = match (written, base) {
         (Some(written), Some(base)) => base.join(written.trim()).ok()?,
@@ -39,7 +60,8 @@ fn old(root: At<'_>) -> Option<String> {
     Some(format!("{scheme}://{host}{slash}{path}"))
 }
 
-fn with_defaults<'d>(server: At<'d>, resolver: &Resolver<'d>) -> String {
+/// The error is a variable of which nothing says what it stands for.
+fn with_defaults<'d>(server: At<'d>, resolver: &Resolver<'d>, note: &mut Option<String>) -> Result<String, String> {
     let server = resolver.resolve(server).unwrap_or(server);
     let mut url = server.text("url").unwrap_or_default().to_owned();
     for (name, variable) in server.get("variables").into_iter().flat_map(At::entries) {
@@ -47,10 +69,19 @@ fn with_defaults<'d>(server: At<'d>, resolver: &Resolver<'d>) -> String {
             serde_json::Value::String(text) => text,
             other => other.to_string(),
         });
-        let first = || Some(variable.get("enum")?.items().next()?.node.as_str()?.to_owned());
-        if let Some(value) = default.or_else(first) {
+        let mut first = || {
+            let first = variable.get("enum")?.items().next()?.node.as_str()?;
+            let (name, value) = (text::plain(name, 80), text::plain(first, 80));
+            *note =
+                Some(format!("the server's variable `{name}` has no `default`: `{value}` is taken, its first value"));
+            Some(first.to_owned())
+        };
+        if let Some(value) = default.or_else(&mut first) {
             url = url.replace(&format!("{{{name}}}"), &value);
         }
     }
-    url
+    match url.split_once('{').and_then(|(_, behind)| behind.split_once('}')) {
+        Some((variable, _)) => Err(variable.to_owned()),
+        None => Ok(url),
+    }
 }

@@ -453,11 +453,13 @@ fn nothing_is_fetched() {
 #[test]
 fn what_an_import_prints_can_be_read() {
     let printed = |tools: usize, parameters: usize| {
-        let parameter = |n: usize| format!("{{\"name\":\"{n:x}\",\"in\":\"query\",\"schema\":{{\"type\":\"integer\"}}}}");
+        let parameter =
+            |n: usize| format!("{{\"name\":\"{n:x}\",\"in\":\"query\",\"schema\":{{\"type\":\"integer\"}}}}");
         let parameters: Vec<String> = (0..parameters).map(parameter).collect();
         let parameters = parameters.join(",");
         let answer = "{\"200\":{\"content\":{\"application/json\":{\"schema\":{\"properties\":{\"a\":{\"type\":\"integer\"}}}}}}}";
-        let path = |n: usize| format!("\"/{n:x}\":{{\"get\":{{\"parameters\":[{parameters}],\"responses\":{answer}}}}}");
+        let path =
+            |n: usize| format!("\"/{n:x}\":{{\"get\":{{\"parameters\":[{parameters}],\"responses\":{answer}}}}}");
         let paths: Vec<String> = (0..tools).map(path).collect();
         let document = format!(
             "{{\"openapi\":\"3.0.0\",\"info\":{{\"title\":\"A\",\"version\":\"1\"}},\"servers\":[{{\"url\":\"https://a.example\"}}],\"paths\":{{{}}}}}",

@@ -1,5 +1,9 @@
 //! What an OpenAPI document says, in a spec.
 
+mod bodies;
+mod parameters;
+mod servers;
+
 use mcp_factory_intake::{
     Finding, Level, Proposal,
     openapi::{Files, NoFiles, Options, import},
@@ -171,8 +175,14 @@ components:
     let choices = &tools(document)[0]["parameters"]["body"]["anyOf"];
     assert_eq!(choices[0]["properties"]["kind"], json!({ "type": "string", "enum": ["cat", "kitten"] }));
     assert_eq!(choices[1]["properties"]["kind"], json!({ "type": "string", "enum": ["dog"] }));
-    // What the mapping does not name has the name of its schema; documents are seldom right about that.
-    assert_eq!(choices[2]["properties"]["kind"], json!({ "type": "string" }));
+    // What the mapping does not name has the name of its schema.
+    assert_eq!(choices[2]["properties"]["kind"], json!({ "type": "string", "enum": ["Bird"] }));
+    let (before, behind) = document.split_once(", mapping:").expect("a mapping");
+    let unmapped = format!("{before}{}", &behind[behind.find("} }").expect("its end") + 1..]);
+    let choices = &tools(&unmapped)[0]["parameters"]["body"]["anyOf"];
+    assert_eq!(choices[0]["properties"]["kind"], json!({ "type": "string", "enum": ["Cat"] }));
+    // Its own values are others.
+    assert_eq!(choices[1]["properties"]["kind"], json!({ "type": "string", "enum": ["dog", "wolf"] }));
 }
 
 /// Issue 6 §5: found by prism.
@@ -286,6 +296,31 @@ fn pages_are_recognised_where_parameters_and_answer_agree() {
         &of("{ type: object, properties: { files: { type: array, items: {} }, nextPageToken: { type: string } } }"),
         json!({ "style": "cursor", "cursorParam": "pageToken", "nextPointer": "/nextPageToken", "itemsPointer": "/files" }),
     );
+    // As Django REST framework has them: the next page is a URL.
+    let django = of(
+        "{ type: object, properties: { count: { type: integer }, next: { type: string, nullable: true, format: uri }, \
+         previous: { type: string, nullable: true, format: uri }, results: { type: array, items: {} } } }",
+    );
+    check(
+        &[("page", "integer"), ("page_size", "integer")],
+        &django,
+        json!({ "style": "page", "pageParam": "page", "limitParam": "page_size", "nextPointer": "/next", "itemsPointer": "/results" }),
+    );
+    check(
+        &[("limit", "integer"), ("offset", "integer")],
+        &django,
+        json!({ "style": "offset", "offsetParam": "offset", "limitParam": "limit", "nextPointer": "/next", "itemsPointer": "/results" }),
+    );
+    let link = json!({ "style": "link", "nextPointer": "/next", "itemsPointer": "/results" });
+    check(&[("cursor", "string")], &django, link.clone());
+    check(&[("cursor", "string")], &django.replace(", format: uri", ""), link);
+    check(
+        &[("\"page[cursor]\"", "string")],
+        &of(
+            "{ type: object, properties: { data: { type: array, items: {} }, links: { type: object, properties: { next: { type: string } } } } }",
+        ),
+        json!({ "style": "link", "nextPointer": "/links/next", "itemsPointer": "/data" }),
+    );
     // Nothing says where the next page is.
     check(&[("cursor", "string")], &list, Value::Null);
     check(&[("page", "integer")], &list, Value::Null);
@@ -328,6 +363,7 @@ fn files_of_forms_are_bytes_of_their_type() {
     check("{ type: string, format: binary }", "{}", none.clone());
     check("{ type: string, format: binary }", "{ contentType: image/png }", "image/png".into());
     check("{ type: string, format: binary }", "{ contentType: 'image/png, image/jpeg' }", none.clone());
+    check("{ type: string, format: binary }", "{ contentType: 'image/*' }", none.clone());
     check("{ type: string, contentMediaType: image/png }", "{}", "image/png".into());
     check("{ type: string, contentMediaType: application/octet-stream }", "{}", none.clone());
     let text = file("{ type: string, contentMediaType: text/markdown }", "{}");
@@ -350,8 +386,15 @@ fn fields_of_forms_are_written_as_the_document_says() {
     assert_eq!(form(object, "{}").0, json!({ "f": "{f}" }));
     let list = "{ type: array, items: { type: string } }";
     let (body, parameters) = form(list, "{ style: form, explode: false }");
-    assert_eq!((body, &parameters["f"]["type"]), (json!({ "f": "{f}" }), &json!("string")), "{parameters}");
+    assert_eq!((body, &parameters["f"]["type"]), (json!({ "f": "{f}" }), &json!("array")), "{parameters}");
     assert_eq!(form(list, "{}").1["f"]["type"], "array");
+    // Keys that nobody knows now, and those within others.
+    for field in
+        ["{ type: object, additionalProperties: { type: string } }", &object.replace("type: integer", "type: array")]
+    {
+        let (body, parameters) = form(field, "{ style: deepObject, explode: true }");
+        assert_eq!((body, &parameters["f"]["type"]), (json!({ "f": "{f}" }), &json!("object")), "{parameters}");
+    }
 }
 
 #[test]
@@ -362,10 +405,15 @@ fn arrays_of_old_forms_are_written_as_their_collection_format_says() {
              consumes: [application/x-www-form-urlencoded], responses: {{}}, parameters: [{{ name: f, in: formData, type: array, \
              items: {{ type: string }}{format} }}] }} }}\n"
         );
-        proposal(&document).spec.canonical()["tools"][0]["parameters"]["f"]["type"].clone()
+        let tool = proposal(&document).spec.canonical()["tools"][0].clone();
+        assert_eq!(tool["parameters"]["f"], json!({ "type": "array", "items": { "type": "string" } }));
+        tool["http"]["styles"]["f"].clone()
     };
-    assert_eq!(field(""), "string");
-    assert_eq!(field(", collectionFormat: multi"), "array");
+    assert_eq!(field(""), "commaDelimited");
+    assert_eq!(field(", collectionFormat: ssv"), "spaceDelimited");
+    assert_eq!(field(", collectionFormat: tsv"), "tabDelimited");
+    assert_eq!(field(", collectionFormat: pipes"), "pipeDelimited");
+    assert_eq!(field(", collectionFormat: multi"), Value::Null);
 }
 
 /// A caller that is told of an error tries again; what was written must not be one for want of an answer.
@@ -477,7 +525,7 @@ fn files_beside_the_document_are_followed_and_others_told() {
     assert_eq!(tool["parameters"]["name"], json!({ "type": "string", "maxLength": 9 }));
     let lost = read("https://elsewhere.example/x.json#/A");
     assert_eq!(lost.findings[0].message, "`https://elsewhere.example/x.json` was not read: it is not beside it");
-    assert_eq!(lost.findings[1].level, Level::LeftOut);
+    assert_eq!(lost.findings[1].level, Level::Partly);
     assert_eq!(lost.findings[1].message, "`https://elsewhere.example/x.json#/A` leads nowhere; the value is free");
 }
 

@@ -1,0 +1,129 @@
+//! Bodies: which of those that are offered, of which type, with which fields.
+
+use super::*;
+
+/// The tool of an operation with this `requestBody`, and what was told.
+fn post(body: &str) -> (Value, Vec<String>) {
+    let document = format!(
+        "openapi: 3.1.0\ninfo: {{ title: Shop, version: '1' }}\nservers: [{{ url: https://api.example.com }}]\n\
+         paths: {{ /things: {{ post: {{ responses: {{}}, requestBody: {body} }} }} }}\n"
+    );
+    let done = proposal(&document);
+    let told = done.findings.iter().filter_map(|it| it.to_string().split(" (at").next().map(str::to_owned)).collect();
+    (done.spec.canonical()["tools"][0].clone(), told)
+}
+
+#[test]
+fn a_body_of_a_type_that_is_not_said_is_of_the_one_that_a_caller_says() {
+    let of = |types: &[&str]| {
+        let types: Vec<String> =
+            types.iter().map(|it| format!("'{it}': {{ schema: {{ type: string, format: binary }} }}")).collect();
+        post(&format!("{{ required: true, content: {{ {} }} }}", types.join(", "))).0
+    };
+    let check = |types: &[&str], kind: &str, said: Value| {
+        let tool = of(types);
+        assert_eq!(tool["http"]["bodyType"], kind, "{types:?}");
+        assert_eq!(tool["http"]["headers"], json!({ "Content-Type": "{content_type}" }), "{types:?}");
+        let mut parameter = tool["parameters"]["content_type"].clone();
+        parameter.as_object_mut().expect("a parameter").shift_remove("description");
+        assert_eq!(parameter, said, "{types:?}");
+    };
+    let any = "[^\\s/*]+";
+    check(&["image/*"], "binary", json!({ "type": "string", "pattern": format!("^(image/{any})$"), "required": true }));
+    let either = format!("^(image/{any}|application/a\\.b\\+c)$");
+    check(
+        &["image/*", "application/a.b+c"],
+        "binary",
+        json!({ "type": "string", "pattern": either, "required": true }),
+    );
+    check(
+        &["image/png", "image/jpeg"],
+        "binary",
+        json!({ "type": "string", "enum": ["image/png", "image/jpeg"], "required": true }),
+    );
+    // Bytes of no type in particular are of these.
+    check(&["*/*"], "binary", json!({ "type": "string", "pattern": format!("^({any}/{any})$") }));
+    check(&["application/*"], "binary", json!({ "type": "string", "pattern": format!("^(application/{any})$") }));
+    check(&["text/*"], "text", json!({ "type": "string", "pattern": format!("^(text/{any})$") }));
+    let one = of(&["image/png"]);
+    assert_eq!(
+        (&one["http"]["headers"], &one["parameters"]["body"]["contentMediaType"]),
+        (&Value::Null, &json!("image/png"))
+    );
+    let (json, _) = post("{ content: { '*/*': { schema: { type: object, properties: { a: { type: string } } } } } }");
+    assert_eq!((&json["http"]["body"], &json["http"]["headers"]), (&json!({ "a": "{a}" }), &Value::Null));
+}
+
+#[test]
+fn a_file_of_a_form_that_may_be_of_several_types_is_of_the_one_that_a_caller_says() {
+    let (tool, told) = post(
+        "{ content: { multipart/form-data: { schema: { type: object, properties: { photo: { type: string, format: binary } } }, \
+         encoding: { photo: { contentType: 'image/png, image/jpeg' } } } } }",
+    );
+    assert_eq!(tool["http"]["body"]["photo"], json!({ "content": "{photo}", "contentType": "{photo_content_type}" }));
+    assert_eq!(tool["parameters"]["photo_content_type"]["enum"], json!(["image/png", "image/jpeg"]));
+    assert_eq!(told, Vec::<String>::new());
+}
+
+#[test]
+fn of_several_bodies_one_is_taken_and_those_that_say_more_are_told() {
+    let json = "application/json: { schema: { type: object, properties: { url: { type: string } } } }";
+    let form =
+        "multipart/form-data: { schema: { type: object, properties: { file: { type: string, format: binary } } } }";
+    let (tool, told) = post(&format!("{{ content: {{ {form}, {json} }} }}"));
+    assert_eq!(tool["http"]["body"], json!({ "url": "{url}" }));
+    assert_eq!(told, ["left out: its body as `multipart/form-data`: it is sent as `application/json`"]);
+    // A file can't stand in JSON.
+    let both = form.replace("multipart/form-data", "application/json");
+    let (tool, told) = post(&format!("{{ content: {{ {both}, {form} }} }}"));
+    assert_eq!((&tool["http"]["bodyType"], told), (&json!("multipart"), vec![]));
+    // The same in other words is no loss.
+    let (tool, told) = post(&format!("{{ content: {{ {json}, {} }} }}", json.replace("/json", "/xml")));
+    assert_eq!((&tool["http"]["bodyType"], told), (&Value::Null, vec![]));
+}
+
+/// As with parameters, it is told and not sent: a change of one field would set all others back.
+#[test]
+fn what_a_field_is_where_it_is_left_out_is_told() {
+    let (tool, _) = post(
+        "{ content: { application/json: { schema: { type: object, properties: { size: { type: integer, default: 20, description: How many }, \
+         order: { type: object, properties: { by: { type: string, default: name }, tags: { type: array, default: [a] } } }, \
+         said: { type: boolean, default: true, description: 'Default is true' }, none: { type: string, default: '' } } } } } }",
+    );
+    let parameters = &tool["parameters"];
+    assert_eq!(parameters["size"], json!({ "type": "integer", "description": "How many. Default: 20." }));
+    assert_eq!(parameters["order"]["properties"]["by"]["description"], "Default: name.");
+    assert_eq!(parameters["order"]["properties"]["tags"]["description"], "Default: [\"a\"].");
+    assert_eq!(
+        (&parameters["said"]["description"], &parameters["none"]),
+        (&json!("Default is true"), &json!({ "type": "string" }))
+    );
+}
+
+#[test]
+fn keys_that_are_known_by_what_they_look_like_are_taken() {
+    let (tool, _) = post(
+        "{ required: true, content: { application/json: { schema: { type: object, properties: { name: { type: string } }, \
+         patternProperties: { '^x-': { type: string } }, additionalProperties: false } } } }",
+    );
+    let body = &tool["parameters"]["body"];
+    assert_eq!(body["patternProperties"], json!({ "^x-": { "type": "string" } }), "{body:#}");
+    assert_eq!(tool["http"]["body"], "{body}");
+    let (tool, _) = post(
+        "{ required: true, content: { application/json: { schema: { properties: { labels: { patternProperties: { '^(?<!a)b': {} } } } } } } }",
+    );
+    assert_eq!(tool["parameters"]["labels"]["type"], "object", "{tool:#}");
+}
+
+#[test]
+fn an_answer_that_comes_back_to_itself_is_described() {
+    let document = one(
+        "operationId: get\nresponses: { '200': { description: ok, content: { application/json: { schema: \
+                        { $ref: '#/components/schemas/Node' } } } } }",
+    ) + "components: { schemas: { Node: { type: object, properties: { name: { type: string }, children: { type: array, items: \
+           { $ref: '#/components/schemas/Node' } } } } } }\n";
+    let returns = &tools(&document)[0]["returns"];
+    assert_eq!(returns["properties"]["name"], json!({ "type": "string" }), "{returns:#}");
+    assert_eq!(returns["properties"]["children"]["items"], json!({ "$ref": "#/$defs/Node" }));
+    assert_eq!(returns["$defs"]["Node"]["properties"]["children"]["items"], json!({ "$ref": "#/$defs/Node" }));
+}
