@@ -237,3 +237,27 @@ impl Fetched {
         Ok(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that says nothing: what is waited for ends, and so does all that would be asked after it.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_a_document_refers_to_is_there_in_time_or_not_at_all() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let base = format!("http://{}/doc.yaml", listener.local_addr().expect("it listens"));
+        let fetched = Fetched::new(&Reach::operator(), Url::parse(&base).ok(), Private::All);
+        let patience = fetched.until - Instant::now();
+        assert!(patience <= Duration::from_secs(60) && patience > Duration::from_secs(50), "{patience:?}");
+        let fetched = Fetched { until: Instant::now() + Duration::from_millis(100), ..fetched };
+        let failed = tokio::task::spawn_blocking(move || {
+            let begun = Instant::now();
+            (["a.yaml", "b.yaml"].map(|path| fetched.fetch(path)), begun.elapsed())
+        });
+        let (failed, took) = failed.await.expect("it ends");
+        let late = "what the document refers to was not all there within 60 s";
+        assert_eq!(failed, [Err(late.to_owned()), Err(late.to_owned())]);
+        assert!(took < Duration::from_secs(30), "{took:?}");
+    }
+}
