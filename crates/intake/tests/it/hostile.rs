@@ -452,28 +452,25 @@ fn nothing_is_fetched() {
 /// Short names and few words: so many values in so few bytes are not read, and what is printed has to be.
 #[test]
 fn what_an_import_prints_can_be_read() {
-    let printed = |tools: usize, parameters: usize| {
-        let parameter =
-            |n: usize| format!("{{\"name\":\"{n:x}\",\"in\":\"query\",\"schema\":{{\"type\":\"integer\"}}}}");
-        let parameters: Vec<String> = (0..parameters).map(parameter).collect();
-        let parameters = parameters.join(",");
-        let answer = "{\"200\":{\"content\":{\"application/json\":{\"schema\":{\"properties\":{\"a\":{\"type\":\"integer\"}}}}}}}";
-        let path =
-            |n: usize| format!("\"/{n:x}\":{{\"get\":{{\"parameters\":[{parameters}],\"responses\":{answer}}}}}");
-        let paths: Vec<String> = (0..tools).map(path).collect();
-        let document = format!(
-            "{{\"openapi\":\"3.0.0\",\"info\":{{\"title\":\"A\",\"version\":\"1\"}},\"servers\":[{{\"url\":\"https://a.example\"}}],\"paths\":{{{}}}}}",
-            paths.join(",")
-        );
-        import("a.json", document, &NoFiles, &Options::default()).map(|done| done.spec.canonical_yaml())
+    let printed = |tools: usize, parameters: usize, schema: &Value| {
+        let parameter = |n: usize| json!({ "name": format!("{n:x}"), "in": "query", "schema": { "$ref": "#/components/schemas/S" } });
+        let parameters: Vec<Value> = (0..parameters).map(parameter).collect();
+        let operation = json!({ "get": { "parameters": parameters, "responses": {} } });
+        let paths: Map<String, Value> = (0..tools).map(|n| (format!("/{n:x}"), operation.clone())).collect();
+        let document = json!({
+            "openapi": "3.0.0", "info": { "title": "A", "version": "1" }, "paths": paths,
+            "servers": [{ "url": "https://a.example" }], "components": { "schemas": { "S": schema } }
+        });
+        import("a.json", document.to_string(), &NoFiles, &Options::default()).map(|done| done.spec.canonical_yaml())
     };
-    for (tools, parameters) in [(1, 1), (2_000, 3), (30, 800), (1, 1_000)] {
-        let text = printed(tools, parameters).unwrap_or_else(|found| panic!("{tools} {parameters}: {found:?}"));
-        let source = Source::new("server.yaml", text.as_bytes());
+    let (number, dense) = (json!({ "type": "integer" }), json!({ "enum": ('a'..='x').collect::<Vec<_>>() }));
+    for (tools, parameters, schema) in [(1, 1, &number), (2_000, 2, &number), (20, 800, &number), (12, 390, &dense)] {
+        let text = printed(tools, parameters, schema).unwrap_or_else(|found| panic!("{tools} {parameters}: {found:?}"));
+        let source = mcp_factory_spec::Source::new("server.yaml", text.as_bytes());
         let reading = mcp_factory_spec::read(&source, &mcp_factory_spec::NoFiles);
         assert!(reading.spec.is_some(), "{tools} {parameters}: {:?}", reading.diagnostics.first());
     }
-    let found = printed(60, 1_000).expect_err("too many values");
+    let found = printed(14, 390, &dense).map(|text| text.len()).expect_err("too many values");
     let error = found.iter().find(|it| it.level == Level::Error).expect("it says why").to_string();
-    assert!(error.contains("the 60 tools would make a spec of") && error.contains("values in"), "{error}");
+    assert!(error.contains("the 14 tools would make a spec of") && error.contains(" values in "), "{error}");
 }
