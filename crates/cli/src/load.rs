@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use mcp_factory::NeededSecret;
 use mcp_factory_connect::{
     command::Launcher,
     policy::Policy,
@@ -157,6 +158,12 @@ pub fn load(
         let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("this build can't run `{name}`:\n  {}", list.join("\n  "))
     })?;
+    for needed in NeededSecret::of_spec(&spec, &*surroundings.secrets).iter().filter(|it| !it.is_set) {
+        tracing::warn!(
+            "environment variable `{}` is not set; what needs it fails until it is, and this is started again",
+            needed.name
+        );
+    }
     for notice in plan.notices() {
         tracing::warn!("{notice}");
     }

@@ -10,7 +10,7 @@ use mcp_serve::{BoxFuture, middleware::Outcome};
 use semver::Version;
 
 use crate::{
-    Caller, Error, Factory, Owner,
+    Caller, Error, Factory, NeededSecret, Owner,
     connections::Resolved,
     deploy::{Fault, Ground, Ledger, Local, LogRing, News, Observed, Release},
     factory::make_folder,
@@ -34,6 +34,8 @@ pub struct Commanded {
     pub already: Option<&'static str>,
     /// What was seen of it, where somebody waited.
     pub observed: Option<Observed>,
+    /// What its version needs of its owner's secrets.
+    pub secrets: Vec<NeededSecret>,
 }
 
 impl Factory {
@@ -195,11 +197,14 @@ impl Factory {
             Ok((deployment, reply, awaited))
         };
         let (deployment, reply, awaited) = self.change(caller, Role::Developer, verb, name, work).await?;
+        let secrets = self.needed_secrets(caller, name, &deployment.version).await?;
         let (actions, already) = match reply {
             Reply::Done(actions) => (actions, None),
             Reply::AlreadySo(why) => (Vec::new(), Some(why)),
         };
-        let Some(hosting) = self.hosting() else { return Ok(Commanded { deployment, already, observed: None }) };
+        let Some(hosting) = self.hosting() else {
+            return Ok(Commanded { deployment, already, observed: None, secrets });
+        };
         if !actions.is_empty() {
             self.order(caller.owner(), &deployment, None, actions).await;
         }
@@ -218,7 +223,7 @@ impl Factory {
             deployment.endpoint = Some(serving.endpoint.clone());
             (deployment.fallback, deployment.problem) = (None, None);
         }
-        Ok(Commanded { deployment, already, observed })
+        Ok(Commanded { deployment, already, observed, secrets })
     }
 }
 

@@ -2,13 +2,34 @@
 //! its owner. A running instance keeps what it was made of; the next one, or a deployment of the same version, takes up what
 //! changed since.
 
+use mcp_factory_connect::Secrets;
+use mcp_factory_spec::{Spec, variables};
+use semver::Version;
 use serde_json::Value;
 
 use crate::{
     Caller, Error, Factory, Operator, Owner,
     registry::{self, Dependency, DependencyKind, Role, SecretInfo, Transaction},
-    spec::secrets_in,
 };
+
+/// A secret that a server needs, and whether there is a value: in its owner's store, or wherever its secrets come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeededSecret {
+    pub name: String,
+    pub is_set: bool,
+}
+
+impl NeededSecret {
+    /// Those of a spec, in the order of their names.
+    #[must_use]
+    pub fn of_spec(spec: &Spec, secrets: &dyn Secrets) -> Vec<Self> {
+        spec.variables().into_iter().map(|name| Self::of(name, secrets)).collect()
+    }
+
+    fn of(name: String, secrets: &dyn Secrets) -> Self {
+        Self { is_set: secrets.get(&name).is_ok(), name }
+    }
+}
 
 /// When each part was last changed. Another one means that something was.
 pub(crate) type Stands = Vec<String>;
@@ -18,7 +39,7 @@ pub(crate) fn stands_on(
     transaction: &mut Transaction<'_>,
     owner: &Owner,
     server: &str,
-    version: &semver::Version,
+    version: &Version,
 ) -> Result<Stands, registry::Error> {
     let mut stands = Vec::new();
     let needed = transaction.dependencies(owner, server, version)?;
@@ -52,12 +73,27 @@ fn of_secret(owner: &Owner, name: &str, known: &[SecretInfo]) -> String {
 /// Those that a shared connection names.
 fn secrets_of(definition: &str) -> Vec<String> {
     let definition: Value = serde_json::from_str(definition).unwrap_or_default();
-    let mut found = Vec::new();
-    secrets_in(Some(&definition), &mut found);
-    found.into_iter().map(|it| it.name).collect()
+    variables::of_connection(&definition).into_iter().collect()
 }
 
 impl Factory {
+    /// What a version of a server needs of its owner's secrets.
+    pub async fn needed_secrets(
+        &self,
+        caller: &Caller,
+        server: &str,
+        version: &Version,
+    ) -> Result<Vec<NeededSecret>, Error> {
+        let (server, version) = (server.to_owned(), version.clone());
+        let needs = move |transaction: &mut Transaction<'_>, owner: &Owner| {
+            Ok(transaction.dependencies(owner, &server, &version)?)
+        };
+        let needed = self.look(caller, needs).await?;
+        let secrets = self.secrets_of(caller.owner()).await?;
+        let needed = needed.into_iter().filter(|it| it.kind == DependencyKind::Secret);
+        Ok(needed.map(|it| NeededSecret::of(it.name, &secrets)).collect())
+    }
+
     /// Which servers run with one of the caller's secrets: until they are deployed or started again, with what it was before as
     /// far as they have it open. For an admin with those of others that use it through a shared connection, as `owner/server`.
     pub async fn running_with_secret(&self, caller: &Caller, name: &str) -> Result<Vec<String>, Error> {

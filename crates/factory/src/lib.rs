@@ -58,6 +58,7 @@ pub use error::Error;
 pub use export::{ExportFormat, Exported};
 pub use factory::{Change, Config, Factory};
 pub use files::Files;
+pub use ground::NeededSecret;
 pub use key::{FactoryKey, KeyTooShort};
 pub use keys::NewKey;
 pub use mcp_factory_connect::Secret;

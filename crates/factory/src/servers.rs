@@ -5,7 +5,7 @@ use mcp_factory_spec::{Diagnostic, Verdict, model::ServerName};
 use serde_json::{Value, json};
 
 use crate::{
-    Caller, Error, Expected, Factory, Owner,
+    Caller, Error, Expected, Factory, NeededSecret, Owner,
     factory::make_folder,
     files,
     registry::{
@@ -28,6 +28,8 @@ pub struct Created {
     pub diagnostics: Vec<Diagnostic>,
     /// What this build can't run, and what its owner was not granted: it is said again when it is deployed.
     pub problems: Vec<Problem>,
+    /// What it needs of its owner's secrets.
+    pub secrets: Vec<NeededSecret>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +87,7 @@ impl Factory {
         if key.as_ref().is_some_and(|(key, _)| key.is_empty() || key.len() > LONGEST_KEY) {
             return Err(Error::argument("an idempotency key", "has 1 to 255 bytes"));
         }
-        let name = spec.name.clone();
+        let (name, version) = (spec.name.clone(), spec.version.clone());
         let new = version_of(&spec, &diagnostics, in_place.then(|| folder.clone()), self.public_url());
         let stored = move |transaction: &mut Transaction<'_>, owner: &Owner| {
             if let Some((key, digest)) = &key
@@ -116,7 +118,8 @@ impl Factory {
             }
         }
         self.note_denied(caller, "servers.create", &name, &problems).await?;
-        Ok(Created { outcome, server, diagnostics, problems })
+        let secrets = self.needed_secrets(caller, &name, &version).await?;
+        Ok(Created { outcome, server, diagnostics, problems, secrets })
     }
 
     pub async fn get(&self, caller: &Caller, name: &str) -> Result<Details, Error> {

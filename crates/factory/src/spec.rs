@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use mcp_factory_connect::{Grant, Policy};
 use mcp_factory_engine::{Folder, Plan, Problem, Shared, Surroundings};
-use mcp_factory_spec::{AllFiles, Diagnostic, Format, Probe, Reading, Severity, Source, Spec, Verdict};
+use mcp_factory_spec::{AllFiles, Diagnostic, Format, Probe, Reading, Severity, Source, Spec, Verdict, variables};
 use ring::digest;
 use serde_json::Value;
 use url::{Host, Url};
@@ -183,16 +183,10 @@ pub(crate) fn capabilities_of(spec: &Spec) -> Capabilities {
     Capabilities { tags: spec.tags.clone(), tools: tools.collect() }
 }
 
-/// Secrets by the fields that name them, shared connections, and servers by their URLs where this factory is reached (`here`).
+/// Secrets, shared connections, and servers by their URLs where this factory is reached (`here`).
 pub(crate) fn dependencies_of(canonical: &Value, here: Option<&Url>) -> Vec<Dependency> {
-    let mut found = Vec::new();
-    for section in ["auth", "connections", "triggers", "environments"] {
-        secrets_in(canonical.get(section), &mut found);
-    }
-    for tool in canonical.get("tools").and_then(Value::as_array).into_iter().flatten() {
-        // What else a tool has is text and schemas of the author's.
-        secrets_in(tool.get("command"), &mut found);
-    }
+    let secret = |name| Dependency { kind: DependencyKind::Secret, name };
+    let mut found: Vec<Dependency> = variables::of(canonical).into_iter().map(secret).collect();
     for connection in canonical.get("connections").and_then(Value::as_array).into_iter().flatten() {
         if let Some(name) = connection.get("use").and_then(Value::as_str) {
             found.push(Dependency { kind: DependencyKind::Connection, name: name.to_owned() });
@@ -225,24 +219,6 @@ fn hosted_here(url: &Url, here: Option<&Url>) -> Option<String> {
     let (name, path) = below.split_once('/')?;
     let is_mcp = path == "mcp" || path.starts_with("mcp/");
     (is_here && is_mcp).then(|| name.to_owned())
-}
-
-pub(crate) fn secrets_in(value: Option<&Value>, found: &mut Vec<Dependency>) {
-    match value {
-        // Those are looked up in the stores of callers.
-        Some(Value::Object(fields)) if !fields.contains_key("per") => {
-            for (key, value) in fields {
-                match value {
-                    Value::String(name) if key == "envVar" || key.ends_with("EnvVar") => {
-                        found.push(Dependency { kind: DependencyKind::Secret, name: name.clone() });
-                    }
-                    value => secrets_in(Some(value), found),
-                }
-            }
-        }
-        Some(Value::Array(values)) => values.iter().for_each(|value| secrets_in(Some(value), found)),
-        _ => {}
-    }
 }
 
 /// SHA-256, hexadecimal.

@@ -201,10 +201,6 @@ impl Draft<'_> {
             Connection::Variable(variable) => self.declared(variable, chosen),
             Connection::OfServer => {
                 let variable = format!("{}_DATABASE_URL", name::variable(name));
-                let mut told =
-                    finding(Level::Note, "", format!("the spec reads the URL of the database from `{variable}`"));
-                told.hint = Some("set it where the server runs, or keep it as a secret of its owner".to_owned());
-                self.found.push(told);
                 self.declared(&variable, chosen)
             }
         };

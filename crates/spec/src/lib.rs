@@ -20,6 +20,7 @@ pub mod suggest;
 pub mod syntax;
 pub mod template;
 pub mod uri_template;
+pub mod variables;
 
 pub use check::{AllFiles, META_TOOLS, NoFiles, Probe};
 pub use diagnostic::{Code, Diagnostic, Fix, Severity, Verdict};

@@ -11,6 +11,7 @@ use mcp_factory_engine::Folder;
 use mcp_factory_spec::{Format, Source, render};
 use serde_json::{Value, json};
 
+use super::secrets;
 use crate::{
     api::{self, Api},
     args::{Output, servers::Create},
@@ -148,7 +149,7 @@ fn shown(created: &Value) -> String {
     text
 }
 
-/// What came of it, in one line.
+/// What came of it, in one line, and what it lacks, in one for each.
 fn made(created: &Value) -> String {
     let server = &created["server"];
     let (name, version, tools) =
@@ -159,5 +160,5 @@ fn made(created: &Value) -> String {
         _ => "was created",
     };
     let tools = format!("{tools} {}", if tools == 1 { "tool" } else { "tools" });
-    format!("{name} {version} {outcome}: {tools}\n")
+    format!("{name} {version} {outcome}: {tools}\n{}", secrets::missing(&created["secrets"]))
 }

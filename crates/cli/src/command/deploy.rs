@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::ValueEnum as _;
 use serde_json::{Value, json};
 
+use super::secrets;
 use crate::{
     api::{self, Api, Ask},
     args::servers::{Deploy, Target},
@@ -55,6 +56,7 @@ fn shown(deployment: &Value) -> String {
     if let Value::Object(_) = &deployment["checks"] {
         text.push_str(&format!("{}\n", checks(&deployment["checks"])));
     }
+    text.push_str(&secrets::missing(&deployment["secrets"]));
     text
 }
 

@@ -44,6 +44,17 @@ pub fn run(args: &Secrets) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Of what the factory says that a server needs: those that are not set, and what to type, a line for each.
+pub fn missing(needed: &Value) -> String {
+    let missing = needed.as_array().into_iter().flatten().filter(|secret| secret["set"] == false);
+    let told = |secret: &Value| {
+        let name = cell(&secret["name"]);
+        let set = program::line(&format!("secrets set {}", program::quoted(&name)));
+        format!("needs the secret `{name}`, which is not set: {set} < FILE\n")
+    };
+    missing.map(told).collect()
+}
+
 /// Who still runs with what it was before, and what to type.
 pub fn until_restarted(changed: &Value) -> String {
     let names: Vec<&str> = changed["usedBy"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();

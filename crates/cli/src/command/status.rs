@@ -8,6 +8,8 @@ mod toolsets;
 
 use std::{fmt::Write as _, process::ExitCode, time::Duration};
 
+use mcp_factory::NeededSecret;
+use mcp_factory_connect::Environment;
 use mcp_factory_engine::{Engine, Paging, authentication::Summary};
 use mcp_factory_spec::{Spec, model};
 use serde_json::{Value, json};
@@ -32,12 +34,18 @@ pub fn run(args: &Status) -> anyhow::Result<ExitCode> {
     };
     let tools = super::runtime()?.block_on(progress::tell("asking databases for their keys", asked));
     let callers = Summary::of(&spec).to_string();
-    let mut status = json!({ "name": spec.name.as_str(), "callers": callers, "tools": tools });
+    let needs = NeededSecret::of_spec(&spec, &Environment);
+    let secrets: Vec<Value> = needs.iter().map(|it| json!({ "name": it.name, "set": it.is_set })).collect();
+    let mut status = json!({ "name": spec.name.as_str(), "callers": callers, "secrets": secrets, "tools": tools });
     if let Some(toolsets) = toolsets::status(&spec) {
         status["exposure"] = toolsets;
     }
     output::print(args.output, &status, |_| {
         let mut text = format!("{} {}\ncallers: {callers}\n", spec.name, spec.version);
+        if !needs.is_empty() {
+            let shown = needs.iter().map(|it| format!("`{}` ({})", it.name, if it.is_set { "set" } else { "missing" }));
+            text.push_str(&format!("needs: {}\n", shown.collect::<Vec<_>>().join(", ")));
+        }
         for tool in &tools {
             show(tool, &mut text);
         }

@@ -117,3 +117,40 @@ fn a_newer_document_is_brought_into_the_file_that_people_edited() {
     assert_eq!(update("pets.yaml", &["--prefer", "theirs"]).code, Some(0));
     assert!(std::fs::read_to_string(place.path("server.yaml")).unwrap().contains("A pet"));
 }
+
+/// What a spec needs of secrets is said wherever somebody could wonder why it does not work.
+#[test]
+fn secrets_that_an_import_needs_are_told_by_each_command_until_they_are_set() {
+    let keyed = PETS.replace("paths:", "components: { securitySchemes: { key: { type: apiKey, in: header, name: X-Key } } }\nsecurity: [{ key: [] }]\npaths:");
+    let place = Place::new().file("pets.yaml", &keyed).environment("MCP_FACTORY_LISTEN", "127.0.0.1:0");
+    let said = place.run(&["create", "--openapi", "pets.yaml", "--out", "server.yaml"]);
+    let told = "needs `PETS_KEY`: an environment variable for `serve`, a secret for a server of the factory (mcp-factory secrets set PETS_KEY < FILE)\n";
+    assert!(said.code == Some(0) && said.err.contains(told), "{said:?}");
+    let said = place.run(&["status", "server.yaml"]);
+    assert!(said.out.contains("\nneeds: `PETS_KEY` (missing)\n"), "{said:?}");
+    let serving = place.serve(&["server.yaml"]);
+    assert!(serving.terminate().1.contains("environment variable `PETS_KEY` is not set; what needs it fails"));
+
+    let missing = "needs the secret `PETS_KEY`, which is not set: mcp-factory secrets set PETS_KEY < FILE\n";
+    let said = place.run(&["create", "--openapi", "pets.yaml"]);
+    assert_eq!(
+        said.out,
+        format!("pets 0.1.0 was created: 2 tools\n{missing}next: mcp-factory deploy pets\n"),
+        "{said:?}"
+    );
+    let said = place.run(&["status", "pets"]);
+    assert!(
+        said.out.contains("  needs        secret `PETS_KEY` (missing)\n") && said.out.ends_with(missing),
+        "{said:?}"
+    );
+    let said = place.run(&["deploy", "pets"]);
+    assert!(said.code == Some(0) && said.out.ends_with(missing), "{said:?}");
+    assert_eq!(place.run_with(&["secrets", "set", "PETS_KEY"], "k-1234").code, Some(0));
+    let said = place.run(&["deploy", "pets"]);
+    assert!(said.code == Some(0) && !said.out.contains("PETS_KEY"), "{said:?}");
+    let said = place.run(&["status", "pets"]);
+    assert!(said.out.contains("  needs        secret `PETS_KEY` (set)\n") && !said.out.contains("k-1234"), "{said:?}");
+    let said = place.run(&["status", "pets", "--output", "json"]);
+    assert_eq!(json(&said.out)["secrets"], serde_json::json!([{ "name": "PETS_KEY", "set": true }]), "{said:?}");
+    assert_eq!(place.run(&["down"]).code, Some(0));
+}

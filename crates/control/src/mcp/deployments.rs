@@ -26,6 +26,7 @@ pub fn add(verbs: Verbs) -> Verbs {
                 "version": { "type": "string" },
                 "serving": { "anyOf": [{ "type": "object" }, { "type": "null" }], "description": "The version that answers now, and where" },
                 "checks": { "anyOf": [{ "type": "object" }, { "type": "null" }], "description": "What was tried and passed before it served" },
+                "secrets": { "type": "array", "items": { "type": "object" }, "description": "What it needs of your secrets, and whether they are set" },
                 "unchanged": { "type": "string", "description": "Why nothing was to be done" },
             }),
             &["server", "desired", "state", "version", "serving", "checks"] as &[_],

@@ -34,6 +34,7 @@ pub fn add(verbs: Verbs) -> Verbs {
                     "server": { "type": "object" },
                     "diagnostics": { "type": "array", "items": { "type": "object" } },
                     "problems": { "type": "array", "items": { "type": "object" } },
+                    "secrets": { "type": "array", "items": { "type": "object" }, "description": "What it needs of your secrets, and whether they are set" },
                 }),
                 &["findings"],
             )),

@@ -32,6 +32,11 @@ pub fn add(verbs: Verbs) -> Verbs {
         let what = "What this factory can't run, and what was not granted to you";
         json!({ "type": "array", "items": { "type": "object" }, "description": what })
     };
+    let secrets = || {
+        let what = "What it needs of your secrets, and whether they are set: a person sets them, with \
+                    `mcp-factory secrets set NAME` or `PUT /mcp/secrets/NAME`";
+        json!({ "type": "array", "items": { "type": "object" }, "description": what })
+    };
     verbs
         .add(
             Described {
@@ -76,8 +81,9 @@ pub fn add(verbs: Verbs) -> Verbs {
                         "server": { "type": "object" },
                         "diagnostics": diagnostics(),
                         "problems": problems(),
+                        "secrets": secrets(),
                     }),
-                    &["outcome", "server", "diagnostics", "problems"],
+                    &["outcome", "server", "diagnostics", "problems", "secrets"],
                 )),
             },
             create,
@@ -120,10 +126,11 @@ pub fn add(verbs: Verbs) -> Verbs {
                     json!({
                         "name": { "type": "string" },
                         "latest": { "type": "string" },
+                        "secrets": secrets(),
                         "offers": { "type": "array", "items": { "type": "object" }, "description": "Its tools" },
                         "deployment": { "anyOf": [{ "type": "object" }, { "type": "null" }] },
                     }),
-                    &["name", "latest", "offers", "deployment"],
+                    &["name", "latest", "secrets", "offers", "deployment"],
                 )),
             },
             get,
@@ -221,6 +228,7 @@ async fn create(Asked { factory, caller, .. }: Asked, Sent { spec, files }: Sent
         "server": shown::server(&created.server),
         "diagnostics": diagnostics(&text, &created.diagnostics),
         "problems": shown::problems(&created.problems),
+        "secrets": shown::secrets(&created.secrets),
     }))
 }
 
@@ -281,6 +289,7 @@ struct Looked {
 async fn get(Asked { factory, caller, .. }: Asked, Named { server }: Named) -> Done {
     let details = factory.get(&caller, &server).await?;
     let observed = factory.observed(&caller, &server);
+    let secrets = factory.needed_secrets(&caller, &server, &details.server.latest).await?;
     let spec = factory.spec(&caller, &server, None).await?;
     let offers = spec.tools.iter().take(MOST_OFFERS).map(|tool| {
         json!({
@@ -290,7 +299,7 @@ async fn get(Asked { factory, caller, .. }: Asked, Named { server }: Named) -> D
             "inputSchema": tool.input_schema(),
         })
     });
-    answer(&Looked { details: shown::details(&details, observed.as_ref()), offers: offers.collect() })
+    answer(&Looked { details: shown::details(&details, observed.as_ref(), &secrets), offers: offers.collect() })
 }
 
 #[derive(Deserialize)]

@@ -132,7 +132,7 @@ fn answer(commanded: Commanded) -> Result<Response, Problem> {
 
 /// 200 when it is so, 202 when it is on its way, 422 when it does not become healthy.
 pub(crate) fn settled(commanded: Commanded) -> Result<(StatusCode, shown::Deployment), Problem> {
-    let Commanded { deployment, already, observed } = commanded;
+    let Commanded { deployment, already, observed, secrets } = commanded;
     let status = match &observed {
         None if already.is_some() || deployment.desired == "stopped" => StatusCode::OK,
         None => StatusCode::ACCEPTED,
@@ -150,6 +150,7 @@ pub(crate) fn settled(commanded: Commanded) -> Result<(StatusCode, shown::Deploy
         },
     };
     let mut body = shown::deployment(&deployment, observed.as_ref());
+    body.secrets = shown::secrets(&secrets);
     if let Some(already) = already {
         body.unchanged = Some(already);
     }

@@ -84,6 +84,8 @@ pub struct Created {
     diagnostics: Value,
     /// What this build can't run, and what its owner was not granted.
     problems: Vec<shown::Problem>,
+    /// What it needs of one's secrets.
+    secrets: Vec<shown::NeededSecret>,
 }
 
 /// Makes a server of a spec, or another version of it.
@@ -137,6 +139,7 @@ impl Created {
             server: shown::server(&created.server),
             diagnostics: shown::diagnostics(text, &created.diagnostics),
             problems: shown::problems(&created.problems),
+            secrets: shown::secrets(&created.secrets),
         }
     }
 }
@@ -219,7 +222,7 @@ async fn list(
 /// Everything about one server.
 ///
 /// Its `ETag` is another one after each change of what is written down of it; what is just seen of it (`serving`, `health`,
-/// `uptimeSeconds`, `checks`, `factories`) does not count.
+/// `uptimeSeconds`, `checks`, `factories`, `secrets`) does not count.
 #[utoipa::path(
     get, path = "/mcp/servers/{name}", security(("bearer" = ["viewer"])),
     responses((status = 200, body = shown::ServerDetails)),
@@ -231,7 +234,8 @@ async fn show(
 ) -> Result<impl IntoResponse, Problem> {
     let details = factory.get(&caller, &name).await?;
     let observed = factory.observed(&caller, &name);
-    let mut body = shown::details(&details, observed.as_ref());
+    let secrets = factory.needed_secrets(&caller, &name, &details.server.latest).await?;
+    let mut body = shown::details(&details, observed.as_ref(), &secrets);
     if let (Some(shown), Some(known)) = (&mut body.deployment, &details.deployment) {
         let replicas = factory.replicas(&caller, &name).await?;
         shown.factories = shown::replicas(known, factory.id(), &replicas);

@@ -162,9 +162,23 @@ pub struct ServerDetails {
     #[serde(flatten)]
     server: Server,
     dependencies: Vec<Dependency>,
+    /// Those among them that are one's own to set.
+    secrets: Vec<NeededSecret>,
     /// Servers that can't do without it.
     dependents: Vec<String>,
     pub deployment: Option<Deployment>,
+}
+
+/// A secret that a server needs, and whether it is set. No value ever comes out.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NeededSecret {
+    #[schema(example = "SHOP_KEY")]
+    name: String,
+    set: bool,
+}
+
+pub fn secrets(needed: &[mcp_factory::NeededSecret]) -> Vec<NeededSecret> {
+    needed.iter().map(|it| NeededSecret { name: it.name.clone(), set: it.is_set }).collect()
 }
 
 /// What a server can't do without.
@@ -175,11 +189,12 @@ pub struct Dependency {
     name: String,
 }
 
-pub fn details(details: &Details, observed: Option<&Observed>) -> ServerDetails {
+pub fn details(details: &Details, observed: Option<&Observed>, needed: &[mcp_factory::NeededSecret]) -> ServerDetails {
     let dependency = |it: &registry::Dependency| Dependency { kind: it.kind.as_str(), name: it.name.clone() };
     ServerDetails {
         server: server(&details.server),
         dependencies: details.dependencies.iter().map(dependency).collect(),
+        secrets: secrets(needed),
         dependents: details.dependents.clone(),
         deployment: details.deployment.as_ref().map(|it| deployment(it, observed)),
     }
@@ -210,6 +225,9 @@ pub struct Deployment {
     /// What each factory runs, where several share a registry.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub factories: Vec<Replica>,
+    /// What its version needs of one's secrets: said in answer to a command.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<NeededSecret>,
     /// Why nothing was to be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unchanged: Option<&'static str>,
@@ -287,6 +305,7 @@ pub fn deployment(deployment: &registry::Deployment, observed: Option<&Observed>
         serving: observed.and_then(|observed| observed.serving.as_ref()).map(serving),
         checks: report.map(|it| Checks { protocol: it.checks, examples: it.examples, skipped: it.skipped }),
         factories: Vec::new(),
+        secrets: Vec::new(),
         unchanged: None,
     }
 }

@@ -42,6 +42,9 @@ pub fn run(args: &Create, intake: Intake) -> anyhow::Result<ExitCode> {
     }
     let name = args.import.update.clone().or_else(|| args.name.clone());
     let Proposed { of, proposal, text } = propose(name, intake)?;
+    if args.import.dry_run || args.import.out.is_some() {
+        tell_variables(&proposal.spec);
+    }
     tell(&of, &proposal);
     match &args.import.out {
         _ if args.import.dry_run && args.import.update.is_none() => command::print(&text)?,
@@ -179,6 +182,16 @@ fn tell(of: &str, proposal: &Proposal) {
         (whole, some) => format!(", {whole} and {} of others left out as listed above", parts(some)),
     };
     eprintln!("{tools} {tools_word} of {of}{left_out}");
+}
+
+/// What has to be set before the spec can do all that it says: it differs by where it will run.
+fn tell_variables(spec: &mcp_factory_spec::Spec) {
+    for name in spec.variables() {
+        let set = program::line(&format!("secrets set {name}"));
+        eprintln!(
+            "needs `{name}`: an environment variable for `serve`, a secret for a server of the factory ({set} < FILE)"
+        );
+    }
 }
 
 fn tell_findings(findings: &[Finding]) {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     api::{self, Api},
     args::{Output, factory::Reach},
-    command::deploy::checks,
+    command::{deploy::checks, secrets},
     output::{self, Colour, cell, paint, plain, time},
     program,
 };
@@ -58,10 +58,20 @@ fn shown(api: &Api, server: &Value) -> String {
     line("callers", cell(&server["auth"]));
     line("tags", cell(&server["tags"]));
     let needs = server["dependencies"].as_array().into_iter().flatten();
-    let needs: Vec<String> = needs.map(|it| format!("{} `{}`", cell(&it["kind"]), cell(&it["name"]))).collect();
+    let is_set = |needed: &Value| {
+        let mut secrets = server["secrets"].as_array().into_iter().flatten().filter(|_| needed["kind"] == "secret");
+        match secrets.find(|it| it["name"] == needed["name"]).map(|it| it["set"] == true) {
+            None => "",
+            Some(true) => " (set)",
+            Some(false) => " (missing)",
+        }
+    };
+    let needs: Vec<String> =
+        needs.map(|it| format!("{} `{}`{}", cell(&it["kind"]), cell(&it["name"]), is_set(it))).collect();
     line("needs", if needs.is_empty() { "-".to_owned() } else { needs.join(", ") });
     line("needed by", cell(&server["dependents"]));
     line("updated", time(&server["updated"]));
+    text.push_str(&secrets::missing(&server["secrets"]));
     text
 }
 
