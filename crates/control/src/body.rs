@@ -80,16 +80,30 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
 
 /// Where it is wrong, and which field, but no value that was in it: that may be a secret.
 fn wrong(error: &serde_json::Error) -> String {
-    let what = match error.classify() {
-        serde_json::error::Category::Data => "has other fields or values than it takes",
-        _ => "is no JSON",
-    };
+    let (line, column) = (error.line(), error.column());
+    match error.classify() {
+        serde_json::error::Category::Data => {
+            let (what, field) = told(error);
+            format!("the body {what}, at line {line}, column {column}{field}")
+        }
+        _ => format!("the body is no JSON, at line {line}, column {column}"),
+    }
+}
+
+/// The same of a part of it that was read on its own.
+pub fn wrong_fields(error: &serde_json::Error) -> String {
+    let (what, field) = told(error);
+    format!("{what}{field}")
+}
+
+fn told(error: &serde_json::Error) -> (&'static str, String) {
     let said = error.to_string();
+    let said = said.rsplit_once(" at line ").map_or(&*said, |(said, _)| said);
+    // The last is our own text about what a body is made of.
     let names_a_field =
-        ["unknown field `", "missing field `", "duplicate field `"].iter().any(|it| said.starts_with(it));
-    let field = said.split_once(" at line ").map(|(said, _)| said).filter(|it| names_a_field && it.len() <= LONGEST);
-    let field = field.map(|said| format!(": {said}")).unwrap_or_default();
-    format!("the body {what}, at line {}, column {}{field}", error.line(), error.column())
+        ["unknown field `", "missing field `", "duplicate field `", "`from"].iter().any(|it| said.starts_with(it));
+    let field = Some(said).filter(|said| names_a_field && said.len() <= LONGEST);
+    ("has other fields or values than it takes", field.map(|said| format!(": {said}")).unwrap_or_default())
 }
 
 /// What stands behind the `?`.

@@ -6,7 +6,7 @@ use axum::{
     middleware::Next,
     response::{AppendHeaders, IntoResponse, Response},
 };
-use mcp_factory::Error;
+use mcp_factory::{Error, intake};
 use serde_json::{Value, json};
 
 #[derive(Debug)]
@@ -112,7 +112,9 @@ impl From<Error> for Problem {
             tracing::error!(error = &error as &dyn std::error::Error, "a verb failed");
             return Self::new(status, error.code(), "the factory failed; its log says why");
         }
-        let mut problem = Self::new(status, error.code(), error.to_string());
+        let said = error.to_string();
+        let said = if matches!(error, Error::Intake(_)) { intake::for_senders(&said) } else { said.as_str().into() };
+        let mut problem = Self::new(status, error.code(), said);
         if let Some(what) = error.missing() {
             problem = problem.with("missing", what.into());
         }

@@ -18,7 +18,7 @@ mod spec;
 mod toolbox;
 mod update;
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 pub use mcp_factory_connect::mcp::is_private;
 pub use mcp_factory_intake::{
@@ -64,6 +64,28 @@ pub enum Intake {
     Spec(#[schema(inline)] MadeSpec),
     /// A gRPC server that describes itself.
     Grpc(#[schema(inline)] Grpc),
+}
+
+/// The words of all kinds.
+pub const KINDS: [&str; 8] = ["openapi", "toolbox", "mcp", "graphql", "postman", "database", "spec", "grpc"];
+
+/// Options of the command line that messages name.
+const OPTIONS: [&str; 6] = ["--fetch-references", "--schema", "--scope", "--session", "--tables", "--token-env-var"];
+
+/// A message as it is for those who send JSON: what is typed as an option is a field there.
+#[must_use]
+pub fn for_senders(message: &str) -> Cow<'_, str> {
+    let mut said = Cow::Borrowed(message);
+    for option in OPTIONS {
+        let typed = format!("`{option}`");
+        if said.contains(&typed) {
+            let mut words = option.trim_start_matches('-').split('-');
+            let first = words.next().unwrap_or_default().to_owned();
+            let field = words.fold(first, |field, word| field + &word[..1].to_ascii_uppercase() + &word[1..]);
+            said = said.replace(&typed, &format!("`{field}`")).into();
+        }
+    }
+    said
 }
 
 /// What is to be made of it.
@@ -201,5 +223,31 @@ impl Factory {
             }
         };
         Ok(Imported { spec, findings, update: None, created })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use utoipa::PartialSchema as _;
+
+    use super::*;
+
+    #[test]
+    fn the_words_of_all_kinds_are_those_that_are_read() {
+        let schema = serde_json::to_value(Intake::schema()).expect("a schema is JSON");
+        let kinds = schema["oneOf"].as_array().into_iter().flatten();
+        let kinds: Vec<&str> = kinds.filter_map(|kind| kind["required"][0].as_str()).collect();
+        assert_eq!(kinds, KINDS);
+    }
+
+    #[test]
+    fn an_option_of_the_command_line_is_a_field_for_those_who_send() {
+        for (said, shown) in [
+            ("look at `--scope`", "look at `scope`"),
+            ("`--fetch-references` and `--tables`", "`fetchReferences` and `tables`"),
+            ("a table `--x` and --schema", "a table `--x` and --schema"),
+        ] {
+            assert_eq!(for_senders(said), shown);
+        }
     }
 }

@@ -35,7 +35,7 @@ pub(super) struct Guard {
 
 /// An address that may not be connected to. It is not told: who may not go there may not learn either what a name means there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{host}` is not on the public internet; if that is meant, set `allowPrivateNetwork: true` on the connection")]
+#[error("`{host}` is not on the public internet; if that is meant, set `allowPrivateNetwork: true` beside its URL")]
 pub(super) struct Forbidden {
     host: String,
 }

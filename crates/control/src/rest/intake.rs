@@ -8,15 +8,19 @@ use axum::{
 };
 use mcp_factory::{
     Error, Factory,
-    intake::{self, Intake, IntakeError},
+    intake::{self, Intake, IntakeError, KINDS},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::servers::{Created, status_of};
-use crate::{Control, Problem, body::Sent, conditions::Expecting};
+use crate::{
+    Control, Problem,
+    body::{Sent, wrong_fields},
+    conditions::Expecting,
+};
 
 pub fn routes() -> OpenApiRouter<Control> {
     OpenApiRouter::new().routes(routes!(import))
@@ -35,6 +39,7 @@ pub fn example() -> Value {
 #[schema(example = json!(example()))]
 pub struct Import {
     #[schema(inline)]
+    #[serde(deserialize_with = "one_kind")]
     from: Intake,
     /// What the server is called. Left out: what the thing is called.
     name: Option<String>,
@@ -55,6 +60,29 @@ pub enum Prefer {
     Ours,
     /// What the new import says.
     Theirs,
+}
+
+/// An object with one kind in it. What is wrong is told by names of fields, with no value.
+fn one_kind<'de, D: Deserializer<'de>>(from: D) -> Result<Intake, D::Error> {
+    let kinds = || format!("one of `{}`", KINDS.join("`, `"));
+    let Value::Object(from) = Value::deserialize(from)? else {
+        return Err(D::Error::custom(format!("`from` is an object with {}", kinds())));
+    };
+    let mut given = from.keys();
+    let kind = match (given.next(), given.next()) {
+        (Some(kind), None) if KINDS.contains(&&**kind) => kind.clone(),
+        (Some(kind), None) => {
+            let kind: String = kind.chars().take(64).flat_map(char::escape_debug).collect();
+            return Err(D::Error::custom(format!("`from` has the unknown kind `{kind}`, expected {}", kinds())));
+        }
+        (None, _) => return Err(D::Error::custom(format!("`from` is empty, expected {}", kinds()))),
+        (Some(_), Some(_)) => {
+            let message = format!("`from` has {} kinds, expected exactly {}", from.len(), kinds());
+            return Err(D::Error::custom(message));
+        }
+    };
+    let read = serde_json::from_value(from.into());
+    read.map_err(|error| D::Error::custom(format!("`from.{kind}` {}", wrong_fields(&error))))
 }
 
 /// What came of it.
@@ -145,11 +173,11 @@ const MOST_FINDINGS: usize = 200;
 fn findings(found: &[intake::Finding]) -> Vec<Finding> {
     let shown = found.iter().take(MOST_FINDINGS).map(|it| Finding {
         level: it.level.as_str(),
-        message: it.message.clone(),
+        message: intake::for_senders(&it.message).into_owned(),
         place: it.place.clone(),
         line: it.position.map(|at| at.line),
         column: it.position.map(|at| at.column),
-        hint: it.hint.clone(),
+        hint: it.hint.as_deref().map(|hint| intake::for_senders(hint).into_owned()),
     });
     shown.collect()
 }

@@ -52,6 +52,29 @@ async fn an_agent_makes_a_server_of_a_document() {
     assert!(!tool["inputSchema"].to_string().contains("$ref"), "a model reads it alone: {tool}");
 }
 
+/// The same over REST and for agents; no value ever comes out.
+#[tokio::test]
+async fn secrets_that_an_import_needs_are_told_with_whether_they_are_set() {
+    let running = Running::start().await;
+    let key = "components: { securitySchemes: { key: { type: apiKey, in: header, name: X-Key } } }\nsecurity: [{ key: [] }]\npaths:";
+    let from = json!({ "openapi": { "document": PETS.replace("paths:", key) } });
+    let created = running.ask("POST", "/mcp/import", &json!({ "from": from }).to_string()).await;
+    let missing = json!([{ "name": "PETS_KEY", "set": false }]);
+    assert_eq!((created.status, &created.json()["secrets"]), (201, &missing), "{created:?}");
+    assert_eq!(running.tool("import_server", json!({ "from": from })).await["secrets"], missing);
+    let before = running.ask("GET", "/mcp/servers/pets", "").await;
+    assert_eq!(before.json()["secrets"], missing);
+    assert_eq!(running.tool("deploy_server", json!({ "server": "pets" })).await["secrets"], missing);
+
+    let put = running.ask("PUT", "/mcp/secrets/PETS_KEY", r#"{ "value": "k-1234" }"#).await;
+    assert_eq!(put.status, 200, "{put:?}");
+    let set = json!([{ "name": "PETS_KEY", "set": true }]);
+    let deployed = running.ask("POST", "/mcp/deploy/pets", "{}").await;
+    assert_eq!(deployed.json()["secrets"], set, "{deployed:?}");
+    assert_eq!(running.tool("get_server", json!({ "server": "pets" })).await["secrets"], set);
+    assert_eq!(running.ask("GET", "/mcp/servers/pets", "").await.json()["secrets"], set);
+}
+
 #[tokio::test]
 async fn toolbox_files_and_collections_are_taken_as_well() {
     let running = Running::start().await;
@@ -182,6 +205,23 @@ async fn what_is_asked_wrongly_is_refused() {
         let refused = running.ask("POST", "/mcp/import", &json!({ "from": from }).to_string()).await;
         assert_eq!(refused.code(), (400, "invalid-argument".to_owned()), "{from}");
     }
+    let kinds = "one of `openapi`, `toolbox`, `mcp`, `graphql`, `postman`, `database`, `spec`, `grpc`";
+    for (from, said) in [
+        (json!({}), format!("`from` is empty, expected {kinds}")),
+        (json!({ "openapi": {}, "mcp": {} }), format!("`from` has 2 kinds, expected exactly {kinds}")),
+        (json!({ "swagger": {} }), format!("`from` has the unknown kind `swagger`, expected {kinds}")),
+        (json!("openapi"), format!("`from` is an object with {kinds}")),
+        (json!({ "mcp": { "adress": "s3cret" } }), "`from.mcp` has other fields or values than it takes: unknown field `adress`, expected one of `url`, `argv`, `tokenEnvVar`, `tools`".to_owned()),
+        (json!({ "mcp": { "argv": "s3cret" } }), "`from.mcp` has other fields or values than it takes".to_owned()),
+    ] {
+        let refused = running.ask("POST", "/mcp/import", &json!({ "from": from }).to_string()).await;
+        assert!(refused.json()["detail"].as_str().unwrap().ends_with(&said), "{from}: {refused:?}");
+        let refused = running.fails(&running.token, "import_server", json!({ "from": from })).await;
+        assert!(refused["detail"].as_str().unwrap().ends_with(&said), "{from}: {refused}");
+    }
+    let private = json!({ "from": { "graphql": { "url": "http://127.0.0.1:9/graphql" } } }).to_string();
+    let refused = running.ask("POST", "/mcp/import", &private).await;
+    assert!(refused.body.contains("set `allowPrivateNetwork: true` beside its URL"), "{refused:?}");
     let ftp = json!({ "from": { "openapi": { "url": "ftp://example.com/a" } } }).to_string();
     assert_eq!(running.ask("POST", "/mcp/import", &ftp).await.code().1, "unreadable");
     let page = json!({ "from": { "openapi": { "document": "<html>" } } }).to_string();

@@ -83,10 +83,10 @@ impl Database {
         let mut opened = Opened::new(place, reach, self.schema.clone()).await?;
         if opened.database.backend() == Backend::Sqlite {
             if self.schema.as_ref().is_some_and(|schema| !schema.eq_ignore_ascii_case("main")) {
-                return Err(IntakeError::Argument("SQLite has one schema, `main`; leave `schema` out".to_owned()));
+                return Err(IntakeError::Argument("SQLite has one schema, `main`; leave `--schema` out".to_owned()));
             }
             if !self.session.is_empty() {
-                let message = "SQLite has no row security, and is told nothing of callers; leave `session` out";
+                let message = "SQLite has no row security, and is told nothing of callers; leave `--session` out";
                 return Err(IntakeError::Argument(message.to_owned()));
             }
         }
@@ -150,7 +150,9 @@ impl Opened {
         let (secrets, policy) = (reach.secrets().clone(), reach.policy().clone());
         let (url, connection) = match place {
             Place::Typed(url) => {
-                is_there(&url)?;
+                if backend_of(&url)? == Backend::Sqlite {
+                    is_there(path(&url))?;
+                }
                 (url, Connection::OfServer)
             }
             Place::Named(variable) => {
@@ -191,20 +193,10 @@ impl Opened {
         policy: Arc<Policy>,
         schema: Option<String>,
     ) -> Result<Self, IntakeError> {
-        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
-        let backend = match &*scheme {
-            "postgres" | "postgresql" => Backend::Postgres,
-            "mysql" | "mariadb" => Backend::Mysql,
-            // Another scheme is nothing to guess at, and a file of that name nothing to make.
-            _ if url.contains("://") && scheme != "sqlite" => {
-                let message = "a database's URL begins with `postgresql://`, `mysql://`, `mariadb://` or `sqlite:`";
-                return Err(IntakeError::Argument(message.to_owned()));
-            }
-            _ => Backend::Sqlite,
-        };
+        let backend = backend_of(url)?;
         let (of, mut called) = shown(url, backend);
         if backend == Backend::Mysql && called.is_empty() && schema.is_none() {
-            let message = "the URL names no database: write it behind the last `/`, or pass `schema`";
+            let message = "the URL names no database: write it behind the last `/`, or pass `--schema`";
             return Err(IntakeError::Argument(message.to_owned()));
         }
         if called.is_empty() {
@@ -237,21 +229,35 @@ pub(super) fn told(error: &sql::Error, is_shared: bool) -> String {
     }
 }
 
-/// What is typed may be meant as a variable, too, where it is no URL.
+/// By its scheme; what has none is a file.
+fn backend_of(url: &str) -> Result<Backend, IntakeError> {
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    match &*scheme {
+        "postgres" | "postgresql" => Ok(Backend::Postgres),
+        "mysql" | "mariadb" => Ok(Backend::Mysql),
+        // Another scheme is nothing to guess at, and a file of that name nothing to make.
+        _ if url.contains("://") && scheme != "sqlite" => {
+            let message = "a database's URL begins with `postgresql://`, `mysql://`, `mariadb://` or `sqlite:`";
+            Err(IntakeError::Argument(message.to_owned()))
+        }
+        _ => Ok(Backend::Sqlite),
+    }
+}
+
+/// A file that was typed, where a variable may have been meant.
 fn is_there(typed: &str) -> Result<(), IntakeError> {
-    let path = std::path::Path::new(path(typed));
     if typed.trim().is_empty() {
         return Err(IntakeError::Argument("there is no database: give a URL, a file or a variable".to_owned()));
     }
     let is_word = typed.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let why = match path.metadata() {
-        Ok(found) if found.is_dir() => "it is a folder",
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound || typed.contains("://") => return Ok(()),
-        Err(_) if is_word => "there is no variable of that name, and no file",
-        Err(_) => "there is no such file",
+    let why = match std::path::Path::new(typed).metadata() {
+        Ok(found) if found.is_dir() => "it is a folder".to_owned(),
         Ok(_) => return Ok(()),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => error.to_string(),
+        Err(_) if is_word => "there is no variable of that name, and no file".to_owned(),
+        Err(_) => "there is no such file".to_owned(),
     };
-    Err(IntakeError::Unreadable { of: format!("`{}`", path.display()), why: why.to_owned() })
+    Err(IntakeError::Unreadable { of: format!("`{typed}`"), why })
 }
 
 fn path(url: &str) -> &str {

@@ -190,10 +190,7 @@ const TOO_LARGE: &str = "what the document refers to is too large together";
 fn fetch(fetched: Option<&Fetched>, path: &str) -> Result<Vec<u8>, String> {
     match fetched {
         Some(fetched) => fetched.fetch(path),
-        None => {
-            Err("what a document refers to is fetched where that is asked for: `--fetch-references`, `fetchReferences`"
-                .to_owned())
-        }
+        None => Err("what a document refers to is fetched where that is asked for: `--fetch-references`".to_owned()),
     }
 }
 
