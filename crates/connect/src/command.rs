@@ -21,7 +21,7 @@ use crate::{Denied, Grant, Policy};
 
 pub use capture::Captured;
 pub use launch::{LAUNCH, Launcher, ProcessLimits, launch};
-pub use talk::Talk;
+pub use talk::{LastWords, Talk, Talking};
 
 /// A program that was found and may be started.
 #[derive(Debug, Clone)]

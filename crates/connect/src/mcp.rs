@@ -77,6 +77,9 @@ pub enum Error {
     Refused { server: String, code: i64, message: String },
     #[error("the MCP server `{server}` did not answer in time")]
     TimedOut { server: String },
+    /// `complaints` are the end of what it wrote to standard error: for whoever runs it, and in no message.
+    #[error("the MCP server `{server}` ended before it answered{how}")]
+    Ended { server: String, how: String, complaints: String },
     #[error("the MCP server `{server}` {what}")]
     Broken { server: String, what: String },
 }
@@ -223,7 +226,11 @@ impl Server {
         let unknown = Era::Older { version: String::new(), session: None, generation };
         let (reply, session) = match &self.way {
             Way::Http(endpoint) => endpoint.send(&message, &unknown).await?,
-            Way::Program(program) => (program.send(&message, &unknown).await?, None),
+            Way::Program(program) => match program.send(&message, &unknown).await? {
+                // It was started for this.
+                Reply::Gone => return Err(program.gone().await),
+                reply => (reply, None),
+            },
         };
         let Reply::Result(result) = reply else { return Err(self.refused(reply)) };
         let version = result["protocolVersion"].as_str().unwrap_or(OLDER).to_owned();
@@ -243,6 +250,7 @@ impl Server {
                 // To start may take it a while.
                 let patience = (message.bounds.timeout / 2).min(Duration::from_secs(15));
                 match tokio::time::timeout(patience, program.send(message, &Era::Current)).await {
+                    Ok(Ok(Reply::Gone)) => Err(program.gone().await),
                     Ok(reply) => reply.map(Some),
                     Err(_) => Ok(None),
                 }

@@ -34,6 +34,37 @@ pub struct Options {
     pub fields: Vec<String>,
 }
 
+/// What an endpoint answered, if it says anything of its schema; else what it did answer, and what may be done.
+pub fn answered(status: &str, kind: Option<&str>, body: &[u8]) -> Result<Value, String> {
+    let Ok(answer) = serde_json::from_slice::<Value>(body) else {
+        let kind = kind.map_or_else(|| "no `Content-Type`".to_owned(), |kind| format!("`{}`", text::plain(kind, 80)));
+        return Err(format!(
+            "it answers {status} with {kind}, and no JSON; look whether this is the URL of the GraphQL endpoint, whose path is often \
+             `/graphql`, and whether it takes a token (`--token-env-var`)"
+        ));
+    };
+    if answer["data"]["__schema"].is_object() {
+        return Ok(answer);
+    }
+    let errors = answer["errors"].as_array().into_iter().flatten();
+    let said: Vec<String> = errors
+        .filter_map(|it| it["message"].as_str())
+        .take(3)
+        .map(|it| format!("`{}`", text::plain(it, 200)))
+        .collect();
+    Err(match said.as_slice() {
+        [] => format!(
+            "it answers {status} with JSON that is no answer of GraphQL; look whether this is the URL of the GraphQL endpoint, \
+             whose path is often `/graphql`, and whether it takes a token (`--token-env-var`)"
+        ),
+        said => format!(
+            "it answers {status} and does not tell its schema: {}; where introspection is for some callers only, pass their token \
+             (`--token-env-var`); where it is turned off, turn it on for as long as this takes, or write `graphql` tools by hand",
+            said.join(", ")
+        ),
+    })
+}
+
 /// Makes a spec of what introspection answered; `connection` says how the endpoint is reached.
 pub fn import(
     title: &str,

@@ -155,9 +155,9 @@ impl Create {
         }
         if let Some(url) = &source.graphql {
             let (token_env_var, fields) = (import.upstream.token_env_var.clone(), import.upstream.tool.clone());
-            // Whoever types a URL means the place where it leads.
             let allow_private_network = intake::is_private(url);
-            let graphql = Graphql { url: Some(url.clone()), allow_private_network, token_env_var, fields };
+            let graphql =
+                Graphql { url: Some(url.clone()), allow_private_network, token_env_var, fields, is_typed: true };
             return Ok(Some(Intake::Graphql(graphql)));
         }
         if let Some(place) = &source.postman {

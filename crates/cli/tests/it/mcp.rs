@@ -55,3 +55,58 @@ fn what_is_no_server_is_told() {
     let said = place.run(&["create", "--mcp", "/bin/true", "--dry-run"]);
     assert!(said.code == Some(1) && said.err.contains("the MCP server `upstream`"), "{said:?}");
 }
+
+/// With how it ended, and the end of what it complained of.
+#[test]
+fn a_program_that_dies_at_once_is_told_with_its_last_words() {
+    let place = place().file(
+        "dies.sh",
+        "#!/bin/sh\nfor i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo \"line $i\" >&2; done\n\
+        echo \"no such module: sk-abcdefghijklmnopqrstuvwx\" >&2\nexit 3\n",
+    );
+    let said = place.run(&["create", "--mcp", "/bin/sh dies.sh", "--dry-run"]);
+    let told = "error: can't read `/bin/sh dies.sh`: the MCP server `upstream` ended before it answered (exit status: 3); the end of \
+        what it wrote to standard error:\n    line 4\n    line 5\n";
+    assert!(said.code == Some(1) && said.err.contains(told), "{said:?}");
+    assert!(said.err.contains("    line 12\n    no such module: ***\n"), "{said:?}");
+    let said = place.run(&["create", "--mcp", "/bin/true", "--dry-run"]);
+    assert!(said.err.contains("(exit status: 0), and wrote nothing to standard error"), "{said:?}");
+}
+
+/// Something else than a GraphQL endpoint, or one that keeps its schema to itself.
+#[test]
+fn an_endpoint_without_a_schema_is_told_with_what_it_answers() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = [0; 8192];
+            let read = stream.read(&mut head).unwrap_or(0);
+            let (status, kind, body) = match head[..read].starts_with(b"POST /graphql ") {
+                true => {
+                    ("400 Bad Request", "application/json", r#"{"errors":[{"message":"introspection is disabled"}]}"#)
+                }
+                false => ("404 Not Found", "text/html", "<html>no such page</html>"),
+            };
+            let length = body.len();
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            );
+        }
+    });
+    for (path, told) in [
+        (
+            "",
+            "it answers 404 Not Found with `text/html`, and no JSON; look whether this is the URL of the GraphQL endpoint",
+        ),
+        (
+            "graphql",
+            "it answers 400 Bad Request and does not tell its schema: `introspection is disabled`; where introspection",
+        ),
+    ] {
+        let said = Place::new().run(&["create", "--graphql", &format!("{at}/{path}"), "--dry-run"]);
+        assert!(said.code == Some(1) && said.err.contains(told) && said.err.contains("`--token-env-var`"), "{said:?}");
+    }
+}

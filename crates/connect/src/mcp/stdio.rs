@@ -8,13 +8,14 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Era, Error, Message, Reply, reply_of};
-use crate::command::{self, Talk};
+use crate::command::{self, LastWords, Talk, Talking};
 
 /// How it is started.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub(super) struct Program {
     generations: AtomicU64,
 }
 
+/// For what has ended to be looked after.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// The largest line that is read.
 const LONGEST: usize = 16 << 20;
 
@@ -47,6 +50,7 @@ struct Live {
     lines: mpsc::Sender<String>,
     waiting: Waiting,
     next: AtomicU64,
+    ended: watch::Receiver<Option<LastWords>>,
 }
 
 /// A request that waits for its answer. Whoever stops waiting says so.
@@ -74,7 +78,8 @@ impl Program {
     pub async fn begin(&self) -> Result<u64, Error> {
         let Start { program, arguments, folder, environment } = self.start.clone();
         let talk = Talk { arguments, folder, environment, longest_line: LONGEST };
-        let (lines, mut said) = program.talk(talk).await.map_err(|error| self.broken(error.to_string()))?;
+        let talking = program.talk(talk).await.map_err(|error| self.broken(error.to_string()))?;
+        let Talking { input: lines, output: mut said, ended } = talking;
         let waiting = Waiting::default();
         let (router, answers) = (Arc::clone(&waiting), lines.downgrade());
         tokio::spawn(async move {
@@ -101,7 +106,7 @@ impl Program {
             router.lock().unwrap_or_else(PoisonError::into_inner).clear();
         });
         let generation = self.generations.fetch_add(1, Ordering::Relaxed);
-        let live = Live { generation, lines, waiting, next: AtomicU64::new(1) };
+        let live = Live { generation, lines, waiting, next: AtomicU64::new(1), ended };
         *self.live.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(live));
         Ok(generation)
     }
@@ -115,7 +120,7 @@ impl Program {
         if live.lines.send(message.json(id, era).to_string()).await.is_err() {
             return Ok(Reply::Gone);
         }
-        let answer = answer.await.map_err(|_| self.broken("ended before it answered"))?;
+        let Ok(answer) = answer.await else { return Err(self.ended(&live).await) };
         asked.is_answered = true;
         if answer.to_string().len() > message.bounds.max_bytes {
             return Err(self.broken(format!("answers with more than {} bytes", message.bounds.max_bytes)));
@@ -124,9 +129,31 @@ impl Program {
     }
 
     pub async fn notify(&self, method: &str) -> Result<(), Error> {
-        let Some(live) = self.live() else { return Err(self.broken("ended")) };
-        let sent = live.lines.send(json!({ "jsonrpc": "2.0", "method": method }).to_string()).await;
-        sent.map_err(|_| self.broken("ended"))
+        let Some(live) = self.live() else { return Err(self.gone().await) };
+        match live.lines.send(json!({ "jsonrpc": "2.0", "method": method }).to_string()).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.ended(&live).await),
+        }
+    }
+
+    /// Why the run that was begun last is no more.
+    pub async fn gone(&self) -> Error {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match live {
+            Some(live) => self.ended(&live).await,
+            None => self.broken("was never started"),
+        }
+    }
+
+    async fn ended(&self, live: &Live) -> Error {
+        let mut ended = live.ended.clone();
+        let last_words = match tokio::time::timeout(PATIENCE, ended.wait_for(Option::is_some)).await {
+            Ok(Ok(last_words)) => last_words.clone(),
+            _ => None,
+        };
+        let LastWords { status, complaints } = last_words.unwrap_or_default();
+        let how = status.map(|status| format!(" ({status})")).unwrap_or_default();
+        Error::Ended { server: self.name.clone(), how, complaints }
     }
 
     fn broken(&self, what: impl Into<String>) -> Error {

@@ -287,7 +287,7 @@ async fn a_graphql_endpoint_becomes_a_server_with_a_secret_of_theirs() {
     stranger.is_refused(&from, "forbidden").await;
     stranger.grant("private-networks", "").await;
     stranger.secret("API_TOKEN", "wrong-token").await;
-    stranger.is_refused(&from, "invalid-document").await;
+    stranger.is_refused(&from, "unreadable").await;
     stranger.secret("API_TOKEN", "s3cret-token").await;
     let spec = stranger.becomes_a_server(&from, "greets").await;
     assert!(spec.contains("envVar: API_TOKEN") && !spec.contains("s3cret"), "{spec}");

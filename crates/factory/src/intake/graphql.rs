@@ -3,10 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, header};
-use mcp_factory_connect::http::{Auth, Base, Client, ClientConfig, Oversize, Request};
+use mcp_factory_connect::http::{
+    self as http_client, Auth, Base, Class, Client, ClientConfig, Oversize, Request, Response,
+};
 use mcp_factory_intake::graphql::{self, INTROSPECTION, Options};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use url::Url;
 use utoipa::ToSchema;
 
@@ -25,6 +27,9 @@ pub struct Graphql {
     pub token_env_var: Option<String>,
     /// Only fields whose names fit one of these; `*` stands for anything.
     pub fields: Vec<String>,
+    /// Whoever types a URL means the place where it leads, wherever that is.
+    #[serde(skip)]
+    pub is_typed: bool,
 }
 
 impl Graphql {
@@ -35,38 +40,56 @@ impl Graphql {
         if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
             return Err(unreadable("it is no `http` or `https` URL without a user".to_owned()));
         }
+        let auth = match &self.token_env_var {
+            Some(variable) => Auth::Bearer { secret: variable.clone() },
+            None => Auth::None,
+        };
+        let mut private = self.allow_private_network;
+        let mut answer = introspected(&url, auth.clone(), private, reach).await?;
+        // By its name it may have been public.
+        if self.is_typed && !private && matches!(&answer, Err(error) if error.class() == Class::Refused) {
+            private = true;
+            answer = introspected(&url, auth, private, reach).await?;
+        }
+        let answer = answer.map_err(|error| unreadable(error.to_string()))?;
+        let kind = answer.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let answered = graphql::answered(&answer.status.to_string(), kind, &answer.body).map_err(unreadable)?;
         let mut connection = Map::new();
         connection.insert("url".to_owned(), url.as_str().into());
-        let mut auth = Auth::None;
         if let Some(variable) = self.token_env_var {
             connection.insert("auth".to_owned(), json!({ "type": "bearer", "envVar": variable }));
-            auth = Auth::Bearer { secret: variable };
         }
-        if self.allow_private_network {
+        if private {
             connection.insert("allowPrivateNetwork".to_owned(), true.into());
         }
-        let config = ClientConfig {
-            auth,
-            allow_private_network: self.allow_private_network,
-            timeout: Duration::from_secs(60),
-            kept_bytes: 0,
-            ..ClientConfig::new("the endpoint", Base::Url(url.as_str().to_owned()))
-        };
-        let client = Client::new(config, Arc::clone(reach.secrets()), Arc::clone(reach.policy()))?;
-        let mut asked = Request {
-            body: Some(json!({ "query": INTROSPECTION }).to_string().into()),
-            max_bytes: reach.largest(),
-            oversize: Oversize::Refuse,
-            ..Request::new(Method::POST, "")
-        };
-        asked.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        asked.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        let answer = client.send(asked).await.map_err(|error| unreadable(error.to_string()))?;
-        let Ok(answered) = serde_json::from_slice::<Value>(&answer.body) else {
-            return Err(unreadable(format!("it answers {}, and not as GraphQL does", answer.status)));
-        };
         let (title, options) = (title_of(&url), Options { name, fields: self.fields });
         let bytes = answer.body.len();
         Proposed::of(of, bytes, move |_| graphql::import(&title, connection, &answered, &options)).await
     }
+}
+
+/// What it says of its schema, or what it says instead.
+async fn introspected(
+    url: &Url,
+    auth: Auth,
+    private: bool,
+    reach: &Reach,
+) -> Result<Result<Response, http_client::Error>, IntakeError> {
+    let config = ClientConfig {
+        auth,
+        allow_private_network: private,
+        timeout: Duration::from_secs(60),
+        kept_bytes: 0,
+        ..ClientConfig::new("the endpoint", Base::Url(url.as_str().to_owned()))
+    };
+    let client = Client::new(config, Arc::clone(reach.secrets()), Arc::clone(reach.policy()))?;
+    let mut asked = Request {
+        body: Some(json!({ "query": INTROSPECTION }).to_string().into()),
+        max_bytes: reach.largest(),
+        oversize: Oversize::Refuse,
+        ..Request::new(Method::POST, "")
+    };
+    asked.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    asked.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    Ok(client.send(asked).await)
 }

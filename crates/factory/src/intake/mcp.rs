@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use mcp_factory_connect::{
     command::ProgramError,
     http::{Auth, Base, ClientConfig},
-    mcp::{Bounds, Server},
+    mcp::{Bounds, Error, Server},
 };
 use mcp_factory_intake::mcp::{self, Options};
+use mcp_factory_spec::secrets;
 use serde::Deserialize;
 use serde_json::{Map, json};
 use url::Url;
@@ -32,6 +33,9 @@ pub struct Mcp {
 
 /// A program may have to be fetched and compiled before it says anything.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Of a program that ended: lines, and characters of one.
+const LAST_LINES: usize = 10;
+const LONGEST_LINE: usize = 200;
 
 impl Mcp {
     pub(super) async fn propose(self, name: Option<String>, reach: &Reach) -> Result<Proposed, IntakeError> {
@@ -55,7 +59,7 @@ impl Mcp {
         }
         let bounds = Bounds { timeout: PATIENCE, max_bytes: reach.largest(), caller: None };
         let listed = server.tools(&bounds).await;
-        let tools = listed.map_err(|error| IntakeError::Unreadable { of: of.clone(), why: error.to_string() })?;
+        let tools = listed.map_err(|error| IntakeError::Unreadable { of: of.clone(), why: why(&error) })?;
         let title = match &self.url {
             Some(url) => title_of(url),
             None => {
@@ -87,6 +91,22 @@ impl Mcp {
             Err(error) => Err(unreadable(error.to_string())),
         }
     }
+}
+
+/// With the last words of a program, each in a line of its own.
+fn why(error: &Error) -> String {
+    let Error::Ended { complaints, .. } = error else { return error.to_string() };
+    let lines: Vec<&str> = complaints.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    if lines.is_empty() {
+        return format!("{error}, and wrote nothing to standard error");
+    }
+    let mut why = format!("{error}; the end of what it wrote to standard error:");
+    for line in &lines[lines.len().saturating_sub(LAST_LINES)..] {
+        let line: String = line.chars().filter(|c| !c.is_control()).take(LONGEST_LINE).collect();
+        why.push_str("\n    ");
+        why.push_str(&secrets::redact(&line));
+    }
+    why
 }
 
 /// What a server at a URL is called.

@@ -199,3 +199,33 @@ fn cycles_and_wide_types_end() {
     let schema = proposal.spec.canonical()["tools"][0]["parameters"].to_string();
     assert!(schema.len() > 100 && schema.len() < 20_000, "{}", schema.len());
 }
+
+#[test]
+fn what_an_endpoint_answers_instead_of_its_schema_is_told_with_what_to_do() {
+    for (status, kind, body, said) in [
+        (
+            "404 Not Found",
+            Some("text/html; charset=utf-8"),
+            "<html>",
+            "answers 404 Not Found with `text/html; charset=utf-8`, and no JSON; look whether this is the URL",
+        ),
+        ("200 OK", None, "", "answers 200 OK with no `Content-Type`, and no JSON"),
+        (
+            "404 Not Found",
+            Some("application/json"),
+            "{\"message\":\"Not Found\"}",
+            "with JSON that is no answer of GraphQL; look whether",
+        ),
+        (
+            "400 Bad Request",
+            Some("application/json"),
+            "{\"errors\":[{\"message\":\"GraphQL introspection is not allowed\"}]}",
+            "does not tell its schema: `GraphQL introspection is not allowed`; where introspection",
+        ),
+    ] {
+        let why = answered(status, kind, body.as_bytes()).unwrap_err();
+        assert!(why.contains(said) && why.contains("`--token-env-var`"), "{why}");
+    }
+    let answer = schema();
+    assert_eq!(answered("200 OK", None, answer.to_string().as_bytes()).unwrap(), answer);
+}
