@@ -1,8 +1,15 @@
 //! Files of the MCP Toolbox for Databases.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
-use mcp_factory_intake::toolbox::{self, Options};
+use mcp_factory_intake::{
+    Finding, Level, Proposal,
+    toolbox::{self, Options},
+};
+use mcp_factory_spec::model::ConnectionKind;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -27,6 +34,7 @@ const MOST_FILES: usize = 100;
 impl Toolbox {
     pub(super) async fn propose(self, name: Option<String>, reach: &Reach) -> Result<Proposed, IntakeError> {
         let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+        let folders = folders(&self.from);
         if self.from.len().max(self.files.len()) > MOST_FILES {
             return Err(IntakeError::Argument(format!("a server is made of at most {MOST_FILES} files")));
         }
@@ -48,8 +56,46 @@ impl Toolbox {
         let options = Options { name };
         let import = move |_: &str| {
             let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (&**name, &**bytes)).collect();
-            toolbox::import(&files, &options)
+            let mut proposal = toolbox::import(&files, &options)?;
+            find_databases(&mut proposal, &folders);
+            Ok(proposal)
         };
         Proposed::of(of, 0, import).await
+    }
+}
+
+/// Where a relative path of files that were typed may lead: from the working directory, as the Toolbox has it, or from their own.
+fn folders(typed: &[Document]) -> Vec<PathBuf> {
+    let of_file = |document: &Document| match document {
+        Document::File { path, .. } => path.parent().map(Path::to_owned),
+        Document::Text { .. } | Document::Url { .. } => None,
+    };
+    let own = typed.iter().filter_map(of_file);
+    let here = (!typed.is_empty()).then(PathBuf::new);
+    here.into_iter().chain(own).filter_map(|folder| std::path::absolute(Path::new(".").join(folder)).ok()).collect()
+}
+
+/// A spec may be kept anywhere, and its relative paths begin there; so the file that is meant is said by its whole path.
+fn find_databases(proposal: &mut Proposal, folders: &[PathBuf]) {
+    if folders.is_empty() {
+        return;
+    }
+    for connection in &mut proposal.spec.connections {
+        let Some(ConnectionKind::Sqlite(file)) = &mut connection.kind else { continue };
+        let Some(path) = file.path.as_mut().filter(|path| Path::new(path).is_relative()) else { continue };
+        let found = folders.iter().map(|folder| folder.join(&*path)).find(|file| file.is_file());
+        let (message, hint) = match found.as_deref().and_then(Path::to_str) {
+            Some(found) => {
+                let message = format!("the file `{path}` of `{}` is `{found}`", connection.name);
+                found.clone_into(path);
+                (message, None)
+            }
+            None => {
+                let message =
+                    format!("there is no file `{path}` of `{}`, here or beside the Toolbox's own", connection.name);
+                (message, Some("it will be looked for, and made, in the folder of the spec".to_owned()))
+            }
+        };
+        proposal.findings.push(Finding { level: Level::Note, place: String::new(), position: None, message, hint });
     }
 }
