@@ -1,5 +1,6 @@
 //! Issue 6 §2 and §5: live databases become servers whose tools answer what plain SQL does.
 
+mod columns;
 mod hostile;
 mod inferred;
 mod proof;

@@ -58,6 +58,10 @@ pub fn parameter(column: &Column) -> Map<String, Value> {
             set("type", "string".into());
             set("format", "date-time".into());
         }
+        ColumnKind::Other if is_bits(column) => {
+            set("type", "string".into());
+            set("pattern", "^[01]+$".into());
+        }
         ColumnKind::Time | ColumnKind::Timestamp | ColumnKind::Other | ColumnKind::Opaque | ColumnKind::Index => {
             set("type", "string".into());
         }
@@ -72,6 +76,11 @@ fn may_be_listed(values: &[String]) -> bool {
 
 fn is_zoned(column: &Column) -> bool {
     column.declared.as_deref().is_some_and(|declared| declared.ends_with("with time zone"))
+}
+
+/// Written as `10101`.
+pub fn is_bits(column: &Column) -> bool {
+    column.declared.as_deref().is_some_and(|declared| declared.starts_with("bit"))
 }
 
 /// What a model reads of it, where its name does not say it all.

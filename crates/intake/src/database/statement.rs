@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use mcp_factory_spec::sql::Dialect;
 
 use super::{
-    Identity,
+    Identity, answer,
     choose::{Chosen, Field, is_readable},
     schema::ColumnKind,
 };
@@ -100,7 +100,17 @@ pub fn unicode(field: &Field<'_>) -> String {
 pub fn bounded(field: &Field<'_>, sign: &str, parameter: &str, dialect: Dialect) -> String {
     match (dialect, field.column.kind) {
         (Dialect::Sqlite, ColumnKind::Timestamp) => format!("datetime({}) {sign} datetime(:{parameter})", field.quoted),
-        _ => format!("{} {sign} :{parameter}", field.quoted),
+        _ => format!("{} {sign} {}", field.quoted, bound(field, parameter, dialect)),
+    }
+}
+
+/// What the column gets, or is compared with. MySQL takes a text for bytes where bits are meant, and no time that ends in the `Z` of
+/// UTC, which its sessions are in.
+pub fn bound(field: &Field<'_>, parameter: &str, dialect: Dialect) -> String {
+    match (dialect, field.column.kind) {
+        (Dialect::Mysql, ColumnKind::Timestamp) => format!("TRIM(TRAILING 'Z' FROM :{parameter})"),
+        (Dialect::Mysql, _) if answer::is_bits(field.column) => format!("CAST(CONV(:{parameter}, 2, 10) AS UNSIGNED)"),
+        _ => format!(":{parameter}"),
     }
 }
 

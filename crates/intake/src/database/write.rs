@@ -48,7 +48,7 @@ impl Draft<'_> {
             values.push(format!(":{}", self.options.by.word()));
         }
         for field in table.columns.iter().filter(|field| may_be_given(field)) {
-            let placeholder = format!(":{}", field.parameter);
+            let placeholder = statement::bound(field, &field.parameter, self.dialect);
             let value = match &field.column.default {
                 Default::None => placeholder,
                 // What is left out is NULL, which is not what the database would put there.
@@ -93,12 +93,33 @@ impl Draft<'_> {
             return;
         }
         let mut properties = required(table, key, self.dialect);
-        let mut set = Vec::new();
+        let (mut set, mut nullable) = (Vec::new(), Vec::new());
+        // A null counts as left out, since many clients send one for whatever they don't mean; so what is to be emptied is named.
+        let mut emptied = "set_null".to_owned();
+        while table.columns.iter().any(|field| field.parameter == emptied) {
+            emptied.push('_');
+        }
         for field in changed {
             let mut schema = answer::parameter(field.column);
             schema.extend(answer::about(field.column, None, self.dialect).map(described));
             properties.insert(field.parameter.clone(), Value::Object(schema));
-            set.push(format!("{0} = COALESCE(:{1}, {0})", field.quoted, field.parameter));
+            let (column, parameter) = (&field.quoted, &field.parameter);
+            let changed = format!("COALESCE({}, {column})", statement::bound(field, &field.parameter, self.dialect));
+            set.push(match field.column.nullable {
+                true => {
+                    nullable.push(parameter.as_str());
+                    format!("{column} = CASE WHEN '{parameter}' IN (:{emptied}) THEN NULL ELSE {changed} END")
+                }
+                false => format!("{column} = {changed}"),
+            });
+        }
+        if !nullable.is_empty() {
+            let schema = json!({
+                "type": "array",
+                "items": { "type": "string", "enum": nullable },
+                "description": "Which of these to set to NULL, whatever else is said of them",
+            });
+            properties.insert(emptied, schema);
         }
         let text = format!("UPDATE {}\nSET {}\nWHERE {}", table.quoted, set.join(", "), self.found_by(table, key));
         let one = singular(&table.snake);

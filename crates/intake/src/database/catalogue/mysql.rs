@@ -108,6 +108,9 @@ fn column(row: &[serde_json::Value], is_mariadb: bool) -> Column {
     let mut column = Column::new(text(row, 1), kind(&data_type, &column_type));
     column.longest = if matches!(&*data_type, "char" | "varchar") { number(row, 4) } else { None };
     column.nullable = yes(row, 5);
+    if data_type == "bit" {
+        column.declared = Some(column_type.clone());
+    }
     let extra = text(row, 7).to_ascii_lowercase();
     column.default = match option(row, 6) {
         _ if extra.contains("auto_increment") => Default::Made,
