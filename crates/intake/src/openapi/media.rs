@@ -20,8 +20,7 @@ const PREFERRED: [&str; 5] = ["json", "form", "multipart", "text", "binary"];
 
 /// The words of `bodyType` that a media type is written as.
 pub fn kind_of(media_type: &str) -> Option<&'static str> {
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    Some(match essence.as_str() {
+    Some(match essence(media_type).as_str() {
         "application/x-www-form-urlencoded" => "form",
         "multipart/form-data" | "multipart/mixed" | "multipart/related" => "multipart",
         "application/json" | "text/json" | "*/*" | "application/*" => "json",
@@ -30,6 +29,11 @@ pub fn kind_of(media_type: &str) -> Option<&'static str> {
         "" => return None,
         _ => "binary",
     })
+}
+
+/// Without parameters.
+fn essence(media_type: &str) -> String {
+    media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 impl<'d> Offer<'d> {
@@ -45,7 +49,12 @@ impl<'d> Offer<'d> {
 
 /// The one that is taken: files can't stand in JSON, so a form goes before it that has some.
 pub fn best<'o, 'd>(offered: &'o [Offer<'d>], has_files: impl Fn(&Offer<'d>) -> bool) -> Option<&'o Offer<'d>> {
-    let of = |wanted: &str| offered.iter().find(|offer| offer.kind == wanted);
+    // What is JSON and nothing more goes before what has a meaning of its own, such as a patch.
+    let is_plain = |offer: &&Offer<'d>| essence(offer.media_type) == "application/json";
+    let of = |wanted: &str| {
+        let plain = offered.iter().find(is_plain).filter(|_| wanted == "json");
+        plain.or_else(|| offered.iter().find(|offer| offer.kind == wanted))
+    };
     let best = PREFERRED.iter().find_map(|wanted| of(wanted))?;
     let form = of("multipart").filter(|_| matches!(best.kind, "json" | "form") && has_files(best));
     Some(form.unwrap_or(best))

@@ -127,3 +127,13 @@ fn an_answer_that_comes_back_to_itself_is_described() {
     assert_eq!(returns["properties"]["children"]["items"], json!({ "$ref": "#/$defs/Node" }));
     assert_eq!(returns["$defs"]["Node"]["properties"]["children"]["items"], json!({ "$ref": "#/$defs/Node" }));
 }
+
+#[test]
+fn plain_json_goes_before_json_with_a_meaning_of_its_own() {
+    let (tool, told) = post(
+        "{ content: { application/json-patch+json: { schema: { type: array, items: { type: object } } }, \
+         'application/json; charset=utf-8': { schema: { type: object, properties: { name: { type: string } } } } } }",
+    );
+    assert_eq!(tool["http"]["body"], json!({ "name": "{name}" }), "{tool}");
+    assert!(told.iter().any(|it| it.contains("its body as `application/json-patch+json`")), "{told:?}");
+}
