@@ -15,6 +15,9 @@ use mcp_serve::{
 
 use crate::{Engine, tasks::result_tool};
 
+// What the check of a spec lets pass can be served.
+const _: () = assert!(mcp_factory_spec::MOST_TOOLSETS <= mcp_serve::toolsets::MOST);
+
 /// What stands around an engine whose spec chooses.
 #[derive(Debug, Clone)]
 pub struct Exposure {

@@ -3,12 +3,10 @@
 
 use std::collections::HashSet;
 
+use mcp_factory_spec::MOST_TOOLSETS as MOST;
 use serde_json::{Map, Value, json};
 
 use crate::{MANY, name::Names};
-
-/// A server can have so many toolsets (`mcp_serve::toolsets`); the smallest ones are one beyond that.
-const MOST: usize = 128;
 
 /// Tools that belong together.
 #[derive(Debug)]

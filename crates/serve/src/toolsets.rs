@@ -47,6 +47,9 @@ use set::Set;
 /// The names of the tools by which callers handle toolsets.
 pub use meta::{NAMES as META_TOOLS, found_by_search};
 
+/// A server can have so many.
+pub const MOST: usize = 128;
+
 /// A server whose tools come in groups.
 pub struct Toolsets {
     inner: Arc<dyn Server>,

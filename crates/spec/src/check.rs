@@ -31,6 +31,7 @@ use std::{
 
 use catalogue::Catalogue;
 pub use names::META_TOOLS;
+pub use toolsets::MOST_TOOLSETS;
 
 use crate::{
     Code, Node, NodeValue, Span, Spec,

@@ -22,7 +22,7 @@ pub mod template;
 pub mod uri_template;
 pub mod variables;
 
-pub use check::{AllFiles, META_TOOLS, NoFiles, Probe};
+pub use check::{AllFiles, META_TOOLS, MOST_TOOLSETS, NoFiles, Probe};
 pub use diagnostic::{Code, Diagnostic, Fix, Severity, Verdict};
 pub use model::Spec;
 pub use read::{Reading, Source, read, reread};

@@ -5,7 +5,7 @@
 pub(super) struct Set(u128);
 
 impl Set {
-    pub(super) const MOST: usize = 128;
+    pub(super) const MOST: usize = super::MOST;
 
     pub(super) fn first(count: usize) -> Self {
         debug_assert!(count <= Self::MOST, "a catalog has so many at most");

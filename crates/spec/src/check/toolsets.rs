@@ -9,6 +9,8 @@ use crate::{
     path::Path,
 };
 
+/// A server can have so many.
+pub const MOST_TOOLSETS: usize = 128;
 /// Patterns against names, of all toolsets together.
 const MOST_COMPARISONS: usize = 1_000_000;
 
@@ -16,6 +18,11 @@ impl Checker<'_> {
     pub(super) fn check_toolsets(&mut self, spec: &Spec) {
         let tools = self.declared("tools");
         let mut comparisons = 0;
+        if spec.toolsets.len() > MOST_TOOLSETS {
+            let (at, number) = (self.element("toolsets", MOST_TOOLSETS), spec.toolsets.len());
+            let message = format!("there are {number} toolsets, and a server can have {MOST_TOOLSETS}");
+            self.report(Code::Range, &at, message, Some("put tools that are used together into one".to_owned()));
+        }
         for (index, toolset) in spec.toolsets.iter().enumerate() {
             let at = self.element("toolsets", index);
             let list = at.key("tools");
