@@ -41,6 +41,25 @@ impl Level {
     }
 }
 
+impl Finding {
+    /// Of what servers answer in place of a document: a page for people, such as one to sign in at.
+    pub(crate) fn of_page(place: &str, bytes: &[u8]) -> Option<Self> {
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii_start();
+        let begins = |tag: &[u8]| bytes.get(..tag.len()).is_some_and(|first| first.eq_ignore_ascii_case(tag));
+        let is_page = [&b"<!doctype"[..], b"<html", b"<head", b"<!--", b"<?xml"].into_iter().any(begins);
+        is_page.then(|| Self {
+            level: Level::Error,
+            place: place.to_owned(),
+            position: None,
+            message: "it is a page (HTML or XML), and no document".to_owned(),
+            hint: Some(
+                "give the place of the document itself, or save it and give the file; there may be a sign-in before it"
+                    .to_owned(),
+            ),
+        })
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.level.as_str(), self.message)?;

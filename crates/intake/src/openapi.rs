@@ -1,4 +1,4 @@
-//! OpenAPI documents: Swagger 2.0, OpenAPI 3.0 and 3.1, JSON or YAML. Each operation becomes a tool, each way to identify oneself
+//! OpenAPI documents: Swagger 2.0, OpenAPI 3.0 to 3.2, JSON or YAML. Each operation becomes a tool, each way to identify oneself
 //! a connection.
 //!
 //! What a document says wrongly in one place costs that place: the operation is left out and told, or the value is free.

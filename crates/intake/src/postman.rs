@@ -40,6 +40,9 @@ pub struct Options {
 
 /// Makes a spec of a collection. Without one the findings say why.
 pub fn import(bytes: &[u8], options: &Options) -> Result<Proposal, Vec<Finding>> {
+    if let Some(page) = Finding::of_page("/", bytes) {
+        return Err(vec![page]);
+    }
     let (root, diagnostics) = syntax::read_within(bytes, Format::Json, LARGEST);
     let level = if root.is_some() { Level::Note } else { Level::Error };
     let found = diagnostics.into_iter().map(|diagnostic| Finding {

@@ -120,7 +120,10 @@ impl Document {
         let mut found = Vec::new();
         let root = parse("", name, bytes, &mut found)?;
         let version = match version(&root) {
-            Ok(version) => version,
+            Ok((version, note)) => {
+                found.extend(note);
+                version
+            }
             Err(finding) => return Err(vec![finding]),
         };
         let mut document = Self { files: vec![(String::new(), root)], version };
@@ -261,6 +264,9 @@ pub fn encode(step: &str) -> String {
 }
 
 fn parse(file: &str, name: &str, bytes: &[u8], found: &mut Vec<Finding>) -> Result<Node, Vec<Finding>> {
+    if let Some(page) = Finding::of_page(file, bytes) {
+        return Err(vec![page]);
+    }
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     // Many are called `.yaml` or nothing, and are JSON.
     let format = if first == Some(&b'{') { Format::Json } else { Format::of_file(name) };
@@ -292,7 +298,8 @@ fn parse(file: &str, name: &str, bytes: &[u8], found: &mut Vec<Finding>) -> Resu
     }
 }
 
-fn version(root: &Node) -> Result<Version, Finding> {
+/// With what is to be told of it.
+fn version(root: &Node) -> Result<(Version, Option<Finding>), Finding> {
     let said = ["swagger", "openapi"].into_iter().find_map(|key| {
         let version = match &root.get(key)?.value {
             NodeValue::String(text) => &**text,
@@ -310,10 +317,23 @@ fn version(root: &Node) -> Result<Version, Finding> {
     };
     let known = "known are Swagger 2.0, OpenAPI 3.0, 3.1 and 3.2";
     match said {
-        Some(("swagger", version, _)) if version.starts_with('2') => Ok(Version::V2),
-        Some(("openapi", version, _)) if version.starts_with("3.0") => Ok(Version::V30),
-        // What 3.2 adds can be left out.
-        Some(("openapi", version, _)) if version.starts_with("3.") => Ok(Version::V31),
+        Some(("swagger", version, _)) if version.starts_with('2') => Ok((Version::V2, None)),
+        Some(("openapi", version, _)) if version.starts_with("3.0") => Ok((Version::V30, None)),
+        Some(("openapi", version, _)) if version.starts_with("3.1") => Ok((Version::V31, None)),
+        // What it adds can be left out.
+        Some(("openapi", version, position)) if version.starts_with("3.2") => {
+            let message = "OpenAPI 3.2 is read as 3.1: operations of `query` and `additionalOperations` are left out, and what \
+                           answers say by `itemSchema`";
+            let place = "/openapi".to_owned();
+            let note = Finding {
+                level: Level::Note,
+                place,
+                position: Some(position),
+                message: message.to_owned(),
+                hint: None,
+            };
+            Ok((Version::V31, Some(note)))
+        }
         Some((key, version, position)) => {
             Err(error(format!("`{key}: {version}` is no version that is known"), Some(position), known))
         }

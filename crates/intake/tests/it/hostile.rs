@@ -22,6 +22,8 @@ fn what_is_no_openapi_says_so() {
         ("", "expected a mapping, found an empty document"),
         ("name: a spec of ours", "the document is no OpenAPI: it has neither `openapi` nor `swagger`"),
         ("openapi: 4.0.0", "`openapi: 4.0.0` is no version that is known"),
+        ("openapi: 3.9.0", "`openapi: 3.9.0` is no version that is known"),
+        ("\u{feff}\n<!doctype HTML><html></html>", "it is a page (HTML or XML), and no document"),
         ("openapi: 3.0.0\npaths: {}", "the document has no operations: there is nothing to make tools of"),
         ("openapi: 3.0.0\npaths: [1, 2]", "the document has no operations"),
         ("{\"openapi\": \"3.0.0\", ", "expected a key in double quotes"),
