@@ -155,8 +155,9 @@ impl SpecOrServer {
     /// What looks like a file, or is one, is a spec.
     pub fn name_of_a_server(&self) -> anyhow::Result<Option<String>> {
         let Spec { file, env, principal_secrets } = &self.spec;
-        let Some(name) = file.to_str().filter(|name| !name.contains(['.', '/']) && *name != "-" && !file.exists())
-        else {
+        // A folder may be called as a server is.
+        let is_there = file.exists() && !file.is_dir();
+        let Some(name) = file.to_str().filter(|name| !name.contains(['.', '/']) && *name != "-" && !is_there) else {
             return Ok(None);
         };
         // The secrets may be named by a variable, which is about specs.
