@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, process::ExitCode};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::program::{self, Hint};
 
@@ -19,6 +19,19 @@ struct Failure {
     error: Box<dyn Error + Send + Sync>,
     hint: Option<Hint>,
     exit: u8,
+    problem: Problem,
+}
+
+/// What programs get of it, which ask for JSON.
+#[derive(Debug, Default)]
+enum Problem {
+    /// What people are told.
+    #[default]
+    Plain,
+    /// Further members beside that.
+    With(Value),
+    /// They got it.
+    Told,
 }
 
 impl fmt::Display for Failure {
@@ -34,7 +47,7 @@ impl Error for Failure {
 }
 
 fn failure(message: impl Into<String>, hint: impl Into<Hint>, exit: u8) -> anyhow::Error {
-    Failure { error: message.into().into(), hint: Some(hint.into()), exit }.into()
+    Failure { error: message.into().into(), hint: Some(hint.into()), exit, problem: Problem::Plain }.into()
 }
 
 pub fn hinted(message: impl Into<String>, hint: impl Into<Hint>) -> anyhow::Error {
@@ -52,19 +65,66 @@ pub fn not_found(message: impl Into<String>, hint: impl Into<Hint>) -> anyhow::E
 
 /// The same error, with its causes.
 pub fn with_hint(error: anyhow::Error, hint: impl Into<Hint>) -> anyhow::Error {
-    Failure { error: error.into(), hint: Some(hint.into()), exit: FAILURE }.into()
+    Failure { error: error.into(), hint: Some(hint.into()), exit: FAILURE, problem: Problem::Plain }.into()
 }
 
-/// What the factory answered: a problem, with its code and what it says.
+/// The same error, with what else programs get of it: an object.
+pub fn with_members(error: anyhow::Error, members: Value) -> anyhow::Error {
+    match error.downcast::<Failure>() {
+        Ok(failure) => {
+            let mut known = match failure.problem {
+                Problem::With(known) => known,
+                Problem::Plain | Problem::Told => json!({}),
+            };
+            if let (Some(known), Value::Object(members)) = (known.as_object_mut(), members) {
+                known.extend(members);
+            }
+            Failure { problem: Problem::With(known), ..failure }.into()
+        }
+        Err(error) => {
+            Failure { error: error.into(), hint: None, exit: FAILURE, problem: Problem::With(members) }.into()
+        }
+    }
+}
+
+/// The error as programs get it, unless they got it from the factory: with the members of a problem of its REST API, and the hint.
+pub fn problem(error: &anyhow::Error) -> Option<Value> {
+    let failure = error.downcast_ref::<Failure>();
+    let code = match code(error) {
+        USAGE => "invalid-argument",
+        NOT_FOUND => "not-found",
+        _ => "failed",
+    };
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let mut problem = json!({ "code": code, "detail": causes.join(": ") });
+    if let Some(hint) = hint(error) {
+        problem["hint"] = hint.to_string().into();
+    }
+    match failure.map(|failure| &failure.problem) {
+        Some(Problem::Told) => return None,
+        Some(Problem::With(Value::Object(members))) => {
+            members.iter().for_each(|(name, value)| problem[name] = value.clone());
+        }
+        _ => {}
+    }
+    Some(problem)
+}
+
+/// What the factory answered: a problem, with its code and what it says. Whoever asks for JSON got it as it is.
 pub fn refused(problem: &Value) -> anyhow::Error {
     let code = problem["code"].as_str().unwrap_or_default();
     let detail = crate::output::plain(problem["detail"].as_str().unwrap_or("the factory refused it"));
-    of_code(code, problem["missing"].as_str(), anyhow::Error::msg(detail))
+    let failure = failure_of(code, problem["missing"].as_str(), anyhow::Error::msg(detail));
+    Failure { problem: Problem::Told, ..failure }.into()
 }
 
 /// What a code of the factory means to somebody who types. What has no hint here says itself what may be done.
 /// `missing` says what kind of thing is not there, where that is why.
 pub fn of_code(code: &str, missing: Option<&str>, error: anyhow::Error) -> anyhow::Error {
+    failure_of(code, missing, error).into()
+}
+
+fn failure_of(code: &str, missing: Option<&str>, error: anyhow::Error) -> Failure {
     let hint = match code {
         "unauthenticated" | "invalid-credential" => {
             "set `MCP_FACTORY_TOKEN` to a token of this factory; \
@@ -79,6 +139,13 @@ pub fn of_code(code: &str, missing: Option<&str>, error: anyhow::Error) -> anyho
         },
         "invalid-spec" | "invalid-document" => "mend what is listed above",
         "conflicts" => "`--prefer ours` keeps what people wrote, `--prefer theirs` takes what is new",
+        "imported-before" => {
+            "`--update NAME`, with its name, brings what is new into it and keeps what people changed; `--name` makes another server"
+        }
+        "not-imported" => {
+            "where the file is that `--out` wrote, with `FILE.imported` beside it, `mcp-factory create FILE` makes it known; else write \
+             what it was made of once more with `--out FILE`, put your own spec into FILE, and create that"
+        }
         "unreadable" => "look whether it is there, and what it takes to read it",
         "never-deployed" => "`mcp-factory deploy SERVER` does",
         "needed" => "`--force` removes it all the same",
@@ -100,7 +167,7 @@ pub fn of_code(code: &str, missing: Option<&str>, error: anyhow::Error) -> anyho
         _ => FAILURE,
     };
     let hint = (!hint.is_empty()).then(|| hint.into());
-    Failure { error: error.into(), hint, exit }.into()
+    Failure { error: error.into(), hint, exit, problem: Problem::With(json!({ "code": code })) }
 }
 
 /// The same error, where it is known which server it is about, and which secret that lacks.

@@ -37,6 +37,11 @@ pub use health::Readiness;
 pub use openapi::document as openapi;
 pub use problem::Problem;
 
+/// How findings and updates of imports are shown.
+pub mod intake {
+    pub use crate::rest::intake::{Finding, Update, findings};
+}
+
 /// What all routes use.
 #[derive(Debug, Clone)]
 pub struct Control {

@@ -136,7 +136,8 @@ fn status(code: &str) -> StatusCode {
         "too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "quota" => StatusCode::TOO_MANY_REQUESTS,
         "name-taken" | "version-exists" | "file-taken" | "needed" | "owns-servers" | "user-exists" | "last-admin"
-        | "local-admin" | "never-deployed" | "conflicts" | "not-running" | "busy" => StatusCode::CONFLICT,
+        | "local-admin" | "never-deployed" | "conflicts" | "imported-before" | "not-imported" | "other-kind"
+        | "not-running" | "busy" => StatusCode::CONFLICT,
         "idempotency-key-reused"
         | "not-deployable"
         | "takes-no-keys"

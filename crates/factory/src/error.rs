@@ -29,6 +29,13 @@ pub enum Error {
     NameTaken { name: String },
     #[error("version {version} of `{server}` was registered with another text; raise `version` in the spec")]
     VersionExists { server: String, version: Version },
+    #[error(
+        "`{server}` is there already, and version {version} of it has another text; an update brings what is new into it, and keeps \
+         what people changed"
+    )]
+    ImportedBefore { server: String, version: Version },
+    #[error("`{server}` was not imported: nobody knows what of it was, and what people changed of it since")]
+    NotImported { server: String },
     #[error("`{file}` of this server is there with another text; a file never changes, give the new one another name")]
     FileTaken { file: String },
     #[error("there are {most} {what}, as many as this user may have; remove one first")]
@@ -105,6 +112,8 @@ impl Error {
             Self::NotFound { .. } => "not-found",
             Self::NameTaken { .. } => "name-taken",
             Self::VersionExists { .. } => "version-exists",
+            Self::ImportedBefore { .. } => "imported-before",
+            Self::NotImported { .. } => "not-imported",
             Self::FileTaken { .. } => "file-taken",
             Self::TooMany { .. } => "quota",
             Self::Needed { .. } => "needed",
@@ -125,6 +134,7 @@ impl Error {
             Self::Unplanned(_) => "not-deployable",
             Self::Intake(IntakeError::Nothing { .. }) => "invalid-document",
             Self::Intake(IntakeError::Conflicts(_)) => "conflicts",
+            Self::Intake(IntakeError::OtherKind { .. }) => "other-kind",
             Self::Intake(IntakeError::Argument(_)) => "invalid-argument",
             Self::Intake(IntakeError::Unreadable { .. }) => "unreadable",
             Self::Intake(IntakeError::Denied(_)) => "forbidden",

@@ -11,6 +11,7 @@ mod grpc;
 pub mod infer;
 mod mcp;
 mod openapi;
+mod origin;
 mod postman;
 mod reach;
 mod size;
@@ -29,7 +30,6 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
-use self::size::Vocabulary;
 pub use self::{
     database::{Database, Place},
     document::{Document, Private},
@@ -42,13 +42,17 @@ pub use self::{
     spec::MadeSpec,
     toolbox::Toolbox,
 };
-use crate::{Caller, Created, Error, Factory, Submission, registry::Role};
+use self::{size::Vocabulary, update::Last};
+use crate::{
+    Caller, Created, Error, Factory, Submission,
+    registry::{self, Role},
+};
 
 /// One thing that a server can be made of. Another kind is another file here, and another arm.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Intake {
-    /// An OpenAPI document: Swagger 2.0, OpenAPI 3.0 or 3.1, JSON or YAML.
+    /// An OpenAPI document: Swagger 2.0, OpenAPI 3.0, 3.1 or 3.2, JSON or YAML.
     Openapi(#[schema(inline)] Box<Openapi>),
     /// Files of the MCP Toolbox for Databases (`tools.yaml`).
     Toolbox(#[schema(inline)] Toolbox),
@@ -100,6 +104,8 @@ pub struct Import {
     pub update: bool,
     /// Whose counts where people and the new import changed the same. Left out: nothing is kept then.
     pub prefer: Option<Prefer>,
+    /// What was chosen at the last import is not chosen again.
+    pub forget_options: bool,
 }
 
 /// A spec that validates, and what was found on the way to it.
@@ -108,13 +114,13 @@ pub struct Proposed {
     /// What it was made of, as messages call it.
     pub of: String,
     pub proposal: Proposal,
-    /// The spec in its canonical form, as YAML.
+    /// The spec in its canonical form, as YAML. One that was made elsewhere is as it was sent.
     pub text: String,
 }
 
 #[derive(Debug)]
 pub struct Imported {
-    /// In its canonical form, as YAML.
+    /// As YAML.
     pub spec: String,
     pub findings: Vec<Finding>,
     pub update: Option<Update>,
@@ -131,6 +137,11 @@ pub enum IntakeError {
     Conflicts(Box<Update>),
     #[error("{0}")]
     Argument(String),
+    #[error(
+        "`{server}` was made of {was}, and this is {is}: nothing of it would stay; bring in a newer version of {was}, or make \
+         another server of this"
+    )]
+    OtherKind { server: String, was: &'static str, is: &'static str },
     /// It can't be read, or not be reached.
     #[error("can't read {of}: {why}")]
     Unreadable { of: String, why: String },
@@ -189,7 +200,7 @@ impl Factory {
         }
         let owner = caller.owner();
         let reach = Reach::of(self.policy_of(owner).await?, self.secrets_of(owner).await?);
-        let Import { mut from, name, dry_run, update, prefer } = import;
+        let Import { mut from, name, dry_run, update, prefer, forget_options } = import;
         let found = match &mut from {
             Intake::Database(it) => self.find_shared(owner, it).await,
             Intake::Spec(it) => self.find_standing(owner, it).await,
@@ -202,13 +213,30 @@ impl Factory {
         if update && wanted.is_none() {
             return Err(Error::argument("`update`", "takes the `name` of the server"));
         }
-        let proposed = match from.propose(name, &reach).await {
+        let last = match &wanted {
+            None => None,
+            Some(name) => Some(self.last_import(caller, name).await?),
+        };
+        let mut told = None;
+        if let (Some(name), Some(origin)) = (&wanted, last.as_ref().and_then(Last::origin)) {
+            if let Err(error) = from.same_kind(name, origin) {
+                return Err(self.refused(caller, "servers.import", name, error.into()).await);
+            }
+            told = if forget_options { None } else { from.choose_again(origin) };
+        }
+        let origin = from.origin();
+        let (edited, folder) = match &mut from {
+            Intake::Spec(it) => (it.imported().await?, it.folder.take()),
+            _ => (None, None),
+        };
+        let mut proposed = match from.propose(name, &reach).await {
             Ok(proposed) => proposed,
             Err(IntakeError::Broken(error)) => return Err(error.into()),
             Err(error) => return Err(self.refused(caller, "servers.import", "", error.into()).await),
         };
-        if let Some(name) = wanted {
-            return match self.update_of(caller, &name, proposed, prefer, dry_run).await {
+        proposed.proposal.findings.extend(told);
+        if let (Some(name), Some(last)) = (wanted, last) {
+            return match self.update_of(caller, last, proposed, origin, prefer, dry_run).await {
                 Err(error @ Error::Intake(_)) => Err(self.refused(caller, "servers.import", &name, error).await),
                 done => done,
             };
@@ -218,8 +246,15 @@ impl Factory {
         let created = match dry_run {
             true => None,
             false => {
-                let imported = Some(proposal.spec.canonical().to_string());
-                Some(self.create_of(caller, Submission::new(spec.as_str()), None, imported).await?)
+                let is_edited = edited.is_some();
+                let imported = edited.unwrap_or_else(|| proposal.spec.canonical().to_string());
+                let submission = Submission { folder, ..Submission::new(spec.as_str()) };
+                let created =
+                    self.create_of(caller, submission, None, Some(registry::Import { spec: imported, origin })).await;
+                Some(created.map_err(|error| match error {
+                    Error::VersionExists { server, version } if !is_edited => Error::ImportedBefore { server, version },
+                    error => error,
+                })?)
             }
         };
         Ok(Imported { spec, findings, update: None, created })

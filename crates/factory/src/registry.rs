@@ -38,6 +38,7 @@ pub use deployments::Deployment;
 pub use factories::Beat;
 pub use grants::{GrantRow, MOST as MOST_GRANTS};
 pub use idempotency::Answered;
+pub use imports::Import;
 pub use keys::SealedKey;
 pub use postgres::PostgresUrl;
 pub use replicas::Replica;

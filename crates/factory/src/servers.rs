@@ -9,8 +9,8 @@ use crate::{
     factory::make_folder,
     files,
     registry::{
-        Answered, Dependency, DependencyKind, Deployment, Filter, NewVersion, Page, Paged, Role, Server, Transaction,
-        VersionInfo,
+        Answered, Dependency, DependencyKind, Deployment, Filter, Import, NewVersion, Page, Paged, Role, Server,
+        Transaction, VersionInfo,
     },
     spec::{Submission, Validation, digest, version_of},
 };
@@ -51,6 +51,8 @@ pub struct Details {
     /// Servers that can't do without it.
     pub dependents: Vec<String>,
     pub deployment: Option<Deployment>,
+    /// What was imported last for it, and what was chosen of that.
+    pub origin: Option<Value>,
 }
 
 impl Factory {
@@ -65,13 +67,13 @@ impl Factory {
         self.create_of(caller, submission, idempotency_key, None).await
     }
 
-    /// With what it was imported as, canonical.
+    /// With what it was imported as.
     pub(crate) async fn create_of(
         &self,
         caller: &Caller,
         submission: Submission,
         idempotency_key: Option<&str>,
-        imported: Option<String>,
+        imported: Option<Import>,
     ) -> Result<Created, Error> {
         let key = idempotency_key.map(|key| (key.to_owned(), digest_of(&submission)));
         let (in_place, files) = (submission.folder.is_some(), submission.files.clone());
@@ -189,6 +191,7 @@ fn details(transaction: &mut Transaction<'_>, owner: &Owner, name: &str) -> Resu
         dependencies: transaction.dependencies(owner, name, &server.latest)?,
         dependents: transaction.dependents(owner, &itself(name))?,
         deployment: transaction.deployment(owner, name)?,
+        origin: transaction.origin(owner, name, &server.latest)?,
         server,
         version,
     })

@@ -2,12 +2,16 @@
 //! difference is whose. What people changed stays; what the new import changed comes in; where both changed the same, that is a
 //! conflict, and somebody says whose counts.
 //!
-//! What has a name (tools, connections, toolsets …) is merged by it, lists of words as sets, everything else by its fields.
+//! What has a name (tools, connections, toolsets …) is merged by it, lists of words as sets, everything else by its fields. What
+//! people call otherwise is known by what it calls, and keeps their name.
 
 mod breaking;
 mod difference;
+mod identity;
 mod merge;
 mod text;
+
+use std::collections::{HashMap, HashSet};
 
 use mcp_factory_spec::{AllFiles, Severity, Source, Spec, read};
 use semver::Version;
@@ -64,21 +68,38 @@ impl Update {
 }
 
 /// `base` is what was imported last, `ours` what people made of it, `theirs` what is imported now. Without a spec the findings say
-/// why the parts don't fit together.
-pub fn update(base: &Spec, ours: &Spec, theirs: &Spec, prefer: Option<Prefer>) -> Result<Update, Vec<Finding>> {
-    let (old, mine, new) = (base.canonical(), ours.canonical(), theirs.canonical());
+/// why the parts don't fit together. Numbers of versions that are taken are passed over.
+pub fn update(
+    base: &Spec,
+    ours: &Spec,
+    theirs: &Spec,
+    prefer: Option<Prefer>,
+    is_taken: impl Fn(&Version) -> bool,
+) -> Result<Update, Vec<Finding>> {
+    let (mut old, mine, mut new) = (base.canonical(), ours.canonical(), theirs.canonical());
+    identity::keep_names(&mut old, &mine, &mut new);
     let (mut merged, conflicts) = merge::merge(&old, &mine, &new, prefer);
+    let mut findings: Vec<Finding> = stays_out(&old, &mine, &new).into_iter().collect();
     if merged == mine {
-        let (changes, breaking, findings) = (Vec::new(), Vec::new(), Vec::new());
+        let (changes, breaking) = (Vec::new(), Vec::new());
         return Ok(Update { spec: ours.clone(), changes, breaking, conflicts, preferred: prefer, findings });
     }
-    let findings = forget_gone(&mine, &mut merged);
+    findings.extend(forget_gone(&mine, &mut merged));
     let mut spec = reread(&merged)?;
     let breaking = breaking(ours, &spec);
     let mut changed = changes(&mine, &merged);
-    if spec.version == ours.version {
-        let adds = changed.iter().any(|it| it.kind == Kind::Added);
-        merged["version"] = raised(&ours.version, !breaking.is_empty(), adds).to_string().into();
+    let adds = changed.iter().any(|it| it.kind == Kind::Added);
+    let next = |version: &Version| raised(version, !breaking.is_empty(), adds);
+    let wanted = if spec.version == ours.version { next(&ours.version) } else { spec.version.clone() };
+    let mut version = wanted.clone();
+    while is_taken(&version) {
+        version = next(&version);
+    }
+    if version != wanted {
+        findings.push(note(format!("there is a version {wanted} already: this one is {version}")));
+    }
+    if version != spec.version {
+        merged["version"] = version.to_string().into();
         spec = reread(&merged)?;
         changed = changes(&mine, &merged);
     }
@@ -114,12 +135,35 @@ fn raised(version: &Version, breaks: bool, adds: bool) -> Version {
     }
 }
 
+fn note(message: String) -> Finding {
+    Finding { level: Level::Note, place: String::new(), position: None, message, hint: None }
+}
+
+fn tools(spec: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    spec["tools"].as_array().into_iter().flatten().filter_map(|tool| Some((tool["name"].as_str()?, tool)))
+}
+
+/// So many are named.
+const NAMED: usize = 10;
+
+/// What people have no more, or have otherwise than it could be known, and the new import changed.
+fn stays_out(base: &Value, ours: &Value, theirs: &Value) -> Option<Finding> {
+    let kept: HashSet<&str> = tools(ours).map(|(name, _)| name).collect();
+    let known: HashMap<&str, &Value> = tools(base).filter(|(name, _)| !kept.contains(name)).collect();
+    let changed = tools(theirs).filter(|(name, tool)| known.get(name).is_some_and(|it| it != tool));
+    let names: Vec<String> = changed.map(|(name, _)| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let listed = names.get(..NAMED.min(names.len())).unwrap_or_default().join(", ");
+    let message = format!(
+        "not brought in, though changed: {listed}{more}; people took out what was imported, or made another call of it"
+    );
+    (!names.is_empty()).then(|| note(message))
+}
+
 /// A toolset that people made may name a tool that is gone now: it does without.
 fn forget_gone(ours: &Value, merged: &mut Value) -> Vec<Finding> {
-    let names = |spec: &Value| -> Vec<String> {
-        let tools = spec["tools"].as_array().into_iter().flatten();
-        tools.filter_map(|tool| tool["name"].as_str().map(str::to_owned)).collect()
-    };
+    let names = |spec: &Value| -> Vec<String> { tools(spec).map(|(name, _)| name.to_owned()).collect() };
     let kept = names(merged);
     let gone: Vec<String> = names(ours).into_iter().filter(|name| !kept.contains(name)).collect();
     let mut findings = Vec::new();
@@ -129,14 +173,7 @@ fn forget_gone(ours: &Value, merged: &mut Value) -> Vec<Finding> {
         tools.retain(|tool| {
             let is_gone = tool.as_str().is_some_and(|tool| gone.iter().any(|gone| gone == tool));
             if is_gone {
-                let message = format!("the toolset `{name}` does without {tool}, which is gone");
-                findings.push(Finding {
-                    level: Level::Note,
-                    place: String::new(),
-                    position: None,
-                    message,
-                    hint: None,
-                });
+                findings.push(note(format!("the toolset `{name}` does without {tool}, which is gone")));
             }
             !is_gone
         });

@@ -27,12 +27,16 @@ pub struct Import {
     #[arg(long, conflicts_with_all = NO_IMPORT)]
     pub infer: bool,
     /// Bring a newer import into what was imported before, and keep what people changed of it since: a server of the factory, or a
-    /// file that `--out` wrote (beside it is `FILE.imported`, which says what was imported last).
+    /// file that `--out` wrote (beside it is `FILE.imported`, which says what was imported last). What was chosen then is chosen
+    /// again, such as tags and tables; what is given now takes its place.
     #[arg(long, value_name = "NAME|FILE", conflicts_with_all = NO_IMPORT, conflicts_with_all = ["out", "name", "watch"])]
     pub update: Option<String>,
     /// Whose counts where people and the new import changed the same. Left out: nothing is changed then.
     #[arg(long, value_enum, requires = "update")]
     pub prefer: Option<Prefer>,
+    /// With `--update`: don't choose as at the last import (tags, tables and the like) where nothing is chosen now.
+    #[arg(long, requires = "update")]
+    pub forget_options: bool,
     #[command(flatten)]
     pub openapi: OpenapiOptions,
     #[command(flatten)]
@@ -47,7 +51,8 @@ pub struct Import {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Of another MCP server or a GraphQL endpoint")]
 pub struct UpstreamOptions {
-    /// The variable that holds the bearer token for it.
+    /// The environment variable that holds the bearer token for it: its name, not the token. It is asked with it now; calls take it
+    /// from there, too, or in a factory from the secret of that name.
     #[arg(long, value_name = "VARIABLE")]
     token_env_var: Option<String>,
     /// Only the tools, or fields, whose names fit this; `*` stands for anything. May be given several times.
@@ -147,7 +152,7 @@ impl Create {
             return Ok(Some(Intake::Openapi(Box::new(import.openapi.intake(place)))));
         }
         if !source.toolbox.is_empty() {
-            let from = source.toolbox.iter().map(|place| Document::typed(place, false)).collect();
+            let from = source.toolbox.iter().map(|place| Document::typed(place)).collect();
             return Ok(Some(Intake::Toolbox(Toolbox { from, ..Toolbox::default() })));
         }
         if let Some(place) = &source.mcp {
@@ -161,7 +166,7 @@ impl Create {
             return Ok(Some(Intake::Graphql(graphql)));
         }
         if let Some(place) = &source.postman {
-            let from = Some(Document::typed(place, false));
+            let from = Some(Document::typed(place));
             return Ok(Some(Intake::Postman(Postman { from, ..Postman::default() })));
         }
         if let Some(place) = &source.database {
@@ -183,7 +188,8 @@ impl UpstreamOptions {
     }
 
     fn mcp(&self, place: &str) -> Mcp {
-        let url = Url::parse(place).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        // No command begins so: what is no `http` is refused where it is asked.
+        let url = Url::parse(place).ok().filter(|_| place.contains("://") && !place.contains(char::is_whitespace));
         let argv = match url {
             Some(_) => Vec::new(),
             None => place.split_whitespace().map(str::to_owned).collect(),
@@ -232,7 +238,8 @@ impl OpenapiOptions {
 
     fn intake(&self, place: &str) -> Openapi {
         Openapi {
-            from: Some(Document::typed(place, self.fetch_references)),
+            from: Some(Document::typed(place)),
+            fetch_references: self.fetch_references,
             tags: self.tag.clone(),
             paths: self.path.clone(),
             methods: self.method.clone(),

@@ -47,7 +47,7 @@ pub struct Source {
     /// What the server is to do, in a sentence.
     #[arg(long, value_name = "TEXT")]
     pub prompt: Option<String>,
-    /// An OpenAPI document: Swagger 2.0, OpenAPI 3.0 or 3.1, as JSON or YAML, a file or a URL.
+    /// An OpenAPI document: Swagger 2.0, OpenAPI 3.0, 3.1 or 3.2, as JSON or YAML, a file or a URL.
     #[arg(long, value_name = "FILE|URL", value_hint = ValueHint::FilePath)]
     pub openapi: Option<String>,
     /// Files of the MCP Toolbox for Databases (`tools.yaml`), which make one server.

@@ -1,26 +1,44 @@
 //! `mcp-factory create`: a spec becomes a server of the factory, or another version of one.
 
+mod base;
 mod infer;
 mod intake;
 mod watched;
 
-use std::{fs, io::Read as _, path::Path, process::ExitCode};
+use std::{
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
 use mcp_factory_engine::Folder;
-use mcp_factory_spec::{Format, Source, render};
+use mcp_factory_spec::{AllFiles, Format, Source, render};
 use serde_json::{Value, json};
 
+use self::base::Base;
 use super::secrets;
 use crate::{
-    api::{self, Api},
+    api::{self, Api, Ask},
     args::{Output, servers::Create},
     exit, load,
     output::{self, cell, plain},
     program::{self, Hint},
 };
 
+/// Whoever asks for JSON gets one document, whatever comes of it.
 pub fn run(args: &Create) -> anyhow::Result<ExitCode> {
+    let (done, output) = (create(args), args.asking.output);
+    if let (Err(error), Output::Json | Output::Yaml) = (&done, output)
+        && let Some(problem) = exit::problem(error)
+    {
+        output::print(output, &problem, |_| String::new())?;
+    }
+    done
+}
+
+fn create(args: &Create) -> anyhow::Result<ExitCode> {
     let source = &args.source;
     if args.watch {
         let file = source.file.as_ref().or(source.spec.as_ref());
@@ -30,7 +48,7 @@ pub fn run(args: &Create) -> anyhow::Result<ExitCode> {
     if let Some(intake) = args.intake()? {
         return intake::run(args, intake);
     }
-    let imported = match args.import.infer {
+    let inferred = match args.import.infer {
         false => None,
         true => match infer::run(args)? {
             None => return Ok(ExitCode::SUCCESS),
@@ -38,14 +56,18 @@ pub fn run(args: &Create) -> anyhow::Result<ExitCode> {
         },
     };
     api::with(&args.asking.reach, args.asking.output, async |api| {
-        let created = if let Some(intake::Spec { of, text, folder }) = &imported {
+        let created = if let Some(infer::Spec { of, text, folder, told }) = &inferred {
             let folder = folder.as_deref().filter(|_| api.is_here());
             let answer = of_text(api, &["mcp", "create"], of, "application/yaml", text.as_bytes(), folder).await?;
-            answer.or_else(|problem| Err(api.refused(&problem)?))?
+            let with_it = |mut answer: Value| {
+                answer["inferred"] = told.clone();
+                answer
+            };
+            answer.map(with_it).or_else(|problem| Err(api.refused(&with_it(problem))?))?
         } else {
             match (source.file.as_ref().or(source.spec.as_ref()), &source.json, &source.prompt, &source.template) {
                 (Some(file), ..) => {
-                    let answer = of_file(api, &["mcp", "create"], file).await?;
+                    let answer = server_of(api, file).await?;
                     answer.or_else(|problem| Err(api.refused(&problem)?))?
                 }
                 (_, Some(text), ..) => {
@@ -66,21 +88,51 @@ pub fn run(args: &Create) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// With what was imported last into the file, if that is beside it: a newer import can be brought into the server, too.
+async fn server_of(api: &Api, file: &Path) -> anyhow::Result<Result<Value, Value>> {
+    let Some((Base { text: imported, origin }, _)) = Base::read(file) else {
+        return of_file(api, &["mcp", "create"], file).await;
+    };
+    let Sent { name, text, kind, folder } = Sent::of(api, file)?;
+    let source = Source { name: &name, bytes: &text, format: Format::of_file(&name) };
+    let is_whole = mcp_factory_spec::read(&source, &AllFiles).spec.is_some();
+    let (true, Ok(spec)) = (is_whole, std::str::from_utf8(&text)) else {
+        return of_text(api, &["mcp", "create"], &name, kind, &text, folder.as_deref()).await;
+    };
+    let from = json!({ "spec": { "text": spec, "origin": origin, "imported": imported, "folder": folder } });
+    let ask = api.post(&["mcp", "import"]).json(&json!({ "from": from }));
+    told(ask, api, &name, kind, &text, folder.as_deref()).await
+}
+
 /// Where the factory is on this machine, what the spec names beside it is found beside it.
 async fn of_file(api: &Api, path: &[&str], file: &Path) -> anyhow::Result<Result<Value, Value>> {
-    if file == Path::new("-") {
+    let Sent { name, text, kind, folder } = Sent::of(api, file)?;
+    of_text(api, path, &name, kind, &text, folder.as_deref()).await
+}
+
+/// A file as it is sent.
+struct Sent {
+    name: String,
+    text: Vec<u8>,
+    kind: &'static str,
+    folder: Option<PathBuf>,
+}
+
+impl Sent {
+    fn of(api: &Api, file: &Path) -> anyhow::Result<Self> {
+        let (json, yaml) = ("application/json", "application/yaml");
         let mut text = Vec::new();
-        std::io::stdin().lock().take(load::MOST).read_to_end(&mut text).context("can't read standard input")?;
-        let kind = if text.trim_ascii_start().starts_with(b"{") { "application/json" } else { "application/yaml" };
-        return of_text(api, path, "<stdin>", kind, &text, None).await;
+        if file == Path::new("-") {
+            std::io::stdin().lock().take(load::MOST).read_to_end(&mut text).context("can't read standard input")?;
+            let kind = if text.trim_ascii_start().starts_with(b"{") { json } else { yaml };
+            return Ok(Self { name: "<stdin>".to_owned(), text, kind, folder: None });
+        }
+        let unreadable = || format!("can't read `{}`", file.display());
+        fs::File::open(file).and_then(|from| from.take(load::MOST).read_to_end(&mut text)).with_context(unreadable)?;
+        let kind = if file.extension().is_some_and(|it| it == "json") { json } else { yaml };
+        let folder = fs::canonicalize(file).with_context(unreadable)?.parent().map(Path::to_owned);
+        Ok(Self { name: file.display().to_string(), text, kind, folder: folder.filter(|_| api.is_here()) })
     }
-    let unreadable = || format!("can't read `{}`", file.display());
-    let mut text = Vec::new();
-    fs::File::open(file).and_then(|from| from.take(load::MOST).read_to_end(&mut text)).with_context(unreadable)?;
-    let kind = if file.extension().is_some_and(|it| it == "json") { "application/json" } else { "application/yaml" };
-    let folder = fs::canonicalize(file).with_context(unreadable)?.parent().map(Path::to_owned);
-    let folder = folder.filter(|_| api.is_here());
-    of_text(api, path, &file.display().to_string(), kind, &text, folder.as_deref()).await
 }
 
 async fn of_text(
@@ -92,6 +144,18 @@ async fn of_text(
     folder: Option<&Path>,
 ) -> anyhow::Result<Result<Value, Value>> {
     let ask = api.post(path).query("folder", folder.map(Path::display)).text(kind, text);
+    told(ask, api, name, kind, text, folder).await
+}
+
+/// The answer; what was found is told where people look.
+async fn told(
+    ask: Ask<'_>,
+    api: &Api,
+    name: &str,
+    kind: &str,
+    text: &[u8],
+    folder: Option<&Path>,
+) -> anyhow::Result<Result<Value, Value>> {
     let answer = ask.doing(format!("creating a server of `{name}`")).answer().await?;
     if api.output() == Output::Text {
         let said = answer.as_ref().unwrap_or_else(|problem| problem);

@@ -25,4 +25,5 @@ mod tasks;
 mod telemetry;
 mod toolbox;
 mod up;
+mod updates;
 mod watched;

@@ -21,6 +21,7 @@ pub fn add(verbs: Verbs) -> Verbs {
                     "name": { "type": "string", "description": "What the server is called; left out: what the thing is called" },
                     "dryRun": { "type": "boolean", "description": "Give the spec, and make no server" },
                     "update": { "type": "boolean", "description": "The server `name` was imported before: what people changed stays" },
+                    "forgetOptions": { "type": "boolean", "description": "With `update`: don't choose as at the last import where nothing is chosen now" },
                     "prefer": { "type": "string", "enum": ["ours", "theirs"], "description": "Whose counts where people and the new import changed the same" },
                 }),
                 &["from"],

@@ -51,6 +51,9 @@ pub struct Import {
     update: bool,
     /// Whose counts where people and the new import changed the same. Left out: nothing is kept then (409).
     prefer: Option<Prefer>,
+    /// With `update`: don't choose as at the last import (tags, tables and the like) where nothing is chosen now.
+    #[serde(default)]
+    forget_options: bool,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -152,7 +155,8 @@ pub struct Conflict {
 }
 
 impl Update {
-    fn of(update: &intake::Update) -> Self {
+    #[must_use]
+    pub fn of(update: &intake::Update) -> Self {
         let conflict = |it: &intake::Conflict| Conflict {
             path: it.path.clone(),
             base: it.base.clone(),
@@ -170,7 +174,8 @@ impl Update {
 /// So many are told one by one.
 const MOST_FINDINGS: usize = 200;
 
-fn findings(found: &[intake::Finding]) -> Vec<Finding> {
+#[must_use]
+pub fn findings(found: &[intake::Finding]) -> Vec<Finding> {
     let shown = found.iter().take(MOST_FINDINGS).map(|it| Finding {
         level: it.level.as_str(),
         message: intake::for_senders(&it.message).into_owned(),
@@ -198,12 +203,12 @@ pub fn problem(error: Error) -> Problem {
 }
 
 impl From<Import> for intake::Import {
-    fn from(Import { from, name, dry_run, update, prefer }: Import) -> Self {
+    fn from(Import { from, name, dry_run, update, prefer, forget_options }: Import) -> Self {
         let prefer = prefer.map(|prefer| match prefer {
             Prefer::Ours => intake::Prefer::Ours,
             Prefer::Theirs => intake::Prefer::Theirs,
         });
-        Self { from, name, dry_run, update, prefer }
+        Self { from, name, dry_run, update, prefer, forget_options }
     }
 }
 
@@ -215,7 +220,7 @@ impl From<Import> for intake::Import {
     responses(
         (status = 200, body = Imported, description = "The spec, or the server was there before"),
         (status = 201, body = Imported, headers(("location" = String, description = "The server"))),
-        (status = 409, description = "The name is another server's, this version has another text, or an update has `conflicts`"),
+        (status = 409, description = "The name is another server's, this version has another text, an update has `conflicts`, is of another kind, or the server was not imported"),
         (status = 422, description = "It can't be read, or no spec can be made of it: `findings` say why"),
     ),
 )]

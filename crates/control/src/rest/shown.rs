@@ -167,6 +167,9 @@ pub struct ServerDetails {
     /// Servers that can't do without it.
     dependents: Vec<String>,
     pub deployment: Option<Deployment>,
+    /// What it was imported from, and what was chosen of that: the next import chooses the same.
+    #[schema(value_type = Option<Object>, example = json!({ "openapi": { "tags": ["pets"] } }))]
+    origin: Option<Value>,
 }
 
 /// A secret that a server needs, and whether it is set. No value ever comes out.
@@ -197,6 +200,7 @@ pub fn details(details: &Details, observed: Option<&Observed>, needed: &[mcp_fac
         secrets: secrets(needed),
         dependents: details.dependents.clone(),
         deployment: details.deployment.as_ref().map(|it| deployment(it, observed)),
+        origin: details.origin.clone(),
     }
 }
 

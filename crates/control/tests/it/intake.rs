@@ -267,3 +267,62 @@ async fn a_newer_import_keeps_what_people_changed() {
     assert_eq!(ours.json()["outcome"], "unchanged", "{ours:?}");
     assert_eq!(send(&newest, json!({ "update": true })).await.status, 200, "it was decided");
 }
+
+/// Issue 6: what was chosen at the last import is chosen again, and nothing of another kind takes a server's place.
+#[tokio::test]
+async fn an_update_is_of_the_same_thing_and_chooses_the_same() {
+    let running = Running::start().await;
+    let document = PETS.replace("parameters: [{ $ref: 'more.yaml#/a' }], ", "");
+    let send = async |from: Value, more: Value| {
+        let mut import = json!({ "from": from, "name": "zoo" });
+        import.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        running.ask("POST", "/mcp/import", &import.to_string()).await
+    };
+    let of = |tags: &[&str]| json!({ "openapi": { "document": document, "tags": tags } });
+    assert_eq!(send(of(&["pets"]), json!({})).await.status, 201);
+    let again = send(json!({ "openapi": { "document": document } }), json!({})).await;
+    assert_eq!(again.code(), (409, "imported-before".to_owned()));
+    let details = running.ask("GET", "/mcp/servers/zoo", "").await.json();
+    assert_eq!(details["origin"], json!({ "openapi": { "tags": ["pets"] } }));
+    let updated = send(of(&[]), json!({ "update": true })).await.json();
+    assert_eq!((&updated["outcome"], &updated["server"]["tools"]), (&json!("unchanged"), &json!(1)), "{updated}");
+    assert_eq!(updated["findings"][0]["message"], "chosen as at the last import: `tags` [\"pets\"]");
+    let updated =
+        running.tool("import_server", json!({ "from": of(&[]), "name": "zoo", "update": true, "forgetOptions": true }));
+    assert_eq!(updated.await["server"]["tools"], 2);
+
+    let collection =
+        json!({ "info": { "name": "Shop" }, "item": [{ "name": "a", "request": "https://a.example.com/a" }] });
+    for update in [json!({ "update": true }), json!({ "update": true, "forgetOptions": true })] {
+        let refused = send(json!({ "postman": { "document": collection.to_string() } }), update).await;
+        assert_eq!(refused.code(), (409, "other-kind".to_owned()));
+    }
+
+    // A server that was not imported, and one of a spec that people edited since.
+    let spec =
+        "name: own\nversion: 1.0.0\ntools: [{ name: hello, description: Says hello, static: { text: hello } }]\n";
+    assert_eq!(running.ask("POST", "/mcp/create", spec).await.status, 201);
+    let update = json!({ "from": of(&[]), "name": "own", "update": true }).to_string();
+    assert_eq!(running.ask("POST", "/mcp/import", &update).await.code(), (409, "not-imported".to_owned()));
+    let shown = json!({ "from": of(&["pets"]), "name": "own", "dryRun": true }).to_string();
+    let imported = running.ask("POST", "/mcp/import", &shown).await.json()["spec"].as_str().unwrap().to_owned();
+    let edited = imported.replace("title: Pets", "title: Ours").replace("name: own\n", "name: own\nversion: 1.1.0\n");
+    let from =
+        json!({ "spec": { "text": edited, "imported": imported, "origin": { "openapi": { "tags": ["pets"] } } } });
+    let created = running.ask("POST", "/mcp/import", &json!({ "from": from }).to_string()).await;
+    assert_eq!((created.status, &created.json()["server"]["latest"]), (201, &json!("1.1.0")), "{created:?}");
+    let updated = running.ask("POST", "/mcp/import", &update).await;
+    assert_eq!((updated.status, &updated.json()["outcome"]), (200, &json!("unchanged")), "{updated:?}");
+    assert_eq!(running.ask("GET", "/mcp/servers/own", "").await.json()["title"], "Ours");
+
+    // Its number is taken after a rollback.
+    let newer = json!({ "openapi": { "document": document.replace("operationId: listPets,", "operationId: listPets, summary: All,") } });
+    let update = async |from: &Value| {
+        running.ask("POST", "/mcp/import", &json!({ "from": from, "name": "own", "update": true }).to_string()).await
+    };
+    assert_eq!(update(&newer).await.json()["server"]["latest"], "1.1.1");
+    assert_eq!(running.ask("POST", "/mcp/servers/own/rollback", "{}").await.status, 200);
+    let again = update(&newer).await;
+    assert_eq!(again.json()["server"]["latest"], "1.1.2", "{again:?}");
+    assert!(again.body.contains("there is a version 1.1.1 already: this one is 1.1.2"), "{again:?}");
+}

@@ -77,7 +77,8 @@ impl Document {
     /// Of what is typed: a file or a URL. Whoever types a URL means the place where it leads; what a place on the internet leads to
     /// from there is nothing they meant.
     #[must_use]
-    pub fn typed(place: &str, references: bool) -> Self {
+    pub fn typed(place: &str) -> Self {
+        let references = false;
         match Url::parse(place) {
             Ok(url) if matches!(url.scheme(), "http" | "https") => {
                 let private = if is_private(&url) { Private::All } else { Private::Host };
@@ -85,6 +86,13 @@ impl Document {
             }
             _ => Self::File { path: place.into(), references },
         }
+    }
+
+    /// What it refers to by URL is fetched, or is not.
+    pub(super) fn with_references(mut self, fetched: bool) -> Self {
+        let (Self::Text { references, .. } | Self::Url { references, .. } | Self::File { references, .. }) = &mut self;
+        *references = fetched;
+        self
     }
 
     pub(super) async fn load(self, reach: &Reach) -> Result<Loaded, IntakeError> {
@@ -103,6 +111,9 @@ impl Document {
             Self::File { path, references } => {
                 reach.here()?;
                 let name = path.display().to_string();
+                if let Some((scheme, _)) = name.split_once("://").filter(|_| !path.exists()) {
+                    return Err(no_scheme(&name, scheme));
+                }
                 let most = reach.largest() as u64;
                 let read = tokio::task::spawn_blocking(move || read(&path, most)).await?;
                 let (bytes, folder) =
@@ -113,6 +124,12 @@ impl Document {
             }
         }
     }
+}
+
+/// Of a URL that nothing is fetched from.
+pub(super) fn no_scheme(url: &str, scheme: &str) -> IntakeError {
+    let why = format!("`{scheme}` URLs are not fetched: give one of `http` or `https`, or a file");
+    IntakeError::Unreadable { of: format!("`{url}`"), why }
 }
 
 pub(super) fn shown(url: &Url) -> String {

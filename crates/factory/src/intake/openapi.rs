@@ -43,7 +43,7 @@ pub struct Openapi {
 impl Openapi {
     pub(super) async fn propose(self, name: Option<String>, reach: &Reach) -> Result<Proposed, IntakeError> {
         let document = match self.from {
-            Some(document) => document,
+            Some(document) => document.with_references(self.fetch_references),
             None => {
                 let (references, private) = (self.fetch_references, self.allow_private_network);
                 Document::of(self.document, self.files, self.url, references, private)?

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{
     IntakeError,
-    document::{Private, shown},
+    document::{Private, no_scheme, shown},
 };
 
 /// In whose name something is read.
@@ -96,6 +96,9 @@ impl Reach {
     pub async fn fetch(&self, url: &Url, private: Private) -> Result<Vec<u8>, IntakeError> {
         let of = format!("`{}`", shown(url));
         let failed = |why: String| IntakeError::Unreadable { of: of.clone(), why };
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(no_scheme(&shown(url), url.scheme()));
+        }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(failed("it holds a user or a password; fetch it yourself and send what it says".to_owned()));
         }

@@ -1,10 +1,14 @@
 //! A spec that is there already: made by another program of what is there, such as the command line, which has the files, or
-//! written by people, who leave the implementation of tools to be inferred. It is remembered as what was imported.
+//! written by people, who leave the implementation of tools to be inferred. It is remembered as what was imported, unless it comes
+//! with that.
+
+use std::path::PathBuf;
 
 use mcp_factory_engine::Shared;
 use mcp_factory_intake::{Finding, Level, Proposal};
 use mcp_factory_spec::{AllFiles, Severity, Spec};
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
@@ -13,7 +17,7 @@ use super::{
 };
 use crate::{Error, Factory, Owner, Submission, connections::Resolved};
 
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MadeSpec {
     /// The text, YAML or JSON.
@@ -22,6 +26,14 @@ pub struct MadeSpec {
     /// why, or why not.
     #[serde(default)]
     pub infer: bool,
+    /// What it was made of, and what was chosen of that, as `origin` of a server says it.
+    #[schema(value_type = Option<Object>, example = json!({ "openapi": { "tags": ["pets"] } }))]
+    pub origin: Option<Value>,
+    /// The spec as it was imported, where people edited it since: a newer import is told from what they changed by it.
+    pub imported: Option<String>,
+    /// Where the spec's files are on the factory's own machine: the operator's to name.
+    #[schema(value_type = Option<String>)]
+    pub folder: Option<PathBuf>,
     /// With what its `use:` stands for, where it has any.
     #[serde(skip)]
     pub(super) resolved: Option<Box<Standing>>,
@@ -36,22 +48,11 @@ pub(super) struct Standing {
 
 impl MadeSpec {
     pub(super) async fn propose(self, reach: &Reach) -> Result<Proposed, IntakeError> {
-        let Self { text, infer, resolved } = self;
-        let read = tokio::task::spawn_blocking(move || Submission::new(text).read(&AllFiles)).await?;
-        let (of, mut verdict) = ("the spec".to_owned(), read.verdict);
-        let Some(mut spec) = read.spec else {
-            let errors = read.diagnostics.into_iter().filter(|it| it.code.severity() == Severity::Error);
-            let findings = errors.map(|it| Finding {
-                level: Level::Error,
-                place: it.path.to_string(),
-                position: Some(it.span.start),
-                message: it.message,
-                hint: it.help,
-            });
-            return Err(IntakeError::Nothing { of, findings: findings.collect() });
-        };
+        let Self { mut text, infer, resolved, origin, .. } = self;
+        origin.as_ref().map_or(Ok(()), super::origin::check)?;
+        let of = "the spec";
         // Of a spec that was only made elsewhere, what is to be told was told there.
-        let mut findings = Vec::new();
+        let Proposal { mut spec, mut verdict, mut findings } = read(of, text.clone()).await?;
         if infer {
             let (standing, shared) = match resolved {
                 Some(standing) => (standing.spec, standing.shared),
@@ -67,9 +68,16 @@ impl MadeSpec {
             spec = read.spec.ok_or_else(|| IntakeError::Argument(message.to_owned()))?;
             verdict = read.verdict;
             findings = tools.iter().map(|outcome| finding(outcome, &spec)).collect();
+            text = spec.canonical_yaml();
         }
-        let text = spec.canonical_yaml();
-        Ok(Proposed { of, proposal: Proposal { spec, verdict, findings }, text })
+        Ok(Proposed { of: of.to_owned(), proposal: Proposal { spec, verdict, findings }, text })
+    }
+
+    /// What it was imported as, canonical, where people edited it since.
+    pub(super) async fn imported(&mut self) -> Result<Option<String>, IntakeError> {
+        let Some(text) = self.imported.take() else { return Ok(None) };
+        let read = read("the spec that was imported", text).await?;
+        Ok(Some(read.spec.canonical().to_string()))
     }
 }
 
@@ -105,4 +113,20 @@ impl Factory {
         }
         Ok(())
     }
+}
+
+async fn read(of: &str, text: String) -> Result<Proposal, IntakeError> {
+    let read = tokio::task::spawn_blocking(move || Submission::new(text).read(&AllFiles)).await?;
+    let Some(spec) = read.spec else {
+        let errors = read.diagnostics.into_iter().filter(|it| it.code.severity() == Severity::Error);
+        let findings = errors.map(|it| Finding {
+            level: Level::Error,
+            place: it.path.to_string(),
+            position: Some(it.span.start),
+            message: it.message,
+            hint: it.help,
+        });
+        return Err(IntakeError::Nothing { of: of.to_owned(), findings: findings.collect() });
+    };
+    Ok(Proposal { spec, verdict: read.verdict, findings: Vec::new() })
 }

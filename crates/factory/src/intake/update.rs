@@ -1,39 +1,58 @@
 //! A server that was imported meets a newer import. What was imported last is kept beside the version that came of it.
 
+use std::collections::HashSet;
+
 use mcp_factory_intake::update::{self, Prefer};
 use mcp_factory_spec::Spec;
+use serde_json::Value;
 
 use super::{Finding, Imported, IntakeError, Proposed};
 use crate::{
-    Caller, Error, Factory, Owner, Submission,
-    registry::{self, Transaction},
+    Caller, Details, Error, Factory, Owner, Submission,
+    registry::{self, Import, Transaction},
     spec::read_again,
 };
 
+/// A server as it is, and what was imported last.
+pub(super) struct Last {
+    details: Details,
+    import: Import,
+}
+
+impl Last {
+    pub(super) fn origin(&self) -> Option<&Value> {
+        self.import.origin.as_ref()
+    }
+}
+
 impl Factory {
-    pub(super) async fn update_of(
-        &self,
-        caller: &Caller,
-        name: &str,
-        proposed: Proposed,
-        prefer: Option<Prefer>,
-        dry_run: bool,
-    ) -> Result<Imported, Error> {
+    pub(super) async fn last_import(&self, caller: &Caller, name: &str) -> Result<Last, Error> {
         let details = self.get(caller, name).await?;
-        let ours = self.spec(caller, name, Some(&details.server.latest)).await?;
         let (server, latest) = (name.to_owned(), details.server.latest.clone());
         let look =
             move |transaction: &mut Transaction<'_>, owner: &Owner| Ok(transaction.imported(owner, &server, &latest)?);
-        let base = self.look(caller, look).await?.ok_or_else(|| {
-            Error::argument(
-                "`update`",
-                "is for servers that were imported, and this one was not; nobody knows what is edited",
-            )
-        })?;
+        let import = self.look(caller, look).await?;
+        let import = import.ok_or_else(|| Error::NotImported { server: details.server.name.clone() })?;
+        Ok(Last { details, import })
+    }
+
+    pub(super) async fn update_of(
+        &self,
+        caller: &Caller,
+        Last { details, import: Import { spec: last, origin: before } }: Last,
+        proposed: Proposed,
+        origin: Option<Value>,
+        prefer: Option<Prefer>,
+        dry_run: bool,
+    ) -> Result<Imported, Error> {
+        let name = &details.server.name;
+        let ours = self.spec(caller, name, Some(&details.server.latest)).await?;
+        // After a rollback what comes next may have a number that is there already.
+        let versions: HashSet<_> = self.versions(caller, name).await?.into_iter().map(|it| it.version).collect();
         let theirs = proposed.proposal.spec.clone();
         let merged = tokio::task::spawn_blocking(move || {
-            let base: Spec = read_again(&base).ok_or(registry::Error::Content)?;
-            Ok::<_, Error>(update::update(&base, &ours, &theirs, prefer))
+            let base: Spec = read_again(&last).ok_or(registry::Error::Content)?;
+            Ok::<_, Error>(update::update(&base, &ours, &theirs, prefer, |it| versions.contains(it)))
         });
         let of = proposed.of;
         let update = merged.await??.map_err(|findings| IntakeError::Nothing { of, findings })?;
@@ -48,7 +67,8 @@ impl Factory {
             return Err(Error::Intake(IntakeError::Conflicts(Box::new(update))));
         }
         let submission = Submission { folder: details.version.folder, ..Submission::new(spec.as_str()) };
-        let created = self.create_of(caller, submission, None, Some(imported)).await?;
+        let import = Import { spec: imported, origin: origin.or(before) };
+        let created = self.create_of(caller, submission, None, Some(import)).await?;
         Ok(Imported { spec, findings, update: Some(update), created: Some(created) })
     }
 }

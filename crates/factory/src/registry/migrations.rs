@@ -3,12 +3,13 @@
 use super::Error;
 
 /// The first makes everything, each other one changes what the one before left.
-pub const ALL: [&str; 5] = [
+pub const ALL: [&str; 6] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_factories.sql"),
     include_str!("migrations/0003_shared_connections.sql"),
     include_str!("migrations/0004_replicas.sql"),
     include_str!("migrations/0005_imports.sql"),
+    include_str!("migrations/0006_origins.sql"),
 ];
 
 pub const MAKE: &str = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)";

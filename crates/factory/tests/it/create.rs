@@ -2,6 +2,7 @@
 
 use mcp_factory::{
     Caller, Change, Error, Factory, Outcome, Submission,
+    intake::Import,
     registry::{DependencyKind, Filter, Limits, Page, Role},
 };
 
@@ -20,6 +21,7 @@ on_both! {
     nobody_has_more_than_they_may;
     of_hundreds_at_once_in_two_factories_as_many_are_made_as_one_may_have;
     a_server_that_others_need_stays_unless_it_is_forced;
+    what_a_server_was_imported_from_is_kept_with_it;
 }
 
 /// A server with one tool that says something.
@@ -37,6 +39,39 @@ pub async fn create(factory: &Factory, caller: &Caller, submission: Submission) 
 
 pub fn code<T: std::fmt::Debug>(outcome: Result<T, Error>) -> &'static str {
     outcome.expect_err("refused").code()
+}
+
+/// Issue 6.
+async fn what_a_server_was_imported_from_is_kept_with_it(kept: Kept) {
+    let factory = kept.factory().await;
+    let jane = user(&factory, "jane", Role::Developer).await;
+    let origin = serde_json::json!({ "openapi": { "tags": ["pets"] } });
+    let import = |says: &str, update: bool, origin: Option<&serde_json::Value>| Import {
+        from: serde_json::from_value(serde_json::json!({ "spec": {
+            "text": String::from_utf8(spec("shop", "1.0.0", says).text).expect("a text"), "origin": origin,
+        } }))
+        .expect("an intake"),
+        name: Some("shop".to_owned()),
+        dry_run: false,
+        update,
+        prefer: None,
+        forget_options: false,
+    };
+    factory.import(&jane, import("hello", false, Some(&origin))).await.expect("imported");
+    assert_eq!(factory.get(&jane, "shop").await.expect("there").origin, Some(origin.clone()));
+    assert_eq!(code(factory.import(&jane, import("hi", false, None)).await), "imported-before");
+    // Who does not say what it is of changes nothing of that.
+    let updated = factory.import(&jane, import("hi", true, None)).await.expect("updated");
+    assert_eq!(updated.created.expect("another version").server.latest.to_string(), "1.0.1");
+    assert_eq!(factory.get(&jane, "shop").await.expect("there").origin, Some(origin));
+    let other = serde_json::json!({ "postman": {} });
+    assert_eq!(code(factory.import(&jane, import("hey", true, Some(&other))).await), "other-kind");
+    for bad in [serde_json::json!([]), serde_json::json!({ "made": {} }), serde_json::json!({ "openapi": 1 })] {
+        assert_eq!(code(factory.import(&jane, import("hey", false, Some(&bad))).await), "invalid-argument");
+    }
+    create(&factory, &jane, spec("own", "1.0.0", "hello")).await.expect("created");
+    let update = Import { name: Some("own".to_owned()), ..import("hi", true, None) };
+    assert_eq!(code(factory.import(&jane, update).await), "not-imported");
 }
 
 async fn the_same_spec_twice_changes_nothing_and_says_so(kept: Kept) {

@@ -71,7 +71,8 @@ impl Site {
 
     /// As a person types it who works in a network where every name leads here.
     async fn import(&self, place: &str, references: bool) -> Result<Proposed, IntakeError> {
-        let openapi = Openapi { from: Some(Document::typed(place, references)), ..Openapi::default() };
+        let openapi =
+            Openapi { from: Some(Document::typed(place)), fetch_references: references, ..Openapi::default() };
         Intake::Openapi(Box::new(openapi)).propose(None, &Reach::operator().with_resolver(Arc::new(Here))).await
     }
 

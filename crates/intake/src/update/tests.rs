@@ -4,6 +4,10 @@ use serde_json::{Map, json};
 use super::{merge::merge, *};
 use crate::openapi::{NoFiles, Options, import};
 
+fn update(base: &Spec, ours: &Spec, theirs: &Spec, prefer: Option<Prefer>) -> Result<Update, Vec<Finding>> {
+    super::update(base, ours, theirs, prefer, |_| false)
+}
+
 /// Trees as specs are: fields, named elements, sets of words, texts.
 fn tree() -> impl Strategy<Value = Value> {
     let word = prop_oneof!["a", "b", "c", "d"].prop_map(|it| it.to_string());
@@ -150,7 +154,7 @@ fn people_keep_their_words_and_comments_and_get_what_is_new() {
     assert_eq!(spec_of(&written), update.spec);
     assert!(update.spec.version > ours.version);
 
-    let again = super::update(&theirs, &update.spec, &theirs, None).unwrap();
+    let again = super::update(&theirs, &update.spec, &theirs, None, |_| false).unwrap();
     assert!(again.is_unchanged() && again.spec == update.spec);
     assert_eq!(again.written(&update.spec, &written), (written, true));
 }
@@ -218,4 +222,84 @@ fn lists_that_leave_nothing_together_are_asked() {
     assert_eq!(merge(&base, &ours, &theirs, Some(Prefer::Ours)).0, ours);
     assert_eq!(merge(&base, &ours, &theirs, Some(Prefer::Theirs)).0, theirs);
     assert_eq!(merge(&base, &ours, &of(&["x", "y", "z"]), None).0, of(&["y", "z"]));
+}
+
+/// By what it calls: a tool that people renamed, on a connection that they renamed, is kept up to date under their names. Issue 6, B3.
+#[test]
+fn what_people_renamed_is_known_by_what_it_calls() {
+    let base = spec(PETS);
+    let renamed = base
+        .canonical_yaml()
+        .replace("name: list_pets", "name: find_pets")
+        .replace("{ name: api,", "{ name: shop,")
+        .replace("connection: api\n", "connection: shop\n");
+    let ours = spec_of(&renamed);
+    // Others call it otherwise by now, too, and there is more.
+    let newer = PETS.replace("No pet", "Removes a pet").replace("listPets", "allPets").replace("All pets", "Each pet");
+    let theirs = spec(&format!("{newer}  /stores:\n    get: {{ operationId: listStores, responses: {{}} }}\n"));
+    let update = update(&base, &ours, &theirs, None).unwrap();
+    assert!(update.conflicts.is_empty() && update.breaking.is_empty(), "{update:?}");
+    let changes: Vec<String> = update.changes.iter().map(ToString::to_string).collect();
+    for expected in [
+        "changed: tools[find_pets] (description)",
+        "changed: tools[delete_pet] (description)",
+        "added: tools[list_stores]",
+    ] {
+        assert!(changes.contains(&expected.to_owned()), "{expected}: {changes:?}");
+    }
+    let tools: Vec<&str> = update.spec.tools.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(tools, ["find_pets", "get_pet", "delete_pet", "list_stores"]);
+    assert!(update.spec.tools.iter().all(|it| it.connection.as_ref().unwrap().as_str() == "shop"));
+
+    // Whoever calls something else with it has another tool; that what was imported stays out is told.
+    let other = spec_of(&renamed.replace("path: /pets\n", "path: /animals\n"));
+    let apart = super::update(&base, &other, &theirs, None, |_| false).unwrap();
+    assert!(apart.findings.is_empty(), "nothing of that name is imported any more: {:?}", apart.findings);
+    let theirs = spec(&PETS.replace("All pets", "Each pet"));
+    let apart = super::update(&base, &other, &theirs, None, |_| false).unwrap();
+    assert_eq!(
+        apart.findings[0].message,
+        "not brought in, though changed: `list_pets`; people took out what was imported, or made another call of it"
+    );
+}
+
+/// Each kind of call, and its connection where two are alike.
+#[test]
+fn a_renamed_tool_of_each_kind_keeps_its_name() {
+    let of = |name: &str, call: (&str, Value), about: &str| {
+        json!({ "connections": [{ "name": "c", "type": "http", "url": "https://a.example" }],
+            "tools": [{ "name": name, "connection": "c", "description": about, call.0: call.1 }],
+            "toolsets": [{ "name": "all", "tools": [name] }] })
+    };
+    let calls = [
+        ("http", json!({ "method": "POST", "path": "/a" }), json!({ "method": "POST", "path": "/a", "body": "{b}" })),
+        ("sql", json!("SELECT a  FROM t"), json!("SELECT a\nFROM t")),
+        (
+            "graphql",
+            json!({ "query": "query { a { b } }", "select": "/a" }),
+            json!({ "query": "query { a { b c } }", "select": "/a" }),
+        ),
+        ("grpc", json!({ "method": "a.B/C" }), json!({ "method": "a.B/C", "message": "{m}" })),
+        ("mcp", json!({ "tool": "x" }), json!({ "tool": "x" })),
+    ];
+    for (kind, old, new) in calls {
+        let (mut base, ours) = (of("a", (kind, old.clone()), "old"), of("mine", (kind, old), "old"));
+        let mut theirs = of("a", (kind, new), "new");
+        identity::keep_names(&mut base, &ours, &mut theirs);
+        let (merged, conflicts) = merge(&base, &ours, &theirs, None);
+        assert!(conflicts.is_empty(), "{kind}: {conflicts:?}");
+        assert_eq!((&merged["tools"][0]["name"], &merged["tools"][0]["description"]), (&json!("mine"), &json!("new")));
+        assert_eq!((merged["tools"].as_array().unwrap().len(), &merged["toolsets"][0]["tools"]), (1, &json!(["mine"])));
+    }
+}
+
+#[test]
+fn numbers_that_are_taken_are_passed_over_and_it_is_told() {
+    let base = spec(PETS);
+    let theirs = spec(&PETS.replace("All pets", "The pets"));
+    let taken = ["0.1.1", "0.1.2"];
+    let is_taken = |version: &Version| taken.contains(&&*version.to_string());
+    let update = super::update(&base, &base, &theirs, None, is_taken).unwrap();
+    assert_eq!(update.spec.version.to_string(), "0.1.3");
+    assert_eq!(update.findings[0].message, "there is a version 0.1.1 already: this one is 0.1.3");
 }

@@ -1,21 +1,17 @@
 //! `create` of what is there already: a spec is proposed, and shown, written, brought into one that people edited, or made a server
 //! of. One way for all kinds.
 
-use std::{
-    ffi::OsString,
-    fs,
-    io::Write as _,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{fs, io::Write as _, path::Path, process::ExitCode};
 
 use anyhow::Context as _;
 use mcp_factory::{
     Error,
     intake::{Finding, Intake, IntakeError, Level, Proposal, Proposed, Reach, Update, merge},
 };
+use mcp_factory_control::intake as shown;
 use serde_json::{Value, json};
 
+use super::base::{Base, beside};
 use crate::{
     api::{self, Api},
     args::{Output, intake::Prefer, servers::Create},
@@ -27,34 +23,33 @@ use crate::{
 /// How many findings are told one by one.
 const TOLD: usize = 200;
 
-/// A spec that a server is still to be made of, and what it is of.
-pub struct Spec {
-    pub of: String,
-    pub text: String,
-    /// Where the files are that it names, if it names any.
-    pub folder: Option<PathBuf>,
-}
-
 pub fn run(args: &Create, intake: Intake) -> anyhow::Result<ExitCode> {
-    match &args.import.update {
+    let (import, asking) = (&args.import, &args.asking);
+    let name = match &import.update {
         Some(place) if is_file(place) => return update_file(args, intake, Path::new(place)),
-        _ => {}
-    }
-    let name = args.import.update.clone().or_else(|| args.name.clone());
-    let Proposed { of, proposal, text } = propose(name, intake)?;
-    if args.import.dry_run || args.import.out.is_some() {
-        tell_variables(&proposal.spec);
-    }
-    tell(&of, &proposal);
-    match &args.import.out {
-        _ if args.import.dry_run && args.import.update.is_none() => command::print(&text)?,
+        Some(name) => {
+            return api::with(&asking.reach, asking.output, async |api| {
+                let server = api.get(&["mcp", "servers", name]).doing(format!("asking for `{name}`")).send().await?;
+                let made =
+                    Made::new(args, Some(name.clone()), intake, Some((name.as_str(), &server["origin"]))).await?;
+                send(api, args, made).await
+            });
+        }
+        None => args.name.clone(),
+    };
+    let made = command::runtime()?.block_on(Made::new(args, name, intake, None))?;
+    match &import.out {
+        _ if import.dry_run => {
+            let mut shown = made.shown();
+            shown["spec"] = made.text.as_str().into();
+            output::print(asking.output, &shown, |_| made.text.clone())?;
+        }
         Some(out) => {
-            write(&text, out)?;
-            replace(&beside(out), &text)?;
+            write(&made.text, out)?;
+            Base { text: made.text.clone(), origin: made.origin.clone() }.write(out)?;
+            written(asking.output, out, made.shown())?;
         }
-        None => {
-            return api::with(&args.asking.reach, args.asking.output, async |api| import(api, args, &of, &text).await);
-        }
+        None => return api::with(&asking.reach, asking.output, async |api| send(api, args, made).await),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -64,15 +59,54 @@ fn is_file(place: &str) -> bool {
     place.contains(['.', '/']) || Path::new(place).is_file()
 }
 
-fn propose(name: Option<String>, intake: Intake) -> anyhow::Result<Proposed> {
-    let reach = Reach::operator();
-    let work = intake.propose(name, &reach);
-    command::runtime()?.block_on(progress::tell("making a spec", work)).map_err(failed)
+/// A spec that was made, and of what.
+struct Made {
+    of: String,
+    proposal: Proposal,
+    text: String,
+    origin: Option<Value>,
+}
+
+impl Made {
+    /// `last` says what was chosen at the last import, and for which server or file that was.
+    async fn new(
+        args: &Create,
+        name: Option<String>,
+        mut intake: Intake,
+        last: Option<(&str, &Value)>,
+    ) -> anyhow::Result<Self> {
+        let output = args.asking.output;
+        let mut told = None;
+        if let Some((server, origin)) = last {
+            intake.same_kind(server, origin).map_err(|error| failed(output, error))?;
+            told = if args.import.forget_options { None } else { intake.choose_again(origin) };
+        }
+        let (origin, reach) = (intake.origin(), Reach::operator());
+        let proposed = progress::tell("making a spec", intake.propose(name, &reach)).await;
+        let Proposed { of, mut proposal, text } = proposed.map_err(|error| failed(output, error))?;
+        proposal.findings.extend(told);
+        if output == Output::Text {
+            if args.import.dry_run || args.import.out.is_some() {
+                tell_variables(&proposal.spec);
+            }
+            tell(&of, &proposal);
+        }
+        Ok(Self { of, proposal, text, origin })
+    }
+
+    fn findings(&self) -> Value {
+        json!(shown::findings(&self.proposal.findings))
+    }
+
+    fn shown(&self) -> Value {
+        json!({ "findings": self.findings(), "variables": self.proposal.spec.variables() })
+    }
 }
 
 /// The factory remembers what was imported, and brings it together with what people changed.
-async fn import(api: &Api, args: &Create, of: &str, text: &str) -> anyhow::Result<ExitCode> {
-    let mut sent = json!({ "from": { "spec": { "text": text } }, "dryRun": args.import.dry_run });
+async fn send(api: &Api, args: &Create, made: Made) -> anyhow::Result<ExitCode> {
+    let from = json!({ "spec": { "text": made.text, "origin": made.origin } });
+    let mut sent = json!({ "from": from, "dryRun": args.import.dry_run });
     if let Some(name) = &args.import.update {
         sent["name"] = name.as_str().into();
         sent["update"] = true.into();
@@ -80,72 +114,121 @@ async fn import(api: &Api, args: &Create, of: &str, text: &str) -> anyhow::Resul
     if let Some(prefer) = args.import.prefer {
         sent["prefer"] = (if prefer == Prefer::Ours { "ours" } else { "theirs" }).into();
     }
-    let ask = api.post(&["mcp", "import"]).json(&sent).doing(format!("creating a server of `{of}`"));
-    let answer = ask.answer().await?.or_else(|problem| {
-        let conflicts = problem["conflicts"].as_array().into_iter().flatten();
-        conflicts.for_each(|it| eprintln!("{}", conflict(&cell(&it["path"]), &it["ours"], &it["theirs"])));
-        Err(api.refused(&problem)?)
-    })?;
-    for list in ["changes", "breaking"] {
-        answer["update"][list].as_array().into_iter().flatten().for_each(|it| eprintln!("{}", plain(&cell(it))));
-    }
-    if let Some(spec) = answer["spec"].as_str() {
-        command::print(spec)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if api.output() == Output::Text {
+    let is_text = api.output() == Output::Text;
+    let ask = api.post(&["mcp", "import"]).json(&sent).doing(format!("creating a server of `{}`", made.of));
+    let mut answer = match ask.answer().await? {
+        Ok(answer) => answer,
+        Err(mut problem) => {
+            if is_text {
+                tell_conflicts(&problem["conflicts"]);
+            }
+            prepend(&mut problem, &made);
+            return Err(api.refused(&problem)?);
+        }
+    };
+    let update = answer.get_mut("update").map(Value::take).unwrap_or_default();
+    if is_text {
+        for list in ["changes", "breaking"] {
+            update[list].as_array().into_iter().flatten().for_each(|it| eprintln!("{}", plain(&cell(it))));
+        }
+        for finding in answer["findings"].as_array().into_iter().flatten() {
+            eprintln!("{}", plain(&format!("{}: {}", cell(&finding["level"]), cell(&finding["message"]))));
+        }
         for row in [&answer["diagnostics"], &answer["problems"]].into_iter().filter_map(Value::as_array).flatten() {
             eprintln!("{}: {} ({})", plain(&cell(&row["path"])), plain(&cell(&row["message"])), cell(&row["code"]));
         }
     }
-    output::print(api.output(), &answer, super::shown)?;
+    prepend(&mut answer, &made);
+    if !update.is_null() {
+        answer["update"] = update;
+    }
+    let conflicts = answer["update"]["conflicts"].as_array().map_or(0, Vec::len);
+    if conflicts > 0 && args.import.prefer.is_none() {
+        return Err(unsettled(args.asking.output, conflicts, &answer)?);
+    }
+    match answer["spec"].as_str() {
+        Some(spec) => output::print(api.output(), &answer, |_| spec.to_owned())?,
+        None => output::print(api.output(), &answer, super::shown)?,
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What was found here, before what the factory found.
+fn prepend(answer: &mut Value, made: &Made) {
+    let mut findings = made.findings();
+    let found = answer["findings"].take();
+    if let (Some(findings), Value::Array(found)) = (findings.as_array_mut(), found) {
+        findings.extend(found);
+    }
+    answer["findings"] = findings;
+}
+
+/// Both changed the same, and nobody says whose counts. `members` are what there is to see of it.
+fn unsettled(output: Output, places: usize, members: &Value) -> anyhow::Result<anyhow::Error> {
+    if output == Output::Text {
+        if let Some(spec) = members["spec"].as_str() {
+            command::print(spec)?;
+        }
+        tell_conflicts(&members["update"]["conflicts"]);
+    }
+    let message = format!("people and the new import changed the same in {places} places; nothing was changed");
+    Ok(exit::with_members(exit::of_code("conflicts", None, anyhow::Error::msg(message)), members.clone()))
 }
 
 /// Both are written beside each other, or none.
 fn update_file(args: &Create, intake: Intake, file: &Path) -> anyhow::Result<ExitCode> {
-    let beside = beside(file);
+    let output = args.asking.output;
     let ours = load::document(file)?;
     let text = String::from_utf8(ours.bytes).with_context(|| format!("`{}` is no text", file.display()))?;
     let hint = "`mcp-factory validate` says what is wrong";
     let ours = ours.reading.spec.ok_or_else(|| exit::hinted(format!("`{}` has errors", file.display()), hint))?;
-    let base = load::document(&beside).ok().and_then(|it| it.reading.spec).ok_or_else(|| {
+    let (base, known) = Base::read(file).ok_or_else(|| {
         let hint = "import what it was made of once more with `--out`, and put that file in its place";
-        exit::hinted(format!("`{}` should say what was imported last, and does not", beside.display()), hint)
+        exit::hinted(format!("`{}` should say what was imported last, and does not", beside(file).display()), hint)
     })?;
-    let Proposed { of, proposal, text: imported } = propose(Some(ours.name.to_string()), intake)?;
-    tell(&of, &proposal);
+    let (place, before) = (file.display().to_string(), base.origin.clone().unwrap_or_default());
+    let made = Made::new(args, Some(ours.name.to_string()), intake, Some((place.as_str(), &before)));
+    let made = command::runtime()?.block_on(made)?;
     let prefer = args.import.prefer.map(|prefer| match prefer {
         Prefer::Ours => merge::Prefer::Ours,
         Prefer::Theirs => merge::Prefer::Theirs,
     });
-    let update = merge::update(&base, &ours, &proposal.spec, prefer)
-        .map_err(|findings| failed(IntakeError::Nothing { of, findings }))?;
-    tell_update(&update);
+    let update = merge::update(&known, &ours, &made.proposal.spec, prefer, |_| false)
+        .map_err(|findings| failed(output, IntakeError::Nothing { of: made.of.clone(), findings }))?;
+    if output == Output::Text {
+        tell_update(&update);
+    }
     let (merged, carried) = update.written(&ours, &text);
+    let mut findings = made.proposal.findings.clone();
+    findings.extend(update.findings.iter().cloned());
+    let mut told = json!({ "update": shown::Update::of(&update), "findings": shown::findings(&findings) });
     if args.import.dry_run {
-        command::print(&merged)?;
+        told["spec"] = merged.as_str().into();
     }
     if !update.is_settled() {
-        let places = update.conflicts.len();
-        let message = format!("people and the new import changed the same in {places} places; nothing was changed");
-        return Err(exit::hinted(
-            message,
-            "`--prefer ours` keeps what people wrote, `--prefer theirs` takes what is new",
-        ));
+        return Err(unsettled(output, update.conflicts.len(), &told)?);
     }
     if args.import.dry_run {
+        output::print(output, &told, |_| merged)?;
         return Ok(ExitCode::SUCCESS);
     }
-    if !carried {
+    let (is_text, is_unchanged) = (output == Output::Text, update.is_unchanged());
+    if !carried && is_text {
         eprintln!("comments could not be kept where they were; the spec is written in its canonical form");
     }
-    replace(&beside, &imported)?;
-    if update.is_unchanged() {
-        eprintln!("nothing changed in `{}`", file.display());
-    } else {
-        fs::write(file, merged).with_context(|| format!("can't write `{}`", file.display()))?;
-        eprintln!("`{}` is version {} now", file.display(), update.spec.version);
+    Base { text: made.text, origin: made.origin }.write(file)?;
+    if !is_unchanged {
+        fs::write(file, merged).with_context(|| format!("can't write `{place}`"))?;
+    }
+    match (is_text, is_unchanged) {
+        (true, true) => eprintln!("nothing changed in `{place}`"),
+        (true, false) => eprintln!("`{place}` is version {} now", update.spec.version),
+        (false, _) => {
+            told["outcome"] = (if is_unchanged { "unchanged" } else { "updated" }).into();
+            told["version"] = update.spec.version.to_string().into();
+            told["commentsKept"] = carried.into();
+            written(output, file, told)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -155,18 +238,17 @@ fn tell_update(update: &Update) {
     let breaking = update.breaking.iter().map(ToString::to_string);
     let findings = update.findings.iter().map(ToString::to_string);
     changes.chain(breaking).chain(findings).for_each(|line| eprintln!("{}", plain(&line)));
-    for it in &update.conflicts {
-        let side = |value: &Option<Value>| value.clone().unwrap_or_default();
-        eprintln!("{}", conflict(&it.path, &side(&it.ours), &side(&it.theirs)));
-    }
 }
 
-fn conflict(path: &str, ours: &Value, theirs: &Value) -> String {
+fn tell_conflicts(conflicts: &Value) {
     let side = |value: &Value| match value {
         Value::Null => "taken away".to_owned(),
         value => mcp_factory_spec::difference::short(value),
     };
-    plain(&format!("conflict: {path}: ours is {}, theirs is {}", side(ours), side(theirs)))
+    for it in conflicts.as_array().into_iter().flatten() {
+        let (path, ours, theirs) = (cell(&it["path"]), side(&it["ours"]), side(&it["theirs"]));
+        eprintln!("{}", plain(&format!("conflict: {path}: ours is {ours}, theirs is {theirs}")));
+    }
 }
 
 fn tell(of: &str, proposal: &Proposal) {
@@ -203,23 +285,16 @@ fn tell_findings(findings: &[Finding]) {
     }
 }
 
-pub fn failed(error: IntakeError) -> anyhow::Error {
+pub fn failed(output: Output, error: IntakeError) -> anyhow::Error {
+    let mut members = json!({});
     if let IntakeError::Nothing { findings, .. } = &error {
-        tell_findings(findings);
+        match output {
+            Output::Text => tell_findings(findings),
+            Output::Json | Output::Yaml => members["findings"] = json!(shown::findings(findings)),
+        }
     }
     let error = Error::from(error);
-    exit::of_code(error.code(), error.missing(), error.into())
-}
-
-/// What was imported last, as it was: nobody edits it.
-fn beside(file: &Path) -> PathBuf {
-    let mut name: OsString = file.into();
-    name.push(".imported");
-    name.into()
-}
-
-fn replace(beside: &Path, imported: &str) -> anyhow::Result<()> {
-    fs::write(beside, imported).with_context(|| format!("can't write `{}`", beside.display()))
+    exit::with_members(exit::of_code(error.code(), error.missing(), error.into()), members)
 }
 
 /// Nothing that is there is written over.
@@ -229,8 +304,16 @@ pub fn write(text: &str, out: &Path) -> anyhow::Result<()> {
         let is_there = error.kind() == std::io::ErrorKind::AlreadyExists;
         let error = anyhow::Error::from(error).context(format!("can't write `{}`", out.display()));
         if is_there { exit::with_hint(error, "remove it, or choose another name") } else { error }
-    })?;
+    })
+}
+
+/// Says where it was written, with what else there is to tell.
+pub fn written(output: Output, out: &Path, mut told: Value) -> anyhow::Result<()> {
     let out = out.display().to_string();
-    eprintln!("written to `{out}`; next: {}", program::line(&format!("test {}", program::quoted(&out))));
-    Ok(())
+    if output == Output::Text {
+        eprintln!("written to `{out}`; next: {}", program::line(&format!("test {}", program::quoted(&out))));
+        return Ok(());
+    }
+    told["file"] = out.into();
+    output::print(output, &told, |_| String::new())
 }

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::{made, of_file};
+use super::{made, of_file, server_of};
 use crate::{
     api::{self, Api},
     args::servers::Create,
@@ -40,7 +40,7 @@ pub fn run(args: &Create, file: &Path) -> anyhow::Result<ExitCode> {
 /// Creates and deploys it, unless that is so. A text that is not that of its version is an edit already.
 async fn begin(api: &Api, file: &Path) -> anyhow::Result<String> {
     let refused = |problem: Value| Err(api.refused(&problem)?);
-    let name = match of_file(api, &["mcp", "create"], file).await? {
+    let name = match server_of(api, file).await? {
         Ok(created) => {
             output::print(api.output(), &created, made)?;
             cell(&created["server"]["name"])
