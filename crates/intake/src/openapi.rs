@@ -12,7 +12,7 @@ mod operation;
 mod paging;
 mod parameter;
 mod schema;
-mod security;
+pub mod security;
 mod server;
 mod written;
 

@@ -23,7 +23,7 @@ use crate::{
     Finding, Level, MANY, MOST, Proposal,
     exposure::{self, Group, expose},
     name::{self, Names},
-    openapi::document::At,
+    openapi::{document::At, security},
     settle, text, too_many,
 };
 use mcp_factory_spec::{Format, syntax};
@@ -175,7 +175,20 @@ impl<'d> Import<'d> {
             }
             None => None,
         };
-        let credential = credential.or_else(|| made.credential.take().map(|said| said.of(&mut self.secrets)));
+        let mut credentials: Vec<Value> = credential.into_iter().collect();
+        for said in std::mem::take(&mut made.credentials) {
+            let place = said.place();
+            if credentials.iter().any(|other| security::place(other) == place) {
+                let message = format!("`{}`: another credential stands in the {place}", said.key);
+                self.tell(Level::Partly, item, &shown, message);
+                continue;
+            }
+            credentials.push(said.of(&mut self.secrets));
+        }
+        let credential = match credentials.len() {
+            0 | 1 => credentials.pop(),
+            _ => Some(Value::Array(credentials)),
+        };
         for note in std::mem::take(&mut self.secrets.notes) {
             self.tell(Level::Note, item, &shown, note);
         }

@@ -121,11 +121,6 @@ pub fn of<'d>(
 
 /// Each of several in one request has a place of its own, or they can't be sent together.
 fn none_in_the_way(all: &[Scheme]) -> Result<(), String> {
-    let place = |auth: &Value| match auth["type"].as_str() {
-        Some(kind @ ("query" | "cookie")) => format!("{kind} {}", auth["name"].as_str().unwrap_or_default()),
-        Some("header") => format!("header {}", auth["name"].as_str().unwrap_or_default().to_ascii_lowercase()),
-        _ => "header authorization".to_owned(),
-    };
     for (index, one) in all.iter().enumerate() {
         if let Some(other) = all[..index].iter().find(|other| place(&other.auth) == place(&one.auth)) {
             let place = place(&one.auth);
@@ -133,6 +128,15 @@ fn none_in_the_way(all: &[Scheme]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Where a credential stands in a request.
+pub fn place(auth: &Value) -> String {
+    match auth["type"].as_str() {
+        Some(kind @ ("query" | "cookie")) => format!("{kind} {}", auth["name"].as_str().unwrap_or_default()),
+        Some("header") => format!("header {}", auth["name"].as_str().unwrap_or_default().to_ascii_lowercase()),
+        _ => "header authorization".to_owned(),
+    }
 }
 
 fn at_once(mut all: Vec<Scheme>, variables: &mut Variables) -> Asked {

@@ -74,6 +74,14 @@ impl Auth<'_> {
 }
 
 impl Said {
+    /// Where it stands, as `security::place` says it.
+    pub fn place(&self) -> String {
+        match self.is_header {
+            true => format!("header {}", self.key.to_ascii_lowercase()),
+            false => format!("query {}", self.key),
+        }
+    }
+
     pub fn of(&self, secrets: &mut Secrets) -> Value {
         let bearer = self.value.get(..7).is_some_and(|begin| begin.eq_ignore_ascii_case("bearer "));
         if self.is_header && bearer && self.key.eq_ignore_ascii_case("authorization") {

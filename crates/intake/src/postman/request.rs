@@ -32,8 +32,8 @@ pub struct Request {
     pub parameters: Map<String, Value>,
     /// What the collection says that the body is.
     pub content_type: Option<String>,
-    /// A secret among its headers or in its query.
-    pub credential: Option<Said>,
+    /// Secrets among its headers and in its query.
+    pub credentials: Vec<Said>,
     pub left_out: Vec<String>,
     names: Names,
 }
@@ -50,7 +50,7 @@ pub fn read(at: At<'_>, variables: &Variables<'_>) -> Result<Request, String> {
         http: Map::new(),
         parameters: Map::new(),
         content_type: None,
-        credential: None,
+        credentials: Vec::new(),
         left_out: Vec::new(),
         names: Names::default(),
     };
@@ -126,13 +126,9 @@ impl Request {
         self.parameter(&pair.key, place, schema)
     }
 
-    /// Remembers a secret. A connection has one credential.
+    /// Remembers a secret: it is the connection's to send.
     fn secret(&mut self, pair: &Pair, is_header: bool) {
-        let said = Said { key: pair.key.clone(), value: pair.value.clone(), is_header };
-        match &self.credential {
-            None => self.credential = Some(said),
-            Some(other) => self.left_out.push(format!("`{}`: `{}` is its credential", pair.key, other.key)),
-        }
+        self.credentials.push(Said { key: pair.key.clone(), value: pair.value.clone(), is_header });
     }
 
     fn query(&mut self, pairs: &[Pair], variables: &Variables<'_>) {
@@ -177,6 +173,10 @@ impl Request {
             }
             if key == "content-type" {
                 let said = variables.resolve(&pair.value).map(|said| said.trim().to_owned());
+                if said.is_none() && at.get("body").is_some() {
+                    let written = text::plain(&pair.value, 80);
+                    self.left_out.push(format!("`Content-Type: {written}`, of which the collection has no value"));
+                }
                 self.content_type = said.filter(|said| !said.is_empty() && !said.contains(char::is_control));
             } else if key == "accept" {
                 if !pair.value.contains("{{") && !pair.value.contains("*/*") {

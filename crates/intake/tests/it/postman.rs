@@ -165,10 +165,11 @@ fn credentials_are_named_and_no_value_of_one_is_copied() {
     assert_eq!(auth(1), Value::Null);
     assert_eq!(auth(2), json!({ "type": "header", "name": "X-Key", "envVar": "THE_SHOP_SHOP_KEY" }));
     assert_eq!(auth(3), json!({ "type": "query", "name": "api_key", "envVar": "THE_SHOP_API_KEY" }));
-    assert_eq!(auth(4), json!({ "type": "bearer", "envVar": "THE_SHOP_JWT" }));
+    let cookie = json!({ "type": "header", "name": "Cookie", "envVar": "THE_SHOP_COOKIE" });
+    assert_eq!(auth(4), json!([{ "type": "bearer", "envVar": "THE_SHOP_JWT" }, cookie]));
     assert_eq!(auth(6)["passwordEnvVar"], "THE_SHOP_PASSWORD");
     let told: String = proposal.findings.iter().map(|finding| format!("{finding}\n")).collect();
-    assert!(told.contains("`awsv4`") && told.contains("`Cookie`") && told.contains("1 scripts"), "{told}");
+    assert!(told.contains("`awsv4`") && told.contains("1 scripts"), "{told}");
 }
 
 #[test]
@@ -260,4 +261,38 @@ fn a_server_that_is_not_said_is_a_variable_and_what_is_no_collection_is_told() {
     assert!(error(&json!({ "openapi": "3.0.0" })).contains("no Postman collection"));
     assert!(error(&with(json!([]), json!({}))).contains("has no requests"));
     assert!(import(b"{", &Options::default()).is_err());
+}
+
+#[test]
+fn all_credentials_of_a_request_are_sent_at_once_or_told() {
+    let basic =
+        json!({ "type": "basic", "basic": [{ "key": "username", "value": "u" }, { "key": "password", "value": "p" }] });
+    let key = json!([{ "key": "X-Api-Key", "value": "abc123def456" }]);
+    let collection = with(
+        json!([
+            { "name": "a", "request": { "url": "https://a.example.com/a", "header": key } },
+            { "name": "b", "request": { "url": "https://a.example.com/b?api_key=abc123def456ghi", "auth": basic, "header": key } },
+            { "name": "c", "request": { "url": "https://a.example.com/c", "header": [{ "key": "Authorization", "value": "Bearer {{other}}" }] } },
+            { "name": "d", "request": { "method": "POST", "url": "https://a.example.com/d", "header": [{ "key": "Content-Type", "value": "application/{{x}}" }], "body": { "mode": "raw", "raw": "a" } } },
+        ]),
+        json!({ "auth": { "type": "bearer", "bearer": [{ "key": "token", "value": "one-secret" }] } }),
+    );
+    let proposal = proposal(&collection);
+    let spec = proposal.spec.canonical();
+    let auth = |tool: usize| {
+        let connections = spec["connections"].as_array().expect("connections");
+        let named = &spec["tools"][tool]["connection"];
+        connections.iter().find(|it| it["name"] == *named).expect("it is there")["auth"].clone()
+    };
+    let token = json!({ "type": "bearer", "envVar": "THE_SHOP_TOKEN" });
+    let in_header = json!({ "type": "header", "name": "X-Api-Key", "envVar": "THE_SHOP_X_API_KEY" });
+    assert_eq!(auth(0), json!([token, in_header]));
+    let user = json!({ "type": "basic", "userEnvVar": "THE_SHOP_USER", "passwordEnvVar": "THE_SHOP_PASSWORD" });
+    let in_query = json!({ "type": "query", "name": "api_key", "envVar": "THE_SHOP_API_KEY" });
+    assert_eq!(auth(1), json!([user, in_query, in_header]));
+    assert_eq!(auth(2), token);
+    let told: Vec<String> = proposal.findings.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("`Authorization`: another credential stands in the header authorization"), "{told:?}");
+    assert!(told[1].contains("`Content-Type: application/{{x}}`, of which the collection has no value"), "{told:?}");
 }
