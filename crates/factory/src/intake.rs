@@ -164,7 +164,7 @@ impl Intake {
             Self::Toolbox(it) => it.propose(name, reach).await,
             Self::Postman(it) => it.propose(name, reach).await,
             Self::Database(it) => it.propose(name, reach).await,
-            Self::Spec(it) => it.propose(reach).await,
+            Self::Spec(it) => it.propose(name, reach).await,
             Self::Grpc(it) => it.propose(name, reach).await,
         }
     }
@@ -229,6 +229,8 @@ impl Factory {
             Intake::Spec(it) => (it.imported().await?, it.folder.take()),
             _ => (None, None),
         };
+        // With `update` it is the server's, which people may have named otherwise.
+        let name = name.filter(|_| !update || !matches!(from, Intake::Spec(_)));
         let mut proposed = match from.propose(name, &reach).await {
             Ok(proposed) => proposed,
             Err(IntakeError::Broken(error)) => return Err(error.into()),

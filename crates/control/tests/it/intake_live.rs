@@ -202,6 +202,15 @@ async fn what_a_spec_lacks_is_inferred_from_a_database_of_theirs() {
     assert!(told[1].1.starts_with("sync_catalog: nothing was written: "), "{told:?}");
     assert!(shown["spec"].as_str().unwrap().contains("sync_catalog"), "it is lost: {shown}");
 
+    // Nothing to infer, and nothing to ask; and another name than it has.
+    let whole = "name: st\ntools: [{ name: a, description: Says hi, static: { text: hi } }]\n";
+    let body = json!({ "from": { "spec": { "text": whole, "infer": true } }, "dryRun": true });
+    let shown = running.ask_as(&stranger.token, "POST", "/mcp/import", &body.to_string()).await;
+    assert_eq!((shown.status, &shown.json()["findings"]), (200, &json!([])), "{shown:?}");
+    let body = json!({ "from": { "spec": { "text": whole } }, "name": "other" }).to_string();
+    let refused = running.ask_as(&stranger.token, "POST", "/mcp/import", &body).await;
+    assert_eq!(refused.code().1, "invalid-argument", "{refused:?}");
+
     // The file of a server that is not there yet, one of the factory's machine, and a spec with errors.
     stranger.is_refused(&lacking("{ name: db, type: sqlite, path: shop.db }", ""), "unreadable").await;
     stranger.is_refused(&lacking("{ name: db, type: sqlite, path: /etc/passwd }", ""), "forbidden").await;

@@ -47,12 +47,16 @@ pub(super) struct Standing {
 }
 
 impl MadeSpec {
-    pub(super) async fn propose(self, reach: &Reach) -> Result<Proposed, IntakeError> {
+    pub(super) async fn propose(self, name: Option<String>, reach: &Reach) -> Result<Proposed, IntakeError> {
         let Self { mut text, infer, resolved, origin, .. } = self;
         origin.as_ref().map_or(Ok(()), super::origin::check)?;
         let of = "the spec";
         // Of a spec that was only made elsewhere, what is to be told was told there.
         let Proposal { mut spec, mut verdict, mut findings } = read(of, text.clone()).await?;
+        if let Some(name) = name.filter(|name| *name != *spec.name) {
+            let message = format!("the spec is called `{}`, not `{name}`: say the name in it", &*spec.name);
+            return Err(IntakeError::Argument(message));
+        }
         if infer {
             let (standing, shared) = match resolved {
                 Some(standing) => (standing.spec, standing.shared),
@@ -61,7 +65,9 @@ impl MadeSpec {
             let Completed { spec: completed, tools } = infer::complete_on(&standing, reach, None, &shared).await?;
             let mut canonical = completed.canonical();
             // What an operator shares is not the spec's to hold.
-            canonical["connections"] = spec.canonical()["connections"].take();
+            if let Some(connections) = spec.canonical().get_mut("connections") {
+                canonical["connections"] = connections.take();
+            }
             let work = move || Submission::new(canonical.to_string()).read(&AllFiles);
             let read = tokio::task::spawn_blocking(work).await?;
             let message = "what was inferred can't be written into the spec";
