@@ -46,8 +46,10 @@ const LARGEST: usize = 48_000_000;
 pub struct Options {
     /// The server's name. Left out: made of the title.
     pub name: Option<String>,
-    /// Where the document came from, or where the API is when the document does not say.
+    /// Where the API is, if the document does not say: whole, or, without a path, with that of the document's server.
     pub base: Option<Url>,
+    /// Where the document came from: its servers are relative to it where there is no base.
+    pub origin: Option<Url>,
     /// Only operations with one of these tags.
     pub tags: Vec<String>,
     /// Only paths that fit one of these; `*` stands for anything.
@@ -179,7 +181,7 @@ impl<'d, 'r, 'o> Import<'d, 'r, 'o> {
 
     fn tool(&mut self, operation: &Operation<'d>) {
         let lists = [operation.at, operation.item, self.root];
-        let server = server::of(&lists, self.root, self.resolver, self.options.base.as_ref());
+        let server = server::of(&lists, self.root, self.resolver, self.options);
         let asked = security::of(operation.at, self.root, self.resolver, server.url.as_ref(), &mut self.variables);
         for note in asked.notes {
             // The same of many operations is told at the first.
@@ -235,7 +237,8 @@ impl<'d, 'r, 'o> Import<'d, 'r, 'o> {
         }
         let position = note.as_ref().map(|_| operation.at.position());
         let message = note.or_else(|| url.is_none().then(|| "the document does not say where the API is".to_owned()));
-        if let Some(message) = message {
+        // The same of many connections is told at the first.
+        if let Some(message) = message.filter(|message| self.told.insert(message.clone())) {
             let hint = url.is_none().then(|| format!("set `{value}`, or write `url` at the connection"));
             self.found.push(Finding { level: Level::Note, place: "/servers".to_owned(), position, message, hint });
         }

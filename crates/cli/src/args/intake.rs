@@ -84,7 +84,7 @@ pub struct OpenapiOptions {
     /// Only the operation with this id.
     #[arg(long, value_name = "ID")]
     operation: Vec<String>,
-    /// Where the API is, if the document does not say.
+    /// Where the API is, if the document does not say; without a path it gets that of the document's server.
     #[arg(long, value_name = "URL")]
     base_url: Option<Url>,
     /// Fetch what the document refers to by URL, too.

@@ -32,7 +32,7 @@ pub struct Openapi {
     pub methods: Vec<String>,
     /// Only operations of these ids.
     pub operations: Vec<String>,
-    /// Where the API is, if the document does not say.
+    /// Where the API is, if the document does not say; without a path it gets that of the document's server.
     #[schema(value_type = Option<String>)]
     pub base_url: Option<Url>,
     /// Read from there, whatever is said above.
@@ -49,13 +49,14 @@ impl Openapi {
                 Document::of(self.document, self.files, self.url, references, private)?
             }
         };
-        let place = match &document {
+        let origin = match &document {
             Document::Url { url, .. } => Some(url.clone()),
             _ => None,
         };
         let options = Options {
             name,
-            base: self.base_url.or(place),
+            base: self.base_url,
+            origin,
             tags: self.tags,
             paths: self.paths,
             methods: self.methods,

@@ -2,7 +2,10 @@
 
 use url::Url;
 
-use super::document::{At, Resolver, Version};
+use super::{
+    Options,
+    document::{At, Resolver, Version},
+};
 use crate::text;
 
 /// Where it is, as far as the document says, and what is wrong with what it says.
@@ -13,8 +16,8 @@ pub struct Server {
 }
 
 /// The first server of the nearest list, with its variables' defaults. No URL where the document does not say, or says only a path
-/// and nobody said where the document came from.
-pub fn of<'d>(lists: &[At<'d>], root: At<'d>, resolver: &Resolver<'d>, base: Option<&Url>) -> Server {
+/// and nobody said where it is or where the document came from.
+pub fn of<'d>(lists: &[At<'d>], root: At<'d>, resolver: &Resolver<'d>, options: &Options) -> Server {
     let mut note = None;
     let written = match resolver.version() {
         Version::V2 => old(root),
@@ -22,6 +25,7 @@ pub fn of<'d>(lists: &[At<'d>], root: At<'d>, resolver: &Resolver<'d>, base: Opt
             None => None,
             Some(server) => match with_defaults(server, resolver, &mut note) {
                 Ok(url) => Some(url),
+                Err(_) if options.base.is_some() => None,
                 Err(variable) => {
                     let variable = text::plain(&variable, 80);
                     let message = format!("the server's variable `{variable}` has no `default`, which it has to have");
@@ -30,18 +34,48 @@ pub fn of<'d>(lists: &[At<'d>], root: At<'d>, resolver: &Resolver<'d>, base: Opt
             },
         },
     };
-    Server { url: url(written, base), note }
+    let written = written.as_deref().map(str::trim).filter(|written| !written.is_empty());
+    let (url, is_said) = match &options.base {
+        None => (url(written, options.origin.as_ref()), false),
+        Some(base) => match written.and_then(|written| said(written, base)) {
+            Some(url) => (Some(url), true),
+            None => (below(base, written), false),
+        },
+    };
+    if let (true, Some(url), Some(base)) = (is_said, &url, options.base.as_ref().and_then(|it| plain(it.clone())))
+        && *url != base
+    {
+        note = Some(format!("`{base}` is not used: the document says that the API is at `{url}`"));
+    }
+    Server { url, note }
 }
 
-fn url(written: Option<String>, base: Option<&Url>) -> Option<Url> {
-    let written = written.filter(|written| !written.trim().is_empty());
-    let url = match (written, base) {
-        (Some(written), Some(base)) => base.join(written.trim()).ok()?,
-        (Some(written), None) => Url::parse(written.trim()).ok()?,
-        (None, Some(base)) => base.join("/").ok()?,
+fn url(written: Option<&str>, origin: Option<&Url>) -> Option<Url> {
+    plain(match (written, origin) {
+        (Some(written), Some(origin)) => origin.join(written).ok()?,
+        (Some(written), None) => Url::parse(written).ok()?,
+        // A document without servers has the one `/`.
+        (None, Some(origin)) => origin.join("/").ok()?,
         (None, None) => return None,
-    };
-    let mut url = Some(url).filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())?;
+    })
+}
+
+/// A server that is more than a path says itself where it is.
+fn said(written: &str, base: &Url) -> Option<Url> {
+    let is_whole = written.starts_with("//") || Url::parse(written).is_ok();
+    is_whole.then(|| base.join(written).ok()).flatten().and_then(plain)
+}
+
+/// A base with a path is all of it: who writes one has the server's own in it, or a gateway's in its place.
+fn below(base: &Url, written: Option<&str>) -> Option<Url> {
+    let path = written.filter(|written| base.path() == "/" && Url::parse(written).is_err());
+    plain(path.and_then(|path| base.join(path).ok()).unwrap_or_else(|| base.clone()))
+}
+
+fn plain(mut url: Url) -> Option<Url> {
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return None;
+    }
     url.set_query(None);
     url.set_fragment(None);
     // A secret has no place in a spec, and an example of one none in a URL.

@@ -98,3 +98,58 @@ fn a_variable_of_a_server_that_has_no_default_is_told() {
         );
     }
 }
+
+/// Where the API is, and what was told, for a document with these servers and somebody who says where it is.
+fn placed(servers: &str, base: Option<&str>, origin: Option<&str>) -> (Value, String) {
+    let document = format!(
+        "openapi: 3.1.0\ninfo: {{ title: Shop, version: '1' }}\n{servers}paths: {{ /a: {{ get: {{ responses: {{}}, security: [] }} }}, \
+         /b: {{ get: {{ responses: {{}}, security: [{{ k: [] }}] }} }} }}\n\
+         components: {{ securitySchemes: {{ k: {{ type: http, scheme: bearer }} }} }}\n"
+    );
+    let url = |text: &str| text.parse().expect("a URL");
+    let options = Options { base: base.map(url), origin: origin.map(url), ..Options::default() };
+    let made = import("api.yaml", document.as_bytes(), &NoFiles, &options).expect("a spec");
+    let told: Vec<String> = made.findings.iter().map(ToString::to_string).collect();
+    (connections(&made)[0]["url"].clone(), told.join("\n"))
+}
+
+#[test]
+fn a_base_url_keeps_its_path_and_without_one_gets_that_of_the_server() {
+    let check = |servers: &str, base: &str, expected: &str| {
+        let servers = if servers.is_empty() { String::new() } else { format!("servers: [{{ url: '{servers}' }}]\n") };
+        let (url, told) = placed(&servers, Some(base), Some("https://docs.example.com/deep/openapi.yaml"));
+        assert_eq!((url, told.as_str()), (json!(expected), ""), "{servers} {base}");
+    };
+    check("", "https://api.example.com/a/b", "https://api.example.com/a/b");
+    check("", "https://api.example.com", "https://api.example.com/");
+    check("/", "https://api.example.com/a/b", "https://api.example.com/a/b");
+    check("/api/v3", "https://api.example.com", "https://api.example.com/api/v3");
+    check("/api/v3", "https://api.example.com/v9", "https://api.example.com/v9");
+    check("api/v3", "https://api.example.com", "https://api.example.com/api/v3");
+    // Nothing says what stands for `{region}`, nor is this where HTTP goes.
+    check("https://{region}.example.com/v1", "https://api.example.com/a", "https://api.example.com/a");
+    check("ws://api.example.com/v1", "https://api.example.com/a", "https://api.example.com/a");
+    check("https://api.example.com/v1", "https://api.example.com/v1", "https://api.example.com/v1");
+}
+
+#[test]
+fn a_base_url_that_is_not_used_is_told_once() {
+    for (server, url) in [
+        ("https://api.example.com/v1", "https://api.example.com/v1"),
+        ("//api.example.com/v1", "http://api.example.com/v1"),
+    ] {
+        let servers = format!("servers: [{{ url: '{server}' }}]\n");
+        let (found, told) = placed(&servers, Some("http://user:secret@other.example.com/v9"), None);
+        assert_eq!(found, url);
+        let said =
+            format!("note: `http://other.example.com/v9` is not used: the document says that the API is at `{url}`");
+        assert!(told.starts_with(&said) && told.matches("is not used").count() == 1, "{told}");
+    }
+}
+
+#[test]
+fn without_a_base_url_a_server_is_relative_to_where_the_document_came_from() {
+    let origin = Some("https://docs.example.com/deep/openapi.yaml");
+    assert_eq!(placed("", None, origin).0, "https://docs.example.com/");
+    assert_eq!(placed("servers: [{ url: v1 }]\n", None, origin).0, "https://docs.example.com/deep/v1");
+}
