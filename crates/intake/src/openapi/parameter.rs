@@ -140,11 +140,11 @@ pub fn take<'d>(
                 taken.left_out.push(format!("the header `{}`, which is no name of one", text::plain(name, 80)));
                 return;
             }
-            let placeholder = in_one_text(name, "header", schema, is_required, schemas, taken);
+            let placeholder = in_one_text(name, "header", schema, written, is_required, schemas, taken);
             taken.headers.insert(name.to_owned(), format!("{{{placeholder}}}").into());
         }
         "cookie" if is_header(name) && !credential.iter().any(|key| key == name) => {
-            let placeholder = in_one_text(name, "cookie", schema, is_required, schemas, taken);
+            let placeholder = in_one_text(name, "cookie", schema, written, is_required, schemas, taken);
             taken.cookies.insert(name.to_owned(), format!("{{{placeholder}}}").into());
         }
         "query" | "header" | "cookie" if place != "cookie" || is_header(name) => {}
@@ -160,13 +160,16 @@ fn in_one_text(
     name: &str,
     place: &str,
     mut schema: Map<String, Value>,
+    written: Written,
     is_required: bool,
     schemas: &Schemas<'_, '_>,
     taken: &mut Taken,
 ) -> String {
-    let delimited = delimiter(&schema, Written::Joined(","), schemas);
+    // It has a name only once.
+    let written = if matches!(written, Written::Joined(_) | Written::Json) { written } else { Written::Joined(",") };
+    let delimited = delimiter(&schema, written, schemas);
     if delimited.is_none() && shape(&schema, schemas) != Shape::Scalar {
-        schema = as_text(&schema, Written::Joined(","), schemas);
+        schema = as_text(&schema, written, schemas);
     }
     taken.take_styled(name, place, schema, is_required, delimited)
 }

@@ -99,6 +99,33 @@ fn a_list_in_one_text_is_a_list_of_what_the_document_says() {
 }
 
 #[test]
+fn a_list_in_a_header_is_written_as_its_collection_format_says() {
+    for (place, path) in [("header", "/a"), ("path", "/a/{f}")] {
+        for (format, style) in [
+            ("", "commaDelimited"),
+            (", collectionFormat: csv", "commaDelimited"),
+            (", collectionFormat: ssv", "spaceDelimited"),
+            (", collectionFormat: tsv", "tabDelimited"),
+            (", collectionFormat: pipes", "pipeDelimited"),
+        ] {
+            let tools = tools(&format!(
+                "swagger: '2.0'\ninfo: {{ title: A, version: '1' }}\nhost: a.example\nschemes: [https]\npaths:\n  {path}: {{ get: {{ \
+                 responses: {{}}, parameters: [{{ name: f, in: {place}, required: true, type: array, items: {{ type: string }}{format} }}] }} }}\n"
+            ));
+            assert_eq!(tools[0]["http"]["styles"], json!({ "f": style }), "{place}{format}");
+        }
+    }
+}
+
+#[test]
+fn a_list_of_a_header_that_is_json_is_a_text_that_says_so() {
+    let list = "{ type: array, items: { type: string } }";
+    let (tool, _) = get(&format!("{{ name: f, in: header, content: {{ application/json: {{ schema: {list} }} }} }}"));
+    assert_eq!(tool["parameters"]["f"], json!({ "type": "string", "description": "Written as JSON." }), "{tool:#}");
+    assert_eq!(tool["http"]["styles"], Value::Null);
+}
+
+#[test]
 fn what_is_no_parameter_is_told() {
     let (tool, told) = get(
         "{ name: a, schema: { type: string } }, { in: query, schema: { type: string } }, { name: b, in: body, schema: {} }, \
