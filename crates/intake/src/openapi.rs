@@ -6,6 +6,7 @@
 mod answer;
 mod body;
 pub(crate) mod document;
+mod kinds;
 mod media;
 mod merge;
 mod operation;

@@ -11,6 +11,7 @@ use mcp_factory_spec::{
     syntax::{self, Position},
 };
 
+use super::kinds::Kinds;
 use crate::{Finding, Level, text};
 
 /// How many references may lead to each other.
@@ -179,15 +180,20 @@ pub struct Resolver<'d> {
     followed: RefCell<HashMap<(usize, &'d str), Option<At<'d>>>>,
     /// Mappings that are looked into often, such as all schemas, by their keys.
     indexed: RefCell<HashMap<*const Node, HashMap<&'d str, &'d Node>>>,
+    pub kinds: Kinds<'d>,
 }
 
 impl<'d> Resolver<'d> {
     pub fn new(document: &'d Document) -> Self {
-        Self { document, followed: RefCell::default(), indexed: RefCell::default() }
+        Self { document, followed: RefCell::default(), indexed: RefCell::default(), kinds: Kinds::default() }
     }
 
     pub fn version(&self) -> Version {
         self.document.version
+    }
+
+    pub fn root(&self) -> At<'d> {
+        self.document.root()
     }
 
     /// What a value means: itself, or what it refers to. The error is the reference that leads nowhere.

@@ -41,6 +41,9 @@ const MOST_PROPERTIES: usize = 2_000;
 const MOST_CHOICES: usize = 200;
 const MOST_VALUES: usize = 200;
 
+/// What of the room for schemas each kind of one has to be left at least.
+const SCHEMAS_OF_A_KIND: usize = 4;
+
 /// Converts the schemas of one tool.
 #[derive(Debug)]
 pub struct Schemas<'r, 'd> {
@@ -85,12 +88,11 @@ impl<'r, 'd> Schemas<'r, 'd> {
             NodeValue::Mapping(_) => {}
             _ => return Map::new(),
         }
-        let Some(left) = self.left.get().checked_sub(1).filter(|_| depth <= self.bounds.depth) else {
+        if !self.has_room(depth) {
             return self.cut(at);
-        };
-        self.left.set(left);
+        }
         if at.text("$ref").is_none() {
-            return self.plain(at, depth);
+            return self.with_kinds(at, depth);
         }
         let target = match self.resolver.resolve(at) {
             Ok(target) => target,
@@ -100,6 +102,12 @@ impl<'r, 'd> Schemas<'r, 'd> {
             }
         };
         self.referred(at, target, depth)
+    }
+
+    fn has_room(&self, depth: usize) -> bool {
+        let left = self.left.get().checked_sub(1).filter(|_| depth <= self.bounds.depth);
+        self.left.set(left.unwrap_or(self.left.get()));
+        left.is_some()
     }
 
     fn referred(&self, at: At<'d>, target: At<'d>, depth: usize) -> Map<String, Value> {
@@ -113,7 +121,7 @@ impl<'r, 'd> Schemas<'r, 'd> {
             return object(json!({ "$ref": format!("#/$defs/{}", self.name_of(at, key)) }));
         }
         self.within.borrow_mut().push((target.node, false));
-        let mut schema = self.plain(target, depth);
+        let mut schema = self.with_kinds(target, depth);
         let (_, comes_back) = self.within.borrow_mut().pop().expect("pushed above");
         if comes_back {
             let name = self.name_of(at, key);
@@ -155,6 +163,36 @@ impl<'r, 'd> Schemas<'r, 'd> {
         if let Some(description) = at.text("description") {
             self.describe(&mut schema, description);
         }
+        schema
+    }
+
+    /// What is sent is of one of the kinds that there are, where there is room for all of them: else it may have any fields.
+    fn with_kinds(&self, at: At<'d>, depth: usize) -> Map<String, Value> {
+        let kinds = self.resolver.kinds.of(at, self.resolver);
+        if self.way == Way::Out || kinds.is_empty() {
+            return self.plain(at, depth);
+        }
+        if kinds.len() * SCHEMAS_OF_A_KIND > self.left.get() || depth >= self.bounds.depth {
+            let mut schema = self.plain(at, depth);
+            schema.insert("additionalProperties".to_owned(), true.into());
+            return schema;
+        }
+        let mut choices = Vec::new();
+        for &(name, kind) in &*kinds {
+            let names = self.names_of(at, name, Some(kind));
+            let is_itself = std::ptr::eq(kind.node, at.node);
+            // What is a kind of it in turn is in the list itself.
+            let mut choice = self.plain(kind, depth + usize::from(!is_itself));
+            // A base that its own field has no word for is none that can be sent.
+            if is_named(&mut choice, names) || !is_itself {
+                choices.push(Value::Object(choice));
+            }
+        }
+        let mut schema = object(json!({ "type": "object" }));
+        if let Some(description) = at.text("description").or_else(|| at.text("title")) {
+            self.describe(&mut schema, description);
+        }
+        schema.insert("anyOf".to_owned(), choices.into());
         schema
     }
 
@@ -386,6 +424,16 @@ impl<'r, 'd> Schemas<'r, 'd> {
     fn compositions(&self, at: At<'d>, schema: &mut Map<String, Value>, depth: usize) {
         if let Some(parts) = at.get("allOf") {
             for part in parts.items().take(MOST_CHOICES) {
+                // A kind has what its base has, and is none of the other kinds.
+                if let Ok(base) = self.resolver.resolve(part)
+                    && self.way == Way::In
+                    && !self.resolver.kinds.of(base, self.resolver).is_empty()
+                {
+                    if self.has_room(depth + 1) {
+                        merge::into(schema, self.plain(base, depth + 1));
+                    }
+                    continue;
+                }
                 // A part that comes back to what it is part of says nothing more.
                 if let Ok(target) = self.resolver.resolve(part)
                     && self.within.borrow().iter().any(|(node, _)| std::ptr::eq(*node, target.node))
@@ -403,7 +451,7 @@ impl<'r, 'd> Schemas<'r, 'd> {
             let Some(parts) = at.get(keyword) else { continue };
             let mut choices: Vec<Value> = Vec::new();
             for part in parts.items() {
-                let names = self.names_of(at, part);
+                let names = part.text("$ref").and_then(|target| self.names_of(at, target, None));
                 let mut part = self.schema(part, depth + 1);
                 is_named(&mut part, names);
                 if part.is_empty() || choices.len() >= MOST_CHOICES {
@@ -431,19 +479,21 @@ impl<'r, 'd> Schemas<'r, 'd> {
 
     /// The field that says which choice is taken, and what it says where this one is: what the document's `mapping` has for it, else
     /// the name of its schema. What servers send is not always what a name promises.
-    fn names_of(&self, at: At<'d>, part: At<'d>) -> Option<(&'d str, Vec<Value>)> {
+    fn names_of(&self, at: At<'d>, target: &'d str, kind: Option<At<'d>>) -> Option<(&'d str, Vec<Value>)> {
         let discriminator = at.get("discriminator")?;
-        let target = part.text("$ref")?;
         let last = |target: &'d str| target.rsplit('/').next();
         let mapping = discriminator.get("mapping").into_iter().flat_map(At::entries);
         // Names of schemas may stand in place of references.
         let is_this = |meant: &'d str| last(meant) == last(target);
         let mapped = mapping.filter(|(_, meant)| meant.node.as_str().is_some_and(is_this));
         let mut names: Vec<Value> = mapped.map(|(name, _)| Value::from(name)).collect();
-        if names.is_empty() && self.way == Way::In && target.contains('#') {
-            names.extend(last(target).map(Value::from));
+        if names.is_empty() && self.way == Way::In && (kind.is_some() || target.contains('#')) {
+            let own = kind.and_then(|kind| kind.text("x-ms-discriminator-value"));
+            names.extend(own.or(last(target)).map(Value::from));
         }
-        Some((discriminator.text("propertyName")?, names))
+        // In 2.0 it is the field's name.
+        let field = discriminator.text("propertyName").or_else(|| discriminator.node.as_str())?;
+        Some((field, names))
     }
 
     /// The schema itself, though something in it refers back to it.
@@ -497,18 +547,20 @@ impl<'r, 'd> Schemas<'r, 'd> {
     }
 }
 
-/// A choice is told by what its field says, so that no value is two at once.
-fn is_named(schema: &mut Map<String, Value>, names: Option<(&str, Vec<Value>)>) {
-    let Some((field, mut names)) = names else { return };
+/// A choice is told by what its field says, so that no value is two at once. Whether it has a name that the field may say.
+fn is_named(schema: &mut Map<String, Value>, names: Option<(&str, Vec<Value>)>) -> bool {
+    let Some((field, mut names)) = names else { return false };
     let Some(Value::Object(field)) = schema.get_mut("properties").and_then(|fields| fields.get_mut(field)) else {
-        return;
+        return false;
     };
     if let Some(Value::Array(known)) = field.get("enum") {
         names.retain(|name| known.contains(name));
     }
-    if !names.is_empty() && !field.contains_key("const") && merge::only(field) == Some("string") {
+    let is_named = !names.is_empty() && !field.contains_key("const") && merge::only(field) == Some("string");
+    if is_named {
         field.insert("enum".to_owned(), names.into());
     }
+    is_named
 }
 
 fn type_of(word: &str) -> Option<&'static str> {

@@ -137,3 +137,112 @@ fn plain_json_goes_before_json_with_a_meaning_of_its_own() {
     assert_eq!(tool["http"]["body"], json!({ "name": "{name}" }), "{tool}");
     assert!(told.iter().any(|it| it.contains("its body as `application/json-patch+json`")), "{told:?}");
 }
+
+/// A document whose operation sends one of these schemas.
+fn sending(schemas: &str, version: &str) -> Value {
+    let schema = if version == "2.0" { "#/definitions/Pet" } else { "#/components/schemas/Pet" };
+    let (head, body, schemas) = match version {
+        "2.0" => (
+            "swagger: '2.0'\nhost: api.example.com",
+            format!("parameters: [{{ name: b, in: body, required: true, schema: {{ $ref: '{schema}' }} }}]"),
+            format!("definitions:\n{}", schemas.replace("components/schemas", "definitions")),
+        ),
+        version => (
+            &*format!("openapi: {version}\nservers: [{{ url: https://api.example.com }}]"),
+            format!(
+                "requestBody: {{ required: true, content: {{ application/json: {{ schema: {{ $ref: '{schema}' }} }} }} }}"
+            ),
+            format!("components:\n schemas:\n{schemas}"),
+        ),
+    };
+    let document = format!(
+        "{head}\ninfo: {{ title: Shop, version: '1' }}\npaths: {{ /pets: {{ post: {{ responses: {{}}, {body} }} }} }}\n{schemas}"
+    );
+    let spec = proposal(&document).spec;
+    let mut tool = spec.canonical()["tools"][0].clone();
+    tool["inputSchema"] = Value::Object(spec.tools[0].input_schema());
+    tool
+}
+
+/// Whether a body is taken as an argument.
+fn takes(tool: &Value, body: Value) -> bool {
+    let validator = mcp_factory_spec::json_schema::compile(&tool["inputSchema"]).expect("a schema");
+    validator.is_valid(&json!({ "body": body }))
+}
+
+const PETS: &str = "  Pet: { type: object, required: [kind], discriminator: DISCRIMINATOR, properties: { kind: { type: string }, name: { type: string } } }
+  Cat: { allOf: [{ $ref: '#/components/schemas/Pet' }, { type: object, required: [hunts], properties: { hunts: { type: boolean }, friend: { $ref: '#/components/schemas/Pet' } } }] }
+  Dog: { allOf: [{ $ref: '#/components/schemas/Pet' }], properties: { bark: { type: string } } }
+  Puppy: { allOf: [{ $ref: '#/components/schemas/Dog' }, { properties: { age: { type: integer } } }] }
+";
+
+#[test]
+fn a_discriminator_without_choices_stands_for_all_that_have_its_schema_in_theirs() {
+    for (version, discriminator) in [
+        ("2.0", "kind"),
+        ("3.0.3", "{ propertyName: kind }"),
+        ("3.1.0", "{ propertyName: kind, mapping: { Dog: Dog, Cat: '#/components/schemas/Cat' } }"),
+    ] {
+        let tool = sending(&PETS.replace("DISCRIMINATOR", discriminator), version);
+        assert!(takes(&tool, json!({ "kind": "Cat", "hunts": true, "name": "Tom" })), "{version}: {tool:#}");
+        assert!(takes(&tool, json!({ "kind": "Dog", "bark": "loud", "name": "Rex" })), "{version}: {tool:#}");
+        assert!(takes(&tool, json!({ "kind": "Puppy", "bark": "loud", "age": 1 })), "{version}: {tool:#}");
+        assert!(takes(&tool, json!({ "kind": "Pet", "name": "Tom" })), "{version}: {tool:#}");
+        let friend = json!({ "kind": "Dog", "bark": "loud", "name": "Rex" });
+        assert!(takes(&tool, json!({ "kind": "Cat", "hunts": true, "friend": friend })), "{version}: {tool:#}");
+        assert!(!takes(&tool, json!({ "kind": "Cat", "name": "Tom" })), "{version}: {tool:#}");
+    }
+}
+
+#[test]
+fn the_words_of_kinds_are_those_of_the_document() {
+    let mapping = "{ propertyName: kind, mapping: { tom: '#/components/schemas/Cat' } }";
+    let tool = sending(&PETS.replace("DISCRIMINATOR", mapping), "3.0.3");
+    assert!(takes(&tool, json!({ "kind": "tom", "hunts": true })), "{tool:#}");
+    assert!(!takes(&tool, json!({ "kind": "Cat", "hunts": true })), "{tool:#}");
+    // The field itself has no word for the base.
+    let listed = PETS.replace("DISCRIMINATOR", "{ propertyName: kind }").replacen(
+        "{ type: string }",
+        "{ type: string, enum: [Cat, Dog] }",
+        1,
+    );
+    let tool = sending(&listed, "3.0.3");
+    assert!(takes(&tool, json!({ "kind": "Dog", "bark": "loud" })), "{tool:#}");
+    assert!(!takes(&tool, json!({ "kind": "Pet" })), "{tool:#}");
+}
+
+#[test]
+fn a_kind_that_is_meant_itself_is_no_other() {
+    let swapped =
+        PETS.replace("DISCRIMINATOR", "{ propertyName: kind }").replace("Pet", "Animal").replace("Cat", "Pet");
+    let tool = sending(&swapped, "3.0.3");
+    assert_eq!(
+        tool["http"]["body"],
+        json!({ "kind": "{kind}", "name": "{name}", "hunts": "{hunts}", "friend": "{friend}" }),
+        "{tool:#}"
+    );
+}
+
+#[test]
+fn of_more_kinds_than_there_is_room_for_the_fields_are_free() {
+    let mut schemas = PETS.replace("DISCRIMINATOR", "{ propertyName: kind }");
+    for at in 0..200 {
+        schemas += &format!(
+            "  Kind{at}: {{ allOf: [{{ $ref: '#/components/schemas/Pet' }}], properties: {{ f{at}: {{ type: string }} }} }}\n"
+        );
+    }
+    let tool = sending(&schemas, "3.0.3");
+    assert!(takes(&tool, json!({ "kind": "Kind7", "f7": "x" })), "{tool:#}");
+    assert!(!takes(&tool, json!({ "name": "x" })), "{tool:#}");
+}
+
+#[test]
+fn kinds_that_are_parts_of_each_other_come_to_an_end() {
+    let tool = sending(
+        "  Pet: { type: object, discriminator: { propertyName: kind }, allOf: [{ $ref: '#/components/schemas/Cat' }], properties: { kind: { type: string } } }
+  Cat: { discriminator: { propertyName: kind }, allOf: [{ $ref: '#/components/schemas/Pet' }], properties: { hunts: { type: boolean } } }
+",
+        "3.0.3",
+    );
+    assert!(takes(&tool, json!({ "kind": "Cat", "hunts": true })), "{tool:#}");
+}
