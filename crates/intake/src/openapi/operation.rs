@@ -126,6 +126,10 @@ impl<'d> Operation<'d> {
         left_out.extend(body.left_out.iter().cloned());
         left_out
             .extend(schemas.lost.borrow().iter().map(|target| format!("`{target}` leads nowhere; the value is free")));
+        let told = |name: &&str| {
+            format!("the kinds of `{}`, which are too many or too deep: it may have any fields", text::plain(name, 80))
+        };
+        left_out.extend(schemas.free.borrow().iter().map(told));
         let mut spec = Map::new();
         spec.insert("description".to_owned(), self.about().into());
         if !taken.properties.is_empty() {

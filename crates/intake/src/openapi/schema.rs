@@ -57,6 +57,8 @@ pub struct Schemas<'r, 'd> {
     pub defs: RefCell<Map<String, Value>>,
     /// References that lead nowhere.
     pub lost: RefCell<BTreeSet<String>>,
+    /// Those of which not all kinds had room.
+    pub free: RefCell<BTreeSet<&'d str>>,
 }
 
 impl<'r, 'd> Schemas<'r, 'd> {
@@ -70,6 +72,7 @@ impl<'r, 'd> Schemas<'r, 'd> {
             definitions: RefCell::default(),
             defs: RefCell::default(),
             lost: RefCell::default(),
+            free: RefCell::default(),
         }
     }
 
@@ -173,6 +176,7 @@ impl<'r, 'd> Schemas<'r, 'd> {
             return self.plain(at, depth);
         }
         if kinds.len() * SCHEMAS_OF_A_KIND > self.left.get() || depth >= self.bounds.depth {
+            self.free.borrow_mut().extend(kinds.last().map(|(name, _)| *name));
             let mut schema = self.plain(at, depth);
             schema.insert("additionalProperties".to_owned(), true.into());
             return schema;

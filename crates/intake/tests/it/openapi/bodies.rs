@@ -158,9 +158,11 @@ fn sending(schemas: &str, version: &str) -> Value {
     let document = format!(
         "{head}\ninfo: {{ title: Shop, version: '1' }}\npaths: {{ /pets: {{ post: {{ responses: {{}}, {body} }} }} }}\n{schemas}"
     );
-    let spec = proposal(&document).spec;
+    let made = proposal(&document);
+    let spec = made.spec;
     let mut tool = spec.canonical()["tools"][0].clone();
     tool["inputSchema"] = Value::Object(spec.tools[0].input_schema());
+    tool["told"] = made.findings.iter().map(|it| it.message.clone()).collect();
     tool
 }
 
@@ -234,6 +236,7 @@ fn of_more_kinds_than_there_is_room_for_the_fields_are_free() {
     let tool = sending(&schemas, "3.0.3");
     assert!(takes(&tool, json!({ "kind": "Kind7", "f7": "x" })), "{tool:#}");
     assert!(!takes(&tool, json!({ "name": "x" })), "{tool:#}");
+    assert_eq!(tool["told"], json!(["the kinds of `Pet`, which are too many or too deep: it may have any fields"]));
 }
 
 #[test]
