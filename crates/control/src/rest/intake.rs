@@ -220,6 +220,7 @@ impl From<Import> for intake::Import {
     responses(
         (status = 200, body = Imported, description = "The spec, or the server was there before"),
         (status = 201, body = Imported, headers(("location" = String, description = "The server"))),
+        (status = 404, description = "With `update`: there is no server of this `name`"),
         (status = 409, description = "The name is another server's, this version has another text, an update has `conflicts`, is of another kind, or the server was not imported"),
         (status = 422, description = "It can't be read, or no spec can be made of it: `findings` say why"),
     ),
