@@ -182,7 +182,7 @@ impl Proposed {
             match import(&of) {
                 Ok(mut proposal) => {
                     size::tell(&mut proposal, vocabulary);
-                    let text = proposal.spec.canonical_yaml();
+                    let text = proposal.text.take().unwrap_or_else(|| proposal.spec.canonical_yaml());
                     Ok(Self { of, proposal, text })
                 }
                 Err(findings) => Err(IntakeError::Nothing { of, findings }),

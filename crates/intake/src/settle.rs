@@ -12,6 +12,8 @@ pub struct Proposal {
     pub spec: Spec,
     pub verdict: Verdict,
     pub findings: Vec<Finding>,
+    /// The spec in its canonical form, as YAML, where it was written to see whether it can be read again.
+    pub text: Option<String>,
 }
 
 /// How often something is left out before it is given up.
@@ -40,11 +42,11 @@ pub(crate) fn settle_text(
         } else {
             let reading = read(&Source::new("proposal.json", &bytes), &NoFiles);
             refused = reading.diagnostics.into_iter().filter(|it| it.code.severity() == Severity::Error).collect();
-            match reading.spec.map(|done| (unprintable(&done, bytes.len()), done)) {
-                Some((None, done)) => {
-                    return Ok(Proposal { spec: done, verdict: reading.verdict, findings: found });
+            match reading.spec.map(|done| (printed(&done, &bytes), done)) {
+                Some((Ok(text), spec)) => {
+                    return Ok(Proposal { spec, verdict: reading.verdict, findings: found, text });
                 }
-                Some((why, _)) => why,
+                Some((Err(why), _)) => Some(why),
                 None => None,
             }
         };
@@ -78,11 +80,12 @@ pub(crate) fn settle_text(
     Err(found)
 }
 
-/// Why the text of a spec, as it is printed and kept, could not be read again. It is written otherwise than what was read.
-fn unprintable(spec: &Spec, bytes: usize) -> Option<String> {
+/// The text of a spec as it is printed and kept, where it is so large that it could be one that can't be read again; the error says
+/// why it can't. It is written otherwise than what was read.
+fn printed(spec: &Spec, read: &[u8]) -> Result<Option<String>, String> {
     // A value takes two bytes at least.
-    if bytes <= 2 * limits::nodes(0) {
-        return None;
+    if read.len() <= 2 * limits::nodes(0) {
+        return Ok(None);
     }
     fn values(value: &Value) -> usize {
         match value {
@@ -91,15 +94,21 @@ fn unprintable(spec: &Spec, bytes: usize) -> Option<String> {
             _ => 1,
         }
     }
-    let values = values(&spec.canonical());
-    let written = spec.canonical_yaml().len();
+    let text = spec.canonical_yaml();
+    let written = text.len();
     if written > limits::BYTES {
-        Some(format!("of {} MB, and one has at most 16MiB", written / 1_000_000))
-    } else if values > limits::nodes(written) {
-        Some(format!("of {values} values in {written} bytes, and one has at most {} in that", limits::nodes(written)))
-    } else {
-        None
+        return Err(format!("of {} MB, and one has at most 16MiB", written / 1_000_000));
     }
+    // Each value but the first stands behind one of these. To count them exactly takes the whole of it once more.
+    let about = 1 + read.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
+    let most = limits::nodes(written);
+    if about > most {
+        let values = values(&spec.canonical());
+        if values > most {
+            return Err(format!("of {values} values in {written} bytes, and one has at most {most} in that"));
+        }
+    }
+    Ok(Some(text))
 }
 
 /// Says whether there were any.

@@ -52,7 +52,7 @@ impl MadeSpec {
         origin.as_ref().map_or(Ok(()), super::origin::check)?;
         let of = "the spec";
         // Of a spec that was only made elsewhere, what is to be told was told there.
-        let Proposal { mut spec, mut verdict, mut findings } = read(of, text.clone()).await?;
+        let Proposal { mut spec, mut verdict, mut findings, .. } = read(of, text.clone()).await?;
         if let Some(name) = name.filter(|name| *name != *spec.name) {
             let message = format!("the spec is called `{}`, not `{name}`: say the name in it", &*spec.name);
             return Err(IntakeError::Argument(message));
@@ -76,7 +76,7 @@ impl MadeSpec {
             findings = tools.iter().map(|outcome| finding(outcome, &spec)).collect();
             text = spec.canonical_yaml();
         }
-        Ok(Proposed { of: of.to_owned(), proposal: Proposal { spec, verdict, findings }, text })
+        Ok(Proposed { of: of.to_owned(), proposal: Proposal { spec, verdict, findings, text: None }, text })
     }
 
     /// What it was imported as, canonical, where people edited it since.
@@ -134,5 +134,5 @@ async fn read(of: &str, text: String) -> Result<Proposal, IntakeError> {
         });
         return Err(IntakeError::Nothing { of: of.to_owned(), findings: findings.collect() });
     };
-    Ok(Proposal { spec, verdict: read.verdict, findings: Vec::new() })
+    Ok(Proposal { spec, verdict: read.verdict, findings: Vec::new(), text: None })
 }
