@@ -2,6 +2,7 @@
 
 use mcp_factory_engine::Problem;
 use mcp_factory_spec::{Diagnostic, Verdict, model::ServerName};
+use semver::Version;
 use serde_json::{Value, json};
 
 use crate::{
@@ -23,6 +24,8 @@ const LONGEST_KEY: usize = 255;
 #[derive(Debug)]
 pub struct Created {
     pub outcome: Outcome,
+    /// The version that has the text; another one may be the latest.
+    pub version: Version,
     pub server: Server,
     /// Warnings, and what keeps it from being deployed.
     pub diagnostics: Vec<Diagnostic>,
@@ -121,7 +124,7 @@ impl Factory {
         }
         self.note_denied(caller, "servers.create", &name, &problems).await?;
         let secrets = self.needed_secrets(caller, &name, &version).await?;
-        Ok(Created { outcome, server, diagnostics, problems, secrets })
+        Ok(Created { outcome, version, server, diagnostics, problems, secrets })
     }
 
     pub async fn get(&self, caller: &Caller, name: &str) -> Result<Details, Error> {

@@ -204,6 +204,7 @@ async fn of_template(api: &Api, template: &str) -> anyhow::Result<ExitCode> {
 fn shown(created: &Value) -> String {
     let (server, mut text) = (&created["server"], made(created));
     match server["blockers"].as_u64() {
+        _ if created["version"] != server["latest"] => {}
         Some(blockers) if blockers > 0 => {
             text.push_str(&format!("it can't be deployed yet: {blockers} blockers, listed above\n"))
         }
@@ -216,8 +217,11 @@ fn shown(created: &Value) -> String {
 /// What came of it, in one line, and what it lacks, in one for each.
 fn made(created: &Value) -> String {
     let server = &created["server"];
-    let (name, version, tools) =
-        (cell(&server["name"]), cell(&server["latest"]), server["tools"].as_u64().unwrap_or(0));
+    let (name, version, latest) = (cell(&server["name"]), cell(&created["version"]), cell(&server["latest"]));
+    if version != latest {
+        return format!("{name} {version} was there already, with this text; the latest is {latest}\n");
+    }
+    let tools = server["tools"].as_u64().unwrap_or(0);
     let outcome = match created["outcome"].as_str() {
         Some("unchanged") => "was there already, with this text",
         Some("updated") => "is a new version",

@@ -272,3 +272,15 @@ fn what_is_wrong_with_a_spec_that_is_to_be_completed_is_listed() {
         "{said:?}"
     );
 }
+
+#[test]
+fn a_text_that_is_there_already_is_said_to_be_of_its_own_version() {
+    let place = pets();
+    did(&place, &["create", "--openapi", "pets.yaml", "--out", "shop.yaml"]);
+    did(&place, &["create", "shop.yaml"]);
+    did(&place, &["create", "--openapi", "wider.yaml", "--update", "pets"]);
+    let said = did(&place, &["create", "shop.yaml"]);
+    assert_eq!(said.out, "pets 0.1.0 was there already, with this text; the latest is 0.1.1\n", "{said:?}");
+    let said = json(&did(&place, &["create", "shop.yaml", "--output", "json"]).out);
+    assert_eq!((&said["version"], &said["server"]["latest"]), (&"0.1.0".into(), &"0.1.1".into()), "{said}");
+}

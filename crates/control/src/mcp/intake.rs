@@ -32,6 +32,7 @@ pub fn add(verbs: Verbs) -> Verbs {
                     "findings": { "type": "array", "items": { "type": "object" } },
                     "update": { "type": "object", "description": "With `update`: `changes`, `breaking` and `conflicts`" },
                     "outcome": { "type": "string", "enum": ["created", "updated", "unchanged"] },
+                    "version": { "type": "string", "description": "The version that has this text" },
                     "server": { "type": "object" },
                     "diagnostics": { "type": "array", "items": { "type": "object" } },
                     "problems": { "type": "array", "items": { "type": "object" } },

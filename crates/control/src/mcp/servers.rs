@@ -78,12 +78,13 @@ pub fn add(verbs: Verbs) -> Verbs {
                 gives: Some((
                     json!({
                         "outcome": { "type": "string", "enum": ["created", "updated", "unchanged"] },
+                        "version": { "type": "string", "description": "The version that has this text" },
                         "server": { "type": "object" },
                         "diagnostics": diagnostics(),
                         "problems": problems(),
                         "secrets": secrets(),
                     }),
-                    &["outcome", "server", "diagnostics", "problems", "secrets"],
+                    &["outcome", "version", "server", "diagnostics", "problems", "secrets"],
                 )),
             },
             create,

@@ -78,6 +78,9 @@ pub struct Created {
     /// `created`, `updated` (this version is new, and the latest) or `unchanged`.
     #[schema(example = "created")]
     outcome: &'static str,
+    /// The version that has this text; `server` is told as its latest says.
+    #[schema(example = "1.2.0")]
+    version: String,
     server: shown::Server,
     /// Warnings, and what keeps it from being deployed.
     #[schema(value_type = Vec<shown::Diagnostic>)]
@@ -136,6 +139,7 @@ impl Created {
     pub fn of(created: &mcp_factory::Created, text: &[u8]) -> Self {
         Self {
             outcome: created.outcome.as_str(),
+            version: created.version.to_string(),
             server: shown::server(&created.server),
             diagnostics: shown::diagnostics(text, &created.diagnostics),
             problems: shown::problems(&created.problems),
