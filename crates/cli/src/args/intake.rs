@@ -143,6 +143,19 @@ impl Create {
         if import.infer && !of_file {
             return Err(exit::usage("`--infer` is about a spec in a file", "name a file"));
         }
+        let updating = [
+            ("--update", import.update.is_some()),
+            ("--prefer", import.prefer.is_some()),
+            ("--forget-options", import.forget_options),
+        ];
+        if let (true, Some((option, _))) = (of_file, updating.into_iter().find(|(_, given)| *given)) {
+            let hint =
+                "say what to import, as with `--openapi`; `mcp-factory create FILE` makes another version of a spec";
+            return Err(exit::usage(
+                format!("`{option}` is about what is imported, and a spec is taken as it is"),
+                hint,
+            ));
+        }
         if of_file && !import.infer && (import.dry_run || import.out.is_some()) {
             let option = if import.dry_run { "--dry-run" } else { "--out" };
             let hint = "`mcp-factory validate` says what is wrong with a spec that is there already";

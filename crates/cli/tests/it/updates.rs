@@ -284,3 +284,14 @@ fn a_text_that_is_there_already_is_said_to_be_of_its_own_version() {
     let said = json(&did(&place, &["create", "shop.yaml", "--output", "json"]).out);
     assert_eq!((&said["version"], &said["server"]["latest"]), (&"0.1.0".into(), &"0.1.1".into()), "{said}");
 }
+
+#[test]
+fn a_spec_that_is_no_import_brings_nothing_into_another() {
+    let place = pets();
+    did(&place, &["create", "--openapi", "pets.yaml", "--out", "shop.yaml"]);
+    for more in [&["--update", "pets", "--prefer", "theirs"][..], &["--update", "pets"]] {
+        let said = place.run(&[&["create", "shop.yaml"], more].concat());
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.err.starts_with("error: `--update` is about what is imported"), "{said:?}");
+    }
+}
