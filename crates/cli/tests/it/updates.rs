@@ -286,6 +286,42 @@ fn a_text_that_is_there_already_is_said_to_be_of_its_own_version() {
 }
 
 #[test]
+fn comments_stay_in_a_file_that_is_updated_or_its_text_is_kept_beside_it() {
+    let place = pets();
+    did(&place, &["create", "--openapi", "pets.yaml", "--out", "shop.yaml"]);
+    let text = std::fs::read_to_string(place.path("shop.yaml")).unwrap();
+    let version = "name: pets\n# before\nversion: 0.5.0 # ours\n# after\n";
+    std::fs::write(place.path("shop.yaml"), text.replace("name: pets\n", version)).unwrap();
+    let args = ["create", "--openapi", "wider.yaml", "--update", "shop.yaml", "--output", "json"];
+    let told = json(&did(&place, &args).out);
+    assert_eq!((&told["commentsKept"], &told["before"]), (&true.into(), &Value::Null), "{told}");
+    let text = std::fs::read_to_string(place.path("shop.yaml")).unwrap();
+    assert!(text.contains("# before\nversion: \"0.5.1\" # ours\n# after\n"), "{text}");
+
+    // What changes stands in another place than the canonical one.
+    let shuffled = text.replacen("    description: One pet\n", "", 1).replacen(
+        "    connection: api\n",
+        "    connection: api\n    # what it is\n    description: One pet\n",
+        1,
+    );
+    std::fs::write(place.path("shop.yaml"), &shuffled).unwrap();
+    let args = ["create", "--openapi", "pets.yaml", "--update", "shop.yaml"];
+    let said = did(&place, &args);
+    assert!(said.err.contains("the text as it was is in `shop.yaml.before`"), "{said:?}");
+    let read = |name: &str| std::fs::read_to_string(place.path(name)).unwrap();
+    assert_eq!(read("shop.yaml.before"), shuffled);
+
+    // That is not written over, and then nothing is.
+    std::fs::write(place.path("shop.yaml"), &shuffled).unwrap();
+    let imported = read("shop.yaml.imported");
+    std::fs::write(place.path("third.yaml"), PETS.replace("A pet", "Some pet")).unwrap();
+    let said = place.run(&["create", "--openapi", "third.yaml", "--update", "shop.yaml", "--prefer", "theirs"]);
+    assert!(said.code == Some(1) && said.err.contains("can't write `shop.yaml.before`"), "{said:?}");
+    assert_eq!(read("shop.yaml"), shuffled);
+    assert_eq!((read("shop.yaml.before"), read("shop.yaml.imported")), (shuffled.clone(), imported), "{said:?}");
+}
+
+#[test]
 fn a_spec_that_is_no_import_brings_nothing_into_another() {
     let place = pets();
     did(&place, &["create", "--openapi", "pets.yaml", "--out", "shop.yaml"]);

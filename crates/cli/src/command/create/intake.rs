@@ -1,7 +1,12 @@
 //! `create` of what is there already: a spec is proposed, and shown, written, brought into one that people edited, or made a server
 //! of. One way for all kinds.
 
-use std::{fs, io::Write as _, path::Path, process::ExitCode};
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
 use mcp_factory::{
@@ -213,8 +218,14 @@ fn update_file(args: &Create, intake: Intake, file: &Path) -> anyhow::Result<Exi
         return Ok(ExitCode::SUCCESS);
     }
     let (is_text, is_unchanged) = (output == Output::Text, update.is_unchanged());
-    if !carried && is_text {
-        eprintln!("comments could not be kept where they were; the spec is written in its canonical form");
+    if !carried && !is_unchanged {
+        let before = PathBuf::from(format!("{place}.before"));
+        write(&text, &before)?;
+        let before = before.display().to_string();
+        if is_text {
+            eprintln!("not all comments could be kept; the text as it was is in `{}`", plain(&before));
+        }
+        told["before"] = before.into();
     }
     Base { text: made.text, origin: made.origin }.write(file)?;
     if !is_unchanged {
