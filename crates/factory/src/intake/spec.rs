@@ -68,11 +68,7 @@ impl MadeSpec {
             if let Some(connections) = spec.canonical().get_mut("connections") {
                 canonical["connections"] = connections.take();
             }
-            let work = move || Submission::new(canonical.to_string()).read(&AllFiles);
-            let read = tokio::task::spawn_blocking(work).await?;
-            let message = "what was inferred can't be written into the spec";
-            spec = read.spec.ok_or_else(|| IntakeError::Argument(message.to_owned()))?;
-            verdict = read.verdict;
+            Proposal { spec, verdict, .. } = read(of, canonical.to_string()).await?;
             findings = tools.iter().map(|outcome| finding(outcome, &spec)).collect();
             text = spec.canonical_yaml();
         }
