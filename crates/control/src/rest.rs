@@ -14,7 +14,7 @@ pub(crate) mod logs;
 mod metrics;
 mod search;
 mod secrets;
-mod servers;
+pub(crate) mod servers;
 pub(crate) mod shown;
 mod templates;
 mod tests;

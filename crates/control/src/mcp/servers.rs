@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::tool::{Asked, Described, Done, Effect, Failure, Verbs, answer};
-use crate::{Problem, rest::shown};
+use crate::{
+    Problem,
+    rest::{servers::Created, shown},
+};
 
 /// Tools that are shown with a server; the others are found.
 const MOST_OFFERS: usize = 100;
@@ -224,13 +227,7 @@ async fn create(Asked { factory, caller, .. }: Asked, Sent { spec, files }: Sent
         }
         created => created?,
     };
-    answer(&json!({
-        "outcome": created.outcome.as_str(),
-        "server": shown::server(&created.server),
-        "diagnostics": diagnostics(&text, &created.diagnostics),
-        "problems": shown::problems(&created.problems),
-        "secrets": shown::secrets(&created.secrets),
-    }))
+    answer(&Created::of(&created, text.as_bytes()))
 }
 
 fn diagnostics(text: &str, found: &[Diagnostic]) -> Value {

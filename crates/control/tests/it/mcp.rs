@@ -31,10 +31,20 @@ impl Running {
         (status, serde_json::from_str(body).unwrap_or_default())
     }
 
+    /// What a tool answers, which is what its output schema promises.
     pub async fn tool_as(&self, token: &str, tool: &str, arguments: Value) -> Value {
         let (status, answer) = self.rpc(token, "tools/call", json!({ "name": tool, "arguments": arguments })).await;
         assert_eq!(status, 200, "{tool}: {answer}");
-        answer["result"].clone()
+        let result = &answer["result"];
+        if let Some(content) = result.get("structuredContent") {
+            let (_, listed) = self.rpc(token, "tools/list", json!({})).await;
+            let promised = listed["result"]["tools"].as_array().unwrap().iter().find(|it| it["name"] == tool).unwrap();
+            if let Some(schema) = promised.get("outputSchema") {
+                let schema = jsonschema::validator_for(schema).unwrap();
+                schema.validate(content).unwrap_or_else(|error| panic!("{tool} answers {content}: {error}"));
+            }
+        }
+        result.clone()
     }
 
     /// What a tool answers that did not fail.
