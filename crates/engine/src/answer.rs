@@ -116,6 +116,10 @@ pub fn output_schema(returns: &Value, rows: bool, single: bool) -> Value {
 }
 
 fn notice(rows: &Rows, caps: &Caps, more: bool) -> Option<Value> {
+    if let Some(why) = &rows.dead_end {
+        let message = format!("only the first {} rows are here: {why}", rows.count);
+        return Some(json!({ "reason": "link", "rows": rows.count, "message": message }));
+    }
     let (reason, limit) = match rows.cut? {
         Cut::Page => return None,
         Cut::Rows => ("rows", caps.max_rows?),
@@ -148,7 +152,7 @@ mod tests {
 
     fn rows(count: u64, cut: Option<Cut>) -> Rows {
         let row = "{\"a\":1}";
-        Rows { json: vec![row; count as usize].join(",").into_bytes(), count, cut }
+        Rows { json: vec![row; count as usize].join(",").into_bytes(), count, cut, dead_end: None }
     }
 
     #[test]

@@ -52,12 +52,14 @@ pub struct Rows {
     pub json: Vec<u8>,
     pub count: u64,
     pub cut: Option<Cut>,
+    /// Why nobody can be led to those that follow.
+    pub dead_end: Option<String>,
 }
 
 impl Rows {
     #[must_use]
     pub const fn none() -> Self {
-        Self { json: Vec::new(), count: 0, cut: None }
+        Self { json: Vec::new(), count: 0, cut: None, dead_end: None }
     }
 }
 
@@ -146,7 +148,7 @@ impl RowWriter {
     pub fn finish(self) -> Result<Rows, String> {
         match self.fault {
             Some(fault) => Err(fault),
-            None => Ok(Rows { json: self.out, count: self.rows, cut: self.cut }),
+            None => Ok(Rows { json: self.out, count: self.rows, cut: self.cut, dead_end: None }),
         }
     }
 

@@ -155,7 +155,7 @@ async fn json(
         selector.feed(text.as_bytes()).map_err(fault)?;
     }
     let (selected, next) = selector.finish().map_err(fault)?;
-    let rows = match selected {
+    let mut rows = match selected {
         Selected::Rows(rows) => rows,
         // A list without elements is left out by many upstreams, or null; others of its page may still say where the next one is.
         Selected::Lacking if tool.pages.is_some() => Rows::none(),
@@ -168,7 +168,14 @@ async fn json(
         Selected::Object(json) => return Ok((Content::Object(json), None)),
         Selected::Scalar(json) => return Ok((Content::Scalar(json), None)),
     };
-    let position = after(tool, &rows, page, &next, &download.answer)?;
+    let position = match after(tool, &rows, page, &next, &download.answer) {
+        // What is here is worth having, though the upstream leads from it to where nobody follows.
+        Err(why) if rows.count > 0 => {
+            rows.dead_end = Some(why);
+            None
+        }
+        position => position?,
+    };
     if rows.cut.is_none() {
         download.finish().await;
     }

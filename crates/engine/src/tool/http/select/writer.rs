@@ -174,7 +174,9 @@ impl Writer {
 
     pub fn finish(self) -> Result<Selected, Fault> {
         Ok(match self.root {
-            Some(Root::Array) => Selected::Rows(Rows { json: self.out, count: self.count, cut: self.cut }),
+            Some(Root::Array) => {
+                Selected::Rows(Rows { json: self.out, count: self.count, cut: self.cut, dead_end: None })
+            }
             Some(Root::Object) => Selected::Object(self.out),
             Some(Root::Scalar) | None => Selected::Scalar(self.out),
         })
