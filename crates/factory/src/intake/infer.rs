@@ -182,7 +182,7 @@ async fn implement(
     connection: &Connection,
     live: &Live,
 ) -> Result<Written, String> {
-    let Inferred { sql, reason, single, reads } = infer::infer(tool, connection, &live.schema)?;
+    let Inferred { sql, reason, single, reads, annotations, confirm } = infer::infer(tool, connection, &live.schema)?;
     let mut completed = canonical.clone();
     let entry = &mut completed["tools"][position];
     entry["sql"] = sql.clone().into();
@@ -190,8 +190,14 @@ async fn implement(
     if single {
         entry["single"] = true.into();
     }
-    if reads {
-        entry["annotations"]["readOnly"] = true.into();
+    for (name, value) in annotations.as_object().into_iter().flatten() {
+        let stated = &mut entry["annotations"][name];
+        if stated.is_null() {
+            *stated = value.clone();
+        }
+    }
+    if let Some(confirm) = confirm.filter(|_| tool.confirm.is_none()) {
+        entry["confirm"] = confirm.into();
     }
     let read = read(&completed).map_err(|why| format!("`{sql}` would not be valid: {why}"))?;
     let tool = read.tools.get(position).ok_or("it is gone")?;

@@ -4,7 +4,7 @@
 mod words;
 
 use mcp_factory_spec::model::{Connection as Declared, Identity as By, Tool};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use self::words::{Role, Verb, mentions, role, subject, words};
 use super::{
@@ -12,6 +12,7 @@ use super::{
     choose::{Chosen, Field},
     schema::{ColumnKind, Default, Kind, Schema},
     statement::{self, Select},
+    write,
 };
 
 /// An implementation, not yet tried.
@@ -22,6 +23,10 @@ pub struct Inferred {
     pub reason: String,
     pub single: bool,
     pub reads: bool,
+    /// What clients are told of its effect, as far as the tool does not say so itself.
+    pub annotations: Value,
+    /// What a person is asked first.
+    pub confirm: Option<String>,
 }
 
 /// How much likelier one table has to be than the next.
@@ -170,7 +175,20 @@ impl<'a> Inference<'_, 'a> {
             Verb::Update => (self.update()?, false),
             Verb::Delete => (self.delete()?, false),
         };
-        Ok(Inferred { sql, reason, single, reads: self.verb.reads() })
+        let annotations = match self.verb {
+            Verb::Search | Verb::Get | Verb::Count => json!({ "readOnly": true }),
+            Verb::Create => write::making(),
+            Verb::Update | Verb::Delete => write::changing(),
+        };
+        let confirm = match self.verb {
+            Verb::Delete => {
+                let key = self.key()?;
+                let named: Vec<&str> = key.iter().map(|(given, _)| &*given.parameter).collect();
+                Some(write::confirmation(&named, self.table))
+            }
+            _ => None,
+        };
+        Ok(Inferred { sql, reason, single, reads: self.verb.reads(), annotations, confirm })
     }
 
     /// Whether the required parameters name one row at most.

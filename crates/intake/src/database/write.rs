@@ -77,7 +77,7 @@ impl Draft<'_> {
         let one = singular(&table.snake);
         let name = self.names.give([format!("create_{one}"), format!("create_{}", table.snake)]);
         let about = with_comment(&format!("Make a row of {}", table.words), table);
-        let annotations = json!({ "destructive": false });
+        let annotations = making();
         let returning = self.answers_inserts.then(|| table.key()).flatten();
         self.write(table, name, about, properties, text, returning.as_deref(), annotations, None);
     }
@@ -125,7 +125,7 @@ impl Draft<'_> {
         let one = singular(&table.snake);
         let name = self.names.give([format!("update_{one}"), format!("update_{}", table.snake)]);
         let about = with_comment(&format!("Change a row of {}; what is left out stays", table.words), table);
-        let annotations = json!({ "destructive": true, "idempotent": true });
+        let annotations = changing();
         let returning = (self.dialect != Dialect::Mysql).then_some(key);
         self.write(table, name, about, properties, text, returning, annotations, None);
     }
@@ -138,10 +138,9 @@ impl Draft<'_> {
         let one = singular(&table.snake);
         let name = self.names.give([format!("delete_{one}"), format!("delete_{}", table.snake)]);
         let about = with_comment(&format!("Delete a row of {}", table.words), table);
-        let which: Vec<String> = key.iter().map(|field| format!("{{{}}}", field.parameter)).collect();
-        let words = table.words.replace('{', "{{").replace('}', "}}");
-        let confirm = format!("Delete {} of {words}?", which.join(", "));
-        let annotations = json!({ "destructive": true, "idempotent": true });
+        let which: Vec<&str> = key.iter().map(|field| &*field.parameter).collect();
+        let confirm = confirmation(&which, table);
+        let annotations = changing();
         let returning = (self.dialect != Dialect::Mysql).then_some(key);
         self.write(table, name, about, required(table, key, self.dialect), text, returning, annotations, Some(confirm));
     }
@@ -189,6 +188,23 @@ impl Draft<'_> {
         }
         self.push(table, Value::Object(tool));
     }
+}
+
+/// What clients are told of a tool that makes something.
+pub(super) fn making() -> Value {
+    json!({ "destructive": false })
+}
+
+/// And of one that changes something, or deletes it.
+pub(super) fn changing() -> Value {
+    json!({ "destructive": true, "idempotent": true })
+}
+
+/// What a person is asked before a row goes that these parameters name.
+pub(super) fn confirmation(key: &[&str], table: &Chosen<'_>) -> String {
+    let which: Vec<String> = key.iter().map(|parameter| format!("{{{parameter}}}")).collect();
+    let words = table.words.replace('{', "{{").replace('}', "}}");
+    format!("Delete {} of {words}?", which.join(", "))
 }
 
 /// Whether a value of JSON can become one of the column.
