@@ -137,7 +137,7 @@ fn status(code: &str) -> StatusCode {
         "quota" => StatusCode::TOO_MANY_REQUESTS,
         "name-taken" | "version-exists" | "file-taken" | "needed" | "owns-servers" | "user-exists" | "last-admin"
         | "local-admin" | "never-deployed" | "conflicts" | "imported-before" | "not-imported" | "other-kind"
-        | "not-running" | "busy" => StatusCode::CONFLICT,
+        | "unrelated" | "not-running" | "busy" => StatusCode::CONFLICT,
         "idempotency-key-reused"
         | "not-deployable"
         | "takes-no-keys"

@@ -135,6 +135,7 @@ impl Error {
             Self::Intake(IntakeError::Nothing { .. }) => "invalid-document",
             Self::Intake(IntakeError::Conflicts(_)) => "conflicts",
             Self::Intake(IntakeError::OtherKind { .. }) => "other-kind",
+            Self::Intake(IntakeError::Unrelated { .. }) => "unrelated",
             Self::Intake(IntakeError::Argument(_)) => "invalid-argument",
             Self::Intake(IntakeError::Unreadable { .. }) => "unreadable",
             Self::Intake(IntakeError::Denied(_)) => "forbidden",

@@ -24,7 +24,7 @@ use std::{borrow::Cow, sync::LazyLock};
 pub use mcp_factory_connect::mcp::is_private;
 pub use mcp_factory_intake::{
     Finding, Level, Proposal,
-    update::{self as merge, Break, Change, Conflict, Prefer, Update},
+    update::{self as merge, Apart, Break, Change, Conflict, Prefer, Update},
 };
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -133,7 +133,7 @@ pub struct Imported {
 pub enum IntakeError {
     #[error("no spec can be made of {of}")]
     Nothing { of: String, findings: Vec<Finding> },
-    #[error("people and the new import changed the same in {} places; say whose counts", .0.conflicts.len())]
+    #[error("people and the new import changed the same {}; say whose counts", places(.0.conflicts.len()))]
     Conflicts(Box<Update>),
     #[error("{0}")]
     Argument(String),
@@ -142,6 +142,11 @@ pub enum IntakeError {
          another server of this"
     )]
     OtherKind { server: String, was: &'static str, is: &'static str },
+    #[error(
+        "this has no tool and no connection in common with what `{server}` was made of: nothing of it would stay; bring in a newer \
+         version of that, or make another server of this"
+    )]
+    Unrelated { server: String },
     /// It can't be read, or not be reached.
     #[error("can't read {of}: {why}")]
     Unreadable { of: String, why: String },
@@ -149,6 +154,23 @@ pub enum IntakeError {
     Denied(#[from] mcp_factory_connect::Denied),
     #[error("a piece of work broke off")]
     Broken(#[from] tokio::task::JoinError),
+}
+
+impl IntakeError {
+    /// Why this was not brought into a server, or a file.
+    #[must_use]
+    pub fn apart(why: Apart, server: &str, of: String) -> Self {
+        match why {
+            Apart::Strangers => Self::Unrelated { server: server.to_owned() },
+            Apart::Invalid(findings) => Self::Nothing { of, findings },
+        }
+    }
+}
+
+/// Where so many conflicts are.
+#[must_use]
+pub fn places(count: usize) -> String {
+    if count == 1 { "in one place".to_owned() } else { format!("in {count} places") }
 }
 
 /// Large ones take hundreds of megabytes for a moment.

@@ -67,16 +67,28 @@ impl Update {
     }
 }
 
-/// `base` is what was imported last, `ours` what people made of it, `theirs` what is imported now. Without a spec the findings say
-/// why the parts don't fit together. Numbers of versions that are taken are passed over.
+/// Why they are not brought together.
+#[derive(Debug)]
+pub enum Apart {
+    /// What is imported now is of something else than what was imported last.
+    Strangers,
+    /// Together they are no spec.
+    Invalid(Vec<Finding>),
+}
+
+/// `base` is what was imported last, `ours` what people made of it, `theirs` what is imported now. Numbers of versions that are
+/// taken are passed over.
 pub fn update(
     base: &Spec,
     ours: &Spec,
     theirs: &Spec,
     prefer: Option<Prefer>,
     is_taken: impl Fn(&Version) -> bool,
-) -> Result<Update, Vec<Finding>> {
+) -> Result<Update, Apart> {
     let (mut old, mine, mut new) = (base.canonical(), ours.canonical(), theirs.canonical());
+    if identity::are_strangers(&old, &new) {
+        return Err(Apart::Strangers);
+    }
     identity::keep_names(&mut old, &mine, &mut new);
     let (mut merged, conflicts) = merge::merge(&old, &mine, &new, prefer);
     let mut findings: Vec<Finding> = stays_out(&old, &mine, &new).into_iter().collect();
@@ -107,7 +119,7 @@ pub fn update(
 }
 
 /// What people wrote is not left out where it does not fit: that is told, and nothing comes of it.
-fn reread(merged: &Value) -> Result<Spec, Vec<Finding>> {
+fn reread(merged: &Value) -> Result<Spec, Apart> {
     let text = merged.to_string();
     let reading = read(&Source::new("merged.json", text.as_bytes()), &AllFiles);
     let errors = reading.diagnostics.into_iter().filter(|it| it.code.severity() == Severity::Error);
@@ -119,7 +131,7 @@ fn reread(merged: &Value) -> Result<Spec, Vec<Finding>> {
             message: format!("together they are no spec: `{}`: {}", it.path, it.message),
             hint: it.help,
         });
-        told.collect()
+        Apart::Invalid(told.collect())
     })
 }
 

@@ -149,6 +149,24 @@ fn what_is_of_another_kind_takes_nothings_place() {
     }
 }
 
+#[test]
+fn a_document_of_something_else_takes_nothings_place() {
+    let other = "openapi: 3.0.0\ninfo: { title: Books, version: '1' }\nservers: [{ url: 'https://library.example' }]\n\
+                 paths: { /books: { get: { operationId: listBooks, responses: { '200': { description: Books } } } } }\n";
+    let place = pets().file("books.yaml", other);
+    did(&place, &["create", "--openapi", "pets.yaml"]);
+    did(&place, &["create", "--openapi", "pets.yaml", "--out", "zoo.yaml"]);
+    let before = std::fs::read_to_string(place.path("zoo.yaml")).unwrap();
+    for (update, called) in [("pets", "`pets`"), ("zoo.yaml", "`zoo.yaml`")] {
+        let said = place.run(&["create", "--openapi", "books.yaml", "--update", update]);
+        let expected = format!(
+            "error: this has no tool and no connection in common with what {called} was made of: nothing of it would stay; "
+        );
+        assert!(said.code == Some(1) && said.err.contains(&expected), "{said:?}");
+    }
+    assert_eq!(std::fs::read_to_string(place.path("zoo.yaml")).unwrap(), before);
+}
+
 /// One document on standard output, whatever comes of it.
 #[test]
 fn programs_get_one_document_of_every_outcome() {
@@ -194,7 +212,7 @@ fn programs_get_one_document_of_every_outcome() {
     run(&["create", "zoo.yaml"], 0);
     let problem = run(&["create", "--openapi", "pets.yaml", "--update", "pets"], 1);
     assert_eq!(
-        (&problem["code"], &problem["conflicts"][0]["path"]),
+        (&problem["code"], &problem["update"]["conflicts"][0]["path"]),
         (&"conflicts".into(), &"tools[get_pet].description".into())
     );
     let problem = run(&["create", "--openapi", "pets.yaml", "--update", "pets", "--dry-run"], 1);

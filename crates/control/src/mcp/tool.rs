@@ -163,7 +163,7 @@ fn hint(code: &str) -> Option<&'static str> {
             "`findings` say what is wrong with it, and where; choose other parts of it, or mend it and send its text"
         }
         "conflicts" => {
-            "`conflicts` say what: ask the person you work for whose counts, and call it again with `prefer`: `ours` keeps what \
+            "`update.conflicts` say what: ask the person you work for whose counts, and call it again with `prefer`: `ours` keeps what \
              people wrote, `theirs` takes what the new import says"
         }
         "unreadable" => "look whether it is there, or send its text instead",

@@ -195,8 +195,8 @@ pub fn problem(error: Error) -> Problem {
             Problem::from(error).with("findings", shown)
         }
         Error::Intake(IntakeError::Conflicts(update)) => {
-            let conflicts = json!(Update::of(update).conflicts);
-            Problem::from(error).with("conflicts", conflicts)
+            let update = json!(Update::of(update));
+            Problem::from(error).with("update", update)
         }
         _ => Problem::from(error),
     }
@@ -221,7 +221,7 @@ impl From<Import> for intake::Import {
         (status = 200, body = Imported, description = "The spec, or the server was there before"),
         (status = 201, body = Imported, headers(("location" = String, description = "The server"))),
         (status = 404, description = "With `update`: there is no server of this `name`"),
-        (status = 409, description = "The name is another server's, this version has another text, an update has `conflicts`, is of another kind, or the server was not imported"),
+        (status = 409, description = "The name is another server's, this version has another text, an `update` has conflicts, is of another kind or has nothing in common with the server, or the server was not imported"),
         (status = 422, description = "It can't be read, or no spec can be made of it: `findings` say why"),
     ),
 )]

@@ -262,7 +262,7 @@ async fn a_newer_import_keeps_what_people_changed() {
     let newest = newer.replace("operationId: listPets,", "operationId: listPets, summary: Animals,");
     let open = send(&newest, json!({ "update": true })).await;
     assert_eq!(open.code(), (409, "conflicts".to_owned()));
-    assert_eq!(open.json()["conflicts"][0]["path"], "tools[list_pets].description", "{open:?}");
+    assert_eq!(open.json()["update"]["conflicts"][0]["path"], "tools[list_pets].description", "{open:?}");
     let ours = send(&newest, json!({ "update": true, "prefer": "ours" })).await;
     assert_eq!(ours.json()["outcome"], "unchanged", "{ours:?}");
     assert_eq!(send(&newest, json!({ "update": true })).await.status, 200, "it was decided");

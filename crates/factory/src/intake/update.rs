@@ -55,7 +55,7 @@ impl Factory {
             Ok::<_, Error>(update::update(&base, &ours, &theirs, prefer, |it| versions.contains(it)))
         });
         let of = proposed.of;
-        let update = merged.await??.map_err(|findings| IntakeError::Nothing { of, findings })?;
+        let update = merged.await??.map_err(|why| IntakeError::apart(why, name.as_str(), of))?;
         let imported = proposed.proposal.spec.canonical().to_string();
         let spec = update.spec.canonical_yaml();
         let mut findings: Vec<Finding> = proposed.proposal.findings;

@@ -16,6 +16,22 @@ pub fn keep_names(base: &mut Value, ours: &Value, theirs: &mut Value) {
     }
 }
 
+/// Whether nothing of what was imported last is in what is imported now: no tool by its name or by what it calls, and no
+/// connection by where it leads.
+pub fn are_strangers(base: &Value, theirs: &Value) -> bool {
+    let has_tools = |spec: &Value| elements("tools", spec).next().is_some();
+    let names: HashSet<&str> = elements("tools", base).map(|(name, _)| name).collect();
+    let shares = |section: &str, identity: Identity| {
+        let known: HashSet<String> = elements(section, base).filter_map(|(_, it)| identity(it)).collect();
+        elements(section, theirs).filter_map(|(_, it)| identity(it)).any(|it| known.contains(&it))
+    };
+    has_tools(base)
+        && has_tools(theirs)
+        && !elements("tools", theirs).any(|(name, _)| names.contains(name))
+        && !shares("tools", call)
+        && !shares("connections", place)
+}
+
 type Identity = fn(&Value) -> Option<String>;
 type Names = HashMap<String, String>;
 

@@ -4,8 +4,29 @@ use serde_json::{Map, json};
 use super::{merge::merge, *};
 use crate::openapi::{NoFiles, Options, import};
 
-fn update(base: &Spec, ours: &Spec, theirs: &Spec, prefer: Option<Prefer>) -> Result<Update, Vec<Finding>> {
+fn update(base: &Spec, ours: &Spec, theirs: &Spec, prefer: Option<Prefer>) -> Result<Update, Apart> {
     super::update(base, ours, theirs, prefer, |_| false)
+}
+
+/// Issue 6: a document of something else does not take the place of what people have.
+#[test]
+fn what_has_nothing_in_common_with_it_is_not_brought_in() {
+    let of = |name: &str, url: &str, path: &str| {
+        let text = format!(
+            "name: zoo\nversion: 0.1.0\nconnections: [{{ name: api, type: http, url: {url} }}]\n\
+             tools: [{{ name: {name}, description: It gets something, connection: api, http: {{ path: {path} }} }}]\n"
+        );
+        read(&Source::new("spec.yaml", text.as_bytes()), &AllFiles).spec.expect("a spec")
+    };
+    let old = of("list_pets", "https://zoo.example", "/pets");
+    let check = |new: Spec, expected: bool| {
+        let apart = matches!(update(&old, &old, &new, None), Err(Apart::Strangers));
+        assert_eq!(apart, expected, "{:?}", new.canonical());
+    };
+    check(of("list_books", "https://library.example", "/books"), true);
+    check(of("list_animals", "https://zoo.example", "/animals"), false);
+    check(of("list_pets", "https://new.example", "/v2/pets"), false);
+    check(of("get_pets", "https://new.example", "/pets"), false);
 }
 
 /// Trees as specs are: fields, named elements, sets of words, texts.

@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context as _;
 use mcp_factory::{
     Error,
-    intake::{Finding, Intake, IntakeError, Level, Proposal, Proposed, Reach, Update, merge},
+    intake::{Finding, Intake, IntakeError, Level, Proposal, Proposed, Reach, Update, merge, places},
 };
 use mcp_factory_control::intake as shown;
 use serde_json::{Value, json};
@@ -125,7 +125,7 @@ async fn send(api: &Api, args: &Create, made: Made) -> anyhow::Result<ExitCode> 
         Ok(answer) => answer,
         Err(mut problem) => {
             if is_text {
-                tell_conflicts(&problem["conflicts"]);
+                tell_conflicts(&problem["update"]["conflicts"]);
             }
             prepend(&mut problem, &made);
             return Err(api.refused(&problem)?);
@@ -169,14 +169,14 @@ fn prepend(answer: &mut Value, made: &Made) {
 }
 
 /// Both changed the same, and nobody says whose counts. `members` are what there is to see of it.
-fn unsettled(output: Output, places: usize, members: &Value) -> anyhow::Result<anyhow::Error> {
+fn unsettled(output: Output, count: usize, members: &Value) -> anyhow::Result<anyhow::Error> {
     if output == Output::Text {
         if let Some(spec) = members["spec"].as_str() {
             command::print(spec)?;
         }
         tell_conflicts(&members["update"]["conflicts"]);
     }
-    let message = format!("people and the new import changed the same in {places} places; nothing was changed");
+    let message = format!("people and the new import changed the same {}; nothing was changed", places(count));
     Ok(exit::with_members(exit::of_code("conflicts", None, anyhow::Error::msg(message)), members.clone()))
 }
 
@@ -199,7 +199,7 @@ fn update_file(args: &Create, intake: Intake, file: &Path) -> anyhow::Result<Exi
         Prefer::Theirs => merge::Prefer::Theirs,
     });
     let update = merge::update(&known, &ours, &made.proposal.spec, prefer, |_| false)
-        .map_err(|findings| failed(output, IntakeError::Nothing { of: made.of.clone(), findings }))?;
+        .map_err(|why| failed(output, IntakeError::apart(why, &place, made.of.clone())))?;
     if output == Output::Text {
         tell_update(&update);
     }
