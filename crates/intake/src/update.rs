@@ -9,6 +9,7 @@ mod breaking;
 mod difference;
 mod identity;
 mod merge;
+mod scope;
 mod text;
 
 use std::collections::{HashMap, HashSet};
@@ -89,16 +90,20 @@ pub fn update(
     if identity::are_strangers(&old, &new) {
         return Err(Apart::Strangers);
     }
-    identity::keep_names(&mut old, &mine, &mut new);
-    let (mut merged, conflicts) = merge::merge(&old, &mine, &new, prefer);
-    let mut findings: Vec<Finding> = stays_out(&old, &mine, &new).into_iter().collect();
+    let kept = identity::keep_names(&mut old, &mine, &mut new);
+    let mut conflicts = scope::keep(&old, &mut new, prefer);
+    let (mut merged, more) = merge::merge(&old, &mine, &new, prefer);
+    conflicts.extend(more);
+    let mut findings: Vec<Finding> =
+        stays_out(&old, &mine, &new).into_iter().chain(keep_their_names(&merged, kept)).collect();
     if merged == mine {
         let (changes, breaking) = (Vec::new(), Vec::new());
         return Ok(Update { spec: ours.clone(), changes, breaking, conflicts, preferred: prefer, findings });
     }
     findings.extend(forget_gone(&mine, &mut merged));
     let mut spec = reread(&merged)?;
-    let breaking = breaking(ours, &spec);
+    let mut breaking = breaking(ours, &spec);
+    breaking.extend(other_tables(&mine, &merged));
     let mut changed = changes(&mine, &merged);
     let adds = changed.iter().any(|it| it.kind == Kind::Added);
     let next = |version: &Version| raised(version, !breaking.is_empty(), adds);
@@ -158,19 +163,43 @@ fn tools(spec: &Value) -> impl Iterator<Item = (&str, &Value)> {
 /// So many are named.
 const NAMED: usize = 10;
 
+/// In a sentence, the first of them.
+fn listed(mut names: Vec<String>) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    names.join(", ") + &if more == 0 { String::new() } else { format!(" and {more} more") }
+}
+
+/// Who knows what is new by its names there does not look for them here.
+fn keep_their_names(merged: &Value, kept: Vec<(String, String)>) -> Option<Finding> {
+    let here: HashSet<&str> = tools(merged).map(|(name, _)| name).collect();
+    let kept = kept.into_iter().filter(|(_, name)| here.contains(&**name));
+    let mut told: Vec<String> = kept.map(|(new, name)| format!("`{new}` of the new import is `{name}` here")).collect();
+    told.sort_unstable();
+    (!told.is_empty()).then(|| note(format!("names stay with what they call: {}", listed(told))))
+}
+
+/// A name that is another table's now does not what its callers mean, though it may take and give the same.
+fn other_tables(before: &Value, after: &Value) -> Vec<Break> {
+    let now: HashMap<&str, &Value> = tools(after).collect();
+    let other = |(name, tool): (&str, &Value)| {
+        let (was, is) = (identity::table(tool)?, identity::table(now.get(name)?)?);
+        let what = format!("its table was {was}, and is {is}");
+        (was != is).then(|| Break { tool: name.to_owned(), what })
+    };
+    tools(before).filter_map(other).collect()
+}
+
 /// What people have no more, or have otherwise than it could be known, and the new import changed.
 fn stays_out(base: &Value, ours: &Value, theirs: &Value) -> Option<Finding> {
     let kept: HashSet<&str> = tools(ours).map(|(name, _)| name).collect();
     let known: HashMap<&str, &Value> = tools(base).filter(|(name, _)| !kept.contains(name)).collect();
     let changed = tools(theirs).filter(|(name, tool)| known.get(name).is_some_and(|it| it != tool));
     let names: Vec<String> = changed.map(|(name, _)| format!("`{name}`")).collect();
-    let more = names.len().saturating_sub(NAMED);
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    let listed = names.get(..NAMED.min(names.len())).unwrap_or_default().join(", ");
-    let message = format!(
-        "not brought in, though changed: {listed}{more}; people took out what was imported, or made another call of it"
-    );
-    (!names.is_empty()).then(|| note(message))
+    (!names.is_empty()).then(|| {
+        let why = "people took out what was imported, or made another call of it";
+        note(format!("not brought in, though changed: {}; {why}", listed(names)))
+    })
 }
 
 /// A toolset that people made may name a tool that is gone now: it does without.

@@ -1,19 +1,30 @@
-//! What is the same under two names. People rename what was imported; a newer import still means it by what it calls. Their name
-//! stays, and what is new of it comes in under that name.
+//! What is the same under two names, known by what it calls. What a newer import calls otherwise keeps the name it was imported
+//! with, and what people call otherwise keeps theirs: who calls `delete_customer` does not find another table behind it.
 
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-/// Calls what people renamed by their names, in what was imported last and in what is imported now.
-pub fn keep_names(base: &mut Value, ours: &Value, theirs: &mut Value) {
+/// Calls everything by the names it has with people: first what is imported now as it was imported last, then both as people
+/// renamed it. Gives back what is called otherwise in the new import, by its name there and the one it keeps.
+pub fn keep_names(base: &mut Value, ours: &Value, theirs: &mut Value) -> Vec<(String, String)> {
+    let mut kept = Vec::new();
     // Connections first: tools are told apart by them.
-    let sections: [(&str, Identity); 3] = [("connections", place), ("tools", call_on), ("tools", call)];
-    for (section, identity) in sections {
-        let (old, new) = renamed(section, identity, base, ours, theirs);
-        rename(section, &old, base);
-        rename(section, &new, theirs);
+    for (section, identity) in
+        [("connections", place as Identity), ("tools", call_on), ("tools", call), ("tools", effect)]
+    {
+        let names = last_names(section, identity, base, ours, theirs);
+        rename(section, &names, theirs);
+        if section == "tools" {
+            kept.extend(names);
+        }
     }
+    for (section, identity) in [("connections", place as Identity), ("tools", call_on), ("tools", call)] {
+        let names = renamed(section, identity, base, ours, theirs);
+        rename(section, &names, base);
+        rename(section, &names, theirs);
+    }
+    kept
 }
 
 /// Whether nothing of what was imported last is in what is imported now: no tool by its name or by what it calls, and no
@@ -34,6 +45,9 @@ pub fn are_strangers(base: &Value, theirs: &Value) -> bool {
 
 type Identity = fn(&Value) -> Option<String>;
 type Names = HashMap<String, String>;
+
+/// Of a name, in characters.
+const LONGEST: usize = 64;
 
 /// Where a connection leads.
 fn place(connection: &Value) -> Option<String> {
@@ -67,16 +81,46 @@ fn call(tool: &Value) -> Option<String> {
     tool.get("mcp").and_then(|mcp| Some(format!("mcp {}", said(&mcp["tool"])?)))
 }
 
+/// What a generated statement does, and to which table, whatever columns that has.
+fn effect(tool: &Value) -> Option<String> {
+    let verb = tool["name"].as_str()?.split('_').next()?;
+    let (does, table) = (tool["sql"].as_str()?.split_whitespace().next()?, table(tool)?);
+    let parameters = tool["parameters"].as_object().into_iter().flatten();
+    let mut needed: Vec<&str> =
+        parameters.filter(|(_, it)| it["required"] == true).map(|(name, _)| name.as_str()).collect();
+    needed.sort_unstable();
+    // What a new row needs changes with its columns.
+    if does == "INSERT" {
+        needed.clear();
+    }
+    Some(format!("{verb} {} {does} {table} {}", tool["connection"], needed.join(" ")))
+}
+
+/// The first table that a statement names.
+pub fn table(tool: &Value) -> Option<String> {
+    let mut words = tool["sql"].as_str()?.split_whitespace();
+    words.find(|word| ["FROM", "INTO", "UPDATE"].iter().any(|known| word.eq_ignore_ascii_case(known)))?;
+    let mut name = String::new();
+    // A quoted name may have spaces in it.
+    for word in words {
+        name.push_str(word);
+        if name.matches(['"', '`']).count() % 2 == 0 {
+            return Some(name);
+        }
+        name.push(' ');
+    }
+    None
+}
+
 fn elements<'s>(section: &str, spec: &'s Value) -> impl Iterator<Item = (&'s str, &'s Value)> + use<'s> {
     let list: &'s Value = &spec[section];
     list.as_array().into_iter().flatten().filter_map(|it| Some((it["name"].as_str()?, it)))
 }
 
-/// The names of those that only one of two specs has, by what they are. Where two are the same, neither tells.
-fn unknown<'s>(section: &str, identity: Identity, of: &'s Value, to: &Value) -> HashMap<String, Option<&'s str>> {
-    let known: HashSet<&str> = elements(section, to).map(|(name, _)| name).collect();
+/// Names by what they are. Where two are the same, neither tells.
+fn known<'s>(section: &str, identity: Identity, of: &'s Value) -> HashMap<String, Option<&'s str>> {
     let mut found: HashMap<String, Option<&str>> = HashMap::new();
-    for (name, element) in elements(section, of).filter(|(name, _)| !known.contains(name)) {
+    for (name, element) in elements(section, of) {
         if let Some(identity) = identity(element) {
             found.entry(identity).and_modify(|one| *one = None).or_insert(Some(name));
         }
@@ -84,30 +128,61 @@ fn unknown<'s>(section: &str, identity: Identity, of: &'s Value, to: &Value) -> 
     found
 }
 
-/// What people call otherwise: its name in what was imported last, and in what is imported now.
-fn renamed(section: &str, identity: Identity, base: &Value, ours: &Value, theirs: &Value) -> (Names, Names) {
-    let (mut old, mut new) = (Names::new(), Names::new());
-    let gone = unknown(section, identity, base, ours);
-    if gone.is_empty() {
-        return (old, new);
+fn names_of<'s>(section: &str, of: &'s Value) -> HashSet<&'s str> {
+    elements(section, of).map(|(name, _)| name).collect()
+}
+
+/// What is imported now under another name than last time, by its name now and the one it had. Something else that has that name
+/// now gets a number.
+fn last_names(section: &str, identity: Identity, base: &Value, ours: &Value, theirs: &Value) -> Names {
+    let (old, new) = (known(section, identity, base), known(section, identity, theirs));
+    let mut names = Names::new();
+    for (identity, now) in new {
+        if let (Some(now), Some(Some(last))) = (now, old.get(&identity))
+            && now != *last
+        {
+            names.insert(now.to_owned(), (*last).to_owned());
+        }
     }
-    let made = unknown(section, identity, ours, base);
-    let newer = unknown(section, identity, theirs, base);
-    let known: HashSet<&str> = elements(section, theirs).map(|(name, _)| name).collect();
-    for (identity, name) in gone {
+    let mut taken: HashSet<String> =
+        [base, ours, theirs].iter().flat_map(|spec| names_of(section, spec)).map(str::to_owned).collect();
+    let given: HashSet<String> = names.values().cloned().collect();
+    for (name, _) in elements(section, theirs).filter(|(name, _)| given.contains(*name)) {
+        if !names.contains_key(name) {
+            let other = numbered(name, &taken);
+            taken.insert(other.clone());
+            names.insert(name.to_owned(), other);
+        }
+    }
+    names
+}
+
+fn numbered(name: &str, taken: &HashSet<String>) -> String {
+    let mut stem = name.to_owned();
+    stem.truncate(LONGEST - 4);
+    let mut number = 2_u32;
+    loop {
+        let name = format!("{stem}_{number}");
+        if !taken.contains(&name) {
+            return name;
+        }
+        number += 1;
+    }
+}
+
+/// What people call otherwise, by its name in what was imported.
+fn renamed(section: &str, identity: Identity, base: &Value, ours: &Value, theirs: &Value) -> Names {
+    let (here, last, now) = (names_of(section, ours), names_of(section, base), names_of(section, theirs));
+    let made = known(section, identity, ours);
+    let mut names = Names::new();
+    for (identity, name) in known(section, identity, base) {
         let (Some(name), Some(Some(to))) = (name, made.get(&identity)) else { continue };
-        // What is imported now may call it otherwise, too.
-        let from = if known.contains(name) { Some(name) } else { newer.get(&identity).copied().flatten() };
-        // Another thing has that name now: both are shown, and nobody guesses.
-        if from != Some(*to) && known.contains(to) {
-            continue;
-        }
-        old.insert(name.to_owned(), (*to).to_owned());
-        if let Some(from) = from {
-            new.insert(from.to_owned(), (*to).to_owned());
+        // Another thing has that name: both are shown, and nobody guesses.
+        if !here.contains(name) && !last.contains(to) && !now.contains(to) {
+            names.insert(name.to_owned(), (*to).to_owned());
         }
     }
-    (old, new)
+    names
 }
 
 fn rename(section: &str, names: &Names, spec: &mut Value) {

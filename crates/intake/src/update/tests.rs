@@ -275,14 +275,14 @@ fn what_people_renamed_is_known_by_what_it_calls() {
     // Whoever calls something else with it has another tool; that what was imported stays out is told.
     let other = spec_of(&renamed.replace("path: /pets\n", "path: /animals\n"));
     let apart = super::update(&base, &other, &theirs, None, |_| false).unwrap();
-    assert!(apart.findings.is_empty(), "nothing of that name is imported any more: {:?}", apart.findings);
+    assert_eq!(apart.findings[0].message, STAYS_OUT, "by its old name, whatever it is called there now");
     let theirs = spec(&PETS.replace("All pets", "Each pet"));
     let apart = super::update(&base, &other, &theirs, None, |_| false).unwrap();
-    assert_eq!(
-        apart.findings[0].message,
-        "not brought in, though changed: `list_pets`; people took out what was imported, or made another call of it"
-    );
+    assert_eq!(apart.findings[0].message, STAYS_OUT);
 }
+
+const STAYS_OUT: &str =
+    "not brought in, though changed: `list_pets`; people took out what was imported, or made another call of it";
 
 /// Each kind of call, and its connection where two are alike.
 #[test]
@@ -323,4 +323,77 @@ fn numbers_that_are_taken_are_passed_over_and_it_is_told() {
     let update = super::update(&base, &base, &theirs, None, is_taken).unwrap();
     assert_eq!(update.spec.version.to_string(), "0.1.3");
     assert_eq!(update.findings[0].message, "there is a version 0.1.1 already: this one is 0.1.3");
+}
+
+/// What a name calls stays: with people's edits, and out if people took it out. Another thing of that name gets a number.
+#[test]
+fn what_the_new_import_calls_otherwise_keeps_its_name() {
+    let base = spec(PETS);
+    let ours = spec_of(&without(&base, "delete_pet").to_string().replace("All pets", "Every pet"));
+    let theirs =
+        spec(&PETS.replace("listPets", "allPets").replace("deletePet", "removePet").replace("A pet", "One pet"));
+    let update = update(&base, &ours, &theirs, None).unwrap();
+    let changes: Vec<String> = update.changes.iter().map(ToString::to_string).collect();
+    assert_eq!(changes, ["changed: tools[get_pet] (description)", "added: version"]);
+    assert_eq!(
+        update.findings[0].message,
+        "names stay with what they call: `all_pets` of the new import is `list_pets` here"
+    );
+
+    let of = |tools: &[(&str, &str)]| {
+        let tool = |(name, table): &(&str, &str)| {
+            format!(
+                "  - {{ name: {name}, description: Delete a row of {table}, connection: db, parameters: {{ id: {{ type: integer, required: true }} }}, \
+                 sql: 'DELETE FROM {table} WHERE id = :id' }}\n"
+            )
+        };
+        let tools: String = tools.iter().map(tool).collect();
+        spec_of(&format!(
+            "name: shop\nversion: 1.0.0\nconnections: [{{ name: db, type: postgresql, envVar: DB }}]\ntools:\n{tools}"
+        ))
+    };
+    let base = of(&[("delete_customer", "customers")]);
+    let theirs = of(&[("delete_customer", "customer"), ("delete_customers", "customers")]);
+    let update = super::update(&base, &base, &theirs, None, |_| false).unwrap();
+    let merged = update.spec.canonical();
+    let sql: Vec<_> = tools(&merged).map(|(name, tool)| (name, tool["sql"].as_str().unwrap())).collect();
+    assert_eq!(
+        sql,
+        [
+            ("delete_customer_2", "DELETE FROM customer WHERE id = :id"),
+            ("delete_customer", "DELETE FROM customers WHERE id = :id")
+        ]
+    );
+    assert!(update.breaking.is_empty(), "{:?}", update.breaking);
+
+    // The table that it was is gone, and another has its name.
+    let update = super::update(&base, &base, &of(&[("delete_customer", "customer")]), None, |_| false).unwrap();
+    let breaking: Vec<String> = update.breaking.iter().map(ToString::to_string).collect();
+    assert_eq!(breaking, ["breaking: tool `delete_customer`: its table was customers, and is customer"]);
+    assert_eq!(update.spec.version.to_string(), "2.0.0");
+}
+
+/// The column that says whose a row is has another name now: what is new would answer everybody's.
+#[test]
+fn rows_do_not_become_everybodys_unasked() {
+    let of = |scope: &str, select: &str| {
+        spec_of(&format!(
+            "name: shop\nversion: 1.0.0\nconnections: [{{ name: db, type: postgresql, envVar: DB{scope} }}]\ntools:\n\
+             \x20 - {{ name: search_notes, description: Notes, connection: db, sql: 'SELECT id FROM public.notes{select}' }}\n\
+             \x20 - {{ name: search_tags, description: Tags, connection: db, sql: 'SELECT id FROM tags WHERE tenant = :principal.id' }}\n"
+        ))
+    };
+    let scope = |tables: &str| format!(", scope: {{ column: tenant, by: principal.id, tables: [{tables}] }}");
+    let base = of(&scope("notes, tags"), " WHERE tenant = :principal.id");
+    let theirs = of(&scope("tags"), "");
+    let open = update(&base, &base, &theirs, None).unwrap();
+    assert!(!open.is_settled() && open.is_unchanged(), "{open:?}");
+    assert_eq!((open.conflicts.len(), &*open.conflicts[0].path), (1, "connections[db].scope"));
+    assert!(update(&base, &base, &theirs, Some(Prefer::Ours)).unwrap().is_unchanged());
+    let taken = update(&base, &base, &theirs, Some(Prefer::Theirs)).unwrap();
+    let (taken, theirs_now) = (taken.spec.canonical(), theirs.canonical());
+    assert_eq!((&taken["connections"], &taken["tools"]), (&theirs_now["connections"], &theirs_now["tools"]));
+    // A table that is gone has nobody's rows.
+    let fewer = spec_of(&without(&theirs, "search_notes").to_string());
+    assert!(update(&base, &base, &fewer, None).unwrap().is_settled());
 }

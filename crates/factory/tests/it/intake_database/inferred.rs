@@ -167,7 +167,7 @@ async fn a_library_is_inferred(ground: &Ground, connection: &str, folder: &Path)
     let mut canonical = completed.spec.canonical();
     canonical["tools"].as_array_mut().expect("tools").retain(|tool| !tool["sql"].is_null());
     let tools = canonical["tools"].as_array_mut().expect("tools").iter_mut();
-    let mut deleted = tools.into_iter().find(|tool| tool["name"] == "delete_loan").expect("it was written");
+    let deleted = tools.into_iter().find(|tool| tool["name"] == "delete_loan").expect("it was written");
     assert_eq!(deleted["annotations"], json!({ "destructive": true, "idempotent": true }));
     let asked = deleted.as_object_mut().and_then(|tool| tool.shift_remove("confirm"));
     assert_eq!(asked, Some(json!("Delete {loan_id} of loans?")), "nobody is here to be asked");
