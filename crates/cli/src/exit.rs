@@ -134,6 +134,7 @@ fn failure_of(code: &str, missing: Option<&str>, error: anyhow::Error) -> Failur
         "not-found" => match missing {
             Some("server") => "`mcp-factory list` shows those there are",
             Some("user") => "`mcp-factory users list` shows those there are, to an admin",
+            Some("secret") => "`mcp-factory secrets list` shows those there are",
             Some("version" | "version before") => "`mcp-factory versions SERVER` lists those there are",
             _ => "",
         },
@@ -147,6 +148,9 @@ fn failure_of(code: &str, missing: Option<&str>, error: anyhow::Error) -> Failur
              what it was made of once more with `--out FILE`, put your own spec into FILE, and create that"
         }
         "unreadable" => "look whether it is there, and what it takes to read it",
+        "too-large" => {
+            "choose fewer parts of it, or ask an admin for more: `mcp-factory users change NAME --max-spec-bytes BYTES`"
+        }
         "never-deployed" => "`mcp-factory deploy SERVER` does",
         "needed" => "`--force` removes it all the same",
         "unhealthy" => "`mcp-factory logs SERVER` shows what it said",

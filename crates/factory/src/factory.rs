@@ -10,6 +10,7 @@ use std::{
 
 use mcp_factory_connect::{Secret, command::Launcher};
 use mcp_factory_engine::{CursorKey, Tasks};
+use mcp_factory_spec::syntax::limits::BYTES;
 use mcp_serve::{
     Approvals, StateKey,
     tokens::{HashKey, PostgresTokens, RegistryOptions, SharedTokens, SqliteTokens, TokenRegistry, TokenStore},
@@ -140,7 +141,10 @@ impl Factory {
             approvals,
             launcher,
         }));
-        factory.registry().write(|it| it.add_user(&Owner::local(), Role::Admin, Limits::default())).await?;
+        // Whose machine it is may have any spec that the language takes.
+        let most = u32::try_from(BYTES).unwrap_or(u32::MAX);
+        let limits = Limits { max_spec_bytes: most, ..Limits::default() };
+        factory.registry().write(move |it| it.add_user(&Owner::local(), Role::Admin, limits)).await?;
         factory.keep_local_token().await?;
         Ok(factory)
     }

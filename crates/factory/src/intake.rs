@@ -235,6 +235,10 @@ impl Factory {
         if update && wanted.is_none() {
             return Err(Error::argument("`update`", "takes the `name` of the server"));
         }
+        if !update && (prefer.is_some() || forget_options) {
+            let name = if forget_options { "`forgetOptions`" } else { "`prefer`" };
+            return Err(Error::argument(name, "is about an `update` of a server that is there"));
+        }
         let last = match &wanted {
             None => None,
             Some(name) => Some(self.last_import(caller, name).await?),

@@ -38,6 +38,12 @@ pub fn run(args: &Secrets) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }),
         SecretsVerb::Remove { name, asking } => api::with(&asking.reach, asking.output, async |api| {
+            let known = api.get(&["mcp", "secrets"]).send_all("secrets").await?;
+            let mut known = known["secrets"].as_array().into_iter().flatten();
+            if !known.any(|secret| secret["name"] == name.as_str()) {
+                let error = anyhow::anyhow!("there is no secret `{name}`");
+                return Err(exit::of_code("not-found", Some("secret"), error));
+            }
             api.delete(&["mcp", "secrets", name]).send().await?;
             done(api, &json!({ "name": name, "removed": true }), &format!("`{name}` is forgotten"))
         }),

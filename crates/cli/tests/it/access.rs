@@ -56,6 +56,8 @@ fn a_secret_is_read_from_where_nobody_looks() {
     assert!(!said.out.contains("canary") && !said.out.contains("of-the-file"));
     assert_eq!(place.run(&["secrets", "remove", "CRM_TOKEN"]).code, Some(0));
     assert!(!place.run(&["secrets", "list"]).out.contains("CRM_TOKEN"));
+    let said = place.run(&["secrets", "remove", "CRM_TOKEN"]);
+    assert!(said.code == Some(3) && said.err.contains("there is no secret `CRM_TOKEN`"), "a slip is told: {said:?}");
 }
 
 #[test]

@@ -84,7 +84,7 @@ async fn what_can_t_be_read_is_a_problem_too() {
         assert_eq!(refused.code(), (status, code.to_owned()), "{method} {path}");
         assert_eq!(refused.head.contains("accept-encoding: identity"), code == "content-encoding", "{refused:?}");
     }
-    let large = "x".repeat((1 << 20) + 1);
+    let large = "x".repeat((16 << 20) + 1);
     assert_eq!(running.ask("POST", "/mcp/create", &large).await.code(), (413, "too-large".to_owned()));
 }
 

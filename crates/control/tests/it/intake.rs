@@ -219,6 +219,13 @@ async fn what_is_asked_wrongly_is_refused() {
         let refused = running.fails(&running.token, "import_server", json!({ "from": from })).await;
         assert!(refused["detail"].as_str().unwrap().ends_with(&said), "{from}: {refused}");
     }
+    for (field, value) in [("prefer", json!("ours")), ("forgetOptions", json!(true))] {
+        let mut import = json!({ "from": { "openapi": { "document": "{}" } }, "name": "zoo" });
+        import[field] = value;
+        let refused = running.ask("POST", "/mcp/import", &import.to_string()).await;
+        assert_eq!(refused.code(), (400, "invalid-argument".to_owned()), "{refused:?}");
+        assert!(refused.body.contains("is about an `update`"), "{refused:?}");
+    }
     let private = json!({ "from": { "graphql": { "url": "http://127.0.0.1:9/graphql" } } }).to_string();
     let refused = running.ask("POST", "/mcp/import", &private).await;
     assert!(refused.body.contains("set `allowPrivateNetwork: true` beside its URL"), "{refused:?}");
@@ -250,7 +257,7 @@ async fn a_newer_import_keeps_what_people_changed() {
     let edited = if edited == spec { spec.replacen("description: ", "description: Every pet. ", 1) } else { edited };
     let edited = edited.replace("name: pets\n", "name: pets\nversion: 0.2.0\n");
     assert_eq!(running.ask("POST", "/mcp/create", &edited).await.status, 201);
-    let newer = document.replace("listStores, ", "listShops, ");
+    let newer = document.replace("listStores, ", "listShops, ").replace("/stores", "/shops");
     let shown = send(&newer, json!({ "update": true, "dryRun": true })).await.json();
     assert!(shown["spec"].as_str().unwrap().contains("Every pet"), "{shown}");
     let updated = send(&newer, json!({ "update": true })).await;

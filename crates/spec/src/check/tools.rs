@@ -20,8 +20,7 @@ impl Checker<'_> {
             let kind = tool.kind.as_ref();
             if is_stub {
                 let message = format!("nothing says what `{}` does", tool.name);
-                let help =
-                    "add what it does, such as `sql` or `http`; until then it answers that it is not implemented";
+                let help = "add what it does, such as `sql` or `http`; `mcp-factory create FILE --infer` proposes SQL for a database that is there";
                 self.report(Code::ToolNoImplementation, &at.key("name"), message, Some(help.to_owned()));
             } else if kind.is_none() {
                 // What it does could not be read: it may use any of them.

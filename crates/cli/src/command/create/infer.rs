@@ -60,7 +60,14 @@ pub fn run(args: &Create) -> anyhow::Result<Option<Spec>> {
         }
         Some(out) => {
             intake::write(&text, out)?;
-            intake::written(output, out, json!({ "inferred": told }))?;
+            let left = tools.iter().filter(|it| it.found.is_err()).count();
+            match left {
+                0 => intake::written(output, out, json!({ "inferred": told }))?,
+                _ => {
+                    let next = format!("write what the {left} tools do for which nothing was found, or take them out");
+                    intake::written_then(output, out, json!({ "inferred": told }), &next)?;
+                }
+            }
         }
         None => {
             let folder = fs::canonicalize(&document.folder).ok();

@@ -319,10 +319,16 @@ pub fn write(text: &str, out: &Path) -> anyhow::Result<()> {
 }
 
 /// Says where it was written, with what else there is to tell.
-pub fn written(output: Output, out: &Path, mut told: Value) -> anyhow::Result<()> {
+pub fn written(output: Output, out: &Path, told: Value) -> anyhow::Result<()> {
+    let next = program::line(&format!("test {}", program::quoted(&out.display().to_string())));
+    written_then(output, out, told, &next)
+}
+
+/// The same, with what there is to do with it.
+pub fn written_then(output: Output, out: &Path, mut told: Value, next: &str) -> anyhow::Result<()> {
     let out = out.display().to_string();
     if output == Output::Text {
-        eprintln!("written to `{out}`; next: {}", program::line(&format!("test {}", program::quoted(&out))));
+        eprintln!("written to `{out}`; next: {next}");
         return Ok(());
     }
     told["file"] = out.into();
