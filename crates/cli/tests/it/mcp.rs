@@ -44,6 +44,22 @@ fn a_program_stands_behind_ours_and_ends_with_it() {
     assert_eq!(code, Some(0), "{log}");
 }
 
+/// A path among its arguments means what it meant when the server was made, though the factory is elsewhere.
+#[test]
+fn a_program_of_this_folder_is_found_by_the_factory() {
+    let program =
+        format!("#!/bin/sh\nexec {} stdio --log-level error server.yaml\n", env!("CARGO_BIN_EXE_mcp-factory"));
+    let place = place().file("front.sh", &program);
+    for args in [
+        &["create", "--mcp", "/bin/sh front.sh", "--name", "front", "--tool", "get_product"][..],
+        &["test", "front", "get_product", "{\"sku\":\"ENB-101\"}"],
+    ] {
+        let said = place.run(args);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(args[0] == "create" || said.out.contains("Laptop 13"), "{said:?}");
+    }
+}
+
 #[test]
 fn what_is_no_server_is_told() {
     let place = place();

@@ -2,7 +2,7 @@
 //! of. One way for all kinds.
 
 use std::{
-    fs,
+    env, fs,
     io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -14,6 +14,7 @@ use mcp_factory::{
     intake::{Finding, Intake, IntakeError, Level, Proposal, Proposed, Reach, Update, merge, places},
 };
 use mcp_factory_control::intake as shown;
+use mcp_factory_spec::model::ConnectionKind;
 use serde_json::{Value, json};
 
 use super::base::{Base, beside};
@@ -110,7 +111,12 @@ impl Made {
 
 /// The factory remembers what was imported, and brings it together with what people changed.
 async fn send(api: &Api, args: &Create, made: Made) -> anyhow::Result<ExitCode> {
-    let from = json!({ "spec": { "text": made.text, "origin": made.origin } });
+    let mut from = json!({ "spec": { "text": made.text, "origin": made.origin } });
+    // A program that was started here is started from here: relative paths among its arguments mean the same.
+    let is_program = made.proposal.spec.connections.iter().any(|it| matches!(it.kind, Some(ConnectionKind::Mcp(_))));
+    if is_program && api.is_here() {
+        from["spec"]["folder"] = env::current_dir().context("there is no current folder")?.display().to_string().into();
+    }
     let mut sent = json!({ "from": from, "dryRun": args.import.dry_run });
     if let Some(name) = &args.import.update {
         sent["name"] = name.as_str().into();
