@@ -41,6 +41,7 @@ pub mod suite;
 #[cfg(feature = "telemetry")]
 pub mod telemetry;
 mod telling;
+mod tester;
 mod tests;
 mod tokens;
 mod turns;

@@ -9,12 +9,13 @@ use http_body_util::{BodyExt as _, Full};
 use mcp_factory_engine::Engine;
 use mcp_factory_spec::{difference, json_schema, model};
 use mcp_serve::{
-    Authentication, Authenticator, Limits, Live, Principal, Scopes,
+    Authentication, Authenticator, Limits, Live, Principal,
     http::{Config, Endpoint},
 };
 use serde_json::{Value, json};
 
 use super::Release;
+use crate::tester::tester;
 
 /// What was tried, and passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -113,7 +114,7 @@ impl Probe {
 
     /// The result of a request of 2026-07-28, or what was said instead.
     async fn ask(&self, method: &str, params: Value) -> Result<Value, String> {
-        self.ask_as(&Principal::local(), method, params).await
+        self.ask_as(&tester(None), method, params).await
     }
 
     async fn ask_as(&self, principal: &Arc<Principal>, method: &str, params: Value) -> Result<Value, String> {
@@ -148,7 +149,7 @@ impl Probe {
 
     /// As older clients begin.
     async fn open_session(&self) -> Result<(), String> {
-        let principal = Principal::local();
+        let principal = tester(None);
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
             "protocolVersion": "2025-11-25",
             "capabilities": {},
@@ -188,16 +189,7 @@ impl Probe {
     }
 
     async fn call(&self, tool: &str, example: &model::Example) -> Result<(), String> {
-        let principal = match &example.principal {
-            None => Principal::local(),
-            Some(caller) => {
-                let mut principal = Principal::clone(&Principal::trusted(&caller.id));
-                if let Some(scopes) = &caller.scopes {
-                    principal.scopes = Scopes::Only(scopes.iter().cloned().collect());
-                }
-                Arc::new(principal)
-            }
-        };
+        let principal = tester(example.principal.as_ref());
         let params = json!({ "name": tool, "arguments": example.arguments });
         let result = self.ask_as(&principal, "tools/call", params).await?;
         let failed = result["isError"] == true;

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, net::SocketAddr, sync::Arc, time::Instant};
 use axum::http::request::Parts;
 use mcp_factory_engine::Engine;
 use mcp_factory_spec::{Spec, json_schema};
-use mcp_serve::{Authentication, Authenticator, Challenge, Limits, Principal, Scopes, http, tokens::Secret};
+use mcp_serve::{Authentication, Authenticator, Challenge, Limits, Principal, http, tokens::Secret};
 use rmcp::{
     RoleClient,
     model::{CallToolRequestParams, ProtocolVersion, Tool},
@@ -19,6 +19,7 @@ use super::{
     Error, cases,
     report::{Outcome, Report, Row},
 };
+use crate::tester::tester;
 
 /// How the client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,11 +54,7 @@ impl Callers {
         for (position, tool) in spec.tools.iter().enumerate() {
             for (number, example) in tool.examples.iter().enumerate() {
                 let Some(caller) = &example.principal else { continue };
-                let mut principal = Principal::clone(&Principal::trusted(&caller.id));
-                if let Some(scopes) = &caller.scopes {
-                    principal.scopes = Scopes::Only(scopes.iter().cloned().collect());
-                }
-                callers.insert(cases::caller(position, number), Arc::new(principal));
+                callers.insert(cases::caller(position, number), tester(Some(caller)));
             }
         }
         Self(callers)
@@ -80,7 +77,7 @@ impl Authenticator for Guard {
         let value = head.headers.get(axum::http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let said = value.and_then(|value| value.strip_prefix("Bearer ")).and_then(|said| said.split_once(':'));
         let known = said.filter(|(secret, _)| *secret == self.secret.reveal()).and_then(|(_, caller)| match caller {
-            "" => Some(Principal::local()),
+            "" => Some(tester(None)),
             caller => self.callers.0.get(caller).cloned(),
         });
         Authentication::Ready(known.ok_or_else(|| Challenge::malformed("no such caller", "this is a test")))

@@ -17,6 +17,7 @@ on_both! {
     /// S5-53
     what_came_of_a_test_is_kept;
     what_may_write_is_tried_on_a_database_of_the_test;
+    whoever_tests_has_a_tenant_too;
     nobody_tests_what_is_anothers;
 }
 
@@ -52,6 +53,23 @@ async fn what_came_of_a_test_is_kept(kept: Kept) {
     let one = object(json!({ "one": 1 }));
     let refused = factory.test_tool(&jane, "shop", None, "hello", one, false).await.expect("it answers");
     assert!(refused.is_error && refused.text.contains("`one`"), "{refused:?}");
+}
+
+/// What is bound to the caller's tenant can be tried, and before it serves, too.
+async fn whoever_tests_has_a_tenant_too(kept: Kept) {
+    let factory = kept.factory().await;
+    let jane = user(&factory, "jane", Role::Developer).await;
+    let spec = "name: shop\nversion: 1.0.0\nconnections:\n  - { name: db, type: sqlite, path: ./a.db, seed: seed.sql, \
+                scope: { column: tenant, by: principal.tenant, tables: [t] } }\ntools:\n  \
+                - { name: ours, description: What is ours, connection: db, sql: 'SELECT id FROM t WHERE tenant = :principal.tenant', \
+                examples: [{ expect: { items: [{ id: 1 }] } }, { principal: { id: acme }, expect: { items: [{ id: 2 }] } }] }\n";
+    let folder = factory.folder_of(jane.owner(), &ServerName::new("shop").expect("a name"));
+    std::fs::create_dir_all(&folder).expect("made");
+    let seed = "CREATE TABLE t (id INTEGER, tenant TEXT); INSERT INTO t VALUES (1, 'local'), (2, 'acme');";
+    std::fs::write(folder.join("seed.sql"), seed).expect("written");
+    factory.create(&jane, Submission::new(spec), None).await.expect("created");
+    let report = factory.test(&jane, "shop", None, &Options::default()).await.expect("it runs");
+    assert_eq!(report.failed(), 0, "{}", report.table());
 }
 
 /// Decision 14: proving destroys nothing.
