@@ -172,17 +172,25 @@ fn numbered(name: &str, taken: &HashSet<String>) -> String {
 
 /// What people call otherwise, by its name in what was imported.
 fn renamed(section: &str, identity: Identity, base: &Value, ours: &Value, theirs: &Value) -> Names {
-    let (here, last, now) = (names_of(section, ours), names_of(section, base), names_of(section, theirs));
     let made = known(section, identity, ours);
     let mut names = Names::new();
     for (identity, name) in known(section, identity, base) {
-        let (Some(name), Some(Some(to))) = (name, made.get(&identity)) else { continue };
-        // Another thing has that name: both are shown, and nobody guesses.
-        if !here.contains(name) && !last.contains(to) && !now.contains(to) {
+        if let (Some(name), Some(Some(to))) = (name, made.get(&identity))
+            && name != *to
+        {
             names.insert(name.to_owned(), (*to).to_owned());
         }
     }
-    names
+    // Another thing has that name, and keeps it: both are shown, and nobody guesses.
+    let imported: HashSet<&str> = names_of(section, base).union(&names_of(section, theirs)).copied().collect();
+    loop {
+        let free: HashSet<String> = names.keys().cloned().collect();
+        let before = names.len();
+        names.retain(|_, to| free.contains(to) || !imported.contains(to.as_str()));
+        if names.len() == before {
+            return names;
+        }
+    }
 }
 
 fn rename(section: &str, names: &Names, spec: &mut Value) {

@@ -366,6 +366,20 @@ fn what_the_new_import_calls_otherwise_keeps_its_name() {
     );
     assert!(update.breaking.is_empty(), "{:?}", update.breaking);
 
+    // And the next time, though what was imported last is written in its own names.
+    let ours = update.spec;
+    let mut newer = theirs.canonical();
+    for tool in newer["tools"].as_array_mut().unwrap() {
+        tool["description"] = format!("Delete one of {}", tool["sql"].as_str().unwrap()).into();
+    }
+    let again = super::update(&theirs, &ours, &spec_of(&newer.to_string()), None, |_| false).unwrap();
+    let merged = again.spec.canonical();
+    for (name, tool) in tools(&merged) {
+        let expected = format!("Delete one of {}", tool["sql"].as_str().unwrap());
+        assert_eq!(tool["description"], expected, "{name} is kept up to date");
+    }
+    assert_eq!((again.conflicts.len(), again.changes.len()), (0, 3), "{:?}", again.changes);
+
     // The table that it was is gone, and another has its name.
     let update = super::update(&base, &base, &of(&[("delete_customer", "customer")]), None, |_| false).unwrap();
     let breaking: Vec<String> = update.breaking.iter().map(ToString::to_string).collect();
