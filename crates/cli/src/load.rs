@@ -2,10 +2,11 @@
 //! is granted and the process environment is the store of secrets.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Read as _,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use anyhow::Context as _;
@@ -24,6 +25,9 @@ use crate::{approvals, args, exit, key};
 
 /// Bytes that are read before the reader of the language would refuse them anyway.
 pub const MOST: u64 = (16 << 20) + 1;
+
+/// Environment variables that are known to be missing.
+static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// What a spec was read from.
 pub struct Document {
@@ -159,6 +163,10 @@ pub fn load(
         anyhow::anyhow!("this build can't run `{name}`:\n  {}", list.join("\n  "))
     })?;
     for needed in NeededSecret::of_spec(&spec, &*surroundings.secrets).iter().filter(|it| !it.is_set) {
+        // The environment of a program stays what it is, however often the spec is read.
+        if !TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert(needed.name.clone()) {
+            continue;
+        }
         tracing::warn!(
             "environment variable `{}` is not set; what needs it fails until it is, and this is started again",
             needed.name

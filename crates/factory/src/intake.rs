@@ -70,8 +70,19 @@ pub enum Intake {
     Grpc(#[schema(inline)] Grpc),
 }
 
-/// The words of all kinds.
-pub const KINDS: [&str; 8] = ["openapi", "toolbox", "mcp", "graphql", "postman", "database", "spec", "grpc"];
+/// The words of all kinds, with what a sentence calls them.
+pub const KINDS: [(&str, &str); 8] = [
+    ("openapi", "an OpenAPI document"),
+    ("toolbox", "files of the MCP Toolbox"),
+    ("mcp", "another MCP server"),
+    ("graphql", "a GraphQL endpoint"),
+    ("postman", "a Postman collection"),
+    ("database", "a database"),
+    (SPEC, "a spec"),
+    ("grpc", "a gRPC server"),
+];
+/// Nothing is made of it: it was made of something else, or written.
+const SPEC: &str = "spec";
 
 /// Options of the command line that messages name.
 const OPTIONS: [&str; 6] = ["--fetch-references", "--schema", "--scope", "--session", "--tables", "--token-env-var"];
@@ -300,7 +311,7 @@ mod tests {
         let schema = serde_json::to_value(Intake::schema()).expect("a schema is JSON");
         let kinds = schema["oneOf"].as_array().into_iter().flatten();
         let kinds: Vec<&str> = kinds.filter_map(|kind| kind["required"][0].as_str()).collect();
-        assert_eq!(kinds, KINDS);
+        assert_eq!(kinds, KINDS.map(|(kind, _)| kind));
     }
 
     #[test]

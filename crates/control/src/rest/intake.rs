@@ -67,13 +67,13 @@ pub enum Prefer {
 
 /// An object with one kind in it. What is wrong is told by names of fields, with no value.
 fn one_kind<'de, D: Deserializer<'de>>(from: D) -> Result<Intake, D::Error> {
-    let kinds = || format!("one of `{}`", KINDS.join("`, `"));
+    let kinds = || format!("one of `{}`", KINDS.map(|(kind, _)| kind).join("`, `"));
     let Value::Object(from) = Value::deserialize(from)? else {
         return Err(D::Error::custom(format!("`from` is an object with {}", kinds())));
     };
     let mut given = from.keys();
     let kind = match (given.next(), given.next()) {
-        (Some(kind), None) if KINDS.contains(&&**kind) => kind.clone(),
+        (Some(kind), None) if KINDS.iter().any(|(known, _)| known == kind) => kind.clone(),
         (Some(kind), None) => {
             let kind: String = kind.chars().take(64).flat_map(char::escape_debug).collect();
             return Err(D::Error::custom(format!("`from` has the unknown kind `{kind}`, expected {}", kinds())));

@@ -4,7 +4,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
-use super::{Finding, Intake, IntakeError, Level};
+use super::{Finding, Intake, IntakeError, KINDS, Level, SPEC};
 
 /// Something that somebody may choose, or leave out.
 trait Choice {
@@ -108,29 +108,24 @@ impl Intake {
     }
 }
 
-/// With what a sentence calls them.
-const KINDS: [(&str, &str); 7] = [
-    ("openapi", "an OpenAPI document"),
-    ("toolbox", "files of the MCP Toolbox"),
-    ("mcp", "another MCP server"),
-    ("graphql", "a GraphQL endpoint"),
-    ("postman", "a Postman collection"),
-    ("database", "a database"),
-    ("grpc", "a gRPC server"),
-];
 /// In bytes: it is shown with its server.
 const LONGEST: usize = 64 << 10;
 
 /// One that was sent.
 pub(super) fn check(origin: &Value) -> Result<(), IntakeError> {
     let is_one = origin.as_object().is_some_and(|it| it.len() == 1 && it.values().all(Value::is_object));
-    let is_known = kind_of(origin).is_some_and(|kind| KINDS.iter().any(|(known, _)| *known == kind));
+    let is_known = kind_of(origin).is_some_and(|kind| kinds().any(|(known, _)| known == kind));
     if is_one && is_known && origin.to_string().len() <= LONGEST {
         return Ok(());
     }
-    let kinds: Vec<String> = KINDS.iter().map(|(kind, _)| format!("`{kind}`")).collect();
+    let kinds: Vec<String> = kinds().map(|(kind, _)| format!("`{kind}`")).collect();
     let message = format!("`origin` is an object of one key, {}, and what was chosen of it", kinds.join(", "));
     Err(IntakeError::Argument(message))
+}
+
+/// What a server can be made of.
+fn kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
+    KINDS.into_iter().filter(|(kind, _)| *kind != SPEC)
 }
 
 /// The only key of an origin.
@@ -139,7 +134,7 @@ fn kind_of(origin: &Value) -> Option<&str> {
 }
 
 fn words(kind: &str) -> &'static str {
-    KINDS.iter().find(|(known, _)| *known == kind).map_or("something else", |(_, words)| words)
+    kinds().find(|(known, _)| *known == kind).map_or("something else", |(_, words)| words)
 }
 
 #[cfg(test)]
