@@ -104,7 +104,7 @@ pub fn table(tool: &Value) -> Option<String> {
     // A quoted name may have spaces in it.
     for word in words {
         name.push_str(word);
-        if name.matches(['"', '`']).count() % 2 == 0 {
+        if name.matches(['"', '`']).count().is_multiple_of(2) {
             return Some(name);
         }
         name.push(' ');
