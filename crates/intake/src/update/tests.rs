@@ -411,3 +411,38 @@ fn rows_do_not_become_everybodys_unasked() {
     let fewer = spec_of(&without(&theirs, "search_notes").to_string());
     assert!(update(&base, &base, &fewer, None).unwrap().is_settled());
 }
+
+/// Some tools of few names and few calls, each name once.
+fn some_tools() -> impl Strategy<Value = Value> {
+    let name = prop_oneof!["a", "b", "c", "a_2", "delete_a", "delete_b"].prop_map(|it| it.to_string());
+    let sql = prop_oneof!["SELECT x FROM a", "SELECT y FROM a", "SELECT x FROM b", "DELETE FROM a", "DELETE FROM b"];
+    proptest::collection::btree_map(name, sql.prop_map(|it| it.to_string()), 0..5).prop_map(|tools| {
+        let tools: Vec<Value> =
+            tools.into_iter().map(|(name, sql)| json!({ "name": name, "connection": "db", "sql": sql })).collect();
+        json!({ "tools": tools })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    /// Whatever is called what by whom, nothing is lost, and no two are called the same.
+    #[test]
+    fn names_that_are_kept_are_names_of_one(base in some_tools(), ours in some_tools(), theirs in some_tools()) {
+        let (mut old, mut new) = (base.clone(), theirs.clone());
+        identity::keep_names(&mut old, &ours, &mut new);
+        for (before, after) in [(&base, &old), (&theirs, &new)] {
+            let names: HashSet<&str> = tools(after).map(|(name, _)| name).collect();
+            prop_assert_eq!(names.len(), tools(before).count(), "{} became {}", before, after);
+            let calls = |spec: &Value| tools(spec).map(|(_, tool)| tool["sql"].clone()).collect::<Vec<_>>();
+            prop_assert_eq!(calls(before), calls(after));
+        }
+    }
+
+    #[test]
+    fn what_nobody_renamed_keeps_its_names(base in some_tools()) {
+        let (mut old, mut new) = (base.clone(), base.clone());
+        let kept = identity::keep_names(&mut old, &base, &mut new);
+        prop_assert!(kept.is_empty() && old == base && new == base, "{:?}", kept);
+    }
+}
