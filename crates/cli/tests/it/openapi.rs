@@ -83,9 +83,10 @@ fn what_is_no_document_says_why() {
 
 #[test]
 fn a_newer_document_is_brought_into_the_file_that_people_edited() {
-    let place = Place::new()
-        .file("pets.yaml", PETS)
-        .file("newer.yaml", &PETS.replace("A pet", "One pet").replace("listStores", "listShops"));
+    let place = Place::new().file("pets.yaml", PETS).file(
+        "newer.yaml",
+        &PETS.replace("A pet", "One pet").replace("listStores", "listShops").replace("/stores", "/shops"),
+    );
     assert_eq!(place.run(&["create", "--openapi", "pets.yaml", "--out", "server.yaml"]).code, Some(0));
     let update = |document: &str, more: &[&str]| {
         place.run(&[&["create", "--openapi", document, "--update", "server.yaml"], more].concat())
