@@ -328,7 +328,7 @@ fn database_error(error: &tokio_postgres::Error, parameters: &[Parameter]) -> Er
     {
         message = format!("argument `{}`: {message}", parameter.name);
     }
-    for (word, more) in [("", db.detail()), ("hint: ", db.hint())] {
+    for (word, more) in [("", db.detail().filter(|_| has_plain_detail(code))), ("hint: ", db.hint())] {
         if let Some(more) = more {
             message.push_str("; ");
             message.push_str(word);
@@ -336,6 +336,14 @@ fn database_error(error: &tokio_postgres::Error, parameters: &[Parameter]) -> Er
         }
     }
     Error::new(class, message).with_code(code)
+}
+
+/// Whether the DETAIL of such an error may be shown. That of a check or of NOT NULL is the whole row, with columns that no tool
+/// answers; of these it is a key, and of others what is wrong with an argument or with the statement.
+fn has_plain_detail(code: &str) -> bool {
+    const OF_KEYS: [SqlState; 3] =
+        [SqlState::FOREIGN_KEY_VIOLATION, SqlState::UNIQUE_VIOLATION, SqlState::EXCLUSION_VIOLATION];
+    OF_KEYS.iter().any(|of_keys| of_keys.code() == code) || matches!(&code[..2], "22" | "42")
 }
 
 /// The index of `$3` in a message of the server.

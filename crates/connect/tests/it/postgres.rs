@@ -114,6 +114,39 @@ async fn arguments_get_the_type_that_the_database_infers() {
     assert_eq!(rows(&database, "SELECT count(*) FROM keys").await, [["I64(0)"]]);
 }
 
+/// The row that a check refuses has columns that no tool may answer.
+#[tokio::test]
+async fn an_error_tells_the_key_that_is_in_the_way_and_no_row() {
+    let postgres = Postgres::start();
+    let database = open(config(&postgres));
+    for text in [
+        "CREATE TABLE teams (id int PRIMARY KEY)",
+        "CREATE TABLE members (id int PRIMARY KEY, name text NOT NULL, hash text, age int CHECK (age >= 0), \
+         team int REFERENCES teams, during int4range, price numeric(4, 2), EXCLUDE USING gist (during WITH &&))",
+        "CREATE VIEW adults AS SELECT * FROM members WHERE age >= 18 WITH CHECK OPTION",
+        "INSERT INTO members VALUES (1, 'Ann', 'hunter2', 30, NULL, '[1,5)')",
+    ] {
+        execute(&database, text).await;
+    }
+    for (text, code, told) in [
+        ("UPDATE members SET age = -1", "23514", "members_age_check"),
+        ("UPDATE members SET name = NULL", "23502", "column \"name\""),
+        ("UPDATE adults SET age = 3", "44000", "view \"adults\""),
+        ("INSERT INTO members VALUES (1, 'Ben', 'hunter2', 30)", "23505", "Key (id)=(1) already exists"),
+        ("UPDATE members SET team = 7", "23503", "Key (team)=(7) is not present"),
+        (
+            "INSERT INTO members VALUES (2, 'Ben', 'hunter2', 30, NULL, '[4,8)')",
+            "23P01",
+            "existing key (during)=([1,5))",
+        ),
+        ("UPDATE members SET price = 1000", "22003", "A field with precision 4, scale 2"),
+    ] {
+        let error = run(&database, &write(text, &[]), vec![]).await.unwrap_err();
+        assert_eq!(error.code(), Some(code), "{error}");
+        assert!(error.message().contains(told) && !error.message().contains("hunter2"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn reads_can_not_write_and_errors_keep_what_the_database_said() {
     let postgres = Postgres::start();
