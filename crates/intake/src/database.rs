@@ -82,10 +82,9 @@ pub fn propose(schema: &Schema, options: &Options) -> Result<Proposal, Vec<Findi
     for unread in &schema.unread {
         found.push(finding(Level::LeftOut, "", unread.clone()));
     }
-    if let Some(scope) =
-        options.scope.as_ref().filter(|scope| !schema.tables.is_empty() && !choose::is_anywhere(scope, schema))
-    {
-        let message = format!("no table has a column `{}`: every caller would see all rows", text::plain(scope, 80));
+    if let Some(scope) = options.scope.as_ref().filter(|scope| !choose::says_whose(scope, schema, options)) {
+        let of = if options.tables.is_empty() { "no table" } else { "none of the chosen tables" };
+        let message = format!("{of} has a column `{}`: every caller would see all rows", text::plain(scope, 80));
         found.push(Finding { hint: Some("look at `--scope`".to_owned()), ..finding(Level::Error, "", message) });
         return Err(found);
     }

@@ -54,7 +54,6 @@ impl<'a> Chosen<'a> {
 
 pub fn choose<'a>(schema: &'a Schema, options: &Options, found: &mut Vec<Finding>) -> Vec<Chosen<'a>> {
     let mut chosen: Vec<Chosen<'a>> = Vec::new();
-    let wanted = |table: &Table| options.tables.is_empty() || options.tables.iter().any(|pattern| fits(pattern, table));
     for pattern in options.tables.iter().filter(|pattern| !schema.tables.iter().any(|table| fits(pattern, table))) {
         let hint = match pattern.contains(',') {
             true => Some("each pattern takes a `--tables` of its own".to_owned()),
@@ -63,7 +62,7 @@ pub fn choose<'a>(schema: &'a Schema, options: &Options, found: &mut Vec<Finding
         let message = format!("no table or view fits `{}`", text::plain(pattern, 100));
         found.push(Finding { hint, ..finding(Level::Note, "", message) });
     }
-    for table in schema.tables.iter().filter(|table| wanted(table)) {
+    for table in wanted(schema, options) {
         match take(table, schema, options, found) {
             Ok(taken) => chosen.push(taken),
             Err(why) => found.push(finding(Level::LeftOut, &table.full_name(), why)),
@@ -92,9 +91,16 @@ fn names(schema: &Schema) -> Option<String> {
     (!names.is_empty()).then(|| format!("there are {}{rest}", names.join(", ")))
 }
 
-/// Whether any table could say by it whose its rows are.
-pub fn is_anywhere(scope: &str, schema: &Schema) -> bool {
-    schema.tables.iter().any(|table| table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(scope)))
+fn wanted<'a>(schema: &'a Schema, options: &Options) -> impl Iterator<Item = &'a Table> {
+    let is_wanted = |table: &Table| options.tables.is_empty() || options.tables.iter().any(|it| fits(it, table));
+    schema.tables.iter().filter(move |table| is_wanted(table))
+}
+
+/// Whether a table that is wanted could say by it whose its rows are. Where there is none at all, that is another matter.
+pub fn says_whose(scope: &str, schema: &Schema, options: &Options) -> bool {
+    let has = |table: &Table| table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(scope));
+    let mut wanted = wanted(schema, options).peekable();
+    wanted.peek().is_none() || wanted.any(has)
 }
 
 fn take<'a>(

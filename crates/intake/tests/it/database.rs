@@ -185,6 +185,11 @@ fn ids_and_points_in_time_say_what_form_they_have() {
 fn what_was_asked_for_and_is_not_there_is_told_with_what_is() {
     let list = |text: &str| vec![text.to_owned()];
     let empty = Schema { tables: Vec::new(), ..people() };
+    let mut of_two = people();
+    let mut tags = of_two.tables[0].clone();
+    tags.name = "tags".to_owned();
+    tags.columns.truncate(2);
+    of_two.tables.push(tags);
     for (schema, options, told) in [
         (
             people(),
@@ -205,6 +210,11 @@ fn what_was_asked_for_and_is_not_there_is_told_with_what_is() {
             people(),
             Options { scope: Some("owner".to_owned()), ..Options::default() },
             "one that ends in `_bin` tells them apart",
+        ),
+        (
+            of_two.clone(),
+            Options { tables: list("tags"), scope: Some("owner".to_owned()), ..Options::default() },
+            "error: none of the chosen tables has a column `owner`",
         ),
         (
             empty.clone(),
