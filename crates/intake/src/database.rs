@@ -127,7 +127,8 @@ pub fn propose(schema: &Schema, options: &Options) -> Result<Proposal, Vec<Findi
     };
     for table in &chosen {
         draft.reads(table, &chosen);
-        if options.writes {
+        // Whoever calls would change the rows of all.
+        if options.writes && (options.scope.is_none() || table.owner.is_some()) {
             draft.writes(table);
         }
     }

@@ -223,11 +223,9 @@ fn owner<'a>(
         }
         at += 1;
     }
-    found.push(finding(
-        Level::Note,
-        &table.full_name(),
-        format!("has no `{scope}`: every caller sees all of its rows"),
-    ));
+    let unchanged = if options.writes { ", and no tool changes them" } else { "" };
+    let message = format!("has no `{scope}`: every caller sees all of its rows{unchanged}");
+    found.push(finding(Level::Note, &table.full_name(), message));
     Ok(None)
 }
 
