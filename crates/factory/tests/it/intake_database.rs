@@ -3,6 +3,7 @@
 mod columns;
 mod hostile;
 mod inferred;
+mod pages;
 mod proof;
 mod samples;
 

@@ -251,7 +251,7 @@ impl<'a> Inference<'_, 'a> {
         if single {
             return Ok((select.ordered(&[]), true));
         }
-        let mut order = statement::order(self.table);
+        let mut order = statement::order(self.table, self.schema.dialect);
         if let Some((field, down)) = words::order(self.table, &self.tool.description)? {
             order.retain(|column| *column != field.quoted);
             order.insert(0, field.quoted.clone());

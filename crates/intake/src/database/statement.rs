@@ -137,12 +137,36 @@ pub fn answered<'t, 'a>(table: &'t Chosen<'a>, dialect: Dialect) -> Vec<&'t Fiel
     table.columns.iter().filter(|field| is_readable(field.column, dialect)).collect()
 }
 
-/// An order in which pages can be told apart: by the key, else by as much as there is.
-pub fn order(table: &Chosen<'_>) -> Vec<String> {
-    const MOST: usize = 8;
-    let sorts = |field: &&Field<'_>| field.column.sorts();
-    match table.key().filter(|key| key.len() <= MOST && key.iter().all(sorts)) {
-        Some(key) => key.into_iter().map(|field| field.quoted.clone()).collect(),
-        None => table.columns.iter().filter(sorts).take(MOST).map(|field| field.quoted.clone()).collect(),
+/// An order in which no two rows are alike, as long as answers tell them apart: by the key, else by all that is answered, in which
+/// what sorts as it is comes first.
+pub fn order(table: &Chosen<'_>, dialect: Dialect) -> Vec<String> {
+    /// Of the key, more would not be paged by it.
+    const MOST_OF_KEY: usize = 8;
+    /// Of tables as wide as databases have them, statements would get too long.
+    const MOST: usize = 200;
+    let as_it_is = |fields: &[&Field<'_>]| fields.iter().map(|field| field.quoted.clone()).collect();
+    let key = table.key();
+    if let Some(key) = key.as_ref().filter(|key| key.len() <= MOST_OF_KEY && key.iter().all(|it| it.column.sorts())) {
+        return as_it_is(key);
+    }
+    let fields = key.unwrap_or_else(|| answered(table, dialect));
+    let (first, rest): (Vec<&Field<'_>>, Vec<&Field<'_>>) = fields.into_iter().partition(|it| it.column.sorts());
+    let mut order: Vec<String> = as_it_is(&first);
+    order.extend(rest.iter().map(|field| sorted(field, dialect)));
+    // `a` and `A` may be alike where they are sorted.
+    order.extend(first.iter().filter(|field| !field.column.tells_letters_apart).map(|field| match dialect {
+        Dialect::Mysql => format!("CAST({} AS BINARY)", field.quoted),
+        _ => format!("CAST({} AS text)", field.quoted),
+    }));
+    order.truncate(MOST);
+    order
+}
+
+/// Not every type of PostgreSQL can be sorted, and each can be written.
+fn sorted(field: &Field<'_>, dialect: Dialect) -> String {
+    match (dialect, field.column.kind) {
+        (Dialect::Postgres, ColumnKind::Number) => field.quoted.clone(),
+        (Dialect::Postgres, _) => format!("CAST({} AS text)", field.quoted),
+        _ => field.quoted.clone(),
     }
 }

@@ -187,7 +187,7 @@ impl Draft<'_> {
         select: Select,
         fields: &[&Field<'_>],
     ) {
-        let order = statement::order(table);
+        let order = statement::order(table, self.dialect);
         let mut tool = Map::new();
         tool.insert("name".to_owned(), name.into());
         tool.insert("description".to_owned(), with_comment(&about, table).into());
