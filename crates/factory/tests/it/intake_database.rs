@@ -246,7 +246,10 @@ async fn rows_belong_to_somebody(ground: &Ground) {
     let left_out: Vec<&str> =
         findings.iter().filter(|it| matches!(it.level, Level::Partly | Level::LeftOut)).map(|it| &*it.place).collect();
     assert!(left_out.contains(&"order_products") && left_out.contains(&"cheap"), "{findings:?}");
-    assert!(findings.iter().any(|it| it.place == "products" && it.message.ends_with("no tool changes them")), "{findings:?}");
+    assert!(
+        findings.iter().any(|it| it.place == "products" && it.message.ends_with("no tool changes them")),
+        "{findings:?}"
+    );
     let of_products: BTreeSet<String> = names(spec).into_iter().filter(|name| name.contains("product")).collect();
     assert_eq!(of_products, ["get_product", "search_products"].map(str::to_owned).into(), "they are everybody's");
     assert_eq!(
@@ -309,6 +312,31 @@ async fn a_database_of_mariadb_becomes_tools() {
     let shown = format!("{} {:?}", proposed.proposal.spec.canonical(), proposed.proposal.findings);
     assert!(!shown.contains("open") && !proposed.of.contains("sesame") && !shown.contains("sesame"), "{shown}");
     texts_of_any_script_are_looked_for(&ground).await;
+    what_the_database_changes_itself_goes_on_to_change(&ground).await;
+}
+
+/// `ON UPDATE CURRENT_TIMESTAMP` holds for changes that don't assign the column.
+async fn what_the_database_changes_itself_goes_on_to_change(ground: &Ground) {
+    for statement in [
+        "CREATE TABLE notes (id INT PRIMARY KEY, body TEXT, \
+         changed TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, seen DATETIME NOT NULL ON UPDATE CURRENT_TIMESTAMP)",
+        "INSERT INTO notes VALUES (1, 'old', '2001-01-01', '2001-01-01')",
+    ] {
+        ground.execute(statement).await;
+    }
+    let notes = Database { tables: vec!["notes".to_owned()], writes: true, ..Database::default() };
+    let spec = ground.spec(notes).await;
+    let parameters = |name: &str| {
+        let tool = spec.tools.iter().find(|tool| tool.name.as_str() == name).expect("a tool");
+        tool.input_schema()["properties"].as_object().expect("parameters").keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(parameters("create_note"), ["id", "body"]);
+    assert_eq!(parameters("update_note"), ["id", "body", "set_null"]);
+    let engine = ground.engine(&spec);
+    ask(&engine, "update_note", json!({ "id": 1, "body": "new" })).await.expect("changed");
+    let moved = ground.plain("SELECT id FROM notes WHERE changed > '2020-01-01' AND seen > '2020-01-01'").await;
+    assert_eq!(json!(moved), json!([[1]]));
+    ask(&engine, "create_note", json!({ "id": 2 })).await.expect("made");
 }
 
 /// MySQL fails where a column could not hold what it is compared with, instead of finding nothing.

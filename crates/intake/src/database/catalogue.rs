@@ -95,6 +95,7 @@ impl Column {
             declared: None,
             nullable: true,
             default: Default::None,
+            moves: false,
             comment: String::new(),
             values: Vec::new(),
             minimum: None,

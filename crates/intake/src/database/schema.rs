@@ -55,6 +55,8 @@ pub struct Column {
     pub declared: Option<String>,
     pub nullable: bool,
     pub default: Default,
+    /// The database gives it another value with each change of its row, unless the change says one: `ON UPDATE` of MySQL.
+    pub moves: bool,
     pub comment: String,
     /// The only values there may be.
     pub values: Vec<String>,

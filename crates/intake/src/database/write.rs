@@ -88,6 +88,8 @@ impl Draft<'_> {
             .columns
             .iter()
             .filter(|field| !of_key(field) && takes_values(field) && field.column.default != Default::Generated)
+            // Assigned, even to what it is, it would not move.
+            .filter(|field| !field.column.moves)
             .collect();
         if changed.is_empty() || !table.table.updatable {
             return;
@@ -214,5 +216,6 @@ fn takes_values(field: &Field<'_>) -> bool {
 
 /// Whether somebody who makes a row may give it.
 fn may_be_given(field: &Field<'_>) -> bool {
-    takes_values(field) && matches!(field.column.default, Default::None | Default::Simple(_))
+    let is_callers = !field.column.moves || field.is_required();
+    takes_values(field) && matches!(field.column.default, Default::None | Default::Simple(_)) && is_callers
 }

@@ -122,6 +122,7 @@ fn column(row: &[serde_json::Value], is_mariadb: bool) -> Column {
         Some(value) => crate::database::quote::literal(&value).map_or(Default::Made, Default::Simple),
         None => Default::None,
     };
+    column.moves = extra.contains("on update");
     column.comment = text(row, 8);
     if data_type == "enum" {
         column.values = labels(&column_type);
