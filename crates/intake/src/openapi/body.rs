@@ -11,7 +11,7 @@ use super::{
     operation::literal,
     parameter::{Taken, any},
     schema::Schemas,
-    written::{Field, Written, is_flat, is_open, written},
+    written::{Field, Written, is_flat, is_open, may_be, written},
 };
 use crate::text;
 
@@ -175,7 +175,7 @@ impl Content<'_> {
         if matches!(self.kind, "text" | "binary") {
             return self.text(taken);
         }
-        if let Some(fields) = fields(&schema, self.kind).filter(|_| self.must != Must::BeWhole) {
+        if let Some(fields) = fields(&schema, self.kind, schemas).filter(|_| self.must != Must::BeWhole) {
             let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
             let mut body = Map::new();
             for (field, inner) in fields {
@@ -275,14 +275,13 @@ impl Content<'_> {
 
 /// The fields of an object that can each be a parameter: nothing is lost, and nobody has to write JSON within JSON. A null that
 /// is sent on purpose would be lost, and so would what stands under names that nobody knows.
-fn fields(schema: &Map<String, Value>, kind: &str) -> Option<Map<String, Value>> {
+fn fields(schema: &Map<String, Value>, kind: &str, schemas: &Schemas<'_, '_>) -> Option<Map<String, Value>> {
     let Value::Object(fields) = schema.get("properties")? else { return None };
     let is_composed = ["anyOf", "allOf", "$ref", "minProperties"].iter().any(|keyword| schema.contains_key(*keyword));
-    let takes_null =
-        |field: &Value| kind == "json" && field.as_object().is_some_and(|field| merge::is_of(field, "null"));
+    let takes_null = |field: &Value| field.as_object().is_some_and(|field| may_be("null", field, schemas));
+    let loses_null = || kind == "json" && fields.values().any(takes_null);
     let is_plain = merge::only(schema).is_none_or(|only| only == "object") && !merge::is_of(schema, "null");
-    (is_plain && !is_open(schema) && !is_composed && !fields.is_empty() && !fields.values().any(takes_null))
-        .then(|| fields.clone())
+    (is_plain && !is_open(schema) && !is_composed && !fields.is_empty() && !loses_null()).then(|| fields.clone())
 }
 
 /// Bytes are base64 in an argument.

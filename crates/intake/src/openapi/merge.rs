@@ -65,6 +65,44 @@ fn common(ours: &Value, theirs: &Value) -> Option<Value> {
     }
 }
 
+/// What fits one of the choices, as one schema. What may be null beside one other thing has one type more, as where `nullable` or a
+/// list of types says it.
+pub fn any_of(mut choices: Vec<Value>) -> Map<String, Value> {
+    let is_null = |choice: &Value| choice.get("type").is_some_and(|kind| kind == "null");
+    let is_typed = |choice: &Value| {
+        choice.get("type").is_some() && ["anyOf", "allOf", "const"].iter().all(|keyword| choice.get(*keyword).is_none())
+    };
+    if let [one, other] = &choices[..]
+        && (is_null(one) && is_typed(other) || is_null(other) && is_typed(one))
+    {
+        choices.retain(|choice| !is_null(choice));
+        choices.first_mut().and_then(Value::as_object_mut).into_iter().for_each(or_null);
+    }
+    if choices.len() > 1 {
+        return Map::from_iter([("anyOf".to_owned(), choices.into())]);
+    }
+    match choices.pop() {
+        Some(Value::Object(only)) => only,
+        _ => Map::new(),
+    }
+}
+
+fn or_null(schema: &mut Map<String, Value>) {
+    let mut types = match schema.get("type") {
+        Some(Value::Array(types)) => types.clone(),
+        one => one.cloned().into_iter().collect(),
+    };
+    if !types.contains(&"null".into()) {
+        types.push("null".into());
+    }
+    schema.insert("type".to_owned(), types.into());
+    if let Some(Value::Array(values)) = schema.get_mut("enum")
+        && !values.contains(&Value::Null)
+    {
+        values.push(Value::Null);
+    }
+}
+
 /// Whether a value of the schema may be of the type.
 pub fn is_of(schema: &Map<String, Value>, kind: &str) -> bool {
     match schema.get("type") {
@@ -169,6 +207,27 @@ mod tests {
             json!({ "anyOf": [{ "minLength": 1 }, { "maxLength": 3 }] }),
             json!({ "allOf": [{ "anyOf": [{ "type": "string" }] }, { "anyOf": [{ "minLength": 1 }, { "maxLength": 3 }] }] }),
         );
+    }
+
+    #[test]
+    fn what_may_be_null_beside_one_other_thing_has_one_type_more() {
+        let check = |choices: Value, expected: Value| {
+            let Value::Array(choices) = choices else { panic!("choices") };
+            assert_eq!(Value::Object(any_of(choices)), expected);
+        };
+        let nothing = json!({ "type": "null", "title": "Nothing" });
+        check(
+            json!([{ "type": "string", "maxLength": 3 }, nothing]),
+            json!({ "type": ["string", "null"], "maxLength": 3 }),
+        );
+        check(
+            json!([nothing, { "type": ["string", "null"], "enum": ["a"] }]),
+            json!({ "type": ["string", "null"], "enum": ["a", null] }),
+        );
+        check(json!([{ "const": "a" }, nothing]), json!({ "anyOf": [{ "const": "a" }, nothing] }));
+        check(json!([{ "$ref": "#/$defs/A" }, nothing]), json!({ "anyOf": [{ "$ref": "#/$defs/A" }, nothing] }));
+        check(json!([nothing]), nothing);
+        check(json!([]), json!({}));
     }
 
     #[test]

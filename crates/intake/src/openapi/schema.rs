@@ -468,16 +468,8 @@ impl<'r, 'd> Schemas<'r, 'd> {
                     choices.push(part);
                 }
             }
-            let mut choices = choices.into_iter();
-            match (choices.next(), choices.len()) {
-                (None, _) => {}
-                (Some(Value::Object(only)), 0) => merge::into(schema, only),
-                // Which one it is is for the server to say: the choices of documents overlap.
-                (Some(first), _) => {
-                    let all: Vec<Value> = std::iter::once(first).chain(choices).collect();
-                    merge::into(schema, object(json!({ "anyOf": all })));
-                }
-            }
+            // Which one it is is for the server to say: the choices of documents overlap.
+            merge::into(schema, merge::any_of(choices));
         }
     }
 

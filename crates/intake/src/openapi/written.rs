@@ -187,26 +187,31 @@ pub enum Shape {
 }
 
 pub fn shape(schema: &Map<String, Value>, schemas: &Schemas<'_, '_>) -> Shape {
-    if may_be("object", schema, schemas, 0) {
+    if may_be("object", schema, schemas) {
         Shape::Object
-    } else if may_be("array", schema, schemas, 0) {
+    } else if may_be("array", schema, schemas) {
         Shape::Array
     } else {
         Shape::Scalar
     }
 }
 
+/// Whether a value may be of the type, by the schema, what that refers to, or a choice in it.
+pub fn may_be(kind: &str, schema: &Map<String, Value>, schemas: &Schemas<'_, '_>) -> bool {
+    may_be_within(kind, schema, schemas, 0)
+}
+
 /// How far choices of choices are looked into.
 const DEEPEST: usize = 8;
 
-fn may_be(kind: &str, schema: &Map<String, Value>, schemas: &Schemas<'_, '_>, depth: usize) -> bool {
-    let part = |part: &Value| part.as_object().is_some_and(|part| may_be(kind, part, schemas, depth + 1));
+fn may_be_within(kind: &str, schema: &Map<String, Value>, schemas: &Schemas<'_, '_>, depth: usize) -> bool {
+    let within = |part: &Map<String, Value>| may_be_within(kind, part, schemas, depth + 1);
     let parts = ["anyOf", "allOf"].iter().filter_map(|keyword| schema.get(*keyword)?.as_array());
     depth < DEEPEST
         && (merge::is_of(schema, kind)
             || kind == "object" && !schema.contains_key("type") && schema.contains_key("properties")
-            || schemas.definition(schema).is_some_and(|meant| may_be(kind, &meant, schemas, depth + 1))
-            || parts.flatten().any(part))
+            || schemas.definition(schema).is_some_and(|meant| within(&meant))
+            || parts.flatten().filter_map(Value::as_object).any(within))
 }
 
 /// How an array or object is written behind what stands before it in the path.

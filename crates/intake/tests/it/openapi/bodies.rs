@@ -249,3 +249,41 @@ fn kinds_that_are_parts_of_each_other_come_to_an_end() {
     );
     assert!(takes(&tool, json!({ "kind": "Cat", "hunts": true })), "{tool:#}");
 }
+
+/// Each as a generator writes it: 3.0, 3.1, pydantic, one that refers to an object, one that refers to what refers back to it.
+#[test]
+fn a_null_that_is_sent_on_purpose_is_sent_however_the_document_says_that_it_may_be() {
+    let of = |field: &str| {
+        let schemas = "Owner: { type: object, properties: { name: { type: string } } }, \
+                       Part: { type: object, properties: { parts: { type: array, items: { $ref: '#/components/schemas/Part' } } } }";
+        let schema = format!("{{ type: object, properties: {{ id: {{ type: integer }}, note: {field} }} }}");
+        let document = format!(
+            "openapi: 3.1.0\ninfo: {{ title: Shop, version: '1' }}\nservers: [{{ url: https://api.example.com }}]\n\
+             components: {{ schemas: {{ {schemas} }} }}\npaths: {{ /things: {{ patch: {{ responses: {{}}, requestBody: \
+             {{ required: true, content: {{ application/json: {{ schema: {schema} }} }} }} }} }} }}\n"
+        );
+        tools(&document)[0].clone()
+    };
+    let text = json!({ "type": ["string", "null"], "maxLength": 9 });
+    for (field, note) in [
+        ("{ type: string, maxLength: 9, nullable: true }", Some(text.clone())),
+        ("{ type: [string, 'null'], maxLength: 9 }", Some(text.clone())),
+        ("{ anyOf: [{ type: string, maxLength: 9 }, { type: 'null' }] }", Some(text)),
+        (
+            "{ oneOf: [{ type: 'null' }, { type: string, enum: [a] }] }",
+            Some(json!({ "type": ["string", "null"], "enum": ["a", null] })),
+        ),
+        (
+            "{ oneOf: [{ $ref: '#/components/schemas/Owner' }, { type: 'null' }] }",
+            Some(json!({ "type": ["object", "null"], "properties": { "name": { "type": "string" } } })),
+        ),
+        ("{ anyOf: [{ $ref: '#/components/schemas/Part' }, { type: 'null' }] }", None),
+        ("{ anyOf: [{ type: integer }, { type: string }, { type: 'null' }] }", None),
+    ] {
+        let tool = of(field);
+        assert_eq!(tool["http"]["body"], "{body}", "{field}");
+        let said = &tool["parameters"]["body"]["properties"]["note"];
+        assert!(note.is_none_or(|note| *said == note), "{field}: {said}");
+    }
+    assert_eq!(of("{ type: string }")["http"]["body"], json!({ "id": "{id}", "note": "{note}" }));
+}
