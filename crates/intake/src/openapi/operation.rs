@@ -109,6 +109,7 @@ impl<'d> Operation<'d> {
         let paginate = if self.method == "get" { paging::of(&answer, &mut taken) } else { None };
         let select = match &paginate {
             Some(_) => None,
+            None if paging::goes_on(&answer) => None,
             // What was done and answers without it would be taken for what failed, and done again.
             None => answer
                 .wrapped_in()

@@ -105,7 +105,8 @@ pub fn of(answer: &Answer, taken: &mut Taken) -> Option<Value> {
             Some(more) => set("nextPointer", more.into()),
             None => counted = true,
         }
-        counts_from_zero = schema.get("minimum").and_then(Value::as_u64) == Some(0);
+        let first = taken.defaults.get(&name).copied().or_else(|| schema.get("minimum").and_then(Value::as_u64));
+        counts_from_zero = first == Some(0);
         by = (name, property);
     } else if let Some((name, property, _)) = parameter(&OFFSETS, &["integer", "number"], taken)
         && limit.is_some()
@@ -139,6 +140,12 @@ pub fn of(answer: &Answer, taken: &mut Taken) -> Option<Value> {
         taken.query.insert(by.0, 0.into());
     }
     Some(json!(paginate))
+}
+
+/// Whether a list says where it goes on, or that it does.
+pub fn goes_on(answer: &Answer) -> bool {
+    answer.list().is_some()
+        && [&NEXT_CURSORS[..], &NEXT_LINKS, &MORE].iter().any(|names| answer.property(names).is_some())
 }
 
 fn forget(taken: &mut Taken, name: &str, property: &str) {

@@ -1,6 +1,7 @@
 //! What an OpenAPI document says, in a spec.
 
 mod bodies;
+mod pages;
 mod parameters;
 mod servers;
 
@@ -251,79 +252,6 @@ fn credentials_are_named_and_never_taken_from_callers() {
         let is_asked = spec["tools"][0]["parameters"].get("key").is_some();
         assert_eq!(is_asked, auth["type"] != "query", "{scheme}");
     }
-}
-
-#[test]
-fn pages_are_recognised_where_parameters_and_answer_agree() {
-    let check = |parameters: &[(&str, &str)], response: &str, expected: Value| {
-        let list: Vec<String> = parameters
-            .iter()
-            .map(|(name, kind)| format!("{{ name: {name}, in: query, schema: {{ type: {kind} }} }}"))
-            .collect();
-        let tool = one_tool(&format!(
-            "operationId: get\nparameters: [{}]\nresponses: {{ '200': {response} }}",
-            list.join(", ")
-        ));
-        assert_eq!(tool["paginate"], expected, "{parameters:?} {response}");
-    };
-    let of = |schema: &str| format!("{{ description: ok, content: {{ application/json: {{ schema: {schema} }} }} }}");
-    let list = of("{ type: array, items: { type: object, properties: { id: { type: string } } } }");
-    let both = [("page", "integer"), ("per_page", "integer")];
-    // A page that is not full is the last only where it is known how many a server gives.
-    check(&both, &list, json!({ "style": "page", "pageParam": "page" }));
-    let said = [("page", "integer"), ("per_page", "integer, default: 20")];
-    check(&said, &list, json!({ "style": "page", "pageParam": "page", "limitParam": "per_page", "pageSize": 20 }));
-    let bound = [("page", "integer"), ("per_page", "integer, maximum: 100")];
-    check(&bound, &list, json!({ "style": "page", "pageParam": "page", "limitParam": "per_page" }));
-    let linked = list.replace("description: ok", "description: ok, headers: { Link: { schema: { type: string } } }");
-    check(&both, &linked, json!({ "style": "link", "limitParam": "per_page" }));
-    check(
-        &[("offset", "integer"), ("limit", "integer")],
-        &of(
-            "{ type: object, properties: { items: { type: array, items: { type: string } }, total: { type: integer } } }",
-        ),
-        json!({ "style": "offset", "offsetParam": "offset", "itemsPointer": "/items" }),
-    );
-    let nested = "{ type: object, properties: { results: { type: array, items: {} }, \
-                  paging: { type: object, properties: { next: { type: object, properties: { after: { type: string } } } } } } }";
-    check(
-        &[("after", "string")],
-        &of(nested),
-        json!({ "style": "cursor", "cursorParam": "after", "nextPointer": "/paging/next/after", "itemsPointer": "/results" }),
-    );
-    check(
-        &[("pageToken", "string")],
-        &of("{ type: object, properties: { files: { type: array, items: {} }, nextPageToken: { type: string } } }"),
-        json!({ "style": "cursor", "cursorParam": "pageToken", "nextPointer": "/nextPageToken", "itemsPointer": "/files" }),
-    );
-    // As Django REST framework has them: the next page is a URL.
-    let django = of(
-        "{ type: object, properties: { count: { type: integer }, next: { type: string, nullable: true, format: uri }, \
-         previous: { type: string, nullable: true, format: uri }, results: { type: array, items: {} } } }",
-    );
-    check(
-        &[("page", "integer"), ("page_size", "integer")],
-        &django,
-        json!({ "style": "page", "pageParam": "page", "limitParam": "page_size", "nextPointer": "/next", "itemsPointer": "/results" }),
-    );
-    check(
-        &[("limit", "integer"), ("offset", "integer")],
-        &django,
-        json!({ "style": "offset", "offsetParam": "offset", "limitParam": "limit", "nextPointer": "/next", "itemsPointer": "/results" }),
-    );
-    let link = json!({ "style": "link", "nextPointer": "/next", "itemsPointer": "/results" });
-    check(&[("cursor", "string")], &django, link.clone());
-    check(&[("cursor", "string")], &django.replace(", format: uri", ""), link);
-    check(
-        &[("\"page[cursor]\"", "string")],
-        &of(
-            "{ type: object, properties: { data: { type: array, items: {} }, links: { type: object, properties: { next: { type: string } } } } }",
-        ),
-        json!({ "style": "link", "nextPointer": "/links/next", "itemsPointer": "/data" }),
-    );
-    // Nothing says where the next page is.
-    check(&[("cursor", "string")], &list, Value::Null);
-    check(&[("page", "integer")], &list, Value::Null);
 }
 
 #[test]
