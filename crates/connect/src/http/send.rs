@@ -9,8 +9,8 @@ use std::{
 };
 
 use ::http::{
-    HeaderMap, HeaderName, Method, StatusCode,
-    header::{CONTENT_ENCODING, CONTENT_TYPE},
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE},
 };
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
@@ -217,8 +217,13 @@ impl Client {
     }
 
     pub(super) fn connector(&self, tls: &rustls::ClientConfig) -> reqwest::Client {
+        // Who says nothing takes any coding (RFC 9110), and some servers compress then.
+        let plain = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let builder = match self.config.protocol {
-            Protocol::Http => reqwest::Client::builder().http1_only().http1_max_headers(MAX_HEADERS),
+            Protocol::Http => reqwest::Client::builder()
+                .http1_only()
+                .http1_max_headers(MAX_HEADERS)
+                .default_headers(HeaderMap::from_iter([plain])),
             Protocol::Grpc => reqwest::Client::builder()
                 .http2_prior_knowledge()
                 .http2_max_header_list_size(MAX_HEADER_BYTES as u32)
@@ -268,9 +273,9 @@ fn check_head(origin: &Url, headers: &HeaderMap) -> Result<(), Error> {
     if bytes > MAX_HEADER_BYTES {
         return Err(wrong("has too long headers"));
     }
-    let plain = |value: &::http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    let plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if headers.get(CONTENT_ENCODING).is_some_and(|value| !plain(value)) {
-        return Err(wrong("is compressed, which was not asked for"));
+        return Err(wrong("is compressed, which is not read"));
     }
     Ok(())
 }

@@ -155,9 +155,22 @@ async fn a_host_gets_so_many_requests_at_once_and_who_waits_too_long_is_told() {
     assert_eq!(log.lines().len(), 2, "what gave up was never sent");
 }
 
+/// By RFC 9110 a request that says nothing of codings takes any.
 #[tokio::test]
-async fn an_answer_that_is_compressed_unasked_is_refused() {
-    let (port, _) = upstream(|_, _, _| ([(header::CONTENT_ENCODING, "gzip")], "x")).await;
-    let error = client(private(format!("http://127.0.0.1:{port}"))).send(get("/")).await.unwrap_err();
-    assert_eq!(error.class(), Class::BadResponse);
+async fn answers_are_asked_for_without_compression_and_refused_with_it() {
+    let (port, _) = upstream_with_headers(|headers| {
+        let coding =
+            if headers.get(header::ACCEPT_ENCODING).is_some_and(|it| it == "identity") { "identity" } else { "gzip" };
+        ([(header::CONTENT_ENCODING, coding)], "x")
+    })
+    .await;
+    let client = client(private(format!("http://127.0.0.1:{port}")));
+    assert_eq!(client.send(get("/")).await.unwrap().status, StatusCode::OK);
+    let mut asked = get("/");
+    asked.headers.insert(header::ACCEPT_ENCODING, "gzip".parse().unwrap());
+    let error = client.send(asked).await.unwrap_err();
+    assert_eq!(
+        (error.class(), error.to_string().ends_with("is compressed, which is not read")),
+        (Class::BadResponse, true)
+    );
 }
