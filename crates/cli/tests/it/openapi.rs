@@ -69,6 +69,13 @@ fn what_a_document_refers_to_by_url_is_fetched_where_that_is_typed() {
     }
 }
 
+/// As `<(curl …)` and `… | mcp-factory create --openapi /dev/stdin` hand it over.
+#[test]
+fn a_document_is_read_out_of_a_pipe() {
+    let said = Place::new().run_with(&["create", "--openapi", "/dev/stdin", "--dry-run"], PETS);
+    assert!(said.code == Some(0) && said.out.starts_with("name: pets\n"), "{said:?}");
+}
+
 #[test]
 fn what_is_no_document_says_why() {
     let place = Place::new().file("spec.yaml", "name: shop\n").file("pets.yaml", PETS);

@@ -147,8 +147,14 @@ fn read(path: &Path, most: u64) -> std::io::Result<(Vec<u8>, Option<PathBuf>)> {
         std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes)?;
         return Ok((bytes, None));
     }
-    fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
-    Ok((bytes, fs::canonicalize(path)?.parent().map(Path::to_owned)))
+    let mut file = fs::File::open(path)?;
+    (&mut file).take(most + 1).read_to_end(&mut bytes)?;
+    // A pipe lies in no folder: nothing is beside what comes out of one.
+    let folder = match file.metadata()?.is_file() {
+        true => fs::canonicalize(path)?.parent().map(Path::to_owned),
+        false => None,
+    };
+    Ok((bytes, folder))
 }
 
 /// Files that came with the document.
