@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::{
     Finding, Level, MANY, Proposal,
+    choice::Idle,
     exposure::{self, Group, expose},
     name::{self, Names},
     network, settle, text,
@@ -37,12 +38,19 @@ const INFRASTRUCTURE: [&str; 3] = ["grpc.reflection.", "grpc.channelz.", "grpc.b
 /// Makes a spec of what a server offers. Without one the findings say why.
 pub fn import(pool: &DescriptorPool, options: &Options) -> Result<Proposal, Vec<Finding>> {
     let mut found = Vec::new();
-    let is_chosen = |service: &ServiceDescriptor| {
-        let name = service.full_name();
-        !INFRASTRUCTURE.iter().any(|prefix| name.starts_with(prefix))
-            && (options.services.is_empty() || options.services.iter().any(|pattern| name::fits(pattern, name)))
-    };
-    let services: Vec<ServiceDescriptor> = pool.services().filter(is_chosen).collect();
+    let is_its_own = |it: &ServiceDescriptor| !INFRASTRUCTURE.iter().any(|prefix| it.full_name().starts_with(prefix));
+    let mut services: Vec<ServiceDescriptor> = pool.services().filter(is_its_own).collect();
+    let mut idle = Idle::default();
+    let known = || services.iter().map(ServiceDescriptor::full_name);
+    idle.look(&options.services, ("no service fits", "services"), name::fits, known);
+    let all = services.len();
+    services.retain(|it| {
+        options.services.is_empty() || options.services.iter().any(|pattern| name::fits(pattern, it.full_name()))
+    });
+    if services.is_empty() && all > 0 {
+        return Err(vec![idle.none_of(all, "services")]);
+    }
+    found.extend(idle.notes());
     let mut import = Import { names: Names::default(), tools: Vec::new(), places: Vec::new(), found: &mut found };
     let mut toolsets: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();
     for service in &services {
@@ -57,7 +65,7 @@ pub fn import(pool: &DescriptorPool, options: &Options) -> Result<Proposal, Vec<
     }
     let Import { tools, places, .. } = import;
     if tools.is_empty() {
-        let message = match pool.services().len() {
+        let message = match services.len() {
             0 => "there are no services: there is nothing to make tools of".to_owned(),
             all => format!("none of the {all} services has a method that can be a tool"),
         };

@@ -4,6 +4,7 @@
 //! Nothing is fetched or read here: whoever calls hands in the documents. What comes out was read by the language's own
 //! reader, so it is a spec that validates, or there is none.
 
+mod choice;
 pub mod database;
 mod exposure;
 mod finding;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Finding, Level, MANY, MOST, Proposal,
+    choice::Idle,
     exposure::{self, Group, expose},
     name::{self, Names},
     settle, too_many,
@@ -42,6 +43,9 @@ pub fn import(
     if all > MOST && options.tools.is_empty() {
         return Err(vec![too_many("tools", all, "choose some by their names")]);
     }
+    let mut idle = Idle::default();
+    let known = || tools.iter().filter_map(|tool| tool["name"].as_str());
+    idle.look(&options.tools, ("no tool fits", "tools"), name::fits, known);
     for (index, tool) in tools.into_iter().enumerate() {
         let theirs = tool["name"].as_str().unwrap_or_default().to_owned();
         let place = format!("/tools/{index} ({theirs})");
@@ -63,16 +67,16 @@ pub fn import(
         places.push(place);
     }
     if made.is_empty() {
-        let message = match all {
-            0 => "the server lists no tools".to_owned(),
-            all => format!("none of the {all} tools was chosen"),
-        };
-        tell(Level::Error, "/tools".to_owned(), message);
+        match all {
+            0 => tell(Level::Error, "/tools".to_owned(), "the server lists no tools".to_owned()),
+            all => found.push(idle.none_of(all, "tools")),
+        }
         return Err(found);
     }
     let server = options.name.clone().unwrap_or_else(|| name::server(title));
     let mut upstream = Map::new();
     upstream.insert("name".to_owned(), "upstream".into());
+    found.extend(idle.notes());
     upstream.insert("type".to_owned(), "mcp".into());
     upstream.extend(connection);
     if !options.tools.is_empty() {

@@ -31,6 +31,7 @@ use self::{
 };
 use crate::{
     Finding, Level, MANY, MOST, Proposal,
+    choice::Idle,
     exposure::{self, Group, expose},
     name,
     name::Names,
@@ -103,6 +104,12 @@ fn made_of(
     }
     let all = operations.len();
     let chosen: Vec<&Operation<'_>> = operations.iter().filter(|operation| options.want(operation)).collect();
+    let idle = options.idle(&operations);
+    if chosen.is_empty() {
+        found.push(idle.none_of(all, "operations"));
+        return Err(found);
+    }
+    import.found.extend(idle.notes());
     let choose = "choose some of them by tag, path, method or operation";
     if chosen.len() > MOST {
         found.push(too_many("operations", chosen.len(), choose));
@@ -118,9 +125,8 @@ fn made_of(
         }
     }
     if import.places.is_empty() {
-        let message = format!("none of the {all} operations was chosen");
-        let hint = Some("look at the filters: tags, paths, methods and operations have to fit all at once".to_owned());
-        found.push(Finding { level: Level::Error, place: String::new(), position: None, message, hint });
+        let message = "none of the operations that were chosen can be a tool".to_owned();
+        found.push(Finding { level: Level::Error, place: String::new(), position: None, message, hint: None });
         return Err(found);
     }
     let written = import.finish();
@@ -135,6 +141,22 @@ impl Options {
             && any(&self.paths, &|pattern| fits(pattern, operation.path))
             && any(&self.methods, &|method| method.eq_ignore_ascii_case(operation.method))
             && any(&self.operations, &|id| operation.id == Some(id))
+    }
+
+    /// What of it fits no operation.
+    fn idle(&self, operations: &[Operation<'_>]) -> Idle {
+        let known = || operations.iter().filter(|operation| operation.wanted != Some(false));
+        let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
+        let mut idle = Idle::default();
+        let tags = || known().flat_map(|operation| operation.tags.iter().copied());
+        idle.look(&self.tags, ("none has the tag", "tags"), same, tags);
+        let paths = || known().map(|operation| operation.path);
+        idle.look(&self.paths, ("no path fits", "paths"), fits, paths);
+        let methods = || known().map(|operation| operation.method);
+        idle.look(&self.methods, ("none has the method", "methods"), same, methods);
+        let ids = || known().filter_map(|operation| operation.id);
+        idle.look(&self.operations, ("none has the id", "ids"), |one, other| one == other, ids);
+        idle
     }
 }
 

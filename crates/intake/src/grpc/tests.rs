@@ -131,7 +131,8 @@ fn services_are_chosen_and_none_is_said() {
     assert_eq!(chosen("shop.*").ok(), Some(3));
     assert_eq!(chosen("*.Archive").ok(), Some(1));
     let none = chosen("other.*").expect_err("nothing fits");
-    assert!(none[0].message.contains("none of the 2 services"), "{none:?}");
+    let said = "none of the 2 services was chosen: no service fits `other.*` (the services are `shop.v1.";
+    assert!(none[0].message.contains(said), "{none:?}");
 }
 
 /// Whatever depth a server claims, a schema has an end.

@@ -379,7 +379,22 @@ fn only_what_was_chosen_becomes_tools() {
     assert_eq!(names(Options { operations: strings(&["health"]), ..Options::default() }), ["health"]);
     let none = Options { tags: strings(&["nothing"]), ..Options::default() };
     let found = import("api.yaml", SHOP.as_bytes(), &NoFiles, &none).expect_err("nothing is left");
-    assert_eq!(found[0].message, "none of the 4 operations was chosen");
+    let told = found[0].to_string();
+    let said = "none of the 4 operations was chosen: none has the tag `nothing`";
+    assert!(told.contains(said) && told.contains("the tags are `products`"), "{told}");
+    let nearly = Options {
+        operations: strings(&["list_products"]),
+        methods: strings(&["GET,POST"]),
+        paths: strings(&["products"]),
+        ..Options::default()
+    };
+    insta::assert_snapshot!(import("api.yaml", SHOP.as_bytes(), &NoFiles, &nearly).expect_err("nothing fits")[0]);
+    let apart = Options { operations: strings(&["health"]), methods: strings(&["put"]), ..Options::default() };
+    let found = import("api.yaml", SHOP.as_bytes(), &NoFiles, &apart).expect_err("nothing is both");
+    assert!(found[0].to_string().contains("they have to fit all at once"), "{found:?}");
+    let one = Options { tags: strings(&["products", "product"]), ..Options::default() };
+    let told = import("api.yaml", SHOP.as_bytes(), &NoFiles, &one).expect("some").findings[0].to_string();
+    assert!(told.starts_with("note: none has the tag `product`") && told.contains("the tags are `products`"), "{told}");
 }
 
 /// A thousand tools are more than a model reads.
