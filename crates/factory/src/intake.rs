@@ -85,7 +85,18 @@ pub const KINDS: [(&str, &str); 8] = [
 const SPEC: &str = "spec";
 
 /// Options of the command line that messages name.
-const OPTIONS: [&str; 6] = ["--fetch-references", "--schema", "--scope", "--session", "--tables", "--token-env-var"];
+const OPTIONS: [&str; 10] = [
+    "--base-url",
+    "--fetch-references",
+    "--graphql",
+    "--openapi",
+    "--postman",
+    "--schema",
+    "--scope",
+    "--session",
+    "--tables",
+    "--token-env-var",
+];
 
 /// A message as it is for those who send JSON: what is typed as an option is a field there.
 #[must_use]

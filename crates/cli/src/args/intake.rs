@@ -129,14 +129,14 @@ impl Create {
         let (source, import) = (&self.source, &self.import);
         // The parser would waive `requires` here, since sources exclude each other.
         let kinds = [
-            ("--openapi", source.openapi.is_some(), import.openapi.given()),
-            ("--mcp", source.mcp.is_some() || source.graphql.is_some(), import.upstream.given()),
-            ("--database", source.database.is_some(), import.database.given()),
-            ("--grpc", source.grpc.is_some(), (!import.grpc.service.is_empty()).then_some("--service")),
+            ("`--openapi`", source.openapi.is_some(), import.openapi.given()),
+            ("`--mcp` or `--graphql`", source.mcp.is_some() || source.graphql.is_some(), import.upstream.given()),
+            ("`--database`", source.database.is_some(), import.database.given()),
+            ("`--grpc`", source.grpc.is_some(), (!import.grpc.service.is_empty()).then_some("--service")),
         ];
         for (kind, chosen, option) in kinds {
             if let (false, Some(option)) = (chosen, option) {
-                return Err(exit::usage(format!("`{option}` is about `{kind}`"), "see `mcp-factory create --help`"));
+                return Err(exit::usage(format!("`{option}` is about {kind}"), "see `mcp-factory create --help`"));
             }
         }
         let of_file = source.file.is_some() || source.spec.is_some();

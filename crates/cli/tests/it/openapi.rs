@@ -83,6 +83,12 @@ fn what_is_no_document_says_why() {
     assert!(said.code == Some(1) && said.err.contains("neither `openapi` nor `swagger`"), "{said:?}");
     let said = place.run(&["create", "--openapi", "pets.yaml", "--tag", "cats", "--dry-run"]);
     assert!(said.code == Some(1) && said.err.contains("none of the 2 operations was chosen"), "{said:?}");
+    assert!(said.err.contains("none has the tag `cats`"), "{said:?}");
+    let said = place.run(&["create", "--openapi", "pets.yaml", "--base-url", "ftp://x", "--dry-run"]);
+    let told = "`--base-url` is a URL of `http` or `https`, not `ftp://x/`";
+    assert!(said.code == Some(2) && said.err.contains(told), "{said:?}");
+    let said = place.run(&["create", "--openapi", "pets.yaml", "--token-env-var", "TOKEN", "--dry-run"]);
+    assert!(said.code == Some(2) && said.err.contains("is about `--mcp` or `--graphql`"), "{said:?}");
     let said = place.run(&["create", "pets.yaml", "--dry-run"]);
     assert_eq!(said.code, Some(2), "a spec is not made of one: {said:?}");
     assert_eq!(place.run(&["create", "--openapi", "gone.yaml", "--dry-run"]).code, Some(1));

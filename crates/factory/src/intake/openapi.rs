@@ -7,7 +7,10 @@ use serde::Deserialize;
 use url::Url;
 use utoipa::ToSchema;
 
-use super::{Document, IntakeError, Proposed, Reach, document::Loaded};
+use super::{
+    Document, IntakeError, Proposed, Reach,
+    document::{Loaded, shown},
+};
 
 /// Either `document` or `url`; tags, paths, methods and operations choose, and have to fit all at once.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
@@ -42,6 +45,10 @@ pub struct Openapi {
 
 impl Openapi {
     pub(super) async fn propose(self, name: Option<String>, reach: &Reach) -> Result<Proposed, IntakeError> {
+        if let Some(base) = self.base_url.as_ref().filter(|base| !matches!(base.scheme(), "http" | "https")) {
+            let base = shown(base);
+            return Err(IntakeError::Argument(format!("`--base-url` is a URL of `http` or `https`, not `{base}`")));
+        }
         let document = match self.from {
             Some(document) => document.with_references(self.fetch_references),
             None => {

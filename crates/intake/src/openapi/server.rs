@@ -25,12 +25,8 @@ pub fn of<'d>(lists: &[At<'d>], root: At<'d>, resolver: &Resolver<'d>, options: 
             None => None,
             Some(server) => match with_defaults(server, resolver, &mut note) {
                 Ok(url) => Some(url),
-                Err(_) if options.base.is_some() => None,
-                Err(variable) => {
-                    let variable = text::plain(&variable, 80);
-                    let message = format!("the server's variable `{variable}` has no `default`, which it has to have");
-                    return Server { url: None, note: Some(message) };
-                }
+                Err(_) if options.base.is_some() => path_of(server, resolver),
+                Err(message) => return Server { url: None, note: Some(message) },
             },
         },
     };
@@ -94,28 +90,58 @@ fn old(root: At<'_>) -> Option<String> {
     Some(format!("{scheme}://{host}{slash}{path}"))
 }
 
-/// The error is a variable of which nothing says what it stands for.
+/// The error says of which variable nothing tells what it stands for.
 fn with_defaults<'d>(server: At<'d>, resolver: &Resolver<'d>, note: &mut Option<String>) -> Result<String, String> {
     let server = resolver.resolve(server).unwrap_or(server);
-    let mut url = server.text("url").unwrap_or_default().to_owned();
+    let template = server.text("url").unwrap_or_default();
+    let mut url = template.to_owned();
+    let (mut empty, mut chosen) = (None, None);
     for (name, variable) in server.get("variables").into_iter().flat_map(At::entries) {
         let default = variable.get("default").map(|default| match default.node.to_json() {
             serde_json::Value::String(text) => text,
             other => other.to_string(),
         });
-        let mut first = || {
-            let first = variable.get("enum")?.items().next()?.node.as_str()?;
-            let (name, value) = (text::plain(name, 80), text::plain(first, 80));
+        let is_default = default.is_some();
+        let first = || variable.get("enum")?.items().next()?.node.as_str().map(str::to_owned);
+        let Some(value) = default.or_else(first) else { continue };
+        let stands = format!("{{{name}}}");
+        url = url.replace(&stands, &value);
+        let is_of_host = authority(template).contains(&stands);
+        let (name, shown) = (text::plain(name, 80), text::plain(&value, 80));
+        if !is_default {
             *note =
-                Some(format!("the server's variable `{name}` has no `default`: `{value}` is taken, its first value"));
-            Some(first.to_owned())
-        };
-        if let Some(value) = default.or_else(&mut first) {
-            url = url.replace(&format!("{{{name}}}"), &value);
+                Some(format!("the server's variable `{name}` has no `default`: `{shown}` is taken, its first value"));
+        } else if is_of_host && value.is_empty() {
+            empty.get_or_insert(name);
+        } else if is_of_host {
+            chosen.get_or_insert((name, shown));
         }
     }
-    match url.split_once('{').and_then(|(_, behind)| behind.split_once('}')) {
-        Some((variable, _)) => Err(variable.to_owned()),
-        None => Ok(url),
+    if let Some((variable, _)) = url.split_once('{').and_then(|(_, behind)| behind.split_once('}')) {
+        let variable = text::plain(variable, 80);
+        return Err(format!("the server's variable `{variable}` has no `default`, which it has to have"));
     }
+    let host = authority(&url).rsplit('@').next().unwrap_or_default().split(':').next().unwrap_or_default();
+    if let Some(variable) = empty.filter(|_| host.trim_end_matches('.').split('.').any(str::is_empty)) {
+        return Err(format!(
+            "the `default` of the server's variable `{variable}` is empty, so that the document does not say where the API is"
+        ));
+    }
+    if let (None, Some((variable, value))) = (&note, chosen) {
+        *note = Some(format!("the server's variable `{variable}` is `{value}`, its default: the API is at `{url}`"));
+    }
+    Ok(url)
+}
+
+/// The host of a URL, with what stands beside it before the path.
+fn authority(url: &str) -> &str {
+    url.split_once("//").map_or("", |(_, behind)| behind.split(['/', '?', '#']).next().unwrap_or_default())
+}
+
+/// Of a server whose host nobody knows.
+fn path_of<'d>(server: At<'d>, resolver: &Resolver<'d>) -> Option<String> {
+    let server = resolver.resolve(server).unwrap_or(server);
+    let (_, behind) = server.text("url")?.split_once("//")?;
+    let path = &behind[behind.find('/')?..];
+    (!path.contains('{')).then(|| path.to_owned())
 }

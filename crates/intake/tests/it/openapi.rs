@@ -100,7 +100,8 @@ fn a_document_becomes_a_spec_that_people_can_read() {
     let proposal = proposal(SHOP);
     insta::assert_snapshot!(proposal.spec.canonical_yaml());
     let told: Vec<String> = proposal.findings.iter().map(Finding::to_string).collect();
-    assert_eq!(told, Vec::<String>::new());
+    let host = "note: the server's variable `region` is `eu`, its default: the API is at `https://eu.example.com/v2`";
+    assert!(matches!(&told[..], [only] if only.starts_with(host)), "{told:?}");
 }
 
 /// The 2.0 dialect says the same in other words.

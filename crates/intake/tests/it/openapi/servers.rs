@@ -79,7 +79,9 @@ fn a_variable_of_a_server_that_has_no_default_is_told() {
         (connections(&made)[0].clone(), told.join("\n"))
     };
     let (connection, told) = of("{ region: { default: eu } }");
-    assert_eq!((&connection["url"], told.as_str()), (&json!("https://eu.example.com/v1"), ""));
+    assert_eq!(connection["url"], "https://eu.example.com/v1");
+    let said = "note: the server's variable `region` is `eu`, its default: the API is at `https://eu.example.com/v1` (at /servers, line";
+    assert!(told.starts_with(said), "{told}");
     let (connection, told) = of("{ region: { enum: [us, eu] } }");
     assert_eq!(connection["url"], "https://us.example.com/v1");
     assert!(
@@ -96,6 +98,29 @@ fn a_variable_of_a_server_that_has_no_default_is_told() {
                 && told.contains("set `SHOP_URL`"),
             "{told}"
         );
+    }
+    let (connection, told) = of("{ region: { default: '' } }");
+    assert_eq!((&connection["envVar"], connection.get("url")), (&json!("SHOP_URL"), None));
+    assert!(
+        told.starts_with(
+            "note: the `default` of the server's variable `region` is empty, so that the document does not say where the API is"
+        ) && told.contains("set `SHOP_URL`"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_variable_of_a_server_may_be_empty_where_a_place_is_left() {
+    for (server, url) in [
+        ("https://api{suffix}.example.com{port}/v1", "https://api.example.com/v1"),
+        ("https://api.example.com{port}/{suffix}", "https://api.example.com/"),
+    ] {
+        let made = secured(
+            &["[]"],
+            "",
+            &format!("{{ url: '{server}', variables: {{ suffix: {{ default: '' }}, port: {{ default: '' }} }} }}"),
+        );
+        assert_eq!((&connections(&made)[0]["url"], made.findings.len()), (&json!(url), 0), "{server}");
     }
 }
 
@@ -128,6 +153,7 @@ fn a_base_url_keeps_its_path_and_without_one_gets_that_of_the_server() {
     check("api/v3", "https://api.example.com", "https://api.example.com/api/v3");
     // Nothing says what stands for `{region}`, nor is this where HTTP goes.
     check("https://{region}.example.com/v1", "https://api.example.com/a", "https://api.example.com/a");
+    check("https://{region}.example.com/v1", "https://api.example.com", "https://api.example.com/v1");
     check("ws://api.example.com/v1", "https://api.example.com/a", "https://api.example.com/a");
     check("https://api.example.com/v1", "https://api.example.com/v1", "https://api.example.com/v1");
 }
