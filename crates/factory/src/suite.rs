@@ -14,7 +14,11 @@ mod time;
 use std::{sync::Arc, time::Instant};
 
 use mcp_factory_engine::Engine;
-use mcp_factory_spec::{Spec, difference, model::Duration};
+use mcp_factory_spec::{
+    Spec, difference,
+    model::{Duration, ToolKind},
+    suggest::nearest,
+};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
@@ -24,7 +28,7 @@ use generated::Settings;
 use time::{Budget, Progress};
 
 pub use client::{Answer, CallError};
-pub use report::{Origin, Outcome, Report, Row};
+pub use report::{Origin, Outcome, Report, Row, told_of_taken};
 
 /// Which tests, and for how long.
 #[derive(Debug, Clone)]
@@ -70,15 +74,31 @@ pub enum Error {
     Listen(#[source] std::io::Error),
     #[error("the server did not answer a {era} client")]
     NoAnswer { era: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
-    #[error("there is no tool `{tool}`; there is {}", known.join(", "))]
+    #[error("there is no tool `{tool}`; {}", instead(tool, known))]
     NoTool { tool: String, known: Vec<String> },
     #[error("`{tool}` asks a person first (`confirm`), whom a test can't ask; nothing was called")]
     Asks { tool: String },
-    #[error("`{tool}` may write, and its database was not seeded by the spec; nothing was called")]
-    Writes { tool: String },
+    #[error("`{tool}` may write, and {}; nothing was called", if *.on_database {
+        "its database was not seeded by the spec"
+    } else {
+        "what it reaches is the real thing"
+    })]
+    Writes { tool: String, on_database: bool },
     /// The protocol refused the call.
     #[error(transparent)]
     Call(CallError),
+}
+
+/// How many tools are named where none has nearly the name.
+const NAMED: usize = 12;
+
+fn instead(tool: &str, known: &[String]) -> String {
+    let named = |some: &[String]| some.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match nearest(tool, known.iter().map(String::as_str)) {
+        _ if known.len() <= NAMED => format!("there is {}", named(known)),
+        Some(near) => format!("did you mean `{near}`? There are {} tools", known.len()),
+        None => format!("there are {} tools, such as {}", known.len(), named(&known[..NAMED])),
+    }
 }
 
 /// All tests. Each era has databases of its own: a writing example may run once in each.
@@ -113,7 +133,7 @@ pub async fn call<E: From<Error>, F: Future<Output = Result<Subject, E>>>(
     prepare();
     let mut found = subject(Ground::Real).await?;
     if !found.engine.has_tool(tool) {
-        let known = found.spec.tools.iter().map(|tool| format!("`{}`", tool.name)).collect();
+        let known = found.spec.tools.iter().map(|tool| tool.name.to_string()).collect();
         return Err(Error::NoTool { tool: tool.to_owned(), known }.into());
     }
     if found.engine.asks_first(tool) {
@@ -121,7 +141,9 @@ pub async fn call<E: From<Error>, F: Future<Output = Result<Subject, E>>>(
     }
     if !writes && !found.engine.is_read_only(tool) {
         if !found.engine.is_seeded(tool) {
-            return Err(Error::Writes { tool: tool.to_owned() }.into());
+            let kind = found.spec.tools.iter().find(|it| *it.name == *tool).and_then(|it| it.kind.as_ref());
+            let on_database = matches!(kind, Some(ToolKind::Sql(_)));
+            return Err(Error::Writes { tool: tool.to_owned(), on_database }.into());
         }
         tracing::info!("`{tool}` may write, so it is called on a fresh database");
         found = subject(Ground::Fresh).await?;
@@ -186,6 +208,9 @@ async fn run_era(
                 }
             },
         };
+        if matches!(outcome, Outcome::Taken(_)) {
+            name = name.replacen("answers", "takes", 1);
+        }
         let input = Value::Object(case.arguments.clone()).to_string();
         let (tool, origin) = (case.tool.clone(), case.origin);
         report.add(Row { era, origin, tool, name, outcome, time: start.elapsed(), input, output });
@@ -204,8 +229,10 @@ async fn run_case(clients: &mut Clients<'_>, case: &Case) -> Result<(Outcome, St
         Ok(answer) => difference::short(&answer.value()),
         Err(error) => error.to_string(),
     };
+    let taken = answer.as_ref().ok().filter(|answer| answer.is_error && case.expectation.is_lenient());
+    let taken = taken.map(|answer| answer.text.lines().next().unwrap_or_default().chars().take(200).collect());
     let outcome = match case.expectation.check(answer).and(misfit.map_or(Ok(()), Err)) {
-        Ok(()) => Outcome::Passed,
+        Ok(()) => taken.map_or(Outcome::Passed, Outcome::Taken),
         Err(why) if case.origin == Origin::Written => Outcome::Failed(why),
         // Nobody has seen them before.
         Err(why) => {

@@ -164,7 +164,7 @@ async fn subject(release: Release, ground: Ground) -> Result<Subject, Error> {
 fn run_of(server: &str, version: &Version, row: &Row) -> Option<TestRun> {
     let passed = match &row.outcome {
         Outcome::Passed if row.origin == Origin::Generated => return None,
-        Outcome::Skipped(_) => return None,
+        Outcome::Taken(_) | Outcome::Skipped(_) => return None,
         Outcome::Passed => true,
         Outcome::Failed(_) => false,
     };

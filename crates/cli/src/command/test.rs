@@ -45,12 +45,33 @@ fn told(args: &args::Test, answer: &Value) -> anyhow::Result<ExitCode> {
     output::print(args.output, answer, |answer| match answer.get("structuredContent") {
         Some(value) => format!("{value:#}\n"),
         None => {
-            let blocks = answer["content"].as_array().into_iter().flatten();
-            let text: Vec<&str> = blocks.filter_map(|block| block["text"].as_str()).collect();
-            format!("{}\n", text.join("\n"))
+            let blocks: Vec<String> = answer["content"].as_array().into_iter().flatten().map(shown).collect();
+            format!("{}\n", blocks.join("\n"))
         }
     })?;
     Ok(if answer["isError"] == true { ExitCode::from(exit::FAILURE) } else { ExitCode::SUCCESS })
+}
+
+/// Text as it is; of everything else what it is.
+fn shown(block: &Value) -> String {
+    let field = |of: &Value, name: &str| of[name].as_str().map(str::to_owned);
+    // Base64, four characters for three bytes.
+    let bytes = |data: &str| data.trim_end_matches('=').len() * 3 / 4;
+    let resource = &block["resource"];
+    let (what, of, data) = match block["type"].as_str() {
+        Some("text") => return field(block, "text").unwrap_or_default(),
+        Some("resource_link") => return format!("a link to `{}`", field(block, "uri").unwrap_or_default()),
+        Some("resource") => {
+            let what = format!("a file, `{}`", field(resource, "uri").unwrap_or_default());
+            (what, resource, field(resource, "blob").map(|data| bytes(&data)))
+        }
+        Some("image") => ("an image".to_owned(), block, field(block, "data").map(|data| bytes(&data))),
+        Some("audio") => ("a sound".to_owned(), block, field(block, "data").map(|data| bytes(&data))),
+        _ => ("something else".to_owned(), block, None),
+    };
+    let length = data.or_else(|| field(of, "text").map(|text| text.len()));
+    let parts = [Some(what), field(of, "mimeType"), length.map(|length| format!("{length} bytes"))];
+    format!("{} (`--output json` shows it)", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 fn subject(args: &args::Test, ground: Ground) -> anyhow::Result<Subject> {
@@ -83,5 +104,27 @@ fn parse_arguments(text: Option<&str>) -> anyhow::Result<Map<String, Value>> {
         Some(Ok(Value::Object(arguments))) => Ok(arguments),
         Some(Ok(_)) => Err(exit::usage("the arguments are not a JSON object", hint)),
         Some(Err(error)) => Err(exit::usage(format!("the arguments are not JSON: {error}"), hint)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_is_told() {
+        let check = |block: Value, expected: &str| assert_eq!(shown(&block), expected);
+        check(json!({ "type": "text", "text": "a\nb" }), "a\nb");
+        check(
+            json!({ "type": "image", "mimeType": "image/png", "data": "iVBORw==" }),
+            "an image, image/png, 4 bytes (`--output json` shows it)",
+        );
+        check(
+            json!({ "type": "resource", "resource": { "uri": "file:///a.txt", "mimeType": "text/plain", "text": "abc" } }),
+            "a file, `file:///a.txt`, text/plain, 3 bytes (`--output json` shows it)",
+        );
+        check(json!({ "type": "resource_link", "uri": "doc://a", "name": "a" }), "a link to `doc://a`");
     }
 }

@@ -253,6 +253,36 @@ fn what_may_write_is_never_called_unasked() {
     assert!(!place.path("written").exists());
 }
 
+#[test]
+fn an_upstream_that_is_gone_is_told_and_fails_no_test_that_nobody_wrote() {
+    let text = "name: a\nconnections:\n  - { name: api, type: http, url: 'http://127.0.0.1:9', allowPrivateNetwork: true, retries: { attempts: 1 } }\n\
+                tools:\n  - { name: ask, description: Asks, connection: api, http: { path: /a } }\n  \
+                - { name: tell, description: Tells, connection: api, http: { method: POST, path: /a } }\n";
+    let place = Place::new().file("a.yaml", text);
+    let said = place.run(&["test", "a.yaml"]);
+    assert!(said.code == Some(0) && !said.out.contains("answers"), "{said:?}");
+    let told = said.out.lines().find(|line| line.contains("takes 1 call, which then failed")).unwrap();
+    assert!(told.contains("`127.0.0.1:9` can't be reached"), "{told}");
+    assert!(said.out.ends_with(
+        "2 of those that passed were taken and failed behind the tool: their arguments were made up, so that may be\n"
+    ));
+    let report: Value = serde_json::from_str(&place.run(&["test", "a.yaml", "--output", "json"]).out).unwrap();
+    assert_eq!((&report["taken"], &report["failed"]), (&2.into(), &0.into()), "{report}");
+
+    let said = place.run(&["test", "a.yaml", "tell"]);
+    assert!(
+        said.code == Some(1) && said.err.contains("`tell` may write, and what it reaches is the real thing"),
+        "{said:?}"
+    );
+    let said = place.run(&["test", "a.yaml", "asks"]);
+    assert!(said.code == Some(2) && said.err.contains("there is no tool `asks`; there is `ask`, `tell`"), "{said:?}");
+    let many: String =
+        (0..20).map(|at| format!("  - {{ name: give{at}, description: Gives, static: {{ text: a }} }}\n")).collect();
+    let place = place.file("many.yaml", &format!("name: a\ntools:\n{many}"));
+    let said = place.run(&["test", "many.yaml", "giv7"]);
+    assert!(said.err.contains("there is no tool `giv7`; did you mean `give7`? There are 20 tools"), "{said:?}");
+}
+
 /// Each made-up call of a tool like this one would wait out the tool's own minute.
 #[test]
 fn a_tool_that_takes_long_keeps_a_test_for_as_long_as_it_may_and_says_so() {

@@ -48,6 +48,8 @@ pub enum Origin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     Passed,
+    /// Arguments that nobody wrote were taken, and what the tool reaches failed, as it may: why.
+    Taken(String),
     Failed(String),
     Skipped(String),
 }
@@ -72,7 +74,7 @@ impl Origin {
 impl Outcome {
     const fn word(&self) -> &'static str {
         match self {
-            Self::Passed => "passed",
+            Self::Passed | Self::Taken(_) => "passed",
             Self::Failed(_) => "failed",
             Self::Skipped(_) => "skipped",
         }
@@ -81,7 +83,7 @@ impl Outcome {
     fn why(&self) -> Option<&str> {
         match self {
             Self::Passed => None,
-            Self::Failed(why) | Self::Skipped(why) => Some(why),
+            Self::Taken(why) | Self::Failed(why) | Self::Skipped(why) => Some(why),
         }
     }
 }
@@ -106,6 +108,11 @@ impl Report {
         self.count(|row| matches!(row.outcome, Outcome::Failed(_)))
     }
 
+    /// Those that what the tool reaches had no good answer to.
+    fn taken(&self) -> usize {
+        self.count(|row| matches!(row.outcome, Outcome::Taken(_)))
+    }
+
     fn skipped(&self) -> usize {
         self.count(|row| matches!(row.outcome, Outcome::Skipped(_)))
     }
@@ -123,7 +130,7 @@ impl Report {
         let mut table = String::new();
         for Line { row, name, time } in &lines {
             let word = match &row.outcome {
-                Outcome::Passed => "ok",
+                Outcome::Passed | Outcome::Taken(_) => "ok",
                 Outcome::Failed(_) => "FAILED",
                 Outcome::Skipped(_) => "skipped",
             };
@@ -143,19 +150,24 @@ impl Report {
             "{passed} passed, {failed} failed, {skipped} skipped ({written} written, {generated} generated with --seed {})\n",
             self.seed
         ));
+        table.push_str(&told_of_taken(self.taken()));
         table
     }
 
-    /// Calls that were made and went well share a line.
+    /// Calls that were made and went well share a line, and those that were taken and failed then have another one.
     fn lines(&self) -> Vec<Line<'_>> {
-        let good = |row: &Row| row.origin == Origin::Generated && row.outcome == Outcome::Passed;
+        let good =
+            |row: &Row| row.origin == Origin::Generated && matches!(row.outcome, Outcome::Passed | Outcome::Taken(_));
+        let is_taken = |row: &Row| matches!(row.outcome, Outcome::Taken(_));
         let mut lines: Vec<Line<'_>> = Vec::new();
         for row in &self.rows {
             if !good(row) {
                 lines.push(Line { row, name: row.name.clone(), time: row.time });
                 continue;
             }
-            let together = |other: &&Row| good(other) && other.era == row.era && other.tool == row.tool;
+            let together = |other: &&Row| {
+                good(other) && is_taken(other) == is_taken(row) && other.era == row.era && other.tool == row.tool
+            };
             if lines.iter().any(|line| together(&line.row)) {
                 continue;
             }
@@ -163,6 +175,7 @@ impl Report {
             let answered = all.iter().filter(|row| row.name.starts_with("answers")).count();
             let calls = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
             let name = match (answered, all.len() - answered) {
+                (0, taken) if is_taken(row) => format!("takes {}, which then failed", calls(taken, "call")),
                 (0, refused) => format!("refuses {}", calls(refused, "wrong call")),
                 (answered, 0) => format!("answers {}", calls(answered, "call")),
                 (answered, refused) => {
@@ -187,7 +200,24 @@ impl Report {
             })
             .collect();
         let (failed, skipped) = (self.failed(), self.skipped());
-        json!({ "passed": self.rows.len() - failed - skipped, "failed": failed, "skipped": skipped, "seed": self.seed,
-                "tests": tests })
+        json!({ "passed": self.rows.len() - failed - skipped, "taken": self.taken(), "failed": failed, "skipped": skipped,
+                "seed": self.seed, "tests": tests })
+    }
+}
+
+/// The line behind a report for people of so many calls, if there are any.
+#[must_use]
+pub fn told_of_taken(calls: usize) -> String {
+    match calls {
+        0 => String::new(),
+        1 => {
+            "1 of those that passed was taken and failed behind the tool: its arguments were made up, so that may be\n"
+                .to_owned()
+        }
+        calls => {
+            format!(
+                "{calls} of those that passed were taken and failed behind the tool: their arguments were made up, so that may be\n"
+            )
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use mcp_factory::suite::told_of_taken;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -54,5 +55,6 @@ fn shown(report: &Value) -> String {
         of("generated"),
         count("seed"),
     ));
+    text.push_str(&told_of_taken(usize::try_from(count("taken")).unwrap_or(usize::MAX)));
     text
 }
