@@ -10,9 +10,9 @@ use crate::{
     choice::Idle,
     exposure::{self, Group, expose},
     name::{self, Names},
-    settle, too_many,
+    settle, text, too_many,
 };
-use mcp_factory_spec::secrets;
+use mcp_factory_spec::{model::UpstreamTool, secrets};
 
 /// How long a description may be, in characters: models read all of them.
 const LONGEST: usize = 4_000;
@@ -55,13 +55,16 @@ pub fn import(
             continue;
         }
         let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-        if theirs.is_empty() || theirs.len() > 128 || !theirs.chars().all(is_name) {
-            tell(Level::LeftOut, place, format!("the tool `{theirs}`: a spec can't name it"));
+        if UpstreamTool::new(&theirs).is_none() {
+            tell(Level::LeftOut, place, format!("the tool `{}`: a spec can't name it", text::plain(&theirs, 80)));
             continue;
         }
-        let ours = names.tool([theirs.clone()]);
+        let is_fitting = theirs.len() <= 128 && theirs.chars().all(is_name);
+        let wanted = if is_fitting { theirs.clone() } else { name::tool(Some(&theirs), "MCP", &theirs) };
+        let ours = names.tool([wanted]);
         if ours != theirs {
-            tell(Level::Note, place.clone(), format!("the tool `{theirs}` is called `{ours}`, which is free"));
+            let why = if is_fitting { "which is free" } else { "in letters that a name may have" };
+            tell(Level::Note, place.clone(), format!("the tool `{theirs}` is called `{ours}`, {why}"));
         }
         made.push(self::tool(&ours, &theirs, tool));
         places.push(place);
@@ -73,10 +76,10 @@ pub fn import(
         }
         return Err(found);
     }
+    found.extend(idle.notes());
     let server = options.name.clone().unwrap_or_else(|| name::server(title));
     let mut upstream = Map::new();
     upstream.insert("name".to_owned(), "upstream".into());
-    found.extend(idle.notes());
     upstream.insert("type".to_owned(), "mcp".into());
     upstream.extend(connection);
     if !options.tools.is_empty() {
@@ -140,4 +143,33 @@ fn bounded(text: &str, most: usize) -> String {
     let text = secrets::redact(text.trim()).to_string();
     let end = text.char_indices().nth(most).map_or(text.len(), |(at, _)| at);
     text[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_whose_name_has_other_letters_gets_a_name_and_is_called_by_its_own() {
+        let connection = Map::from_iter([("url".to_owned(), "https://mcp.example.com/mcp".into())]);
+        let tools = ["fs/read", "fs.read", "fs_read", "lies Datei", ""].map(|name| json!({ "name": name }));
+        let made = import("files", connection, tools.to_vec(), &Options::default()).expect("a spec");
+        let spec = made.spec.canonical();
+        let named = |at: usize| (spec["tools"][at]["name"].clone(), spec["tools"][at]["mcp"]["tool"].clone());
+        let expected =
+            [("fs_read", "fs/read"), ("fs.read", "fs.read"), ("fs_read_2", "fs_read"), ("lies_datei", "lies Datei")];
+        for (at, (ours, theirs)) in expected.into_iter().enumerate() {
+            assert_eq!(named(at), (ours.into(), theirs.into()));
+        }
+        let told: Vec<String> = made.findings.iter().map(Finding::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "note: the tool `fs/read` is called `fs_read`, in letters that a name may have (at /tools/0 (fs/read))",
+                "note: the tool `fs_read` is called `fs_read_2`, which is free (at /tools/2 (fs_read))",
+                "note: the tool `lies Datei` is called `lies_datei`, in letters that a name may have (at /tools/3 (lies Datei))",
+                "left out: the tool ``: a spec can't name it (at /tools/4 ())",
+            ]
+        );
+    }
 }

@@ -47,7 +47,7 @@ pub use kind::{
 pub use limits::{Cap, Limits, ToolLimits};
 pub use names::{
     ConnectionName, EnvironmentName, EventName, HeaderName, ParameterName, PromptName, ServerName, ToolName,
-    ToolPattern, ToolsetName, TriggerName, Url, Variable,
+    ToolPattern, ToolsetName, TriggerName, UpstreamTool, Url, Variable,
 };
 pub use outbound::{
     Basic, BearerToken, ClientCredentials, CookieKey, HeaderKey, OutboundAuth, OutboundAuths, PrincipalCredential,

@@ -359,7 +359,7 @@ fn names_that_mean_no_good_stay_names() {
     let listed = |name: &str| json!({ "name": name, "title": nasty, "description": nasty, "inputSchema": { "type": "object", "properties": { "a": { "description": nasty } } } });
     let listed = vec![listed("fine"), listed(nasty), listed("with \"quotes\"")];
     let done = mcp::import(nasty, connection(), listed, &mcp::Options::default());
-    assert_eq!(check("mcp", done), 1, "what a spec can't name is left out");
+    assert_eq!(check("mcp", done), 2, "what a spec can't name is left out");
 
     let fields = json!([
         { "name": nasty, "args": [], "type": { "kind": "SCALAR", "name": "Int" } },

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::{
-    Backoff, ConnectionName, Duration, HeaderName, OutboundAuth, OutboundAuths, TextTemplate, ToolPattern, Url,
+    Backoff, ConnectionName, Duration, HeaderName, OutboundAuth, OutboundAuths, TextTemplate, UpstreamTool, Url,
     Variable, names::ColumnName,
 };
 use crate::{
@@ -426,7 +426,7 @@ object! {
         argv: Vec<String>,
         /// How the server identifies itself.
         auth: Option<OutboundAuth>,
-        /// The tools of it that may be used. Left out: all.
-        tools: Vec<ToolPattern>
+        /// The tools of it that may be used; `*` stands for any characters. Left out: all.
+        tools: Vec<UpstreamTool>
     }
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use indexmap::IndexMap;
 
-use super::{ConnectionName, Duration, HeaderName, Pointer, Size, TextTemplate, ToolName, ValueTemplate};
+use super::{ConnectionName, Duration, HeaderName, Pointer, Size, TextTemplate, UpstreamTool, ValueTemplate};
 use crate::read::{keyed, object, words};
 
 mod fixed;
@@ -301,6 +301,6 @@ object! {
     /// A tool of another MCP server. The arguments pass as they are.
     pub struct McpCall {
         /// The tool's name there.
-        tool: ToolName
+        tool: UpstreamTool
     }
 }

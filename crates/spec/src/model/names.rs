@@ -49,16 +49,34 @@ impl ToolPattern {
 
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        let Some((first, rest)) = self.split_once('*') else { return self == name };
-        let Some(mut left) = name.strip_prefix(first) else { return false };
-        let mut parts: Vec<&str> = rest.split('*').collect();
-        let last = parts.pop().unwrap_or_default();
-        for part in parts {
-            let Some(found) = left.find(part) else { return false };
-            left = &left[found + part.len()..];
-        }
-        left.ends_with(last)
+        fits(self, name)
     }
+}
+
+name! {
+    /// What a tool is called by another server, which names it as it likes, or a pattern in which `*` stands for any characters.
+    pub struct UpstreamTool, "the name of another server's tool": "any characters but control characters, at most 200", "^[^\\x00-\\x1f\\x7f]{1,200}$", |name| {
+        !name.is_empty() && name.chars().count() <= 200 && !name.chars().any(|c| c.is_ascii_control())
+    };
+}
+
+impl UpstreamTool {
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        fits(self, name)
+    }
+}
+
+fn fits(pattern: &str, name: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut left) = name.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        let Some(found) = left.find(part) else { return false };
+        left = &left[found + part.len()..];
+    }
+    left.ends_with(last)
 }
 
 name! {
