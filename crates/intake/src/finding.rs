@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mcp_factory_spec::syntax::Position;
+use mcp_factory_spec::{Node, syntax::Position};
 
 /// How much something matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +42,21 @@ impl Level {
 }
 
 impl Finding {
+    /// What takes a document that is of another kind than it was given as.
+    pub(crate) fn other_kind(root: &Node) -> Option<String> {
+        let has = |of: Option<&Node>, keys: &[&str]| of.is_some_and(|of| keys.iter().all(|key| of.get(key).is_some()));
+        let (kind, option) = if has(Some(root), &["openapi"]) || has(Some(root), &["swagger"]) {
+            ("an OpenAPI document", "`--openapi`")
+        } else if has(Some(root), &["info", "item"]) || has(root.get("collection"), &["info", "item"]) {
+            ("a Postman collection", "`--postman`")
+        } else if has(Some(root), &["__schema"]) || has(root.get("data"), &["__schema"]) {
+            ("what a GraphQL endpoint says of its schema", "`--graphql`, with the URL of the endpoint,")
+        } else {
+            return None;
+        };
+        Some(format!("it is {kind}, which {option} takes"))
+    }
+
     /// Of what servers answer in place of a document: a page for people, such as one to sign in at.
     pub(crate) fn of_page(place: &str, bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii_start();

@@ -66,7 +66,8 @@ pub fn import(bytes: &[u8], options: &Options) -> Result<Proposal, Vec<Finding>>
     };
     let schema = root.get("info").and_then(|info| info.text("schema")).unwrap_or_default();
     if root.get("item").is_none() || root.get("info").is_none() {
-        found.push(error("the document is no Postman collection: it has no `info` or no `item`"));
+        let none = error("the document is no Postman collection: it has no `info` or no `item`");
+        found.push(Finding { hint: Finding::other_kind(root.node).or(none.hint), ..none });
         return Err(found);
     }
     if schema.contains("/v1.") {

@@ -344,7 +344,8 @@ fn version(root: &Node) -> Result<(Version, Option<Finding>), Finding> {
             Err(error(format!("`{key}: {version}` is no version that is known"), Some(position), known))
         }
         None => {
-            Err(error("the document is no OpenAPI: it has neither `openapi` nor `swagger`".to_owned(), None, known))
+            let message = "the document is no OpenAPI: it has neither `openapi` nor `swagger`".to_owned();
+            Err(error(message, None, Finding::other_kind(root).as_deref().unwrap_or(known)))
         }
     }
 }

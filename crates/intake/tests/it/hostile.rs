@@ -21,6 +21,8 @@ fn what_is_no_openapi_says_so() {
     for (document, expected) in [
         ("", "expected a mapping, found an empty document"),
         ("name: a spec of ours", "the document is no OpenAPI: it has neither `openapi` nor `swagger`"),
+        ("{\"info\": {}, \"item\": []}", "it is a Postman collection, which `--postman` takes"),
+        ("data: { __schema: {} }", "which `--graphql`, with the URL of the endpoint, takes"),
         ("openapi: 4.0.0", "`openapi: 4.0.0` is no version that is known"),
         ("openapi: 3.9.0", "`openapi: 3.9.0` is no version that is known"),
         ("\u{feff}\n<!doctype HTML><html></html>", "it is a page (HTML or XML), and no document"),

@@ -258,7 +258,12 @@ fn a_server_that_is_not_said_is_a_variable_and_what_is_no_collection_is_told() {
     let error = |value: &Value| {
         of(value).expect_err("it is none").iter().find(|it| it.level == Level::Error).unwrap().to_string()
     };
-    assert!(error(&json!({ "openapi": "3.0.0" })).contains("no Postman collection"));
+    let other = error(&json!({ "openapi": "3.0.0" }));
+    assert!(
+        other.contains("no Postman collection")
+            && other.ends_with("it is an OpenAPI document, which `--openapi` takes"),
+        "{other}"
+    );
     assert!(error(&with(json!([]), json!({}))).contains("has no requests"));
     assert!(import(b"{", &Options::default()).is_err());
 }
