@@ -124,6 +124,31 @@ impl Compiled {
         format!("{REFUSED}: {}{more}", faults.join("; "))
     }
 
+    /// Where a field within says which of the choices is meant: what is wrong with that one, or what the field may say.
+    fn fault_of_choices(&self, error: &ValidationError<'_>, choices: &[Vec<ValidationError<'_>>]) -> Option<String> {
+        let tells = |inner: &&ValidationError<'_>| {
+            listed(inner).is_some() && inner.instance_path().as_str() != error.instance_path().as_str()
+        };
+        let mut meant = choices.iter().filter(|errors| !errors.iter().any(|inner| tells(&inner)));
+        match (meant.next(), meant.next()) {
+            (Some(only), None) if choices.len() > 1 => {
+                let faults: Vec<String> = only.iter().take(MAX_FAULTS).map(|inner| self.fault(inner)).collect();
+                Some(faults.join("; "))
+            }
+            (None, _) => {
+                let first = choices.first()?.iter().find(tells)?;
+                let at = first.instance_path().as_str();
+                let mut options: Vec<String> = Vec::new();
+                for errors in choices {
+                    let inner = errors.iter().filter(tells).find(|inner| inner.instance_path().as_str() == at)?;
+                    options.extend(listed(inner)?.iter().map(Value::to_string));
+                }
+                Some(format!("`{}` must be one of {}, not {}", place(at), options.join(", "), show(first.instance())))
+            }
+            _ => None,
+        }
+    }
+
     fn fault(&self, error: &ValidationError<'_>) -> String {
         let at = place(error.instance_path().as_str());
         match error.kind() {
@@ -143,10 +168,24 @@ impl Compiled {
                 format!("there is no argument {}{within}{known}", unknown.join(", "))
             }
             kind => {
+                if let ValidationErrorKind::AnyOf { context } = kind
+                    && let Some(fault) = self.fault_of_choices(error, context)
+                {
+                    return fault;
+                }
                 let subject = if at.is_empty() { "the arguments".to_owned() } else { format!("`{at}`") };
                 format!("{subject} {}, not {}", expectation(kind, error), show(error.instance()))
             }
         }
+    }
+}
+
+/// What an error says that one field may be, where a list says it: the field tells which choice is meant.
+fn listed<'e>(error: &'e ValidationError<'_>) -> Option<&'e [Value]> {
+    match error.kind() {
+        ValidationErrorKind::Enum { options } => options.as_array().map(Vec::as_slice),
+        ValidationErrorKind::Constant { expected_value } => Some(std::slice::from_ref(expected_value)),
+        _ => None,
     }
 }
 
@@ -267,6 +306,24 @@ mod tests {
         ] {
             assert!(faults.contains(expected), "{expected} in {faults}");
         }
+    }
+
+    #[test]
+    fn a_choice_that_its_field_tells_says_what_is_wrong_with_it() {
+        let kind = |word: &str, field: &str| {
+            json!({ "type": "object", "required": ["kind", field],
+                    "properties": { "kind": { "const": word }, field: { "type": "integer" } } })
+        };
+        let schema = json!({ "type": "object", "properties": { "pet": { "anyOf": [kind("cat", "lives"), kind("dog", "age")] } } });
+        let fault = |pet: Value| {
+            let given = json!({ "pet": pet }).as_object().unwrap().clone();
+            Arguments::compile(&schema).unwrap().check(given).unwrap_err()
+        };
+        let said = "the arguments were refused: `pet.kind` must be one of \"cat\", \"dog\", not \"cow\"";
+        assert_eq!(fault(json!({ "kind": "cow", "age": 1 })), said);
+        let said = "the arguments were refused: `pet.age` must be of type integer, not \"old\"";
+        assert_eq!(fault(json!({ "kind": "dog", "age": "old" })), said);
+        assert!(fault(json!({})).ends_with("`pet` does not fit its schema (`anyOf`), not {}"));
     }
 
     #[test]
