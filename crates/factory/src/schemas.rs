@@ -209,8 +209,8 @@ fn word(kind: ColumnKind) -> &'static str {
         ColumnKind::Time => "time",
         ColumnKind::Timestamp => "timestamp",
         ColumnKind::Json => "json",
-        ColumnKind::Bytes => "bytes",
+        ColumnKind::Bytes | ColumnKind::Hex => "bytes",
         ColumnKind::Array => "array",
-        ColumnKind::Other | ColumnKind::Opaque | ColumnKind::Index => "other",
+        ColumnKind::Other | ColumnKind::Opaque | ColumnKind::Geometry | ColumnKind::Index => "other",
     }
 }

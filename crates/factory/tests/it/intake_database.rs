@@ -299,6 +299,7 @@ async fn a_database_of_postgresql_becomes_tools() {
     the_shop_becomes_tools(&ground).await;
     rows_belong_to_somebody(&ground).await;
     row_security_is_told_and_respected(&ground, &postgres).await;
+    what_no_tool_sets_or_answers_is_told(&ground).await;
     what_is_not_reached_is_told_without_secrets(&postgres).await;
 }
 
@@ -313,6 +314,49 @@ async fn a_database_of_mariadb_becomes_tools() {
     assert!(!shown.contains("open") && !proposed.of.contains("sesame") && !shown.contains("sesame"), "{shown}");
     texts_of_any_script_are_looked_for(&ground).await;
     what_the_database_changes_itself_goes_on_to_change(&ground).await;
+    keys_of_bytes_are_given_and_answered_in_hexadecimal(&ground).await;
+}
+
+/// UUIDs as `BINARY(16)`, and what stands beside them.
+async fn keys_of_bytes_are_given_and_answered_in_hexadecimal(ground: &Ground) {
+    for statement in [
+        "CREATE TABLE makers (id BINARY(16) PRIMARY KEY, name VARCHAR(20))",
+        "CREATE TABLE gadgets (id BINARY(16) PRIMARY KEY, maker_id BINARY(16), name VARCHAR(20), place POINT, photo BLOB, \
+         code VARCHAR(36) DEFAULT (CONCAT('c', 1)), FOREIGN KEY (maker_id) REFERENCES makers (id))",
+        "INSERT INTO gadgets (id, name, place) VALUES (UNHEX('00112233445566778899aabbccddeeff'), 'a', POINT(1, 2))",
+    ] {
+        ground.execute(statement).await;
+    }
+    let tables = ["makers", "gadgets"].map(str::to_owned).to_vec();
+    let gadgets =
+        ground.propose(Database { tables, writes: true, ..Database::default() }).await.expect("a spec").proposal;
+    let told: Vec<String> = gadgets.findings.iter().map(ToString::to_string).collect();
+    for expected in [
+        "left out: `photo`, which no answer has (at gadgets)",
+        "note: no tool sets `place`; a row that is made gets the `code` that the database makes (at gadgets)",
+    ] {
+        assert!(told.iter().any(|it| it == expected), "{told:?}");
+    }
+    let engine = ground.engine(&gadgets.spec);
+    let id = "00112233445566778899aabbccddeeff";
+    let found = ask(&engine, "search_gadgets", json!({})).await.expect("rows")["items"][0].clone();
+    assert_eq!(found, json!({ "id": id, "name": "a", "place": "POINT(1 2)", "code": "c1" }));
+    let maker = "ffeeddccbbaa99887766554433221100";
+    ask(&engine, "create_maker", json!({ "id": maker, "name": "m" })).await.expect("made");
+    ask(&engine, "update_gadget", json!({ "id": id, "maker_id": maker.to_uppercase() })).await.expect("changed");
+    let made = ask(&engine, "create_gadget", json!({ "id": "01".repeat(16), "maker_id": maker })).await.expect("made");
+    assert_eq!(made, json!({ "id": "01".repeat(16) }));
+    for (tool, arguments) in
+        [("search_gadgets", json!({ "maker_id": maker })), ("list_gadgets_by_maker_id", json!({ "maker_id": maker }))]
+    {
+        let rows = ask(&engine, tool, arguments).await.expect("rows");
+        let ids: Vec<_> = rows["items"].as_array().expect("rows").iter().map(|row| row["id"].clone()).collect();
+        assert_eq!(json!(ids), json!([id, "01".repeat(16)]), "{tool}");
+    }
+    assert_eq!(ask(&engine, "get_gadget", json!({ "id": id })).await.expect("a row")["maker_id"], maker);
+    ask(&engine, "get_gadget", json!({ "id": "0g" })).await.expect_err("it is not hexadecimal");
+    ask(&engine, "delete_gadget", json!({ "id": id })).await.expect("deleted");
+    ask(&engine, "get_gadget", json!({ "id": id })).await.expect_err("gone");
 }
 
 /// `ON UPDATE CURRENT_TIMESTAMP` holds for changes that don't assign the column.
@@ -421,6 +465,32 @@ async fn row_security_is_told_and_respected(ground: &Ground, postgres: &Postgres
     ask_as(&engine, "alice", "create_document", json!({ "id": 3, "owner": "alice" })).await.expect("her own");
     let all = ground.plain("SELECT id, owner, body FROM documents ORDER BY id").await;
     assert_eq!(json!(all), json!([[1, "alice", "a"], [2, "bob", "b"], [3, "alice", null]]));
+}
+
+async fn what_no_tool_sets_or_answers_is_told(ground: &Ground) {
+    for statement in [
+        "CREATE TABLE pieces (id bytea PRIMARY KEY, m money, tags text[] NOT NULL DEFAULT '{}', words tsvector, \
+         public uuid DEFAULT gen_random_uuid())",
+        "INSERT INTO pieces VALUES ('\\x00', 1, '{a}')",
+    ] {
+        ground.execute(statement).await;
+    }
+    let pieces = Database { tables: vec!["pieces".to_owned()], writes: true, ..Database::default() };
+    let pieces = ground.propose(pieces).await.expect("a spec").proposal;
+    let told: Vec<String> = pieces.findings.iter().map(ToString::to_string).collect();
+    let expected = [
+        "left out: `id`, `words`, which no answer has (at pieces)",
+        "note: no tool sets `m`, `words`; a row that is made gets the `public` that the database makes (at pieces)",
+        "note: no answer has its key (`id`), so there are no tools that change or delete one (at pieces)",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(names(&pieces.spec), ["create_piece", "list_pieces"].map(str::to_owned).into());
+    let engine = ground.engine(&pieces.spec);
+    for arguments in [json!({ "id": "AQ==" }), json!({ "id": "Ag==", "tags": ["b"] })] {
+        ask(&engine, "create_piece", arguments).await.expect("made");
+    }
+    let made = ground.plain("SELECT tags FROM pieces ORDER BY id").await;
+    assert_eq!(json!(made), json!([[["a"]], [[]], [["b"]]]));
 }
 
 async fn what_is_not_reached_is_told_without_secrets(postgres: &Postgres) {

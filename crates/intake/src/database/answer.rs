@@ -35,6 +35,13 @@ pub fn parameter(column: &Column) -> Map<String, Value> {
             set("type", "string".into());
             set("contentEncoding", "base64".into());
         }
+        ColumnKind::Hex => {
+            set("type", "string".into());
+            set("pattern", "^([0-9a-fA-F]{2})+$".into());
+            if let Some(longest) = column.longest {
+                set("maxLength", longest.saturating_mul(2).into());
+            }
+        }
         ColumnKind::Text if may_be_listed(&column.values) => {
             set("type", "string".into());
             set("enum", json!(column.values));
@@ -62,7 +69,12 @@ pub fn parameter(column: &Column) -> Map<String, Value> {
             set("type", "string".into());
             set("pattern", "^[01]+$".into());
         }
-        ColumnKind::Time | ColumnKind::Timestamp | ColumnKind::Other | ColumnKind::Opaque | ColumnKind::Index => {
+        ColumnKind::Time
+        | ColumnKind::Timestamp
+        | ColumnKind::Other
+        | ColumnKind::Opaque
+        | ColumnKind::Geometry
+        | ColumnKind::Index => {
             set("type", "string".into());
         }
     }
@@ -91,6 +103,7 @@ pub fn about(column: &Column, more: Option<&str>, dialect: Dialect) -> Option<St
         ColumnKind::Timestamp if is_zoned(column) => Some("as in 2026-11-21T04:47:15Z"),
         ColumnKind::Timestamp => Some("as in 2026-11-21T04:47:15"),
         ColumnKind::Time => Some("as in 04:47:15"),
+        ColumnKind::Hex => Some("in hexadecimal"),
         _ => None,
     };
     let comment = Some(comment).filter(|comment| !comment.is_empty());

@@ -174,7 +174,9 @@ fn default_of(expression: &str) -> Default {
     let (inner, behind) = (&rest[..end], &rest[end + 1..]);
     let is_type = |cast: &str| {
         !cast.contains("::")
-            && cast.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '.' | '(' | ')' | '"'))
+            && cast
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '.' | '(' | ')' | '[' | ']' | '"'))
     };
     match behind.strip_prefix("::") {
         None if behind.is_empty() && !inner.contains(['\\', '\0']) => Default::Simple(text.to_owned()),
@@ -195,6 +197,7 @@ mod tests {
             ("(-1.50)", simple("-1.50")),
             ("'active'::character varying", simple("'active'")),
             ("'G'::public.mpaa_rating", simple("'G'")),
+            ("'{}'::text[]", simple("'{}'")),
             ("'it''s'", Default::Made),
             ("-", Default::Made),
             ("1.2.3", Default::Made),

@@ -50,6 +50,11 @@ impl<'a> Chosen<'a> {
         let rest: Vec<String> = key.iter().filter(|name| !is_owner(name)).cloned().collect();
         self.fields(&rest).filter(|fields| !fields.is_empty())
     }
+
+    /// The same, where answers have it: by another one no row can be asked for.
+    pub fn shown_key(&self) -> Option<Vec<&Field<'a>>> {
+        self.key().filter(|key| key.iter().all(|field| is_readable(field.column)))
+    }
 }
 
 pub fn choose<'a>(schema: &'a Schema, options: &Options, found: &mut Vec<Finding>) -> Vec<Chosen<'a>> {
@@ -125,7 +130,7 @@ fn take<'a>(
         let is_key = table.primary_key.contains(&column.name)
             || table.references.iter().any(|r| r.columns.contains(&column.name));
         if is_secret(&column.name) && !is_key {
-            secret.push(&column.name);
+            secret.push(column);
             continue;
         }
         match quoted_name(&column.name) {
@@ -137,14 +142,19 @@ fn take<'a>(
         }
     }
     if !secret.is_empty() {
-        let names: Vec<String> = secret.iter().map(|name| format!("`{}`", text::plain(name, 80))).collect();
-        let it = if names.len() == 1 { "which looks like a secret" } else { "which look like secrets" };
-        let mut finding = finding(Level::Partly, &table.full_name(), format!("{}, {it}", names.join(", ")));
+        let it = if secret.len() == 1 { "which looks like a secret" } else { "which look like secrets" };
+        let names = listed(secret);
+        let mut finding = finding(Level::Partly, &table.full_name(), format!("{names}, {it}"));
         finding.hint = Some("write it into the statements of the tools that are to show it".to_owned());
         found.push(finding);
     }
-    if !columns.iter().any(|field| is_readable(field.column, dialect)) {
+    let (unread, read): (Vec<_>, Vec<_>) = columns.iter().partition(|field| !is_readable(field.column));
+    if read.is_empty() {
         return Err("no column of it can be read".to_owned());
+    }
+    if !unread.is_empty() {
+        let names = listed(unread.into_iter().map(|field| field.column));
+        found.push(finding(Level::Partly, &table.full_name(), format!("{names}, which no answer has")));
     }
     row_security(table, options, found);
     let snake = tool::snake(&table.name);
@@ -157,13 +167,15 @@ fn take<'a>(
     Ok(Chosen { table, quoted, snake, words, columns, owner, owner_quoted })
 }
 
+/// The names of columns, for people.
+pub fn listed<'a>(columns: impl IntoIterator<Item = &'a Column>) -> String {
+    let name = |column: &Column| format!("`{}`", text::plain(&column.name, 80));
+    columns.into_iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
 /// Whether an answer can have it.
-pub fn is_readable(column: &Column, dialect: Dialect) -> bool {
-    match column.kind {
-        ColumnKind::Index | ColumnKind::Bytes => false,
-        ColumnKind::Opaque => dialect == Dialect::Postgres,
-        _ => true,
-    }
+pub fn is_readable(column: &Column) -> bool {
+    !matches!(column.kind, ColumnKind::Index | ColumnKind::Bytes)
 }
 
 /// Rows belong to somebody: by a column of the table, or by what they refer to, which no statement here asks.

@@ -275,10 +275,7 @@ impl<'a> Inference<'_, 'a> {
     fn columns(&self) -> Result<Vec<String>, String> {
         let returned = Wanted::of(self.tool).returned;
         if returned.is_empty() {
-            return Ok(statement::answered(self.table, self.schema.dialect)
-                .into_iter()
-                .map(statement::column)
-                .collect());
+            return Ok(statement::answered(self.table).into_iter().map(statement::column).collect());
         }
         let each = returned.iter().map(|name| {
             let field = column(self.table, name).ok_or_else(|| {
@@ -357,7 +354,7 @@ impl<'a> Inference<'_, 'a> {
     fn found_by(&self, key: &[(&Given<'_, 'a>, &Field<'a>)]) -> String {
         let conditions = statement::owned(self.table, self.by).into_iter();
         conditions
-            .chain(key.iter().map(|(given, field)| format!("{} = :{}", field.quoted, given.parameter)))
+            .chain(key.iter().map(|(given, field)| statement::equals_to(field, &given.parameter)))
             .collect::<Vec<_>>()
             .join(" AND ")
     }

@@ -85,13 +85,17 @@ pub enum ColumnKind {
     Timestamp,
     Json,
     Bytes,
+    /// Bytes of MySQL that are a key, such as `BINARY(16)` with a UUID: read and given in hexadecimal.
+    Hex,
+    /// Of MySQL: readable as text, and no value of JSON becomes one.
+    Geometry,
     /// An array of something, as JSON.
     Array,
     /// Readable as it is, and best compared with nothing: an interval, a range, an address.
     Other,
     /// Only readable when it is cast to text.
     Opaque,
-    /// Made for searching, not for reading.
+    /// Made for searching and not for reading, or of a type that is not known.
     Index,
 }
 

@@ -81,6 +81,7 @@ pub fn equals(field: &Field<'_>) -> String {
 /// would be written there, which takes an index, and has to be the same in Unicode.
 pub fn equals_to(field: &Field<'_>, parameter: &str) -> String {
     match &field.column.charset {
+        _ if field.column.kind == ColumnKind::Hex => format!("{} = UNHEX(:{parameter})", field.quoted),
         Some(charset) if field.column.values.is_empty() => {
             format!("{0} = CONVERT(:{parameter} USING {charset}) AND {1} = :{parameter}", field.quoted, unicode(field))
         }
@@ -109,6 +110,7 @@ pub fn bounded(field: &Field<'_>, sign: &str, parameter: &str, dialect: Dialect)
 pub fn bound(field: &Field<'_>, parameter: &str, dialect: Dialect) -> String {
     match (dialect, field.column.kind) {
         (Dialect::Mysql, ColumnKind::Timestamp) => format!("TRIM(TRAILING 'Z' FROM :{parameter})"),
+        (_, ColumnKind::Hex) => format!("UNHEX(:{parameter})"),
         (Dialect::Mysql, _) if answer::is_bits(field.column) => format!("CAST(CONV(:{parameter}, 2, 10) AS UNSIGNED)"),
         _ => format!(":{parameter}"),
     }
@@ -128,13 +130,15 @@ pub fn contains(fields: &[&Field<'_>], parameter: &str, dialect: Dialect) -> Str
 pub fn column(field: &Field<'_>) -> String {
     match field.column.kind {
         ColumnKind::Opaque => format!("CAST({0} AS text) AS {0}", field.quoted),
+        ColumnKind::Hex => format!("LOWER(HEX({0})) AS {0}", field.quoted),
+        ColumnKind::Geometry => format!("ST_AsText({0}) AS {0}", field.quoted),
         _ => field.quoted.clone(),
     }
 }
 
 /// What answers have.
-pub fn answered<'t, 'a>(table: &'t Chosen<'a>, dialect: Dialect) -> Vec<&'t Field<'a>> {
-    table.columns.iter().filter(|field| is_readable(field.column, dialect)).collect()
+pub fn answered<'t, 'a>(table: &'t Chosen<'a>) -> Vec<&'t Field<'a>> {
+    table.columns.iter().filter(|field| is_readable(field.column)).collect()
 }
 
 /// An order in which no two rows are alike, as long as answers tell them apart: by the key, else by all that is answered, in which
@@ -149,7 +153,7 @@ pub fn order(table: &Chosen<'_>, dialect: Dialect) -> Vec<String> {
     if let Some(key) = key.as_ref().filter(|key| key.len() <= MOST_OF_KEY && key.iter().all(|it| it.column.sorts())) {
         return as_it_is(key);
     }
-    let fields = key.unwrap_or_else(|| answered(table, dialect));
+    let fields = key.unwrap_or_else(|| answered(table));
     let (first, rest): (Vec<&Field<'_>>, Vec<&Field<'_>>) = fields.into_iter().partition(|it| it.column.sorts());
     let mut order: Vec<String> = as_it_is(&first);
     order.extend(rest.iter().map(|field| sorted(field, dialect)));

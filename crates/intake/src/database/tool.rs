@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Draft, answer,
-    choose::{Chosen, Field},
+    choose::{Chosen, Field, is_readable},
     schema::{Column, ColumnKind, Kind},
     statement::{self, Select},
 };
@@ -32,7 +32,7 @@ impl Draft<'_> {
     }
 
     fn search(&mut self, table: &Chosen<'_>) {
-        let fields = statement::answered(table, self.dialect);
+        let fields = statement::answered(table);
         let mut select = Select::of(table, &fields, self.options.by);
         let mut parameters = Parameters::default();
         let mut properties = Map::new();
@@ -88,8 +88,8 @@ impl Draft<'_> {
     }
 
     fn get(&mut self, table: &Chosen<'_>) {
-        let Some(key) = table.key().filter(|_| table.table.kind == Kind::Table) else { return };
-        let fields = statement::answered(table, self.dialect);
+        let Some(key) = table.shown_key().filter(|_| table.table.kind == Kind::Table) else { return };
+        let fields = statement::answered(table);
         let mut select = Select::of(table, &fields, self.options.by);
         for field in &key {
             select.holds(&statement::equals(field));
@@ -113,12 +113,15 @@ impl Draft<'_> {
 
     /// The rows that refer to one of another table.
     fn lists(&mut self, table: &Chosen<'_>) {
-        let fields = statement::answered(table, self.dialect);
+        let fields = statement::answered(table);
         let mut known: HashSet<&[String]> = HashSet::new();
         for reference in &table.table.references {
             let Some(by) = table.fields(&reference.columns).filter(|_| known.insert(&reference.columns)) else {
                 continue;
             };
+            if !by.iter().all(|field| is_readable(field.column)) {
+                continue;
+            }
             if table.key().is_some_and(|key| {
                 key.len() == by.len() && key.iter().all(|k| by.iter().any(|b| b.parameter == k.parameter))
             }) {
@@ -150,7 +153,10 @@ impl Draft<'_> {
             };
             let Some(outer) = target.fields(&to.to) else { continue };
             let ([by], [inner], [outer]) = (by.as_slice(), inner.as_slice(), outer.as_slice()) else { continue };
-            let fields = statement::answered(target, self.dialect);
+            if !is_readable(by.column) {
+                continue;
+            }
+            let fields = statement::answered(target);
             let mut select = Select::of(target, &fields, self.options.by);
             let owned =
                 statement::owned(link, self.options.by).map(|owned| format!(" AND {owned}")).unwrap_or_default();
@@ -231,7 +237,7 @@ fn filters<'f, 'a>(table: &Chosen<'_>, fields: &[&'f Field<'a>]) -> Vec<&'f Fiel
 /// Whether it is looked for as it is.
 fn is_exact(table: &Chosen<'_>, column: &Column) -> bool {
     let is_unique = table.table.unique.iter().any(|key| *key == [column.name.as_str()]);
-    let compares = matches!(column.kind, ColumnKind::Integer | ColumnKind::Text | ColumnKind::Uuid);
+    let compares = matches!(column.kind, ColumnKind::Integer | ColumnKind::Text | ColumnKind::Uuid | ColumnKind::Hex);
     refers(table, column).is_some() && compares
         || !column.values.is_empty()
         || column.kind == ColumnKind::Boolean

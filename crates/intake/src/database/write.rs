@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Draft, answer,
-    choose::{Chosen, Field},
+    choose::{Chosen, Field, listed},
     finding,
     schema::{ColumnKind, Default, Kind},
     statement,
@@ -19,13 +19,38 @@ impl Draft<'_> {
             return;
         }
         self.create(table);
-        let Some(key) = table.key() else {
-            let message = "no key tells its rows apart, so there are no tools that change or delete one";
-            self.found.push(finding(Level::Note, &table.table.full_name(), message.to_owned()));
+        self.unset(table);
+        let Some(key) = table.shown_key() else {
+            let why = match table.key() {
+                Some(key) => format!("no answer has its key ({})", listed(key.iter().map(|field| field.column))),
+                None => "no key tells its rows apart".to_owned(),
+            };
+            let message = format!("{why}, so there are no tools that change or delete one");
+            self.found.push(finding(Level::Note, &table.table.full_name(), message));
             return;
         };
         self.update(table, &key);
         self.delete(table, &key);
+    }
+
+    /// What of its rows no caller says.
+    fn unset(&mut self, table: &Chosen<'_>) {
+        let is_of_key = |field: &Field<'_>| table.table.primary_key.contains(&field.column.name);
+        let (mut never, mut made) = (Vec::new(), Vec::new());
+        for field in table.columns.iter().filter(|field| field.column.default != Default::Generated) {
+            match takes_values(field) {
+                false => never.push(field.column),
+                true if field.column.default == Default::Made && !is_of_key(field) => made.push(field.column),
+                true => {}
+            }
+        }
+        let never = Some(listed(never)).filter(|names| !names.is_empty()).map(|names| format!("no tool sets {names}"));
+        let made = Some(listed(made)).filter(|names| !names.is_empty() && table.table.insertable);
+        let made = made.map(|names| format!("a row that is made gets the {names} that the database makes"));
+        let told: Vec<String> = never.into_iter().chain(made).collect();
+        if !told.is_empty() {
+            self.found.push(finding(Level::Note, &table.table.full_name(), told.join("; ")));
+        }
     }
 
     fn create(&mut self, table: &Chosen<'_>) {
@@ -78,7 +103,7 @@ impl Draft<'_> {
         let name = self.names.give([format!("create_{one}"), format!("create_{}", table.snake)]);
         let about = with_comment(&format!("Make a row of {}", table.words), table);
         let annotations = making();
-        let returning = self.answers_inserts.then(|| table.key()).flatten();
+        let returning = self.answers_inserts.then(|| table.shown_key()).flatten();
         self.write(table, name, about, properties, text, returning.as_deref(), annotations, None);
     }
 
@@ -172,7 +197,7 @@ impl Draft<'_> {
         }
         // Where the row can be answered, that there was none is told.
         let answered = returning.map(|key| {
-            let columns: Vec<&str> = key.iter().map(|field| &*field.quoted).collect();
+            let columns: Vec<String> = key.iter().map(|field| statement::column(field)).collect();
             (format!("{text}\nRETURNING {}", columns.join(", ")), key)
         });
         if let Some((with_answer, key)) =
@@ -211,7 +236,7 @@ pub(super) fn confirmation(key: &[&str], table: &Chosen<'_>) -> String {
 
 /// Whether a value of JSON can become one of the column.
 fn takes_values(field: &Field<'_>) -> bool {
-    !matches!(field.column.kind, ColumnKind::Opaque | ColumnKind::Index)
+    !matches!(field.column.kind, ColumnKind::Opaque | ColumnKind::Geometry | ColumnKind::Index)
 }
 
 /// Whether somebody who makes a row may give it.

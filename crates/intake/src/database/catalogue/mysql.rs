@@ -100,13 +100,21 @@ pub fn fill<'a>(tables: &mut Tables, answer: impl Fn(usize) -> &'a Rows, unread:
             check::apply(&mut table.columns, None, &text(row, 1));
         }
     }
+    for table in tables.0.values_mut() {
+        let keys = table.unique.iter().chain([&table.primary_key]);
+        let keys: std::collections::BTreeSet<&String> =
+            keys.chain(table.references.iter().map(|reference| &reference.columns)).flatten().collect();
+        let of_keys = table.columns.iter_mut().filter(|column| keys.contains(&column.name));
+        of_keys.filter(|it| it.kind == ColumnKind::Bytes).for_each(|column| column.kind = ColumnKind::Hex);
+    }
     is_mariadb
 }
 
 fn column(row: &[serde_json::Value], is_mariadb: bool) -> Column {
     let (data_type, column_type) = (text(row, 2).to_ascii_lowercase(), text(row, 3));
     let mut column = Column::new(text(row, 1), kind(&data_type, &column_type));
-    column.longest = if matches!(&*data_type, "char" | "varchar") { number(row, 4) } else { None };
+    column.longest =
+        if matches!(&*data_type, "char" | "varchar" | "binary" | "varbinary") { number(row, 4) } else { None };
     column.nullable = yes(row, 5);
     if data_type == "bit" {
         column.declared = Some(column_type.clone());
@@ -156,7 +164,9 @@ fn kind(data_type: &str, column_type: &str) -> ColumnKind {
         "json" => ColumnKind::Json,
         "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => ColumnKind::Bytes,
         "bit" | "inet4" | "inet6" => ColumnKind::Other,
-        _ => ColumnKind::Opaque,
+        "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring" | "multipolygon"
+        | "geometrycollection" | "geomcollection" => ColumnKind::Geometry,
+        _ => ColumnKind::Index,
     }
 }
 
