@@ -148,6 +148,47 @@ const SHOP: &[&str] = &[
     "INSERT INTO order_products VALUES (1, 1), (1, 2), (2, 2), (3, 3)",
 ];
 
+/// A database that takes any text for a date answers everything or nothing.
+async fn what_is_no_point_in_time_is_refused(ground: &Ground) {
+    for statement in [
+        "CREATE TABLE visits (id INTEGER PRIMARY KEY, day DATE, hour TIME, at DATETIME)",
+        "INSERT INTO visits VALUES (1, '2026-11-21', '04:47:15', '2026-11-21 04:47:15')",
+    ] {
+        let timestamp = if ground.backend == Backend::Postgres { "TIMESTAMP" } else { "DATETIME" };
+        ground.execute(&statement.replace("DATETIME", timestamp)).await;
+    }
+    let visits = Database { tables: vec!["visits".to_owned()], writes: true, ..Database::default() };
+    let engine = ground.engine(&ground.spec(visits).await);
+    for (name, value) in [
+        ("day_from", "gestern"),
+        ("day_from", "2026-13-45"),
+        ("day_to", "21.11.2026"),
+        ("at_from", "soon"),
+        ("at_to", "2026-11-21T25:00:00"),
+    ] {
+        let refused = ask(&engine, "search_visits", json!({ name: value })).await.expect_err(value);
+        let told = match ground.backend {
+            Backend::Postgres if name.starts_with("day") => name,
+            _ => "must match the pattern ^[0-9]{4}-(0[1-9]|1[0-2])-",
+        };
+        assert!(refused.contains(told), "{refused}");
+    }
+    ask(&engine, "update_visit", json!({ "id": 1, "hour": "noon" })).await.expect_err("it is no time");
+    for (name, value) in [
+        ("day_from", "2026-11-21"),
+        ("at_from", "2026-11-21"),
+        ("at_from", "2026-11-21T04:47"),
+        ("at_from", "2026-11-21 04:47:15.000"),
+        ("at_to", "2026-11-21T04:47:15Z"),
+    ] {
+        let found = ask(&engine, "search_visits", json!({ name: value })).await.expect(value);
+        assert_eq!(found["items"].as_array().map(Vec::len), Some(1), "{name} {value}: {found}");
+    }
+    ask(&engine, "update_visit", json!({ "id": 1, "hour": "12:00", "at": "2026-11-22T00:00:00" }))
+        .await
+        .expect("it is");
+}
+
 async fn shop(ground: &Ground) {
     for statement in SHOP {
         let text = match ground.backend {
@@ -290,6 +331,7 @@ async fn a_database_of_sqlite_becomes_tools() {
     let ground = Ground::new(Backend::Sqlite, &folder.path().join("shop.db").display().to_string());
     the_shop_becomes_tools(&ground).await;
     rows_belong_to_somebody(&ground).await;
+    what_is_no_point_in_time_is_refused(&ground).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -298,6 +340,7 @@ async fn a_database_of_postgresql_becomes_tools() {
     let ground = Ground::new(Backend::Postgres, &postgres.url());
     the_shop_becomes_tools(&ground).await;
     rows_belong_to_somebody(&ground).await;
+    what_is_no_point_in_time_is_refused(&ground).await;
     row_security_is_told_and_respected(&ground, &postgres).await;
     what_no_tool_sets_or_answers_is_told(&ground).await;
     what_is_not_reached_is_told_without_secrets(&postgres).await;
@@ -309,6 +352,7 @@ async fn a_database_of_mariadb_becomes_tools() {
     let ground = Ground::new(Backend::Mysql, &mariadb.url());
     the_shop_becomes_tools(&ground).await;
     rows_belong_to_somebody(&ground).await;
+    what_is_no_point_in_time_is_refused(&ground).await;
     let proposed = ground.propose(Database::default()).await.expect("a spec");
     let shown = format!("{} {:?}", proposed.proposal.spec.canonical(), proposed.proposal.findings);
     assert!(!shown.contains("open") && !proposed.of.contains("sesame") && !shown.contains("sesame"), "{shown}");

@@ -12,8 +12,11 @@ use crate::text;
 /// Values in an `enum`.
 const MOST_VALUES: usize = 100;
 
+const DATE: &str = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])";
+const TIME: &str = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,9})?)?";
+
 /// What a caller gives for the column.
-pub fn parameter(column: &Column) -> Map<String, Value> {
+pub fn parameter(column: &Column, dialect: Dialect) -> Map<String, Value> {
     let mut schema = Map::new();
     let mut set = |key: &str, value: Value| drop(schema.insert(key.to_owned(), value));
     match column.kind {
@@ -55,6 +58,10 @@ pub fn parameter(column: &Column) -> Map<String, Value> {
         ColumnKind::Date => {
             set("type", "string".into());
             set("format", "date".into());
+            // Others take any text for a date, and find everything or nothing.
+            if dialect != Dialect::Postgres {
+                set("pattern", format!("^{DATE}$").into());
+            }
         }
         ColumnKind::Uuid => {
             set("type", "string".into());
@@ -65,20 +72,47 @@ pub fn parameter(column: &Column) -> Map<String, Value> {
             set("type", "string".into());
             set("format", "date-time".into());
         }
+        ColumnKind::Timestamp => {
+            set("type", "string".into());
+            let zone = match dialect {
+                Dialect::Mysql => "Z?",
+                _ => "(Z|[+-][0-9]{2}:?[0-9]{2})?",
+            };
+            set("pattern", format!("^{DATE}([T ]{TIME}{zone})?$").into());
+        }
+        ColumnKind::Time => {
+            set("type", "string".into());
+            let pattern = match dialect {
+                // Not only of a day.
+                Dialect::Mysql => "^-?[0-9]{1,3}:[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,9})?)?$".to_owned(),
+                _ => format!("^{TIME}(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)?$"),
+            };
+            set("pattern", pattern.into());
+        }
         ColumnKind::Other if is_bits(column) => {
             set("type", "string".into());
             set("pattern", "^[01]+$".into());
         }
-        ColumnKind::Time
-        | ColumnKind::Timestamp
-        | ColumnKind::Other
-        | ColumnKind::Opaque
-        | ColumnKind::Geometry
-        | ColumnKind::Index => {
+        ColumnKind::Other | ColumnKind::Opaque | ColumnKind::Geometry | ColumnKind::Index => {
             set("type", "string".into());
         }
     }
+    if let Some(form) = form(column, dialect).filter(|_| schema.contains_key("pattern")) {
+        // The pattern takes the 31st of any month, too.
+        schema.insert("examples".to_owned(), json!([form]));
+    }
     schema
+}
+
+/// How a point in time is written, where no `format` says it.
+fn form(column: &Column, dialect: Dialect) -> Option<&'static str> {
+    match column.kind {
+        ColumnKind::Timestamp if dialect == Dialect::Sqlite => Some("2026-11-21 04:47:15"),
+        ColumnKind::Timestamp if is_zoned(column) => Some("2026-11-21T04:47:15Z"),
+        ColumnKind::Timestamp => Some("2026-11-21T04:47:15"),
+        ColumnKind::Time => Some("04:47:15"),
+        _ => None,
+    }
 }
 
 /// A few, none of which looks like a secret.
@@ -98,16 +132,12 @@ pub fn is_bits(column: &Column) -> bool {
 /// What a model reads of it, where its name does not say it all.
 pub fn about(column: &Column, more: Option<&str>, dialect: Dialect) -> Option<String> {
     let comment = text::plain(&column.comment, 200);
-    let form = match column.kind {
-        ColumnKind::Timestamp if dialect == Dialect::Sqlite => Some("as in 2026-11-21 04:47:15"),
-        ColumnKind::Timestamp if is_zoned(column) => Some("as in 2026-11-21T04:47:15Z"),
-        ColumnKind::Timestamp => Some("as in 2026-11-21T04:47:15"),
-        ColumnKind::Time => Some("as in 04:47:15"),
-        ColumnKind::Hex => Some("in hexadecimal"),
-        _ => None,
+    let form = match form(column, dialect) {
+        Some(form) => Some(format!("as in {form}")),
+        None => (column.kind == ColumnKind::Hex).then(|| "in hexadecimal".to_owned()),
     };
     let comment = Some(comment).filter(|comment| !comment.is_empty());
-    let parts: Vec<&str> = [comment.as_deref(), more, form].into_iter().flatten().collect();
+    let parts: Vec<&str> = [comment.as_deref(), more, form.as_deref()].into_iter().flatten().collect();
     (!parts.is_empty())
         .then(|| parts.join(if comment.as_deref().is_some_and(|it| it.ends_with('.')) { " " } else { ", " }))
 }

@@ -57,7 +57,7 @@ impl Draft<'_> {
             let group = match column.kind {
                 _ if is_exact(table, column) => {
                     let parameter = parameters.name(&column.name);
-                    let mut schema = answer::parameter(column);
+                    let mut schema = answer::parameter(column, self.dialect);
                     schema.extend(answer::about(column, refers(table, column).as_deref(), self.dialect).map(described));
                     select.may_hold(&parameter, &statement::equals_to(field, &parameter));
                     properties.insert(parameter, Value::Object(schema));
@@ -72,7 +72,7 @@ impl Draft<'_> {
             bounded[group] += 1;
             for (word, sign, about) in [("from", ">=", "At least"), ("to", "<=", "At most")] {
                 let parameter = parameters.name(&format!("{}_{word}", column.name));
-                let mut schema = answer::parameter(column);
+                let mut schema = answer::parameter(column, self.dialect);
                 schema.shift_remove("minimum");
                 schema.shift_remove("maximum");
                 let about = answer::about(column, None, self.dialect)
@@ -254,7 +254,7 @@ fn refers(table: &Chosen<'_>, column: &Column) -> Option<String> {
 pub fn required(table: &Chosen<'_>, fields: &[&Field<'_>], dialect: Dialect) -> Map<String, Value> {
     let mut properties = Map::new();
     for field in fields {
-        let mut schema = answer::parameter(field.column);
+        let mut schema = answer::parameter(field.column, dialect);
         schema.insert("required".to_owned(), true.into());
         schema.extend(answer::about(field.column, refers(table, field.column).as_deref(), dialect).map(described));
         properties.insert(field.parameter.clone(), Value::Object(schema));

@@ -86,7 +86,7 @@ impl Draft<'_> {
                 }
                 Default::Made | Default::Generated => continue,
             };
-            let mut schema = answer::parameter(field.column);
+            let mut schema = answer::parameter(field.column, self.dialect);
             if field.is_required() {
                 schema.insert("required".to_owned(), true.into());
             }
@@ -127,7 +127,7 @@ impl Draft<'_> {
             emptied.push('_');
         }
         for field in changed {
-            let mut schema = answer::parameter(field.column);
+            let mut schema = answer::parameter(field.column, self.dialect);
             schema.extend(answer::about(field.column, None, self.dialect).map(described));
             properties.insert(field.parameter.clone(), Value::Object(schema));
             let (column, parameter) = (&field.quoted, &field.parameter);

@@ -178,7 +178,9 @@ fn ids_and_points_in_time_say_what_form_they_have() {
     let (search, get) = (tool("search_people").expect("it"), tool("get_people").expect("it"));
     assert_eq!(get["parameters"]["code"]["format"], "uuid");
     assert_eq!(search["parameters"]["name_from"]["format"], "date-time");
-    assert_eq!(search["parameters"]["place_from"].get("format"), None);
+    let place = &search["parameters"]["place_from"];
+    assert_eq!((place.get("format"), &place["examples"]), (None, &serde_json::json!(["2026-11-21T04:47:15"])));
+    assert!(place["pattern"].is_string(), "{place}");
 }
 
 #[test]

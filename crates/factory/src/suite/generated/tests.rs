@@ -157,3 +157,12 @@ fn a_schema_that_wants_more_than_anybody_sends_is_given_up() {
     assert_eq!(accepted(&schema, SETTINGS), []);
     assert!(refused(&schema, SETTINGS).iter().any(|call| call.name == "a missing `a`"));
 }
+
+/// `^[0-9]{4}-[0-9]{2}-[0-9]{2}$` is no date yet.
+#[test]
+fn what_a_pattern_takes_is_made_of_its_examples() {
+    let at = json!({ "type": "string", "pattern": "^[0-9]+$", "examples": ["42"] });
+    let schema = json!({ "type": "object", "required": ["at"], "properties": { "at": at } });
+    let calls = accepted(&schema, SETTINGS);
+    assert!(!calls.is_empty() && calls.iter().all(|call| call.arguments["at"] == "42"), "{calls:?}");
+}

@@ -74,7 +74,9 @@ impl<'s> Values<'s> {
             .chain(schema.get("examples").and_then(Value::as_array).into_iter().flatten())
             .filter(|known| !known.is_null())
             .collect();
-        if !known.is_empty() && (size != Size::Random || self.rng.bool()) {
+        // A pattern takes more than its author means, such as the 31st of any month.
+        let is_rough = schema.get("pattern").is_some();
+        if !known.is_empty() && (size != Size::Random || is_rough || self.rng.bool()) {
             return Some(known[self.rng.usize(..known.len())].clone());
         }
         match self.kind(schema) {
