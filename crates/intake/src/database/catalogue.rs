@@ -88,7 +88,7 @@ impl Tables {
 }
 
 impl Column {
-    fn new(name: String, kind: super::schema::ColumnKind) -> Self {
+    pub(super) fn new(name: String, kind: super::schema::ColumnKind) -> Self {
         Self {
             name,
             kind,

@@ -129,7 +129,7 @@ fn take<'a>(
     for column in table.columns.iter().filter(|column| owner.is_none_or(|owner| owner.name != column.name)) {
         let is_key = table.primary_key.contains(&column.name)
             || table.references.iter().any(|r| r.columns.contains(&column.name));
-        if is_secret(&column.name) && !is_key {
+        if is_secret(column) && !is_key {
             secret.push(column);
             continue;
         }
@@ -270,14 +270,11 @@ fn row_security(table: &Table, options: &Options, found: &mut Vec<Finding>) {
     found.push(finding);
 }
 
-/// What nobody should read by accident.
-fn is_secret(column: &str) -> bool {
-    let snake = tool::snake(column);
-    let words: Vec<&str> = snake.split('_').collect();
-    const WORDS: [&str; 16] = [
-        "password",
+/// What nobody should read by accident: a text under such a name, or a number that has no other. Flags, points in time and counts
+/// (`has_password`, `password_changed_at`, `token_count`) only speak of one.
+fn is_secret(column: &Column) -> bool {
+    const WORDS: [&str; 14] = [
         "passwords",
-        "passwd",
         "pwd",
         "passphrase",
         "passcode",
@@ -287,23 +284,40 @@ fn is_secret(column: &str) -> bool {
         "tokens",
         "hash",
         "salt",
-        "apikey",
         "credential",
         "credentials",
         "cvv",
+        "cvc",
     ];
-    const PAIRS: [(&str, &str); 6] = [
-        ("api", "key"),
-        ("private", "key"),
-        ("access", "key"),
-        ("encryption", "key"),
-        ("signing", "key"),
-        ("pass", "phrase"),
+    const WITHIN: [&str; 13] = [
+        "password",
+        "passwd",
+        "passphrase",
+        "passwort",
+        "kennwort",
+        "motdepasse",
+        "contrasena",
+        "apikey",
+        "privatekey",
+        "accesskey",
+        "encryptionkey",
+        "signingkey",
+        "otpseed",
     ];
-    let joined = words.concat();
-    words.iter().any(|word| WORDS.contains(word))
-        || words.windows(2).any(|pair| PAIRS.contains(&(pair[0], pair[1])))
-        || ["password", "passwd", "apikey", "privatekey"].iter().any(|word| joined.contains(word))
+    let says_so = |words: &[&str]| {
+        let joined = words.concat();
+        words.iter().any(|word| WORDS.contains(word)) || WITHIN.iter().any(|it| joined.contains(it))
+    };
+    let snake = tool::snake(&column.name);
+    let words: Vec<&str> = snake.split('_').collect();
+    match column.kind {
+        ColumnKind::Boolean | ColumnKind::Date | ColumnKind::Time | ColumnKind::Timestamp => false,
+        // `reset_token`, and not `token_count` or `total_tokens`.
+        ColumnKind::Integer | ColumnKind::Number | ColumnKind::Decimal => {
+            words.last().is_some_and(|last| *last != "tokens" && says_so(&[last]))
+        }
+        _ => says_so(&words),
+    }
 }
 
 impl Field<'_> {
@@ -319,6 +333,7 @@ mod tests {
 
     #[test]
     fn columns_that_look_like_secrets_are_known_by_their_words() {
+        let is_secret = |name: &str, kind| is_secret(&Column::new(name.to_owned(), kind));
         for secret in [
             "password",
             "password_hash",
@@ -331,11 +346,31 @@ mod tests {
             "resetToken",
             "salt",
             "userpassword",
+            "pass_phrase",
+            "Passwort",
+            "kennwort_alt",
+            "mot_de_passe",
+            "contrasena",
+            "otp_seed",
+            "otp_secret",
         ] {
-            assert!(is_secret(secret), "{secret}");
+            assert!(is_secret(secret, ColumnKind::Text), "{secret}");
         }
-        for plain in ["name", "pass_count", "key", "hashtag", "tokenizer", "primary_key", "secretary", "compass"] {
-            assert!(!is_secret(plain), "{plain}");
+        for plain in ["name", "pass_count", "key", "hashtag", "tokenizer", "primary_key", "secretary", "compass", "otp"]
+        {
+            assert!(!is_secret(plain, ColumnKind::Text), "{plain}");
+        }
+        for (name, kind, secret) in [
+            ("has_password", ColumnKind::Boolean, false),
+            ("password_changed_at", ColumnKind::Timestamp, false),
+            ("password_expires", ColumnKind::Date, false),
+            ("token_count", ColumnKind::Integer, false),
+            ("total_tokens", ColumnKind::Decimal, false),
+            ("reset_token", ColumnKind::Integer, true),
+            ("cvv", ColumnKind::Integer, true),
+            ("password", ColumnKind::Bytes, true),
+        ] {
+            assert_eq!(is_secret(name, kind), secret, "{name}");
         }
     }
 }
