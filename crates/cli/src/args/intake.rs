@@ -105,8 +105,9 @@ pub struct DatabaseOptions {
     /// Make tools that make, change and delete rows, too.
     #[arg(long)]
     writes: bool,
-    /// The column that says to whom a row belongs: callers see and change their own rows only.
-    #[arg(long, value_name = "COLUMN")]
+    /// The column that says to whom a row belongs: callers see and change their own rows only. It holds the caller's id, or what is
+    /// said behind it, as in `tenant_id={principal.tenant}`.
+    #[arg(long, value_name = "COLUMN[=TEXT]")]
     scope: Option<String>,
     /// What the database is told with each call, as its row security asks: a setting such as `app.user`, which is the caller's
     /// id then, or with a text, as in `app.tenant={principal.tenant}`.

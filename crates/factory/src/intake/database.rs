@@ -32,7 +32,9 @@ pub struct Database {
     pub schema: Option<String>,
     /// Tools that make, change and delete rows, too.
     pub writes: bool,
-    /// The column that says to whom a row belongs: callers see and change their own rows only.
+    /// The column that says to whom a row belongs: callers see and change their own rows only. It holds the caller's id, or what is
+    /// said behind it: `tenant_id={principal.tenant}`.
+    #[schema(example = "tenant_id={principal.tenant}")]
     pub scope: Option<String>,
     /// What the database is told with each call, for its row security: settings, and texts with placeholders. Of a shared
     /// connection its operator says it.
@@ -75,6 +77,7 @@ impl Database {
             (None, Some(variable), None) => Place::Named(variable),
             _ => return Err(IntakeError::Argument("it takes either `envVar` or `connection`".to_owned())),
         };
+        let scope = self.scope.map(whose).transpose()?;
         let is_shared = matches!(place, Place::Shared { .. });
         if is_shared && !self.session.is_empty() {
             let message = "what a shared connection tells the database is its operator's to say, in its `session`";
@@ -90,6 +93,10 @@ impl Database {
                 return Err(IntakeError::Argument(message.to_owned()));
             }
         }
+        let (scope, by) = match (opened.scope.take(), scope) {
+            (None, Some((column, by))) => (Some(column), by),
+            (theirs, _) => (theirs, opened.by),
+        };
         let schema = read(&opened.database, self.schema.as_deref()).await;
         opened.database.close().await;
         let schema = schema.map_err(|error| unreadable(&error, opened.of.clone(), is_shared))?;
@@ -100,11 +107,23 @@ impl Database {
             tables: self.tables,
             schema: self.schema,
             writes: self.writes && !opened.read_only,
-            scope: opened.scope.or(self.scope),
-            by: opened.by,
+            scope,
+            by,
             session: if opened.session.is_empty() { self.session } else { opened.session },
         };
         Proposed::of(opened.of, 0, move |_| database::propose(&schema, &options)).await
+    }
+}
+
+/// `owner`, or `tenant_id={principal.tenant}`.
+fn whose(scope: String) -> Result<(String, Identity), IntakeError> {
+    match scope.split_once('=') {
+        None => Ok((scope, Identity::Principal)),
+        Some((column, "{principal.id}")) => Ok((column.to_owned(), Identity::Principal)),
+        Some((column, "{principal.tenant}")) => Ok((column.to_owned(), Identity::Tenant)),
+        Some((column, text)) => Err(IntakeError::Argument(format!(
+            "a column such as `{column}` says whose a row is by `{{principal.id}}` or `{{principal.tenant}}`, and `{text}` is neither"
+        ))),
     }
 }
 

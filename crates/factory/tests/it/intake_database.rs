@@ -323,6 +323,20 @@ async fn rows_belong_to_somebody(ground: &Ground) {
     ask_as(&engine, "bob", "create_customer", bea).await.expect("made");
     ask_as(&engine, "alice", "get_customer", json!({ "id": id })).await.expect_err("it is bob's");
     ask_as(&engine, "bob", "get_customer", json!({ "id": id })).await.expect("his");
+
+    let scoped = |scope: &str| {
+        let scope = Some(scope.to_owned());
+        ground.propose(Database { tables: vec!["orders".to_owned()], scope, ..Database::default() })
+    };
+    for (text, by) in [("owner={principal.id}", "principal.id"), ("owner={principal.tenant}", "principal.tenant")] {
+        let spec = scoped(text).await.expect("a spec").proposal.spec.canonical();
+        let expected = json!({ "column": "owner", "by": by, "tables": ["orders"] });
+        assert_eq!(spec["connections"][0]["scope"], expected);
+        let search = spec["tools"].as_array().expect("tools").iter().find(|tool| tool["name"] == "search_orders");
+        assert!(search.is_some_and(|it| it["sql"].to_string().contains(&format!("owner = :{by}"))), "{search:?}");
+    }
+    let refused = scoped("owner={principal.claims.org}").await.expect_err("rows are a principal's or a tenant's");
+    assert!(refused.to_string().contains("`{principal.claims.org}` is neither"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
