@@ -99,6 +99,10 @@ pub fn propose(schema: &Schema, options: &Options) -> Result<Proposal, Vec<Findi
                 format!("there is no schema `{}`, or nothing in it that may be read", text::plain(name, 80)),
                 "look at what its user may read, and at `--schema`",
             ),
+            (all, _) if choose::wanted(schema, options).next().is_none() => (
+                format!("none of the {all} tables and views was chosen"),
+                "look at what there is, above, and at `--tables`",
+            ),
             (all, _) => (
                 format!("none of the {all} tables and views can be used"),
                 "look at what is left out above, and at `--tables`",

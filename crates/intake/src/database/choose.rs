@@ -1,6 +1,6 @@
 //! Which tables and columns become tools, and which are left out, and why.
 
-use mcp_factory_spec::{secrets, sql::Dialect};
+use mcp_factory_spec::{secrets, sql::Dialect, suggest::nearest};
 
 use super::{
     Options, finding, fits, quote,
@@ -62,7 +62,7 @@ pub fn choose<'a>(schema: &'a Schema, options: &Options, found: &mut Vec<Finding
     for pattern in options.tables.iter().filter(|pattern| !schema.tables.iter().any(|table| fits(pattern, table))) {
         let hint = match pattern.contains(',') {
             true => Some("each pattern takes a `--tables` of its own".to_owned()),
-            false => names(schema),
+            false => names(schema, pattern),
         };
         let message = format!("no table or view fits `{}`", text::plain(pattern, 100));
         found.push(Finding { hint, ..finding(Level::Note, "", message) });
@@ -84,11 +84,16 @@ pub fn choose<'a>(schema: &'a Schema, options: &Options, found: &mut Vec<Finding
     chosen
 }
 
-/// Some of those there are.
-fn names(schema: &Schema) -> Option<String> {
+/// Some of those there are, beginning with what is near to the one that is not.
+fn names(schema: &Schema, missed: &str) -> Option<String> {
     const MOST: usize = 8;
-    let names: Vec<String> =
-        schema.tables.iter().take(MOST).map(|table| format!("`{}`", text::plain(&table.name, 80))).collect();
+    let mut all: Vec<&str> = schema.tables.iter().map(|table| &*table.name).collect();
+    for place in 0..MOST.min(all.len()) {
+        let Some(near) = nearest(&missed.replace('*', ""), all[place..].iter().copied()) else { break };
+        let Some(at) = all[place..].iter().position(|name| *name == near) else { break };
+        all[place..=place + at].rotate_right(1);
+    }
+    let names: Vec<String> = all.iter().take(MOST).map(|name| format!("`{}`", text::plain(name, 80))).collect();
     let rest = match schema.tables.len().saturating_sub(MOST) {
         0 => String::new(),
         rest => format!(" and {rest} more"),
@@ -96,7 +101,7 @@ fn names(schema: &Schema) -> Option<String> {
     (!names.is_empty()).then(|| format!("there are {}{rest}", names.join(", ")))
 }
 
-fn wanted<'a>(schema: &'a Schema, options: &Options) -> impl Iterator<Item = &'a Table> {
+pub fn wanted<'a>(schema: &'a Schema, options: &Options) -> impl Iterator<Item = &'a Table> {
     let is_wanted = |table: &Table| options.tables.is_empty() || options.tables.iter().any(|it| fits(it, table));
     schema.tables.iter().filter(move |table| is_wanted(table))
 }
@@ -204,10 +209,11 @@ fn owner<'a>(
             return Err(format!("`{scope}` is no text: numbers would make two callers one"));
         }
         if !owner.tells_letters_apart {
-            return Err(format!(
-                "`{scope}` has a collation in which `Alice` is `alice`, and so two callers one; one that ends in `_bin` tells \
-                 them apart"
-            ));
+            let other = match schema.dialect {
+                Dialect::Postgres => "the type `text`, with a collation that is deterministic,",
+                _ => "a collation that ends in `_bin`",
+            };
+            return Err(format!("in `{scope}` `Alice` is `alice`, and so two callers one; {other} tells them apart"));
         }
         return Ok(Some(owner));
     }

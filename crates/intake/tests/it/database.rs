@@ -211,7 +211,22 @@ fn what_was_asked_for_and_is_not_there_is_told_with_what_is() {
         (
             people(),
             Options { scope: Some("owner".to_owned()), ..Options::default() },
-            "one that ends in `_bin` tells them apart",
+            "in `owner` `Alice` is `alice`, and so two callers one; a collation that ends in `_bin` tells them apart",
+        ),
+        (
+            Schema { dialect: Dialect::Postgres, ..people() },
+            Options { scope: Some("owner".to_owned()), ..Options::default() },
+            "the type `text`, with a collation that is deterministic, tells them apart",
+        ),
+        (
+            of_two.clone(),
+            Options { tables: list("tag"), ..Options::default() },
+            "note: no table or view fits `tag`; there are `tags`, `people`",
+        ),
+        (
+            of_two.clone(),
+            Options { tables: list("tag"), ..Options::default() },
+            "error: none of the 2 tables and views was chosen; look at what there is, above, and at `--tables`",
         ),
         (
             of_two.clone(),
