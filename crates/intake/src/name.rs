@@ -1,9 +1,13 @@
 //! Names that models read: of tools, parameters and connections.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use mcp_factory_spec::META_TOOLS;
 use sha2::{Digest as _, Sha256};
+use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
 /// Clients put the server's name in front, and take 64 characters in all.
 const LONGEST: usize = 64;
@@ -12,7 +16,7 @@ const RESERVED: [&str; 5] = ["principal", "trigger", "env", "call", "cursor"];
 
 /// `listPetsByID`, `pets/list-by-id` and `Pets.ListByID` are all `…list_by_id`.
 pub fn snake(text: &str) -> String {
-    let characters: Vec<char> = text.chars().collect();
+    let characters: Vec<char> = latin(text).chars().collect();
     let mut snake = String::with_capacity(text.len() + 8);
     for (at, &character) in characters.iter().enumerate() {
         if !character.is_ascii_alphanumeric() {
@@ -36,6 +40,45 @@ pub fn snake(text: &str) -> String {
         snake.push(character.to_ascii_lowercase());
     }
     snake.trim_matches('_').to_owned()
+}
+
+/// `Größe` is `Groesse` and `café` is `cafe`. What is no Latin letter stays.
+pub fn latin(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let mut latin = String::with_capacity(text.len() + 8);
+    for character in text.nfc() {
+        let letters = match character {
+            'ä' | 'æ' => "ae",
+            'Ä' | 'Æ' => "Ae",
+            'ö' | 'œ' => "oe",
+            'Ö' | 'Œ' => "Oe",
+            'ø' => "o",
+            'Ø' => "O",
+            'ü' => "ue",
+            'Ü' => "Ue",
+            'ß' => "ss",
+            'ẞ' => "Ss",
+            'ł' => "l",
+            'Ł' => "L",
+            'đ' | 'ð' => "d",
+            'Đ' | 'Ð' => "D",
+            'þ' => "th",
+            'Þ' => "Th",
+            'ı' => "i",
+            _ => {
+                let mut parts = std::iter::once(character).nfd();
+                match parts.next() {
+                    Some(letter) if letter.is_ascii() && parts.all(is_combining_mark) => latin.push(letter),
+                    _ => latin.push(character),
+                }
+                continue;
+            }
+        };
+        latin.push_str(letters);
+    }
+    Cow::Owned(latin)
 }
 
 /// The name of an operation's tool: what its author called it, else its method and path.
@@ -92,8 +135,10 @@ impl Names {
 
     /// A parameter: letters, digits, `_` and `-`, and none of the names that mean something else.
     pub fn parameter(&mut self, name: &str, place: &str) -> String {
-        let mut fitting: String =
-            name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' }).collect();
+        let mut fitting: String = latin(name)
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' })
+            .collect();
         while fitting.len() > 1 && fitting.ends_with('_') && !name.ends_with('_') {
             fitting.pop();
         }
@@ -163,6 +208,11 @@ mod tests {
             ("HTTPServerGet", "http_server_get"),
             ("Users.v2.Get", "users_v2_get"),
             ("get__it", "get_it"),
+            ("öffneTürÜber", "oeffne_tuer_ueber"),
+            ("Größe", "groesse"),
+            ("cafe\u{301}", "cafe"),
+            ("ŽlutýKůň", "zluty_kun"),
+            ("señal", "senal"),
         ] {
             assert_eq!(tool(Some(id), "GET", "/x"), name, "{id}");
         }

@@ -138,8 +138,14 @@ pub fn about(column: &Column, more: Option<&str>, dialect: Dialect) -> Option<St
     };
     let comment = Some(comment).filter(|comment| !comment.is_empty());
     let parts: Vec<&str> = [comment.as_deref(), more, form.as_deref()].into_iter().flatten().collect();
-    (!parts.is_empty())
-        .then(|| parts.join(if comment.as_deref().is_some_and(|it| it.ends_with('.')) { " " } else { ", " }))
+    let about = parts.join(if comment.as_deref().is_some_and(|it| it.ends_with('.')) { " " } else { ", " });
+    // Its parameter is called otherwise.
+    let name = Some(text::plain(&column.name, 60)).filter(|name| !name.is_ascii());
+    match (name, about.is_empty()) {
+        (Some(name), true) => Some(name),
+        (Some(name), false) => Some(format!("{name}: {about}")),
+        (None, is_nothing) => (!is_nothing).then_some(about),
+    }
 }
 
 /// The row as it is answered. NULL is left out of it.

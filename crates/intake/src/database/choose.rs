@@ -356,7 +356,7 @@ mod tests {
             "Passwort",
             "kennwort_alt",
             "mot_de_passe",
-            "contrasena",
+            "contraseña",
             "otp_seed",
             "otp_secret",
         ] {

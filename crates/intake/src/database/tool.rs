@@ -294,7 +294,7 @@ impl Parameters {
     pub fn name(&mut self, column: &str) -> String {
         const RESERVED: [&str; 6] = ["principal", "trigger", "env", "call", "cursor", "sort"];
         let mut name: String =
-            column.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
+            name::latin(column).chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
         if !name.bytes().any(|byte| byte.is_ascii_alphanumeric()) {
             name = with_hash("column", column);
         }
@@ -326,7 +326,7 @@ const LONGEST: usize = 64;
 /// A table's or column's name as a part of a name: words of letters and digits.
 pub fn snake(name: &str) -> String {
     let snake = name::snake(name);
-    let is_whole = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ' ' | '-' | '.'));
+    let is_whole = name::latin(name).chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ' ' | '-' | '.'));
     let has_letters = snake.bytes().any(|byte| byte.is_ascii_alphabetic());
     if is_whole && has_letters { snake } else { with_hash(if has_letters { &snake } else { "table" }, name) }
 }
@@ -384,6 +384,7 @@ mod tests {
     fn names_that_are_no_words_keep_one_of_their_own() {
         assert_eq!(snake("InvoiceLine"), "invoice_line");
         assert_eq!(snake("order-items"), "order_items");
+        assert_eq!(snake("Größen"), "groessen");
         assert_ne!(snake("日本"), snake("中国"));
         assert!(snake("日本").starts_with("table_"));
         assert_ne!(snake("a$b"), snake("a%b"));
@@ -393,6 +394,8 @@ mod tests {
         assert_eq!(parameters.name("principal_id"), "column_principal_id");
         assert_eq!(parameters.name("2d"), "_2d");
         assert_eq!(parameters.name("a b"), "a_b");
+        assert_eq!(parameters.name("Änderungsdatum"), "Aenderungsdatum");
+        assert!(parameters.name("Aenderungsdatum").starts_with("Aenderungsdatum_"));
         assert!(parameters.name("a-b").starts_with("a_b_"));
         assert!(parameters.name("列").starts_with("column_"));
         assert!(parameters.name(&"x".repeat(300)).len() <= 64);

@@ -157,6 +157,24 @@ fn texts_that_a_column_could_not_hold_are_looked_for_in_unicode() {
     }
 }
 
+#[test]
+fn letters_that_no_parameter_has_are_written_otherwise_and_told() {
+    let mut schema = people();
+    schema.dialect = Dialect::Postgres;
+    schema.tables[0].columns[1].name = "Größe".to_owned();
+    schema.tables[0].columns[1].kind = ColumnKind::Integer;
+    schema.tables[0].columns[2].name = "Änderungsdatum".to_owned();
+    schema.tables[0].columns[2].kind = ColumnKind::Date;
+    let proposal = propose(&schema, &Options::default()).unwrap();
+    holds(&proposal, Dialect::Postgres);
+    let spec = proposal.spec.canonical();
+    let search =
+        spec["tools"].as_array().into_iter().flatten().find(|tool| tool["name"] == "search_people").expect("it");
+    assert_eq!(search["parameters"]["Groesse_from"]["description"], "At least: Größe");
+    assert_eq!(search["parameters"]["Aenderungsdatum_to"]["description"], "At most: Änderungsdatum");
+    assert!(search["returns"]["items"]["properties"]["Größe"].is_object(), "answers have the column's own name");
+}
+
 /// What is no id at all is not sent to a database, and no test is made of it.
 #[test]
 fn ids_and_points_in_time_say_what_form_they_have() {

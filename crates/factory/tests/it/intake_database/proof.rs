@@ -173,6 +173,10 @@ fn given(tool: &Value, row: &Map<String, Value>) -> Option<Map<String, Value>> {
 fn column_of<'r>(row: &'r Map<String, Value>, parameter: &str) -> Option<&'r Value> {
     row.get(parameter).or_else(|| {
         let fits = |column: &str| {
+            // As names are written in plain letters.
+            let column = [("ü", "ue"), ("ö", "oe"), ("ï", "i"), ("é", "e")]
+                .iter()
+                .fold(column.to_owned(), |it, (from, to)| it.replace(from, to));
             let plain: String = column.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
             let plain: String = plain.trim_matches('_').chars().take(40).collect();
             parameter.contains(&plain) || parameter.starts_with("column_")
