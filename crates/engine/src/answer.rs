@@ -117,7 +117,7 @@ pub fn output_schema(returns: &Value, rows: bool, single: bool) -> Value {
 
 fn notice(rows: &Rows, caps: &Caps, more: bool) -> Option<Value> {
     if let Some(why) = &rows.dead_end {
-        let message = format!("only the first {} rows are here: {why}", rows.count);
+        let message = format!("no page follows these {} rows: {why}", rows.count);
         return Some(json!({ "reason": "link", "rows": rows.count, "message": message }));
     }
     let (reason, limit) = match rows.cut? {

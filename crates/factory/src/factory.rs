@@ -141,7 +141,7 @@ impl Factory {
             approvals,
             launcher,
         }));
-        // Whose machine it is may have any spec that the language takes.
+        // Whose machine it is may have any spec that the language takes, in a factory that is new.
         let most = u32::try_from(BYTES).unwrap_or(u32::MAX);
         let limits = Limits { max_spec_bytes: most, ..Limits::default() };
         factory.registry().write(move |it| it.add_user(&Owner::local(), Role::Admin, limits)).await?;

@@ -286,7 +286,7 @@ impl Factory {
         };
         proposed.proposal.findings.extend(told);
         if let (Some(name), Some(last)) = (wanted, last) {
-            return match self.update_of(caller, last, proposed, origin, prefer, dry_run).await {
+            return match self.update_of(caller, last.moved_to(folder), proposed, origin, prefer, dry_run).await {
                 Err(error @ Error::Intake(_)) => Err(self.refused(caller, "servers.import", &name, error).await),
                 done => done,
             };

@@ -14,6 +14,8 @@ mod statement;
 mod tool;
 mod write;
 
+pub(crate) use self::tool::singular;
+
 use std::collections::BTreeMap;
 
 use mcp_factory_spec::sql::Dialect;

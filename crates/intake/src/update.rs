@@ -10,6 +10,7 @@ mod difference;
 mod identity;
 mod merge;
 mod scope;
+mod statement;
 mod text;
 
 use std::collections::{HashMap, HashSet};
@@ -38,6 +39,8 @@ pub enum Prefer {
 #[derive(Debug)]
 pub struct Update {
     pub spec: Spec,
+    /// What is to be remembered as imported, where that is not the new import as it is: names that were kept.
+    pub imported: Option<Spec>,
     /// What is different from what people had.
     pub changes: Vec<Change>,
     /// What callers of its tools would notice.
@@ -90,15 +93,18 @@ pub fn update(
     if identity::are_strangers(&old, &new) {
         return Err(Apart::Strangers);
     }
-    let kept = identity::keep_names(&mut old, &mine, &mut new);
-    let mut conflicts = scope::keep(&old, &mut new, prefer);
+    let kept = identity::keep_last_names(&old, &mine, &mut new);
+    let imported = if kept.is_empty() { None } else { Some(reread(&new)?) };
+    identity::follow_people(&mut old, &mine, &mut new);
+    let mut conflicts = scope::keep(&old, &mine, &mut new, prefer);
     let (mut merged, more) = merge::merge(&old, &mine, &new, prefer);
     conflicts.extend(more);
     let mut findings: Vec<Finding> =
         stays_out(&old, &mine, &new).into_iter().chain(keep_their_names(&merged, kept)).collect();
     if merged == mine {
         let (changes, breaking) = (Vec::new(), Vec::new());
-        return Ok(Update { spec: ours.clone(), changes, breaking, conflicts, preferred: prefer, findings });
+        let spec = ours.clone();
+        return Ok(Update { spec, imported, changes, breaking, conflicts, preferred: prefer, findings });
     }
     findings.extend(forget_gone(&mine, &mut merged));
     let mut spec = reread(&merged)?;
@@ -120,7 +126,7 @@ pub fn update(
         spec = reread(&merged)?;
         changed = changes(&mine, &merged);
     }
-    Ok(Update { spec, changes: changed, breaking, conflicts, preferred: prefer, findings })
+    Ok(Update { spec, imported, changes: changed, breaking, conflicts, preferred: prefer, findings })
 }
 
 /// What people wrote is not left out where it does not fit: that is told, and nothing comes of it.
@@ -171,7 +177,7 @@ fn listed(mut names: Vec<String>) -> String {
 }
 
 /// Who knows what is new by its names there does not look for them here.
-fn keep_their_names(merged: &Value, kept: Vec<(String, String)>) -> Option<Finding> {
+fn keep_their_names(merged: &Value, kept: identity::Names) -> Option<Finding> {
     let here: HashSet<&str> = tools(merged).map(|(name, _)| name).collect();
     let kept = kept.into_iter().filter(|(_, name)| here.contains(&**name));
     let mut told: Vec<String> = kept.map(|(new, name)| format!("`{new}` of the new import is `{name}` here")).collect();
@@ -183,7 +189,8 @@ fn keep_their_names(merged: &Value, kept: Vec<(String, String)>) -> Option<Findi
 fn other_tables(before: &Value, after: &Value) -> Vec<Break> {
     let now: HashMap<&str, &Value> = tools(after).collect();
     let other = |(name, tool): (&str, &Value)| {
-        let (was, is) = (identity::table(tool)?, identity::table(now.get(name)?)?);
+        let now = now.get(name).filter(|now| now["sql"] != tool["sql"])?;
+        let (was, is) = (statement::table(before, tool)?, statement::table(after, now)?);
         let what = format!("its table was {was}, and is {is}");
         (was != is).then(|| Break { tool: name.to_owned(), what })
     };

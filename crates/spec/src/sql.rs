@@ -10,6 +10,7 @@ mod paging;
 mod scope;
 mod session;
 mod statement;
+mod tables;
 
 use std::collections::HashMap;
 
@@ -174,6 +175,12 @@ impl Template {
     #[must_use]
     pub fn has_order(&self) -> bool {
         self.variants.iter().any(|variant| variant.has_order)
+    }
+
+    /// The tables that it names, in that order: without schema and quotes, in small letters.
+    #[must_use]
+    pub fn tables(&self) -> Vec<String> {
+        with_stack(self.longest(), || tables::tables(self))
     }
 
     /// The places of tables whose rows belong to somebody and that are not bound to the caller, in any variant.

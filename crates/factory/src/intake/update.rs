@@ -1,6 +1,6 @@
 //! A server that was imported meets a newer import. What was imported last is kept beside the version that came of it.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, path::PathBuf};
 
 use mcp_factory_intake::update::{self, Prefer};
 use mcp_factory_spec::Spec;
@@ -20,6 +20,12 @@ pub(super) struct Last {
 }
 
 impl Last {
+    /// Where it was, unless it is said that its files are elsewhere now.
+    pub(super) fn moved_to(mut self, folder: Option<PathBuf>) -> Self {
+        self.details.version.folder = folder.or(self.details.version.folder);
+        self
+    }
+
     pub(super) fn origin(&self) -> Option<&Value> {
         self.import.origin.as_ref()
     }
@@ -56,7 +62,7 @@ impl Factory {
         });
         let of = proposed.of;
         let update = merged.await??.map_err(|why| IntakeError::apart(why, name.as_str(), of))?;
-        let imported = proposed.proposal.spec.canonical().to_string();
+        let imported = update.imported.as_ref().unwrap_or(&proposed.proposal.spec).canonical().to_string();
         let spec = update.spec.canonical_yaml();
         let mut findings: Vec<Finding> = proposed.proposal.findings;
         findings.extend(update.findings.iter().cloned());

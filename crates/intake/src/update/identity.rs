@@ -5,26 +5,48 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-/// Calls everything by the names it has with people: first what is imported now as it was imported last, then both as people
-/// renamed it. Gives back what is called otherwise in the new import, by its name there and the one it keeps.
-pub fn keep_names(base: &mut Value, ours: &Value, theirs: &mut Value) -> Vec<(String, String)> {
-    let mut kept = Vec::new();
+use super::statement::table;
+use crate::{database::singular, name::snake};
+
+/// Calls what is imported now by the names that it was imported with last. Gives back what is called otherwise there, by its name
+/// there and the one it keeps.
+pub fn keep_last_names(base: &Value, ours: &Value, theirs: &mut Value) -> Names {
     // Connections first: tools are told apart by them.
-    for (section, identity) in
-        [("connections", place as Identity), ("tools", call_on), ("tools", call), ("tools", effect)]
-    {
-        let names = last_names(section, identity, base, ours, theirs);
-        rename(section, &names, theirs);
-        if section == "tools" {
-            kept.extend(names);
+    let names = last_names("connections", place, (base, |_| true), (theirs, |_| true), ours);
+    rename("connections", &names, theirs);
+    let mut kept = Names::new();
+    let mut keep = |names: Names, theirs: &mut Value| {
+        rename("tools", &names, theirs);
+        for (new, name) in names {
+            let first = kept.iter().find(|(_, so_far)| **so_far == new).map(|(first, _)| first.clone());
+            kept.insert(first.unwrap_or(new), name);
         }
-    }
+    };
+    keep(last_names("tools", exact_on, (base, |_| true), (theirs, |_| true), ours), theirs);
+    // The same on another connection, where its own is not there any more.
+    let (here, there) = (names_of("connections", base), names_of("connections", theirs));
+    let is_on =
+        |tool: &Value, names: &HashSet<String>| tool["connection"].as_str().is_some_and(|it| names.contains(it));
+    let moved = last_names("tools", exact, (base, |it| !is_on(it, &there)), (theirs, |it| !is_on(it, &here)), ours);
+    keep(moved, theirs);
+    // Tables have other columns now.
+    let [old, new] = [base, &*theirs].map(|spec| known("tools", exact_on, spec, |_| true));
+    let is_in = |of: &HashMap<String, Option<String>>, spec: &Value, tool: &Value| {
+        exact_on(spec, tool).is_some_and(|identity| of.contains_key(&identity))
+    };
+    let changed =
+        last_names("tools", effect, (base, |it| !is_in(&new, base, it)), (theirs, |it| !is_in(&old, base, it)), ours);
+    keep(changed, theirs);
+    kept
+}
+
+/// Calls what people renamed by their names, in what was imported last and in what is imported now.
+pub fn follow_people(base: &mut Value, ours: &Value, theirs: &mut Value) {
     for (section, identity) in [("connections", place as Identity), ("tools", call_on), ("tools", call)] {
         let names = renamed(section, identity, base, ours, theirs);
         rename(section, &names, base);
         rename(section, &names, theirs);
     }
-    kept
 }
 
 /// Whether nothing of what was imported last is in what is imported now: no tool by its name or by what it calls, and no
@@ -33,8 +55,8 @@ pub fn are_strangers(base: &Value, theirs: &Value) -> bool {
     let has_tools = |spec: &Value| elements("tools", spec).next().is_some();
     let names: HashSet<&str> = elements("tools", base).map(|(name, _)| name).collect();
     let shares = |section: &str, identity: Identity| {
-        let known: HashSet<String> = elements(section, base).filter_map(|(_, it)| identity(it)).collect();
-        elements(section, theirs).filter_map(|(_, it)| identity(it)).any(|it| known.contains(&it))
+        let known: HashSet<String> = elements(section, base).filter_map(|(_, it)| identity(base, it)).collect();
+        elements(section, theirs).filter_map(|(_, it)| identity(theirs, it)).any(|it| known.contains(&it))
     };
     has_tools(base)
         && has_tools(theirs)
@@ -43,24 +65,24 @@ pub fn are_strangers(base: &Value, theirs: &Value) -> bool {
         && !shares("connections", place)
 }
 
-type Identity = fn(&Value) -> Option<String>;
-type Names = HashMap<String, String>;
+type Identity = fn(&Value, &Value) -> Option<String>;
+pub type Names = HashMap<String, String>;
 
 /// Of a name, in characters.
 const LONGEST: usize = 64;
 
 /// Where a connection leads.
-fn place(connection: &Value) -> Option<String> {
+fn place(_: &Value, connection: &Value) -> Option<String> {
     let fields = ["type", "url", "envVar", "path", "argv", "use"].map(|field| connection[field].to_string());
     (connection["type"].is_string() || connection["use"].is_string()).then(|| fields.join(" "))
 }
 
 /// What a tool calls, and on which connection.
-fn call_on(tool: &Value) -> Option<String> {
-    call(tool).map(|call| format!("{} {call}", tool["connection"]))
+fn call_on(spec: &Value, tool: &Value) -> Option<String> {
+    call(spec, tool).map(|call| format!("{} {call}", tool["connection"]))
 }
 
-fn call(tool: &Value) -> Option<String> {
+fn call(_: &Value, tool: &Value) -> Option<String> {
     let said = |value: &Value| value.as_str().map(str::to_owned);
     if let Some(http) = tool.get("http") {
         let method = http["method"].as_str().unwrap_or("GET");
@@ -81,35 +103,35 @@ fn call(tool: &Value) -> Option<String> {
     tool.get("mcp").and_then(|mcp| Some(format!("mcp {}", said(&mcp["tool"])?)))
 }
 
-/// What a generated statement does, and to which table, whatever columns that has.
-fn effect(tool: &Value) -> Option<String> {
-    let verb = tool["name"].as_str()?.split('_').next()?;
-    let (does, table) = (tool["sql"].as_str()?.split_whitespace().next()?, table(tool)?);
-    let parameters = tool["parameters"].as_object().into_iter().flatten();
-    let mut needed: Vec<&str> =
-        parameters.filter(|(_, it)| it["required"] == true).map(|(name, _)| name.as_str()).collect();
-    needed.sort_unstable();
-    // What a new row needs changes with its columns.
-    if does == "INSERT" {
-        needed.clear();
-    }
-    Some(format!("{verb} {} {does} {table} {}", tool["connection"], needed.join(" ")))
+/// What a generated tool does with one table, whatever columns that has: `get_order` of `orders`.
+fn effect(spec: &Value, tool: &Value) -> Option<String> {
+    let (verb, of) = tool["name"].as_str()?.split_once('_')?;
+    let table = table(spec, tool)?;
+    let word = snake(&table);
+    let is_generated =
+        ["search", "get", "create", "update", "delete"].contains(&verb) && (of == word || of == singular(&word));
+    is_generated.then(|| format!("{verb} {} {table}", tool["connection"]))
 }
 
-/// The first table that a statement names.
-pub fn table(tool: &Value) -> Option<String> {
-    let mut words = tool["sql"].as_str()?.split_whitespace();
-    words.find(|word| ["FROM", "INTO", "UPDATE"].iter().any(|known| word.eq_ignore_ascii_case(known)))?;
-    let mut name = String::new();
-    // A quoted name may have spaces in it.
-    for word in words {
-        name.push_str(word);
-        if name.matches(['"', '`']).count().is_multiple_of(2) {
-            return Some(name);
-        }
-        name.push(' ');
+/// With what it says always: one path may do this or that, by its query or body.
+fn exact(spec: &Value, tool: &Value) -> Option<String> {
+    let mut said = Vec::new();
+    constants(&tool["http"]["query"], &mut said);
+    constants(&tool["http"]["body"], &mut said);
+    call(spec, tool).map(|call| format!("{call} {}", said.join(" ")))
+}
+
+fn exact_on(spec: &Value, tool: &Value) -> Option<String> {
+    exact(spec, tool).map(|call| format!("{} {call}", tool["connection"]))
+}
+
+fn constants(value: &Value, said: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => fields.values().for_each(|it| constants(it, said)),
+        Value::Array(elements) => elements.iter().for_each(|it| constants(it, said)),
+        Value::String(text) if text.contains('{') => {}
+        constant => said.push(constant.to_string()),
     }
-    None
 }
 
 fn elements<'s>(section: &str, spec: &'s Value) -> impl Iterator<Item = (&'s str, &'s Value)> + use<'s> {
@@ -117,35 +139,45 @@ fn elements<'s>(section: &str, spec: &'s Value) -> impl Iterator<Item = (&'s str
     list.as_array().into_iter().flatten().filter_map(|it| Some((it["name"].as_str()?, it)))
 }
 
-/// Names by what they are. Where two are the same, neither tells.
-fn known<'s>(section: &str, identity: Identity, of: &'s Value) -> HashMap<String, Option<&'s str>> {
-    let mut found: HashMap<String, Option<&str>> = HashMap::new();
-    for (name, element) in elements(section, of) {
-        if let Some(identity) = identity(element) {
-            found.entry(identity).and_modify(|one| *one = None).or_insert(Some(name));
+/// Names by what they are, of those that count. Where two are the same, neither tells.
+fn known(
+    section: &str,
+    identity: Identity,
+    of: &Value,
+    counts: impl Fn(&Value) -> bool,
+) -> HashMap<String, Option<String>> {
+    let mut found: HashMap<String, Option<String>> = HashMap::new();
+    for (name, element) in elements(section, of).filter(|(_, element)| counts(element)) {
+        if let Some(identity) = identity(of, element) {
+            found.entry(identity).and_modify(|one| *one = None).or_insert_with(|| Some(name.to_owned()));
         }
     }
     found
 }
 
-fn names_of<'s>(section: &str, of: &'s Value) -> HashSet<&'s str> {
-    elements(section, of).map(|(name, _)| name).collect()
+fn names_of(section: &str, of: &Value) -> HashSet<String> {
+    elements(section, of).map(|(name, _)| name.to_owned()).collect()
 }
 
-/// What is imported now under another name than last time, by its name now and the one it had. Something else that has that name
-/// now gets a number.
-fn last_names(section: &str, identity: Identity, base: &Value, ours: &Value, theirs: &Value) -> Names {
-    let (old, new) = (known(section, identity, base), known(section, identity, theirs));
+/// What is imported now under another name than last time, by its name now and the one it had, of those that count. Something
+/// else that has that name now gets a number.
+fn last_names(
+    section: &str,
+    identity: Identity,
+    (base, counted): (&Value, impl Fn(&Value) -> bool),
+    (theirs, counts): (&Value, impl Fn(&Value) -> bool),
+    ours: &Value,
+) -> Names {
+    let (old, new) = (known(section, identity, base, counted), known(section, identity, theirs, counts));
     let mut names = Names::new();
     for (identity, now) in new {
         if let (Some(now), Some(Some(last))) = (now, old.get(&identity))
             && now != *last
         {
-            names.insert(now.to_owned(), (*last).to_owned());
+            names.insert(now, last.clone());
         }
     }
-    let mut taken: HashSet<String> =
-        [base, ours, theirs].iter().flat_map(|spec| names_of(section, spec)).map(str::to_owned).collect();
+    let mut taken: HashSet<String> = [base, ours, theirs].iter().flat_map(|spec| names_of(section, spec)).collect();
     let given: HashSet<String> = names.values().cloned().collect();
     for (name, _) in elements(section, theirs).filter(|(name, _)| given.contains(*name)) {
         if !names.contains_key(name) {
@@ -172,21 +204,22 @@ fn numbered(name: &str, taken: &HashSet<String>) -> String {
 
 /// What people call otherwise, by its name in what was imported.
 fn renamed(section: &str, identity: Identity, base: &Value, ours: &Value, theirs: &Value) -> Names {
-    let made = known(section, identity, ours);
+    let made = known(section, identity, ours, |_| true);
     let mut names = Names::new();
-    for (identity, name) in known(section, identity, base) {
+    for (identity, name) in known(section, identity, base, |_| true) {
         if let (Some(name), Some(Some(to))) = (name, made.get(&identity))
             && name != *to
         {
-            names.insert(name.to_owned(), (*to).to_owned());
+            names.insert(name, to.clone());
         }
     }
     // Another thing has that name, and keeps it: both are shown, and nobody guesses.
-    let imported: HashSet<&str> = names_of(section, base).union(&names_of(section, theirs)).copied().collect();
+    let (last, now) = (names_of(section, base), names_of(section, theirs));
+    let imported = |name: &String| last.contains(name) || now.contains(name);
     loop {
         let free: HashSet<String> = names.keys().cloned().collect();
         let before = names.len();
-        names.retain(|_, to| free.contains(to) || !imported.contains(to.as_str()));
+        names.retain(|_, to| free.contains(to) || !imported(to));
         if names.len() == before {
             return names;
         }

@@ -306,7 +306,8 @@ fn a_renamed_tool_of_each_kind_keeps_its_name() {
     for (kind, old, new) in calls {
         let (mut base, ours) = (of("a", (kind, old.clone()), "old"), of("mine", (kind, old), "old"));
         let mut theirs = of("a", (kind, new), "new");
-        identity::keep_names(&mut base, &ours, &mut theirs);
+        identity::keep_last_names(&base, &ours, &mut theirs);
+        identity::follow_people(&mut base, &ours, &mut theirs);
         let (merged, conflicts) = merge(&base, &ours, &theirs, None);
         assert!(conflicts.is_empty(), "{kind}: {conflicts:?}");
         assert_eq!((&merged["tools"][0]["name"], &merged["tools"][0]["description"]), (&json!("mine"), &json!("new")));
@@ -430,7 +431,8 @@ proptest! {
     #[test]
     fn names_that_are_kept_are_names_of_one(base in some_tools(), ours in some_tools(), theirs in some_tools()) {
         let (mut old, mut new) = (base.clone(), theirs.clone());
-        identity::keep_names(&mut old, &ours, &mut new);
+        identity::keep_last_names(&old, &ours, &mut new);
+        identity::follow_people(&mut old, &ours, &mut new);
         for (before, after) in [(&base, &old), (&theirs, &new)] {
             let names: HashSet<&str> = tools(after).map(|(name, _)| name).collect();
             prop_assert_eq!(names.len(), tools(before).count(), "{} became {}", before, after);
@@ -442,7 +444,140 @@ proptest! {
     #[test]
     fn what_nobody_renamed_keeps_its_names(base in some_tools()) {
         let (mut old, mut new) = (base.clone(), base.clone());
-        let kept = identity::keep_names(&mut old, &base, &mut new);
+        let kept = identity::keep_last_names(&old, &base, &mut new);
+        identity::follow_people(&mut old, &base, &mut new);
         prop_assert!(kept.is_empty() && old == base && new == base, "{:?}", kept);
+    }
+}
+
+/// A database with tools, each of a name and a statement.
+fn database(connection: &str, tools: &[(&str, &str)]) -> Spec {
+    let tool = |(name, sql): &(&str, &str)| {
+        json!({ "name": name, "description": "It does something with rows", "connection": "db", "sql": sql,
+            "parameters": { "id": { "type": "integer", "required": true } } })
+    };
+    let tools: Vec<Value> = tools
+        .iter()
+        .filter(|(_, sql)| !sql.contains(":id"))
+        .map(|it| {
+            let mut tool = tool(it);
+            tool.as_object_mut().unwrap().shift_remove("parameters");
+            tool
+        })
+        .chain(tools.iter().filter(|(_, sql)| sql.contains(":id")).map(tool))
+        .collect();
+    let mut spec = json!({ "name": "shop", "tools": tools });
+    spec["connections"] = serde_json::from_str::<Value>(&format!("[{connection}]")).unwrap();
+    spec_of(&spec.to_string())
+}
+
+const SCOPED: &str = r#"{ "name": "db", "type": "sqlite", "path": "./a.db", "scope": { "column": "tenant", "by": "principal.id", "tables": ["notes", "tags"] } }"#;
+const TAGS_ALONE: &str = r#"{ "name": "db", "type": "sqlite", "path": "./a.db", "scope": { "column": "tenant", "by": "principal.id", "tables": ["tags"] } }"#;
+const UNSCOPED: &str = r#"{ "name": "db", "type": "sqlite", "path": "./a.db" }"#;
+const TAGS: (&str, &str) = ("search_tags", "SELECT id FROM tags WHERE tenant = :principal.id");
+
+/// Wherever a statement names the table: behind a column that is called `from`, in a subquery, on a connection that declares nothing.
+#[test]
+fn rows_do_not_become_everybodys_by_ways_that_are_hard_to_see() {
+    let cases = [
+        (
+            SCOPED,
+            TAGS_ALONE,
+            ("search_notes", "SELECT id, \"sent from whom\" FROM notes WHERE tenant = :principal.id"),
+            ("search_notes", "SELECT id, \"sent from whom\" FROM notes"),
+            "connections[db].scope",
+        ),
+        (
+            SCOPED,
+            TAGS_ALONE,
+            (
+                "list_tags_of_note",
+                "SELECT id FROM words WHERE id IN (SELECT word FROM notes WHERE tenant = :principal.id)",
+            ),
+            ("list_tags_of_note", "SELECT id FROM words WHERE id IN (SELECT word FROM notes)"),
+            "connections[db].scope",
+        ),
+        (
+            SCOPED,
+            TAGS_ALONE,
+            ("get_note", "SELECT id FROM notes WHERE tenant = :principal.id AND id = :id"),
+            ("get_note", "SELECT id FROM note WHERE id = :id"),
+            "connections[db].scope",
+        ),
+        (
+            UNSCOPED,
+            UNSCOPED,
+            ("search_notes", "SELECT id FROM notes WHERE tenant = :principal.id"),
+            ("search_notes", "SELECT id FROM notes"),
+            "tools[search_notes].sql",
+        ),
+    ];
+    for (before, after, old, new, path) in cases {
+        let (base, theirs) = (database(before, &[old, TAGS]), database(after, &[new, TAGS]));
+        let open = update(&base, &base, &theirs, None).unwrap();
+        assert!(open.conflicts.iter().any(|it| it.path == path) && !open.is_settled(), "{new:?}: {open:?}");
+        let kept = update(&base, &base, &theirs, Some(Prefer::Ours)).unwrap();
+        assert!(kept.is_unchanged(), "{new:?}: {:?}", kept.changes);
+        let taken = update(&base, &base, &theirs, Some(Prefer::Theirs)).unwrap();
+        assert_eq!(tools(&taken.spec.canonical()).collect::<Vec<_>>(), tools(&theirs.canonical()).collect::<Vec<_>>());
+    }
+}
+
+/// Tools that people wrote are checked against it.
+#[test]
+fn a_table_stays_somebodys_while_a_tool_names_it() {
+    let base = database(SCOPED, &[("search_notes", "SELECT id FROM notes WHERE tenant = :principal.id"), TAGS]);
+    let mine = ("recent", "SELECT id FROM notes WHERE tenant = :principal.id ORDER BY id");
+    let ours = database(SCOPED, &[("search_notes", "SELECT id FROM notes WHERE tenant = :principal.id"), TAGS, mine]);
+    let theirs = database(TAGS_ALONE, &[TAGS]);
+    let update = update(&base, &ours, &theirs, None).unwrap();
+    assert!(update.is_settled(), "{update:?}");
+    assert_eq!(update.spec.canonical()["connections"], ours.canonical()["connections"]);
+}
+
+#[test]
+fn tools_that_only_resemble_each_other_keep_their_own_names() {
+    let names = |base: &Spec, theirs: &Spec| -> Vec<String> {
+        let update = super::update(base, base, theirs, None, |_| false).unwrap();
+        let mut names: Vec<String> = tools(&update.spec.canonical()).map(|(name, _)| name.to_owned()).collect();
+        names.sort();
+        names
+    };
+    let base = database(
+        UNSCOPED,
+        &[("get_user_email", "SELECT email FROM users WHERE id = :id"), ("count_users", "SELECT count(*) FROM users")],
+    );
+    let theirs = database(
+        UNSCOPED,
+        &[("get_user_phone", "SELECT phone FROM users WHERE id = :id"), ("count_users", "SELECT count(*) FROM users")],
+    );
+    assert_eq!(names(&base, &theirs), ["count_users", "get_user_phone"], "hand-written statements of one table");
+
+    let posts = |names: &[(&str, &str)]| {
+        let tools: Vec<Value> = names
+            .iter()
+            .map(|(name, method)| {
+                json!({ "name": name, "description": "It does something", "connection": "api",
+                "http": { "method": "POST", "path": "/rpc", "body": { "method": method } } })
+            })
+            .collect();
+        spec_of(&json!({ "name": "rpc", "connections": [{ "name": "api", "type": "http", "url": "https://a.example" }], "tools": tools }).to_string())
+    };
+    let (base, theirs) = (posts(&[("create_user", "create")]), posts(&[("delete_user", "delete")]));
+    assert_eq!(names(&base, &theirs), ["delete_user"], "one path, and another body");
+    assert_eq!(names(&base, &posts(&[("make_user", "create")])), ["create_user"]);
+}
+
+#[test]
+fn a_statement_that_is_spelled_otherwise_is_of_the_same_table() {
+    let of = |sql: &str| database(UNSCOPED, &[("search_notes", sql)]);
+    let base = of("SELECT id FROM notes");
+    for (sql, breaks) in [
+        ("SELECT id, \"from\" FROM main.Notes -- from others\n WHERE id > 1", false),
+        ("WITH a AS (SELECT id FROM notes) SELECT id FROM a", false),
+        ("SELECT id FROM others", true),
+    ] {
+        let update = super::update(&base, &base, &of(sql), None, |_| false).unwrap();
+        assert_eq!(!update.breaking.is_empty(), breaks, "{sql}: {:?}", update.breaking);
     }
 }

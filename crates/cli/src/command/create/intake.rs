@@ -14,7 +14,7 @@ use mcp_factory::{
     intake::{Finding, Intake, IntakeError, Level, Proposal, Proposed, Reach, Update, merge, places},
 };
 use mcp_factory_control::intake as shown;
-use mcp_factory_spec::model::ConnectionKind;
+use mcp_factory_spec::{Spec, model::ConnectionKind};
 use serde_json::{Value, json};
 
 use super::base::{Base, beside};
@@ -113,7 +113,12 @@ impl Made {
 async fn send(api: &Api, args: &Create, made: Made) -> anyhow::Result<ExitCode> {
     let mut from = json!({ "spec": { "text": made.text, "origin": made.origin } });
     // A program that was started here is started from here: relative paths among its arguments mean the same.
-    let is_program = made.proposal.spec.connections.iter().any(|it| matches!(it.kind, Some(ConnectionKind::Mcp(_))));
+    let is_program = made
+        .proposal
+        .spec
+        .connections
+        .iter()
+        .any(|it| matches!(&it.kind, Some(ConnectionKind::Mcp(mcp)) if !mcp.argv.is_empty()));
     if is_program && api.is_here() {
         from["spec"]["folder"] = env::current_dir().context("there is no current folder")?.display().to_string().into();
     }
@@ -233,7 +238,8 @@ fn update_file(args: &Create, intake: Intake, file: &Path) -> anyhow::Result<Exi
         }
         told["before"] = before.into();
     }
-    Base { text: made.text, origin: made.origin }.write(file)?;
+    let imported = update.imported.as_ref().map_or(made.text, Spec::canonical_yaml);
+    Base { text: imported, origin: made.origin }.write(file)?;
     if !is_unchanged {
         fs::write(file, merged).with_context(|| format!("can't write `{place}`"))?;
     }
