@@ -84,7 +84,9 @@ pub fn propose(schema: &Schema, options: &Options) -> Result<Proposal, Vec<Findi
     for unread in &schema.unread {
         found.push(finding(Level::LeftOut, "", unread.clone()));
     }
-    if let Some(scope) = options.scope.as_ref().filter(|scope| !choose::says_whose(scope, schema, options)) {
+    // Of a shared connection it is the operator's, and holds for whatever is chosen.
+    let asked = options.scope.as_ref().filter(|_| !matches!(options.connection, Connection::Shared(_)));
+    if let Some(scope) = asked.filter(|scope| !choose::says_whose(scope, schema, options)) {
         let of = if options.tables.is_empty() { "no table" } else { "none of the chosen tables" };
         let message = format!("{of} has a column `{}`: every caller would see all rows", text::plain(scope, 80));
         found.push(Finding { hint: Some("look at `--scope`".to_owned()), ..finding(Level::Error, "", message) });
@@ -111,6 +113,14 @@ pub fn propose(schema: &Schema, options: &Options) -> Result<Proposal, Vec<Findi
             ),
         };
         found.push(Finding { hint: Some(hint.to_owned()), ..finding(Level::Error, "", message) });
+        return Err(found);
+    }
+    if let Some(scope) = asked.filter(|_| chosen.iter().all(|table| table.owner.is_none())) {
+        let scope = text::plain(scope, 80);
+        let message =
+            format!("no table that is left says by `{scope}` whose its rows are: every caller would see all of them");
+        let hint = Some("look at what is left out above, and at `--scope`".to_owned());
+        found.push(Finding { hint, ..finding(Level::Error, "", message) });
         return Err(found);
     }
     let name = options.name.clone().unwrap_or_else(|| match name::server(&options.database) {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use mcp_factory_intake::{
     Level, Proposal,
     database::{
-        Options, propose,
+        Connection, Options, propose,
         schema::{ColumnKind, Schema},
     },
 };
@@ -232,6 +232,11 @@ fn what_was_asked_for_and_is_not_there_is_told_with_what_is() {
             "in `owner` `Alice` is `alice`, and so two callers one; a collation that ends in `_bin` tells them apart",
         ),
         (
+            of_two.clone(),
+            Options { scope: Some("owner".to_owned()), ..Options::default() },
+            "error: no table that is left says by `owner` whose its rows are",
+        ),
+        (
             Schema { dialect: Dialect::Postgres, ..people() },
             Options { scope: Some("owner".to_owned()), ..Options::default() },
             "the type `text`, with a collation that is deterministic, tells them apart",
@@ -265,4 +270,10 @@ fn what_was_asked_for_and_is_not_there_is_told_with_what_is() {
         let found: Vec<String> = propose(&schema, &options).unwrap_err().iter().map(ToString::to_string).collect();
         assert!(found.iter().any(|it| it.contains(told)), "{told}: {found:#?}");
     }
+    // The operator says whose rows a shared connection has, and that these are everybody's.
+    let connection = Connection::Shared("shop".to_owned());
+    let tables = list("tags");
+    let options = Options { tables, connection, scope: Some("owner".to_owned()), writes: true, ..Options::default() };
+    let proposal = propose(&of_two, &options).unwrap();
+    assert!(proposal.spec.tools.iter().all(|tool| tool.annotations.read_only == Some(true)), "{:?}", proposal.findings);
 }
