@@ -105,13 +105,18 @@ impl Compiled {
 
     /// A null is an omission unless the argument is required (then the message names the null) or its schema has null.
     fn takes_null(&self, name: &str) -> bool {
-        let types = self.properties.get(name).and_then(|property| property.get("type"));
-        let nullable = match types {
-            Some(Value::String(one)) => one == "null",
-            Some(Value::Array(many)) => many.iter().any(|one| one == "null"),
+        let is_null = |schema: &Value| match &schema["type"] {
+            Value::String(one) => one == "null",
+            Value::Array(many) => many.iter().any(|one| one == "null"),
             _ => false,
         };
-        nullable || !self.properties.contains_key(name) || self.required.iter().any(|required| required == name)
+        let has_null = |schema: &Value| {
+            let choices = ["anyOf", "oneOf"].into_iter().filter_map(|keyword| schema[keyword].as_array());
+            is_null(schema) || choices.flatten().any(is_null)
+        };
+        self.properties.get(name).is_some_and(has_null)
+            || !self.properties.contains_key(name)
+            || self.required.iter().any(|required| required == name)
     }
 
     fn faults(&self, value: &Value) -> String {
@@ -264,6 +269,7 @@ mod tests {
                 "category": { "type": "string", "enum": ["electronics", "food"] },
                 "limit": { "type": "integer", "default": 50, "minimum": 1 },
                 "note": { "type": ["string", "null"] },
+                "size": { "anyOf": [{ "type": "integer" }, { "type": "string" }, { "type": "null" }] },
                 "lines": { "type": "array", "items": { "type": "object", "properties": { "sku": { "type": "string" } } } }
             },
             "required": ["query"],
@@ -290,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_null_stays_where_the_schema_has_null() {
-        let given = json!({ "query": "a", "note": null, "limit": 1 });
+        let given = json!({ "query": "a", "note": null, "size": null, "limit": 1 });
         assert_eq!(check(given.clone()), Ok(given));
     }
 
