@@ -130,7 +130,8 @@ impl Sent {
         let unreadable = || format!("can't read `{}`", file.display());
         fs::File::open(file).and_then(|from| from.take(load::MOST).read_to_end(&mut text)).with_context(unreadable)?;
         let kind = if file.extension().is_some_and(|it| it == "json") { json } else { yaml };
-        let folder = fs::canonicalize(file).with_context(unreadable)?.parent().map(Path::to_owned);
+        // A pipe, as of `<(…)`, lies in no folder.
+        let folder = fs::canonicalize(file).ok().and_then(|file| file.parent().map(Path::to_owned));
         Ok(Self { name: file.display().to_string(), text, kind, folder: folder.filter(|_| api.is_here()) })
     }
 }

@@ -74,6 +74,8 @@ fn what_a_document_refers_to_by_url_is_fetched_where_that_is_typed() {
 fn a_document_is_read_out_of_a_pipe() {
     let said = Place::new().run_with(&["create", "--openapi", "/dev/stdin", "--dry-run"], PETS);
     assert!(said.code == Some(0) && said.out.starts_with("name: pets\n"), "{said:?}");
+    let said = Place::new().run_with(&["create", "/dev/stdin", "--output", "json"], &said.out);
+    assert_eq!(json(&said.out)["outcome"], "created", "{said:?}");
 }
 
 #[test]
