@@ -343,7 +343,7 @@ fn database_error(error: &tokio_postgres::Error, parameters: &[Parameter]) -> Er
 fn has_plain_detail(code: &str) -> bool {
     const OF_KEYS: [SqlState; 3] =
         [SqlState::FOREIGN_KEY_VIOLATION, SqlState::UNIQUE_VIOLATION, SqlState::EXCLUSION_VIOLATION];
-    OF_KEYS.iter().any(|of_keys| of_keys.code() == code) || matches!(&code[..2], "22" | "42")
+    OF_KEYS.iter().any(|of_keys| of_keys.code() == code) || matches!(code.get(..2), Some("22" | "42"))
 }
 
 /// The index of `$3` in a message of the server.
