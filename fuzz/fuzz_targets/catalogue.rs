@@ -14,5 +14,8 @@ fuzz_target!(|bytes: &[u8]| {
     let dialect = [Dialect::Postgres, Dialect::Mysql, Dialect::Sqlite][usize::from(first % 3)];
     let schema = Schema::of(dialect, &made::answers(dialect, rest));
     let scope = Some("owner".to_owned()).filter(|_| first & 64 != 0);
-    proposal(propose(&schema, &Options { database: "shop".to_owned(), writes: first & 128 != 0, scope, ..Options::default() }));
+    proposal(propose(
+        &schema,
+        &Options { database: "shop".to_owned(), writes: first & 128 != 0, scope, ..Options::default() },
+    ));
 });

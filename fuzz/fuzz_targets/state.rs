@@ -7,7 +7,6 @@ use mcp_serve::{Principal, StateKey, Subject};
 fuzz_target!(|text: &str| {
     let (sealed, arguments) = text.split_once('\n').unwrap_or((text, "{}"));
     let principal = Principal::trusted("alice");
-    let subject =
-        Subject { server: "fuzz", method: "tools/call", name: "remove", principal: &principal, arguments };
+    let subject = Subject { server: "fuzz", method: "tools/call", name: "remove", principal: &principal, arguments };
     assert!(!StateKey::new(b"nobody knows").made(sealed, &subject), "a state that nobody made");
 });

@@ -4,7 +4,7 @@ pub mod http;
 
 use mcp_factory_intake::{Finding, Level, Proposal};
 use mcp_factory_spec::{
-    Diagnostic, Format, Node, NodeValue, NoFiles, Source, Span, Verdict, read, render, secrets,
+    Diagnostic, Format, NoFiles, Node, NodeValue, Source, Span, Verdict, read, render, secrets,
     syntax::{self, limits},
 };
 
@@ -25,15 +25,17 @@ pub fn syntax(bytes: &[u8], format: Format) -> Option<Node> {
 /// What somebody else's document became is a spec, or it is said why there is none.
 pub fn proposal(made: Result<Proposal, Vec<Finding>>) {
     let is_error = |finding: &Finding| finding.level == Level::Error;
-    let Proposal { spec, verdict, findings } = match made {
+    let Proposal { spec, verdict, findings, text } = match made {
         Ok(made) => made,
         Err(findings) => return assert!(findings.iter().any(is_error), "nothing is said: {findings:?}"),
     };
     assert!(verdict < Verdict::Error && !findings.iter().any(is_error), "{findings:?}");
-    let text = spec.canonical().to_string();
-    let again = read(&Source { name: "fuzz", bytes: text.as_bytes(), format: Format::Json }, &NoFiles);
-    let again = again.spec.unwrap_or_else(|| panic!("it is no server: {:?}\n{text}", again.diagnostics));
-    assert_eq!(again.canonical(), spec.canonical(), "it is another server");
+    let written = text.map(|text| (text, Format::Yaml));
+    for (text, format) in written.into_iter().chain([(spec.canonical().to_string(), Format::Json)]) {
+        let again = read(&Source { name: "fuzz", bytes: text.as_bytes(), format }, &NoFiles);
+        let again = again.spec.unwrap_or_else(|| panic!("it is no server: {:?}\n{text}", again.diagnostics));
+        assert_eq!(again.canonical(), spec.canonical(), "it is another server");
+    }
 }
 
 /// Every place is in the text, and the renderings say all of it.
@@ -54,9 +56,10 @@ fn place(bytes: &[u8], span: Span) {
     let (start, end) = (span.start.offset as usize, span.end.offset as usize);
     assert!(start <= end && end <= bytes.len(), "{span:?}");
     let before = &bytes[..start];
-    let line = before.iter().enumerate().filter(|(at, byte)| {
-        **byte == b'\n' || **byte == b'\r' && bytes.get(at + 1) != Some(&b'\n')
-    });
+    let line = before
+        .iter()
+        .enumerate()
+        .filter(|(at, byte)| **byte == b'\n' || **byte == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
     assert_eq!(span.start.line as usize, line.count() + 1, "{span:?}");
 }
 
