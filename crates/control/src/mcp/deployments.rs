@@ -63,11 +63,15 @@ pub fn add(verbs: Verbs) -> Verbs {
                 gives: Some((
                     json!({
                         "passed": { "type": "integer" },
+                        "taken": {
+                            "type": "integer",
+                            "description": "Those of `passed` whose arguments, which nobody wrote, were taken, and which then failed behind the tool",
+                        },
                         "failed": { "type": "integer" },
                         "skipped": { "type": "integer" },
                         "tests": { "type": "array", "items": { "type": "object" } },
                     }),
-                    &["passed", "failed", "skipped", "tests"],
+                    &["passed", "taken", "failed", "skipped", "tests"],
                 )),
             },
             test,

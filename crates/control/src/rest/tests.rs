@@ -53,8 +53,9 @@ struct Testing {
 
 /// Tests a version of a server, or calls one of its tools as a test.
 ///
-/// The answer is 200 whatever came of it. All tests are answered with a report: `passed`, `failed`, `skipped` and `tests`; one call
-/// with the result of the tool, as the protocol has it.
+/// The answer is 200 whatever came of it. All tests are answered with a report: `passed`, `taken` (those of `passed` that nobody
+/// wrote and that failed behind the tool), `failed`, `skipped` and `tests`; one call with the result of the tool, as the protocol has
+/// it.
 #[utoipa::path(
     post, path = "/mcp/servers/{name}/test", request_body = Testing, security(("bearer" = ["developer"])),
     responses(
